@@ -1,0 +1,49 @@
+# Every target sets up what it needs: .venv is built from requirements.lock on first use.
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.DEFAULT_GOAL := help
+.PHONY: help repro test check format bench lock ui clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+repro: $(READY) ## run the pipeline: whatever is not up to date
+	@dvc repro
+	@echo "metrics: dvc metrics show    figures: reports/figures    runs: make ui"
+
+test: $(READY) ## run every test
+	@python -m pytest -n 2 --dist loadscope
+
+check: $(READY) ## lint, formatting, types
+	@ruff check .
+	@ruff format --check .
+	@mypy
+
+format: $(READY) ## format the code and mend what the linter can
+	@ruff check --fix .
+	@ruff format .
+
+bench: $(READY) ## time the training of the mnist experiment
+	@python benchmarks/training.py
+
+ui: $(READY) ## browse the runs of this checkout
+	@mlflow ui
+
+lock: $(READY) ## renew requirements.lock from pyproject.toml
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --group dev --upgrade --output-file requirements.lock pyproject.toml
+
+clean: ## remove .venv
+	@rm -rf $(VENV)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "plainmlp needs Python 3.11 or newer: make PYTHON=python3.x")'
+	@echo "setting up $(VENV) (once; a minute or two)"
+	@$(PYTHON) -m venv $(VENV)
+	@python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
