@@ -1,0 +1,218 @@
+"""Descent: the updates of one epoch, for all models of a stack at once."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plainmlp.nn.batches import Batches, Block, draw_orders
+from plainmlp.nn.gradient import Gradient
+from plainmlp.nn.network import Network
+from plainmlp.nn.optimizers import OPTIMIZERS, Buffers
+from plainmlp.nn.options import fill_options
+from plainmlp.nn.penalty import Penalty
+from plainmlp.nn.randomness import generator
+from plainmlp.nn.recipe import Recipe
+from plainmlp.nn.scoring import Record, Scorer, mean_over_batches
+
+Array = NDArray[Any]
+
+
+class Run(NamedTuple):
+    """What one epoch's updates came to: arrays of shape (n_models,), and (row, step) of each loss that broke down."""
+
+    loss: Array
+    score: Array
+    gradient_norm: Array
+    diverged: list[tuple[int, int]]
+
+
+class Streams(NamedTuple):
+    """The random streams of one model."""
+
+    shuffle: np.random.Generator
+    dropout: np.random.Generator
+
+
+class State(NamedTuple):
+    """What the updates of a stack remember from one to the next.
+
+    Parameters
+    ----------
+    slots : tuple of ndarray of shape (n_models, n_parameters)
+        The optimiser's memory.
+    product : ndarray of shape (n_models, 1), float64
+        The optimiser's running product.
+    streams : tuple of Streams
+        One a model.
+    steps : int
+        Updates done so far.
+    """
+
+    slots: tuple[Array, ...]
+    product: Array
+    streams: tuple[Streams, ...]
+    steps: int
+
+    @classmethod
+    def initial(cls, network: Network, recipes: Sequence[Recipe]) -> "State":
+        """Return the state before the first update."""
+        slots = tuple(np.zeros_like(network.parameters) for _ in range(OPTIMIZERS[recipes[0].optimizer].n_slots))
+        streams = tuple(Streams(generator(r.seed, "shuffle"), generator(r.seed, "dropout")) for r in recipes)
+        return cls(slots, np.ones((network.n_models, 1)), streams, 0)
+
+    def take(self, rows: Sequence[int]) -> "State":
+        """Return the state of the given models alone."""
+        slots = tuple(slot[rows] for slot in self.slots)
+        return State(slots, self.product[rows], tuple(self.streams[row] for row in rows), self.steps)
+
+
+class Descent:
+    """The updates of a stack of networks.
+
+    Parameters
+    ----------
+    network : Network
+        Its parameters are changed in place.
+    recipes : sequence of Recipe
+        One a model, all with the same optimiser.
+    state : State, optional
+        That of the same models in an earlier descent; without it, this is the start.
+
+    Raises
+    ------
+    ValueError
+        Where the recipes are not one a model, or do not have one optimiser.
+    """
+
+    def __init__(self, network: Network, recipes: Sequence[Recipe], state: State | None = None) -> None:
+        _check_recipes(network, recipes)
+        state = State.initial(network, recipes) if state is None else state
+        self.network, self._recipes, self._streams, self._steps = network, tuple(recipes), state.streams, state.steps
+        parameters = network.parameters
+        weights = parameters[:, : network.shape.n_weights]
+        gradients, scratch = np.empty_like(parameters), np.empty_like(parameters)
+        self._buffers = Buffers(parameters, weights, gradients, state.slots, scratch, state.product)
+        self._optimizer = OPTIMIZERS[recipes[0].optimizer]
+        self._settings = {
+            name: _column([fill_options(self._optimizer.options, r.optimizer_options)[name] for r in recipes])
+            for name in self._optimizer.options
+        }
+        dtype = parameters.dtype
+        self._penalty = Penalty(
+            _column([r.l1 for r in recipes], dtype), _column([r.l2 for r in recipes], dtype), weights
+        )
+        self._clip_norm = _column([r.clip_norm for r in recipes], dtype)
+        self._dropout = any(recipe.dropout for recipe in recipes)
+        self._passes: dict[int, Gradient] = {}
+        self._gradient_norm = np.zeros((network.n_models, 1), dtype)
+
+    def take(self, rows: Sequence[int]) -> "Descent":
+        """Return the descent of the given models alone."""
+        rows = list(rows)
+        state = State(self._buffers.slots, self._buffers.product, self._streams, self._steps)
+        return Descent(self.network.take(rows), [self._recipes[row] for row in rows], state.take(rows))
+
+    def run(self, batches: Batches, learning_rates: Array, shuffle: bool, scorer: Scorer) -> Run:
+        """Make the updates of one epoch.
+
+        Parameters
+        ----------
+        batches : Batches
+        learning_rates : ndarray of shape (n_models,)
+        shuffle : bool
+            Whether each model takes the samples in a new random order.
+        scorer : Scorer
+        """
+        before = self._steps
+        costs, scores = [], []
+        for block in self._blocks(batches, shuffle):
+            record = scorer.record(block)
+            penalties = self._descend(block, record, learning_rates[:, np.newaxis], before + batches.steps)
+            costs.append(scorer.costs(block, record) + penalties)
+            scores.append(scorer.scores(block, record))
+        diverged = list(self._diverged(np.concatenate(costs), before))
+        norms = self._gradient_norm[:, 0].astype(np.float64)
+        return Run(mean_over_batches(costs), mean_over_batches(scores, batches.sizes), norms, diverged)
+
+    def _blocks(self, batches: Batches, shuffle: bool) -> Iterable[Block]:
+        if not shuffle:
+            return batches.ordered()
+        return batches.shuffled(draw_orders([s.shuffle for s in self._streams], len(batches.examples.inputs)))
+
+    def _descend(self, block: Block, record: Record, learning_rates: Array, last_step: int) -> Array:
+        """Make the updates of a block and return the penalties before each, of shape (n_batches, n_models)."""
+        passes = self._gradient(block.inputs.shape[-1])
+        penalties = np.zeros((len(block), self.network.n_models), self.network.parameters.dtype)
+        batches = zip(block.inputs, block.targets, block.factors(), *record, strict=True)
+        coefficients = self._coefficients(len(block), learning_rates)
+        for batch, (inputs, targets, factor, z, row) in enumerate(batches):
+            self._draw_masks(passes)
+            passes.forward(inputs, z)
+            passes.backward(inputs, targets, factor, z, row)
+            self._steps += 1
+            if self._penalty.is_used:
+                penalties[batch] = self._penalty.cost()
+                self._penalty.add_gradient(self._buffers.gradients[:, : self.network.shape.n_weights])
+            self._clip(self._steps == last_step)
+            self._optimizer.update(self._buffers, *(column[batch] for column in coefficients))
+        return penalties
+
+    def _gradient(self, n_batch: int) -> Gradient:
+        """Return the passes for a batch size, made once."""
+        if n_batch not in self._passes:
+            gradients = self._buffers.gradients
+            self._passes[n_batch] = Gradient(self.network, n_batch, self._dropout, gradients=gradients)
+        return self._passes[n_batch]
+
+    def _coefficients(self, n_steps: int, learning_rates: Array) -> list[Array]:
+        steps = np.arange(self._steps + 1, self._steps + n_steps + 1, dtype=np.float64).reshape(-1, 1, 1)
+        settings = {**self._settings, "learning_rate": learning_rates}
+        columns = self._optimizer.coefficients(settings, steps, self._buffers.product)
+        return [column.astype(self.network.parameters.dtype) for column in columns]
+
+    def _draw_masks(self, passes: Gradient) -> None:
+        """Draw which hidden units a step leaves out; a model without dropout draws nothing."""
+        masks = [hidden.mask for hidden in passes.hidden if hidden.mask is not None]
+        for layer in masks:
+            for mask, recipe, streams in zip(layer, self._recipes, self._streams, strict=True):
+                if recipe.dropout == 0:
+                    mask.fill(1)
+                    continue
+                streams.dropout.random(dtype=mask.dtype.type, out=mask)
+                np.greater_equal(mask, recipe.dropout, out=mask)
+                np.divide(mask, 1 - recipe.dropout, out=mask)
+
+    def _clip(self, is_last: bool) -> None:
+        """Shorten gradients that are longer than allowed; measure their norms where that, or the last step, needs it."""
+        clips = np.isfinite(self._clip_norm).any()
+        if not clips and not is_last:
+            return
+        np.multiply(self._buffers.gradients, self._buffers.gradients, out=self._buffers.scratch)
+        np.add.reduce(self._buffers.scratch, axis=1, keepdims=True, out=self._gradient_norm)
+        np.sqrt(self._gradient_norm, out=self._gradient_norm)
+        if clips:
+            is_long = self._gradient_norm > self._clip_norm
+            factor = np.where(is_long, self._clip_norm / self._gradient_norm, 1)
+            np.multiply(self._buffers.gradients, factor, out=self._buffers.gradients)
+
+    def _diverged(self, costs: Array, before: int) -> Iterable[tuple[int, int]]:
+        """Yield (row, step) of each model with a loss, or at the end a parameter, that is not finite."""
+        finite = np.isfinite(costs)
+        whole = np.isfinite(self.network.parameters).all(axis=1)
+        for row in np.flatnonzero(~(finite.all(axis=0) & whole)):
+            batch = int(finite[:, row].argmin()) if not finite[:, row].all() else len(costs) - 1
+            yield int(row), before + batch
+
+
+def _check_recipes(network: Network, recipes: Sequence[Recipe]) -> None:
+    names = {recipe.optimizer for recipe in recipes}
+    if len(names) > 1 or len(recipes) != network.n_models:
+        message = f"a stack of {network.n_models} needs a recipe a model and one optimizer, not {sorted(names)}"
+        raise ValueError(message)
+
+
+def _column(values: Sequence[float], dtype: np.dtype[Any] | type = np.float64) -> Array:
+    """Return one value a model, of shape (n_models, 1)."""
+    return np.array(values, dtype)[:, np.newaxis]

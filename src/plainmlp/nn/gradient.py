@@ -1,0 +1,76 @@
+"""The gradient of a stack's cost, by the pass backward (Rumelhart et al., 1986)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plainmlp.nn.architecture import view_layers
+from plainmlp.nn.network import Call, Passes
+
+Array = NDArray[Any]
+
+
+@dataclass(eq=False)
+class Gradient(Passes):
+    """Forward and backward pass for one batch size.
+
+    `gradients` (n_models, n_parameters) receives the gradient of the batch's mean cost. `ones` sums over a batch as a
+    product, which is quicker than a reduction and has the same bits in a stack as alone.
+    """
+
+    gradients: Array = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Make the buffers and bind the calls."""
+        super().__post_init__()
+        dtype = self.network.parameters.dtype
+        self._layers = view_layers(self.gradients, self.network.shape)
+        self._ones = np.ones((self.n_batch, 1), dtype)
+        self._deltas = [np.empty(hidden.z.shape, dtype) for hidden in self.hidden] + [np.empty(self.z.shape, dtype)]
+        self._output_error = partial(self.network.loss.error, **dict(self.network.shape.loss_options))
+        self._backward_calls = [
+            call for layer in reversed(range(len(self._deltas))) for call in self._layer_calls(layer)
+        ]
+
+    def _layer_calls(self, layer: int) -> Iterator[Call]:
+        """Yield the calls that use one layer's error; the product with the inputs is not among them."""
+        delta = self._deltas[layer]
+        if self._layers.biases:
+            yield partial(np.matmul, delta, self._ones, out=self._layers.biases[layer])
+        if layer == 0:
+            return
+        before, hidden = self._deltas[layer - 1], self.hidden[layer - 1]
+        inputs = self.layer_output(layer - 1).swapaxes(1, 2)
+        yield partial(np.matmul, delta, inputs, out=self._layers.weights[layer])
+        yield partial(np.matmul, self.network.layers.weights[layer].swapaxes(1, 2), delta, out=before)
+        if hidden.mask is not None:
+            yield partial(np.multiply, before, hidden.mask, out=before)
+        for rows, activation in self.network.segments(layer - 1):
+            z = hidden.z[rows]
+            output = z if hidden.output is hidden.z else hidden.output[rows]
+            yield partial(activation.multiply_slope, before[rows], z, output, hidden.scratch[rows])
+
+    def backward(self, inputs: Array, targets: Array, factor: Array | float, z: Array, row: Array) -> None:
+        """Write the gradient of the mean cost, after `forward` with the same `inputs` and `z`.
+
+        Parameters
+        ----------
+        inputs : ndarray of shape (n_models or 1, n_in, n_batch)
+        targets : ndarray of shape (n_models or 1, n_out, n_batch)
+        factor : float or ndarray of shape (n_models or 1, 1, n_batch)
+            What each sample counts: its weight divided by `n_batch`.
+        z : ndarray of shape (n_models, n_out, n_batch)
+            The last layer's sums; left as the loss's `value` needs them.
+        row : ndarray of shape (n_models, 1, n_batch)
+            Left as the loss's `value` needs it.
+        """
+        delta = self._deltas[-1]
+        self._output_error(z, targets, delta, row)
+        np.multiply(delta, factor, out=delta)
+        for call in self._backward_calls:
+            call()
+        np.matmul(self._deltas[0], inputs.swapaxes(1, 2), out=self._layers.weights[0])

@@ -1,0 +1,122 @@
+"""Scoring: what batches cost the models of a stack, and how well they are met."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plainmlp.nn.batches import Batches, Block, Examples
+from plainmlp.nn.network import INFERENCE_ROWS, Network, Passes
+
+Array = NDArray[Any]
+
+
+class Record(NamedTuple):
+    """What the passes over a block leave behind for scoring.
+
+    Parameters
+    ----------
+    z : ndarray of shape (n_batches, n_models, n_out, n_batch)
+        The last layer's sums, as the loss's `error` leaves them.
+    row : ndarray of shape (n_batches, n_models, 1, n_batch)
+        What the loss's `error` keeps beside them.
+    """
+
+    z: Array
+    row: Array
+
+
+class Scorer:
+    """Score a stack's passes with its loss.
+
+    Parameters
+    ----------
+    network : Network
+    target_scale : ndarray of shape (n_out,), optional
+        What a regression target was divided by.
+    """
+
+    def __init__(self, network: Network, target_scale: Array | None = None) -> None:
+        self._network = network
+        self._options = dict(network.shape.loss_options)
+        self._scale: Array | float = 1.0 if target_scale is None else target_scale[:, np.newaxis]
+        self._records: dict[tuple[int, int], Record] = {}
+
+    def record(self, block: Block) -> Record:
+        """Return the buffers for a block, made once for each shape."""
+        key = (len(block), block.inputs.shape[-1])
+        if key not in self._records:
+            n_models, n_out = self._network.n_models, self._network.shape.layer_sizes[-1]
+            dtype = self._network.parameters.dtype
+            shapes = [(key[0], n_models, units, key[1]) for units in (n_out, 1)]
+            self._records[key] = Record(*(np.empty(shape, dtype) for shape in shapes))
+        return self._records[key]
+
+    def costs(self, block: Block, record: Record) -> Array:
+        """Return the mean cost of each batch, of shape (n_batches, n_models), without penalties."""
+        values = self._network.loss.value(record.z, block.targets, record.row, **self._options)
+        if block.weights is not None:
+            values = values * block.weights
+        means: Array = np.add.reduce(values, axis=-1) / values.shape[-1]
+        return means
+
+    def scores(self, block: Block, record: Record) -> Array:
+        """Return the mean score of each batch, of shape (n_batches, n_models)."""
+        scores = self._network.loss.score(record.z, block.targets, self._scale)
+        means: Array = np.add.reduce(scores, axis=-1) / scores.shape[-1]
+        return means
+
+
+def mean_over_batches(parts: Sequence[Array], sizes: Array | None = None) -> Array:
+    """Return the mean over all batches, of shape (n_models,), float64.
+
+    The sum runs along contiguous rows of one model, so that it has the same bits in a stack of any size.
+
+    Parameters
+    ----------
+    parts : sequence of ndarray of shape (n_batches, n_models)
+    sizes : ndarray of shape (n_batches,), optional
+        Samples in each batch, to weigh it with.
+    """
+    values = np.ascontiguousarray(np.concatenate(parts).T, dtype=np.float64)
+    if sizes is None:
+        sizes = np.ones(values.shape[1])
+    mean: Array = np.add.reduce(values * sizes, axis=1) / sizes.sum()
+    return mean
+
+
+class Examination:
+    """Loss and metric of a stack on examples that it does not learn from.
+
+    Parameters
+    ----------
+    network : Network
+    examples : Examples
+    target_scale : ndarray of shape (n_out,), optional
+        What a regression target was divided by.
+    """
+
+    def __init__(self, network: Network, examples: Examples, target_scale: Array | None = None) -> None:
+        self._network = network
+        self._scorer = Scorer(network, target_scale)
+        self._batches = Batches(examples, network.shape.layer_sizes[-1], INFERENCE_ROWS, 1, network.n_models)
+        self._passes = {size: Passes(network, size) for size in set(self._batches.sizes.tolist())}
+
+    def run(self) -> tuple[Array, Array]:
+        """Return the mean cost, without penalties, and the mean score of each model, both of shape (n_models,)."""
+        costs, scores = [], []
+        for block in self._batches.ordered():
+            record = self._scorer.record(block)
+            self._fill(block, record)
+            costs.append(self._scorer.costs(block, record))
+            scores.append(self._scorer.scores(block, record))
+        sizes = self._batches.sizes
+        return mean_over_batches(costs, sizes), mean_over_batches(scores, sizes)
+
+    def _fill(self, block: Block, record: Record) -> None:
+        passes = self._passes[block.inputs.shape[-1]]
+        options = dict(self._network.shape.loss_options)
+        for inputs, targets, z, row in zip(block.inputs, block.targets, *record, strict=True):
+            passes.forward(inputs, z)
+            self._network.loss.error(z, targets, passes.z, row, **options)

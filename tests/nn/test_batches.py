@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plainmlp.nn import batches as batches_module
+from plainmlp.nn.batches import Batches, Examples, draw_orders
+
+
+def numbered(n_samples, n_in=2, n_out=3, weighted=True, values=False):
+    """Return examples whose inputs, targets and weights tell which sample they belong to."""
+    numbers = np.arange(n_samples)
+    inputs = np.stack([numbers + column / 10 for column in range(n_in)], axis=1)
+    targets = np.stack([numbers + row / 10 for row in range(n_out)], axis=1) if values else numbers % n_out
+    return Examples(inputs, targets, numbers + 0.5 if weighted else None)
+
+
+def rows_of(block):
+    """Return which samples a block holds, as (batch, model, sample)."""
+    return np.floor(block.inputs[:, :, 0]).astype(int)
+
+
+@given(
+    st.integers(1, 50),
+    st.sampled_from([1, 2, 7, 32, 100]),
+    st.sampled_from([1, 100, 400, 1 << 19]),
+    st.integers(1, 3),
+    st.booleans(),
+)
+@settings(max_examples=80, deadline=None)
+def test_blocks_hold_each_sample_once_with_its_target_and_weight(n_samples, batch_size, block_bytes, n_models, values):
+    orders = draw_orders([np.random.default_rng(i) for i in range(n_models)], n_samples)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches_module, "BLOCK_BYTES", block_bytes)
+        batches = Batches(numbered(n_samples, values=values), 3, batch_size, n_models, n_models)
+    for blocks, order in ((batches.shuffled(orders), orders), (batches.ordered(), np.arange(n_samples)[np.newaxis])):
+        found, sizes = [], []
+        for block in blocks:
+            rows = rows_of(block)
+            expected = rows + np.arange(3)[:, np.newaxis, np.newaxis, np.newaxis] / 10
+            if not values:
+                expected = np.arange(3)[:, np.newaxis, np.newaxis, np.newaxis] == rows % 3
+            np.testing.assert_array_equal(block.targets, np.moveaxis(expected, 0, 2))
+            np.testing.assert_array_equal(block.weights, rows + 0.5)
+            found.extend(rows)
+            sizes += [rows.shape[-1]] * len(block)
+        np.testing.assert_array_equal(np.concatenate(found, axis=-1), order)
+        np.testing.assert_array_equal(sizes, batches.sizes)
+        assert len(sizes) == batches.steps
+
+
+def test_the_last_batch_holds_what_is_left():
+    batches = Batches(numbered(10), 3, 4, 1, 1)
+    np.testing.assert_array_equal(batches.sizes, [4, 4, 2])
+
+
+def test_a_batch_larger_than_the_data_holds_all_of_it():
+    batches = Batches(numbered(10), 3, 10**30, 1, 1)
+    np.testing.assert_array_equal(batches.sizes, [10])
+
+
+def test_factors_are_weights_over_batch_size():
+    examples = numbered(5)
+    for weighted in (True, False):
+        part = examples if weighted else examples._replace(weights=None)
+        factors = [np.asarray(f) for block in Batches(part, 3, 2, 1, 1).ordered() for f in block.factors()]
+        expected = [[0.25, 0.75], [1.25, 1.75], [4.5]] if weighted else [0.5, 0.5, 1.0]
+        for found, value in zip(factors, expected, strict=True):
+            np.testing.assert_allclose(found.squeeze(), np.squeeze(value))
+
+
+def test_ordered_blocks_are_views_of_the_inputs():
+    examples = numbered(10)
+    assert all(np.shares_memory(b.inputs, examples.inputs) for b in Batches(examples, 3, 4, 1, 1).ordered())
+
+
+def test_many_batches_go_into_one_block_and_few_where_the_stack_is_large():
+    n_blocks = [len(list(Batches(numbered(4096), 3, 16, 1, n_models).ordered())) for n_models in (1, 10**6)]
+    assert n_blocks == [2, 256]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.int64, np.uint64])
+def test_class_indices_may_have_any_integer_dtype(dtype):
+    examples = numbered(7)._replace(targets=np.array([0, 1, 2, 2, 1, 0, 1], dtype))
+    (block,) = Batches(examples, 3, 7, 1, 1).ordered()
+    np.testing.assert_array_equal(block.targets[0, 0], np.eye(3)[:, [0, 1, 2, 2, 1, 0, 1]])
+
+
+def test_targets_and_weights_take_the_dtype_of_the_inputs():
+    examples = numbered(6, values=True)
+    examples = examples._replace(inputs=examples.inputs.astype(np.float32))
+    for block in Batches(examples, 3, 4, 1, 1).ordered():
+        assert block.targets.dtype == block.weights.dtype == np.float32
+
+
+def test_orders_are_those_of_each_generator():
+    orders = draw_orders([np.random.default_rng(1), np.random.default_rng(2)], 20)
+    np.testing.assert_array_equal(orders[1], np.random.default_rng(2).permutation(20))
+    np.testing.assert_array_equal(np.sort(orders), [np.arange(20)] * 2)
