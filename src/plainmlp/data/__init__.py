@@ -1,0 +1,1 @@
+"""Data: where it comes from, how it is split, encoded and scaled."""

@@ -1,0 +1,114 @@
+"""What data is once it is fetched, and once it is split: arrays and a description of them."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from plainmlp.data.preparation import Preparation
+
+Task = Literal["classification", "multilabel", "regression"]
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One raw feature: its name and, where it is a category, its allowed values.
+
+    A category is stored in `features` as its position in `categories`; a missing value as NaN.
+    """
+
+    name: str
+    categories: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Description:
+    """Say what the columns of a data set mean; travels with the splits and the trained model.
+
+    Parameters
+    ----------
+    name : str
+        The data set's name in `DATASETS`.
+    task : {"classification", "multilabel", "regression"}
+        What the targets are.
+    columns : tuple of Column
+        The raw features, in order.
+    target_names : tuple of str
+        One for each target column (one for a classification).
+    class_names : tuple of str
+        The label of each class index; empty unless the task is a classification.
+    image_shape : tuple of int, optional
+        Height and width, where a row of features is an image.
+    """
+
+    name: str
+    task: Task
+    columns: tuple[Column, ...]
+    target_names: tuple[str, ...]
+    class_names: tuple[str, ...] = ()
+    image_shape: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Rows of a data set.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_columns), any numeric dtype
+    targets : ndarray
+        int64 class indices of shape (n_samples,) for a classification; else float64 of shape
+        (n_samples, n_targets), zeros and ones for a multi-label task.
+    weights : ndarray of shape (n_samples,), float64, optional
+        How much each sample counts, at least 0.
+    """
+
+    features: Array
+    targets: Array
+    weights: Array | None = None
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.features)
+
+    def take(self, rows: NDArray[np.intp]) -> "Part":
+        """Return the given rows, in the given order."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Part(self.features[rows], self.targets[rows], weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """All rows of a data set and what they mean."""
+
+    rows: Part
+    description: Description
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """The parts of a data set, still raw, and how they become the inputs of a network.
+
+    Parameters
+    ----------
+    train, test : Part
+    validation : Part, optional
+        None where none was asked for.
+    description : Description
+    preparation : Preparation
+        Fitted on the train part.
+    """
+
+    train: Part
+    validation: Part | None
+    test: Part
+    description: Description
+    preparation: "Preparation"
+
+    def parts(self) -> dict[str, Part]:
+        """Return the parts that exist, by name, in the order train, validation, test."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: part for name, part in named.items() if part is not None}

@@ -1,0 +1,139 @@
+"""Scalings: an offset and a scale for each column, fitted on the train part."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from plainmlp.data.arrays import Array
+from plainmlp.errors import InputError
+from plainmlp.nn.options import Option, fill_options
+
+Vector = NDArray[np.float64]
+ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """Map columns of numbers to ``(values - offset) / scale``.
+
+    Parameters
+    ----------
+    offset, scale : ndarray of shape (n_columns,), float64
+        Finite; the scale is not 0.
+    """
+
+    offset: Vector
+    scale: Vector
+
+    def apply(self, values: Array, dtype: DTypeLike) -> Array:
+        """Return the scaled values.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_samples, n_columns), any numeric dtype
+        dtype : float32 or float64
+            Of the result. The arithmetic is float64, some rows at a time, so that no second array of all rows is made.
+        """
+        scaled = np.empty(values.shape, dtype)
+        for start in range(0, len(values), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            np.divide(values[rows] - self.offset, self.scale, out=scaled[rows], casting="same_kind")
+        return scaled
+
+    def invert(self, values: Array) -> NDArray[np.float64]:
+        """Return what the scaled values stand for, ``values * scale + offset``, as float64."""
+        return np.asarray(values, np.float64) * self.scale + self.offset
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Return the numbers as JSON can hold them, none of them rounded."""
+        return {"offset": self.offset.tolist(), "scale": self.scale.tolist()}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, list[float]]) -> "Scaling":
+        """Return the scaling that `to_dict` described."""
+        return cls(np.array(record["offset"], np.float64), np.array(record["scale"], np.float64))
+
+
+class ScalingEntry(NamedTuple):
+    """A kind of scaling.
+
+    Parameters
+    ----------
+    fit : callable (values, **options) -> (offset, scale)
+    options : mapping of str to Option
+    """
+
+    fit: Callable[..., tuple[Vector, Vector]]
+    options: Mapping[str, Option] = {}
+
+
+def fit_scaling(name: str, options: Mapping[str, Any], values: Array) -> Scaling:
+    """Fit a scaling to the columns of the train part.
+
+    Parameters
+    ----------
+    name : str
+        A name in `SCALINGS`.
+    options : mapping
+        Those of the entry's options that have another value than their default.
+    values : ndarray of shape (n_samples, n_columns), any numeric dtype
+        Nothing is missing.
+
+    Returns
+    -------
+    Scaling
+        The scale of a column that does not vary is 1.
+
+    Raises
+    ------
+    InputError
+        The values are so large that their spread is not finite.
+    """
+    if not values.shape[1]:
+        return Scaling(np.empty(0), np.empty(0))  # of categories alone: scikit-learn refuses a table without columns
+    entry = SCALINGS[name]
+    with np.errstate(over="ignore", invalid="ignore"):
+        offset, scale = entry.fit(values, **fill_options(entry.options, options))
+    wrong = np.flatnonzero(~(np.isfinite(offset) & np.isfinite(scale)))
+    if wrong.size:
+        message = f"scaling {name!r}: the numbers in column {wrong[0] + 1} are too large; allowed: up to about 1e150"
+        raise InputError(message)
+    return Scaling(offset, scale)
+
+
+def _none(values: Array) -> tuple[Vector, Vector]:
+    return np.zeros(values.shape[1]), np.ones(values.shape[1])
+
+
+def _standard(values: Array) -> tuple[Vector, Vector]:
+    """Subtract the mean and divide by the standard deviation (that of the train part, without Bessel's correction)."""
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(values)
+    # scikit-learn gives a column whose variance overflows the scale 1, as if it did not vary.
+    scale = np.where(np.isfinite(scaler.var_), scaler.scale_, np.inf)
+    return np.asarray(scaler.mean_, np.float64), scale
+
+
+def _minmax(values: Array) -> tuple[Vector, Vector]:
+    """Map the smallest value to 0 and the largest to 1."""
+    from sklearn.preprocessing import MinMaxScaler
+
+    scaler = MinMaxScaler().fit(values)
+    ranges = np.asarray(scaler.data_range_, np.float64)
+    return np.asarray(scaler.data_min_, np.float64), np.where(ranges == 0, 1.0, ranges)
+
+
+def _divisor(values: Array, *, divisor: float) -> tuple[Vector, Vector]:
+    return np.zeros(values.shape[1]), np.full(values.shape[1], float(divisor))
+
+
+SCALINGS: dict[str, ScalingEntry] = {
+    "none": ScalingEntry(_none),
+    "standard": ScalingEntry(_standard),
+    "minmax": ScalingEntry(_minmax),
+    "divisor": ScalingEntry(_divisor, {"divisor": Option(255.0, minimum=0, open_minimum=True)}),
+}

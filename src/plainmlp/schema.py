@@ -1,0 +1,147 @@
+"""The typed configuration: every key, its type and its range.
+
+Names of entries (activations, losses ...) are plain strings here; `config.parse` checks them against the tables. The
+values that a run starts from stand in conf/, except for the keys of a data set that takes no such key.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_serializer
+
+
+def _without_sign_of_zero(number: float) -> float:
+    """Turn -0.0 into 0.0, which would otherwise be two spellings of one configuration."""
+    return number + 0.0
+
+
+def _name_as_mapping(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _none_as_count(size: float) -> float:
+    """Turn the fraction 0.0 into the count 0, which means the same."""
+    return size or 0
+
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_without_sign_of_zero)]
+Rate = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), AfterValidator(_without_sign_of_zero)]
+Fraction = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Text = Annotated[str, Field(min_length=1)]
+Missing = Literal["refuse", "mean", "median"]
+Texts = Annotated[tuple[Text, ...], Field(strict=False)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, no unknown keys, no conversion between types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Named(Section):
+    """An entry of a table, chosen by name; the options that this entry takes stand beside the name."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    name: Text
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return the options that belong to the named entry alone."""
+        return dict(self.model_extra or {})
+
+
+class Choice(Named):
+    """A value that is an entry of a table: a name, or a mapping of a name and its options."""
+
+    @model_serializer
+    def _shortest(self) -> str | dict[str, Any]:
+        return {"name": self.name, **self.options} if self.options else self.name
+
+
+Chosen = Annotated[Choice, BeforeValidator(_name_as_mapping)]
+
+
+class DatasetSection(Section):
+    """Which data, and the keys of the data sets that take any."""
+
+    name: Text
+    seed: Seed = 0
+    n_samples: Count | None = None
+    path: Text | None = None
+    data_id: Count | None = None
+    target: Text | Texts | None = None
+    task: Literal["auto", "classification", "regression"] = "auto"
+    missing: Missing = "refuse"
+    sample_weights: Text | None = None
+
+
+class SplitSection(Section):
+    """How the rows are parted and scaled. A size is a count, or a fraction of all rows."""
+
+    train: Count | Fraction | None
+    validation: Annotated[Annotated[int, Field(ge=0)] | Rate, AfterValidator(_none_as_count)]
+    test: Count | Fraction
+    stratify: bool
+    shuffle: bool
+    seed: Seed
+    scaling: Chosen
+    target_scaling: Chosen
+
+
+class ModelSection(Section):
+    """The network, its loss and what keeps it from over-fitting."""
+
+    hidden_sizes: Annotated[tuple[Count, ...], Field(strict=False)]
+    activation: Text | Texts
+    bias: bool
+    initializer: Chosen
+    bias_initializer: Chosen
+    loss: Chosen
+    weights: Text | None
+    l1: NotNegative
+    l2: NotNegative
+    dropout: Rate
+
+
+class OptimizerSection(Named):
+    """The update rule; which further settings there are depends on `name` (see OPTIMIZERS)."""
+
+    learning_rate: Positive
+    schedule: Chosen
+    clip_norm: Positive | None
+
+
+class TrainingSection(Section):
+    """How long, in which batches, with which numerics."""
+
+    epochs: Count
+    batch_size: Count | Literal["full"]
+    dtype: Literal["float32", "float64"]
+    shuffle: bool
+    patience: Count | None
+    monitor: Text
+    minimum_improvement: NotNegative
+    class_weights: Literal["balanced"] | Annotated[tuple[Positive, ...], Field(strict=False)] | None
+    blas_threads: Count
+
+
+class TrackingSection(Section):
+    """Where runs are recorded; without `uri`, MLFLOW_TRACKING_URI or the repository's own database."""
+
+    uri: Text | None
+    experiment: Text
+
+
+class Config(Section):
+    """The whole configuration of one run."""
+
+    seed: Seed
+    dataset: DatasetSection
+    split: SplitSection
+    model: ModelSection
+    optimizer: OptimizerSection
+    training: TrainingSection
+    tracking: TrackingSection
