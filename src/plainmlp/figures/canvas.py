@@ -1,0 +1,171 @@
+"""What all figures share: their data, colours, sizes and the paper they are drawn on."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plainmlp.data.arrays import Array, Description, Part
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RESOLUTION = 100  # dots per inch
+STYLE: dict[str, Any] = {
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "figure.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": "#e3e3e3",
+    "legend.frameon": False,
+}
+# Okabe and Ito (2008): tell-apart colours for all kinds of colour vision. Vermillion is kept for what is wrong.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442")
+WRONG = "#D55E00"
+NEUTRAL = "#333333"
+
+
+@dataclass(frozen=True, eq=False)
+class FigureData:
+    """What there is to draw of one trained network.
+
+    Parameters
+    ----------
+    description : Description
+        What the columns, targets and classes are called.
+    history : mapping of str to sequence of float
+        One value an epoch under each key, such as `train_loss`; the validation keys may be absent.
+    train, test : Part
+        Raw features and targets.
+    outputs : ndarray
+        Of the test part, in the user's units: probabilities of shape (n_samples, n_classes) for a
+        classification, else of the targets' shape.
+    predict : callable
+        Takes raw features of shape (n_samples, n_columns), returns outputs of the same kind.
+    """
+
+    description: Description
+    history: Mapping[str, Sequence[float]]
+    train: Part
+    test: Part
+    outputs: Array
+    predict: Callable[[Array], Array]
+
+    @property
+    def predicted(self) -> NDArray[np.intp]:
+        """Return the most probable class of each test sample."""
+        return np.asarray(self.outputs.argmax(axis=1))
+
+    @property
+    def column_names(self) -> list[str]:
+        """Return the raw features' names, fit to be written on a figure."""
+        return [caption(column.name, 40) for column in self.description.columns]
+
+    @property
+    def class_names(self) -> list[str]:
+        """Return the classes' names, fit to be written on a figure."""
+        return [caption(name) for name in self.description.class_names]
+
+    @property
+    def target_names(self) -> list[str]:
+        """Return the targets' names, fit to be written on a figure."""
+        return [caption(name, 30) for name in self.description.target_names]
+
+
+def caption(name: str, length: int = 16) -> str:
+    """Return a user's name cut to a length, with dollar signs that matplotlib does not take for formulas.
+
+    Parameters
+    ----------
+    name : str
+        Of a class, column, target or data set.
+    length : int, default=16
+        The most characters that are kept.
+    """
+    short = name if len(name) <= length else f"{name[: length - 1]}…"
+    return short.replace("$", r"\$")
+
+
+def new_figure(data: FigureData, title: str, width: float, height: float) -> "Figure":
+    """Return a figure with a title only, which arranges its parts so that none covers another.
+
+    Parameters
+    ----------
+    data : FigureData
+        Whose name the title begins with.
+    title : str
+        What is drawn.
+    width, height : float
+        In inches.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=RESOLUTION, layout="constrained")
+    figure.suptitle(f"{caption(data.description.name, 24)}: {title}", x=0.01, ha="left")
+    return figure
+
+
+def class_colours(n_classes: int) -> NDArray[np.float64]:
+    """Return one colour a class: the palette's, or even steps of cividis where there are more classes.
+
+    Parameters
+    ----------
+    n_classes : int
+        At least 1.
+
+    Returns
+    -------
+    ndarray of shape (n_classes, 3)
+        Red, green and blue, from 0 to 1.
+    """
+    from matplotlib import colormaps
+    from matplotlib.colors import to_rgba_array
+
+    few = n_classes <= len(COLOURS)
+    colours = to_rgba_array(COLOURS[:n_classes]) if few else colormaps["cividis"](np.linspace(0, 1, n_classes))
+    return np.asarray(colours[:, :3])
+
+
+def thinned(n_samples: int, most: int) -> tuple[NDArray[np.intp], str]:
+    """Return evenly spaced rows, not more than can be told apart in a picture, and a note where some are left out.
+
+    Parameters
+    ----------
+    n_samples : int
+        How many rows there are.
+    most : int
+        How many are drawn at most.
+    """
+    if n_samples <= most:
+        return np.arange(n_samples), ""
+    return np.linspace(0, n_samples - 1, most).astype(np.intp), f", {most:,} of {n_samples:,} drawn"
+
+
+def point_style(n_points: int) -> dict[str, Any]:
+    """Return size and opacity for scattered points, the smaller and fainter the more there are.
+
+    Parameters
+    ----------
+    n_points : int
+        How many share one picture.
+    """
+    crowd = max(1.0, n_points / 300)
+    return {"s": max(4.0, 26 / crowd**0.5), "alpha": max(0.35, 0.9 / crowd**0.25), "linewidths": 0}
+
+
+def value_range(values: Array) -> tuple[float, float]:
+    """Return the limits of an axis that holds the values, with a margin of 5 % on both sides.
+
+    Parameters
+    ----------
+    values : ndarray
+        Not all of them NaN.
+    """
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    margin = 0.05 * (high - low) or 0.5
+    return low - margin, high + margin
