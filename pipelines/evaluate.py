@@ -1,0 +1,35 @@
+"""Stage `evaluate`: the model becomes metrics, predictions and figures, and its run in MLflow is complete."""
+
+from _checkout import ROOT
+from plainmlp.command import run_stage
+
+
+def main() -> None:
+    """Read the model, evaluate, write, publish."""
+    from plainmlp.canonical import read_parameters
+    from plainmlp.history import read_history
+    from plainmlp.inputs import INPUTS, linked_inputs
+    from plainmlp.model import Model, Trained
+    from plainmlp.places import Places
+    from plainmlp.recording.evaluation import publish_evaluation, show_results
+    from plainmlp.recording.training import continue_run, forget_run
+    from plainmlp.reports import write_evaluation
+    from plainmlp.stages.evaluate import evaluate
+    from plainmlp.storage import read_splits
+
+    config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
+    splits = read_splits(ROOT / "data" / "split")
+    places = Places(ROOT)
+    trained = Trained(Model.load(places.model), read_history(places.history))
+    evaluation = evaluate(trained.model, splits, config.seed, config.training.blas_threads)
+    write_evaluation(places, trained, splits, evaluation)
+    with continue_run(config, splits, ROOT, places, trained).closing() as run:
+        publish_evaluation(run, places, trained, splits, evaluation)
+    forget_run(ROOT)
+    show_results(run, places, evaluation)
+
+
+if __name__ == "__main__":
+    run_stage(
+        main, "Measure models/model.safetensors on data/split; writes metrics, predictions and figures to reports/."
+    )

@@ -1,0 +1,21 @@
+"""Stage `fetch`: the data set that params.yaml names becomes data/raw."""
+
+from _checkout import ROOT
+from plainmlp.command import run_stage
+
+
+def main() -> None:
+    """Read the parameters, fetch, write."""
+    from plainmlp.canonical import read_parameters
+    from plainmlp.inputs import INPUTS, linked_inputs
+    from plainmlp.stages.fetch import fetch
+    from plainmlp.storage import write_dataset
+
+    config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
+    dataset = fetch(config.dataset)
+    write_dataset(ROOT / "data" / "raw", dataset)
+    print(f"{dataset.description.name}: {len(dataset.rows)} rows of {len(dataset.description.columns)} features")
+
+
+if __name__ == "__main__":
+    run_stage(main, "Make, read or download the data set that params.yaml names, and write it to data/raw.")

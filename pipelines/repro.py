@@ -1,0 +1,75 @@
+"""`dvc repro` with overrides: writes them to overrides.yaml, then lets DVC run what they touch."""
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from _checkout import ROOT
+from plainmlp.command import run_command
+from plainmlp.schema import Config
+
+HELP = """Set the overrides of overrides.yaml and run `dvc repro`.
+
+Without overrides, overrides.yaml becomes empty again and the values of conf/ hold.
+The overrides stay until this script or you change them: a later plain `dvc repro` uses them too.
+Where a stage fails, the results of before come back from DVC's cache (`dvc checkout`).
+
+  python pipelines/repro.py experiment=mnist dataset.path=../shared/data/mnist-8k
+  python pipelines/repro.py model.hidden_sizes=[64,32] optimizer.learning_rate=0.002
+
+python pipelines/run.py --help lists what can be set."""
+STAGE_FAILED = re.compile(r"ERROR: failed to reproduce .*: failed to run: .*, exited with (\d+)$")
+
+
+def main(overrides: list[str]) -> None:
+    """Check the overrides, write them, run DVC."""
+    from plainmlp.config import compose, parse
+    from plainmlp.edits import with_edits
+    from plainmlp.inputs import INPUTS, remove_dangling_links
+    from plainmlp.overrides import write_overrides
+
+    config = parse(compose(ROOT / "conf", overrides))
+    write_overrides(ROOT / "overrides.yaml", with_edits(overrides, moved_paths(config, overrides)))
+    remove_dangling_links(ROOT / INPUTS)
+    sys.exit(run_dvc())
+
+
+def moved_paths(config: Config, overrides: list[str]) -> list[str]:
+    """Return the overrides whose paths are relative to the current folder, made relative to the checkout."""
+    from plainmlp.edits import literal
+
+    paths = {"dataset.path": config.dataset.path, "model.weights": config.model.weights}
+    keys = {override.partition("=")[0].lstrip("+") for override in overrides}
+    return [
+        f"{key}={literal(os.path.relpath(path, ROOT))}"
+        for key, path in paths.items()
+        if key in keys and path is not None and not Path(path).is_absolute()
+    ]
+
+
+def run_dvc() -> int:
+    """Run `dvc repro` and return its exit code: where a stage failed that of the stage, which has said why."""
+    dvc = [sys.executable, "-m", "dvc"]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    failed = 0
+    with subprocess.Popen([*dvc, "repro"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the stage too, and it ends clean
+        for line in process.stderr or ():
+            if match := STAGE_FAILED.match(line):
+                failed = int(match[1])
+            else:
+                sys.stderr.write(line)
+    if process.returncode:  # DVC removes what a stage makes before it runs; its cache has what was there
+        subprocess.run([*dvc, "checkout", "--quiet"], cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
+    return failed or process.returncode
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override in Hydra's grammar")
+    arguments = parser.parse_args()
+    sys.exit(run_command(lambda: main(arguments.overrides)))

@@ -1,0 +1,51 @@
+"""The whole chain in one process: a Hydra app, whose `-m` runs every combination of the values given."""
+
+import sys
+from pathlib import Path
+
+from _checkout import ROOT
+from plainmlp.command import run_command
+from plainmlp.schema import Config
+
+
+def run(config: Config, folder: Path) -> None:
+    """Fetch, split, train, evaluate; write all results to the folder and to MLflow."""
+    from plainmlp.history import write_history
+    from plainmlp.inputs import found_inputs
+    from plainmlp.places import Places
+    from plainmlp.recording.evaluation import publish_evaluation, show_results, write_summary
+    from plainmlp.recording.training import publish_training, start_run
+    from plainmlp.reports import write_evaluation
+    from plainmlp.stages.evaluate import evaluate
+    from plainmlp.stages.fetch import fetch
+    from plainmlp.stages.split import split
+    from plainmlp.stages.train import train
+    from plainmlp.terminal import show_places, watch_training
+
+    config = found_inputs(config, ROOT)
+    splits = split(fetch(config.dataset), config.split, config.dataset.missing)
+    places = Places(folder)
+    with start_run(config, splits, ROOT).closing() as tracked:
+        with watch_training(config.training.epochs) as show:
+            watchers = [show, tracked.log_epoch]
+            trained = train(splits, config.seed, config.model, config.optimizer, config.training, watchers=watchers)
+        trained.model.save(places.model)
+        write_history(places.history, trained.history)
+        publish_training(tracked, places, trained.model)
+        evaluation = evaluate(trained.model, splits, config.seed, config.training.blas_threads)
+        write_evaluation(places, trained, splits, evaluation)
+        publish_evaluation(tracked, places, trained, splits, evaluation)
+    write_summary(folder / "run.json", tracked, trained.model, evaluation)
+    show_results(tracked, places, evaluation)
+    show_places({"run_id": tracked.run_id, "weights_digest": trained.model.weights_digest})
+
+
+def main() -> None:
+    """Let Hydra compose the configuration and call `run` with it."""
+    from plainmlp.config import run_app
+
+    run_app(ROOT / "conf", run)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

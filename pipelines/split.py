@@ -1,0 +1,20 @@
+"""Stage `split`: data/raw becomes data/split, its parts and the preparation fitted to the train part."""
+
+from _checkout import ROOT
+from plainmlp.command import run_stage
+
+
+def main() -> None:
+    """Read the data set, part it, write."""
+    from plainmlp.canonical import read_parameters
+    from plainmlp.stages.split import split
+    from plainmlp.storage import read_dataset, write_splits
+
+    config = read_parameters(ROOT / "params.yaml")
+    splits = split(read_dataset(ROOT / "data" / "raw"), config.split, config.dataset.missing)
+    write_splits(ROOT / "data" / "split", splits)
+    print(", ".join(f"{name} {len(part)} rows" for name, part in splits.parts().items()))
+
+
+if __name__ == "__main__":
+    run_stage(main, "Part data/raw into train, validation and test rows as params.yaml says, and write data/split.")

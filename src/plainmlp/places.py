@@ -1,0 +1,42 @@
+"""Places: where the files of a run are, in one layout below the checkout or the run's own folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the files of a run are.
+
+    Parameters
+    ----------
+    root : Path
+        The checkout for `dvc repro`, the run's own folder for a Hydra run.
+    """
+
+    root: Path
+
+    @property
+    def model(self) -> Path:
+        """Return the place of the trained model."""
+        return self.root / "models" / "model.safetensors"
+
+    @property
+    def history(self) -> Path:
+        """Return the place of the table of epochs."""
+        return self.root / "reports" / "history.csv"
+
+    @property
+    def metrics(self) -> Path:
+        """Return the place of the metrics of every part."""
+        return self.root / "reports" / "metrics.json"
+
+    @property
+    def predictions(self) -> Path:
+        """Return the place of the predictions for the test part."""
+        return self.root / "reports" / "predictions.csv"
+
+    @property
+    def figures(self) -> Path:
+        """Return the folder of pictures."""
+        return self.root / "reports" / "figures"

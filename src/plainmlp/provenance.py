@@ -1,0 +1,99 @@
+"""Provenance: what a result came from, as digests and tags."""
+
+import ast
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parent
+# what can change a result; the rest of the package reads, writes, draws and reports it
+RESULT_CODE = ("nn", "data", "evaluation", "construction.py", "model.py", "numerics.py", "stages")
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+RESULT_SECTIONS = ("dataset", "model", "optimizer", "seed", "split", "training")
+
+
+def identify_point(configuration: Mapping[str, Any], data_digest: str, weights_digest: str | None) -> str:
+    """Return the id of the point that a run computes: the same id promises the same bits.
+
+    Parameters
+    ----------
+    configuration : mapping
+        The canonical configuration; where runs are recorded, and where the data is read from, do not enter.
+    data_digest : str
+        Digest of the data arrays.
+    weights_digest : str, optional
+        Digest of the file that the weights start from, whose path does not enter either.
+
+    Returns
+    -------
+    str
+        SHA-256 over the configuration that can change the result, the data and the code, 64 hexadecimal digits.
+    """
+    relevant = {name: configuration[name] for name in RESULT_SECTIONS}
+    relevant["dataset"] = {key: value for key, value in relevant["dataset"].items() if key != "path"}
+    relevant["model"] = {**relevant["model"], "weights": weights_digest}
+    return digest_json({"configuration": relevant, "data": data_digest, "code": digest_code()})
+
+
+def digest_json(value: Any) -> str:
+    """Return the SHA-256 of a value as JSON with sorted keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def digest_code(package: Path = PACKAGE) -> str:
+    """Return the SHA-256 of the code that can change a result, without its comments and docstrings.
+
+    Parameters
+    ----------
+    package : Path
+        The folder of the package.
+
+    Notes
+    -----
+    A process digests a folder once: later edits are not in the code that it runs.
+    """
+    files = sorted(file for name in RESULT_CODE for file in _python_files(package / name))
+    trees = {file.relative_to(package).as_posix(): _bare_tree(file) for file in files}
+    return digest_json(trees)
+
+
+def _python_files(path: Path) -> list[Path]:
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
+
+
+def _bare_tree(file: Path) -> str:
+    """Return a module's syntax tree as text, without docstrings."""
+    tree = ast.parse(file.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+def git_state(root: Path) -> dict[str, str]:
+    """Return `git_commit` and `git_dirty` of a checkout; no tags where it is none.
+
+    Parameters
+    ----------
+    root : Path
+        The checkout.
+    """
+    commit = _git(root, "rev-parse", "HEAD")
+    if commit is None:
+        return {}
+    return {"git_commit": commit, "git_dirty": "true" if _git(root, "status", "--porcelain") else "false"}
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """Return what git says, or None where there is no git or no repository."""
+    try:
+        answer = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)  # noqa: S603, S607
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()

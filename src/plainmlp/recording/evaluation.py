@@ -1,0 +1,40 @@
+"""The record of what a trained model is worth: in MLflow, for scripts, and on the terminal."""
+
+from pathlib import Path
+
+from plainmlp.data.arrays import Splits
+from plainmlp.model import Model, Trained
+from plainmlp.places import Places
+from plainmlp.reports import final_metrics
+from plainmlp.stages.evaluate import Evaluation
+from plainmlp.storage import write_json
+from plainmlp.terminal import show_metrics, show_places
+from plainmlp.tracking import TrackedRun
+
+EXAMPLE_ROWS = 3
+
+
+def publish_evaluation(
+    run: TrackedRun, places: Places, trained: Trained, splits: Splits, evaluation: Evaluation
+) -> None:
+    """Add metrics, predictions, figures and the model to a run; a metric that is a curve already stays that."""
+    metrics = {name: value for name, value in final_metrics(evaluation).items() if name not in trained.history}
+    run.log_results(metrics, {})
+    run.log_file(places.metrics)
+    run.log_file(places.predictions)
+    for figure in sorted(places.figures.iterdir()):
+        run.log_file(figure, "figures")
+    example = trained.model.preparation.to_frame(splits.test.features[:EXAMPLE_ROWS])
+    run.log_model(places.model, example, trained.model.predict_frame(example))
+
+
+def write_summary(path: Path, run: TrackedRun, model: Model, evaluation: Evaluation) -> None:
+    """Write the run's ids and final metrics to a JSON file, for scripts."""
+    ids = {"run_id": run.run_id, "point_id": run.point_id, "weights_digest": model.weights_digest}
+    write_json(path, {**ids, "metrics": final_metrics(evaluation)})
+
+
+def show_results(run: TrackedRun, places: Places, evaluation: Evaluation) -> None:
+    """Print the metrics, and where to look for more."""
+    show_metrics(evaluation.metrics, evaluation.intervals)
+    show_places({"figures": places.figures, "model": places.model, "mlflow": run.page()})

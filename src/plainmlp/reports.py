@@ -1,0 +1,51 @@
+"""Reports: the files that say what a trained model is worth."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from plainmlp.data.arrays import Splits
+from plainmlp.figures import draw_figures
+from plainmlp.figures.canvas import FigureData
+from plainmlp.model import Model, Trained
+from plainmlp.places import Places
+from plainmlp.stages.evaluate import Evaluation
+from plainmlp.storage import replace_file, replace_folder, write_json
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def write_evaluation(places: Places, trained: Trained, splits: Splits, evaluation: Evaluation) -> None:
+    """Write metrics, predictions and figures."""
+    intervals = {name: {"low": low, "high": high} for name, (low, high) in evaluation.intervals.items()}
+    write_json(places.metrics, {**evaluation.metrics, "test_interval": intervals})
+    with replace_file(places.predictions) as temporary:
+        _predictions(trained.model, splits, evaluation).to_csv(temporary, index_label="row", lineterminator="\n")
+    data = FigureData(
+        splits.description, trained.history, splits.train, splits.test, evaluation.outputs, trained.model.predict
+    )
+    with replace_folder(places.figures) as folder:
+        draw_figures(data, folder)
+
+
+def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataFrame":
+    """Return what is true and what the model says, a row for each sample of the test part."""
+    from pandas import DataFrame, concat
+
+    description = splits.description
+    if description.task == "classification":
+        actual = DataFrame({"actual": np.array(description.class_names)[splits.test.targets]})
+    else:
+        actual = DataFrame(splits.test.targets, columns=[f"actual_{name}" for name in description.target_names])
+    return concat([actual, model.label_outputs(evaluation.outputs)], axis=1)
+
+
+def final_metrics(evaluation: Evaluation) -> dict[str, float]:
+    """Return every metric of every part in one flat table, such as `test_accuracy` and `test_accuracy_low`."""
+    values = {
+        f"{part}_{name}": value for part, metrics in evaluation.metrics.items() for name, value in metrics.items()
+    }
+    for name, (low, high) in evaluation.intervals.items():
+        values |= {f"test_{name}_low": low, f"test_{name}_high": high}
+    return values

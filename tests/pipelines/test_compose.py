@@ -1,0 +1,84 @@
+"""The stage `compose`, run as DVC runs it, in a copy of the checkout."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from plainmlp.canonical import canonical
+from plainmlp.config import compose, parse
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a copy of the files that the stage reads."""
+    for folder in ("conf", "pipelines", "src"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "overrides.yaml").write_text("overrides: []\n", encoding="utf-8")
+    return tmp_path
+
+
+def _run(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if key not in {"HYDRA_FULL_ERROR", "PYTHONPATH"}}
+    command = [sys.executable, str(checkout / "pipelines" / "compose.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=checkout.parent)
+
+
+def test_parameters_are_the_configuration_under_the_overrides(checkout: Path) -> None:
+    overrides = ["experiment=clusters", "seed=3"]
+    (checkout / "overrides.yaml").write_text(yaml.safe_dump({"overrides": overrides}), encoding="utf-8")
+    assert _run(checkout).returncode == 0
+    text = (checkout / "params.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# made by pipelines/compose.py; change conf/ or overrides.yaml instead\n")
+    assert yaml.safe_load(text) == canonical(parse(compose(ROOT / "conf", overrides)))
+
+
+def test_package_of_the_same_checkout_is_run(checkout: Path) -> None:
+    dumping = checkout / "src" / "plainmlp" / "canonical.py"
+    dumping.write_text(
+        f"{dumping.read_text(encoding='utf-8')}\ndef dump_yaml(config): return 'mine'\n", encoding="utf-8"
+    )
+    assert _run(checkout).returncode == 0
+    assert (checkout / "params.yaml").read_text(encoding="utf-8").endswith("\nmine")
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (
+            "overrides: [model=depp]",
+            "error: model='depp' is unknown; did you mean 'deep'? (allowed: deep, linear, mlp)",
+        ),
+        (
+            "overrides: [seed=-1]",
+            "error: seed=-1 is not allowed: it must be a whole number, at least 0 and below 4294967296",
+        ),
+        ("overrides: [5]", "error: overrides.yaml must hold one list of texts"),
+        ("overrides: seed=1", "error: overrides.yaml must hold one list of texts"),
+        ("overrides: []\nseed: 1", "error: overrides.yaml must hold one list of texts"),
+    ],
+)
+def test_mistake_ends_in_one_line_and_leaves_the_parameters(checkout: Path, content: str, line: str) -> None:
+    (checkout / "params.yaml").write_text("earlier", encoding="utf-8")
+    (checkout / "overrides.yaml").write_text(content, encoding="utf-8")
+    ended = _run(checkout)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(line)
+    assert ended.stderr.count("\n") == 1
+    assert (checkout / "params.yaml").read_text(encoding="utf-8") == "earlier"
+
+
+def test_help_says_what_is_read_and_written(checkout: Path) -> None:
+    ended = _run(checkout, "--help")
+    assert ended.returncode == 0
+    assert "overrides.yaml" in ended.stdout
+    assert "params.yaml" in ended.stdout
+    assert not (checkout / "params.yaml").exists()
