@@ -53,10 +53,11 @@ def moved_paths(config: Config, overrides: list[str]) -> list[str]:
 
 def run_dvc() -> int:
     """Run `dvc repro` and return its exit code: where a stage failed that of the stage, which has said why."""
-    dvc = [sys.executable, "-m", "dvc"]
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     failed = 0
-    with subprocess.Popen([*dvc, "repro"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the stage too, and it ends clean
         for line in process.stderr or ():
             if match := STAGE_FAILED.match(line):
@@ -64,7 +65,9 @@ def run_dvc() -> int:
             else:
                 sys.stderr.write(line)
     if process.returncode:  # DVC removes what a stage makes before it runs; its cache has what was there
-        subprocess.run([*dvc, "checkout", "--quiet"], cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
+        subprocess.run(
+            [sys.executable, "-m", "dvc", "checkout", "--quiet"], cwd=ROOT, stdin=subprocess.DEVNULL, check=False
+        )
     return failed or process.returncode
 
 

@@ -32,6 +32,11 @@ class Places:
         return self.root / "reports" / "metrics.json"
 
     @property
+    def intervals(self) -> Path:
+        """Return the place of the intervals of the test part's metrics."""
+        return self.root / "reports" / "intervals.json"
+
+    @property
     def predictions(self) -> Path:
         """Return the place of the predictions for the test part."""
         return self.root / "reports" / "predictions.csv"

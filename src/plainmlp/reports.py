@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 def write_evaluation(places: Places, trained: Trained, splits: Splits, evaluation: Evaluation) -> None:
-    """Write metrics, predictions and figures."""
+    """Write metrics, their intervals, predictions and figures."""
     intervals = {name: {"low": low, "high": high} for name, (low, high) in evaluation.intervals.items()}
-    write_json(places.metrics, {**evaluation.metrics, "test_interval": intervals})
+    write_json(places.metrics, evaluation.metrics)
+    write_json(places.intervals, {"test": intervals})
     with replace_file(places.predictions) as temporary:
         _predictions(trained.model, splits, evaluation).to_csv(temporary, index_label="row", lineterminator="\n")
     data = FigureData(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plainmlp.model import Model
+from plainmlp.numerics import blas_threads
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -29,8 +30,13 @@ class Served:
             A column for each raw feature.
         params : dict, optional
             MLflow passes it; the model takes none.
+
+        Notes
+        -----
+        One BLAS thread, as evaluations have by default: several can change the last bits.
         """
-        return self._model.predict_frame(frame)
+        with blas_threads(1):
+            return self._model.predict_frame(frame)
 
 
 def _load_pyfunc(path: str) -> Served:

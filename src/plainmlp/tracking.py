@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from plainmlp.errors import InputError
+from plainmlp.history import History, read_history
 from plainmlp.schema import TrackingSection
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ ADDRESSES = "sqlite:///<file>, or the address of an MLflow server or its databas
 WORKFLOW = "workflowType=machine_learning"  # MLflow's pages are about language models otherwise
 MODEL_TAG = "mlflow.log-model.history"  # where MLflow's pages look for the models of a run
 MODEL_FOLDER = "model"
+PARENT_TAG = "mlflow.parentRunId"  # by which MLflow's pages show a run below another
+RUNS_AT_ONCE = 1000
+HISTORY = "history.csv"
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -43,6 +47,30 @@ class DataInput:
     name: str
     digest: str
     profile: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Child:
+    """A run below another, as MLflow has it.
+
+    Parameters
+    ----------
+    run_id, point_id, status : str
+    parameters, metrics : mapping
+        A metric that is a curve has its last value.
+    artifacts : str
+        The address of its files.
+    failure : str
+        Why it failed, where it did.
+    """
+
+    run_id: str
+    point_id: str
+    status: str
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float]
+    artifacts: str
+    failure: str
 
 
 def tracking_address(tracking: TrackingSection, root: Path) -> str:
@@ -139,6 +167,119 @@ class Store:
         found = (run.info.experiment_id, run.info.lifecycle_stage, run.data.tags.get("point_id"))
         return TrackedRun(self, run_id, point_id) if found == (self.experiment_id, "active", point_id) else None
 
+    def start_parent(self, name: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> "TrackedRun":
+        """Start a run that others are to be shown below; it computes no point itself."""
+        from mlflow.entities import Param
+
+        run_id = self._create(name, tags)
+        run = TrackedRun(self, run_id, "")
+        with run.closing_on_failure():
+            self.client.log_batch(run_id, params=[Param(key, value) for key, value in parameters.items()])
+        return run
+
+    def add_child(
+        self,
+        parent_run_id: str,
+        point_id: str,
+        name: str,
+        *,
+        parameters: Mapping[str, str],
+        tags: Mapping[str, str],
+        metrics: Mapping[str, float],
+        curves: Mapping[str, Sequence[float]],
+        artifacts: Path | None,
+        status: str,
+        started: float,
+        ended: float,
+    ) -> str:
+        """Record a run that is over below another, in as few transactions as MLflow has for it; return its id.
+
+        Parameters
+        ----------
+        parent_run_id : str
+        point_id, name, parameters, tags
+            As in `start`.
+        metrics : mapping of str to float
+            A metric that is a curve already stays that.
+        curves : mapping of str to sequence of float
+            A value an epoch.
+        artifacts : Path, optional
+            The folder whose content is kept.
+        status : {"FINISHED", "FAILED", "KILLED"}
+            The tag `failure` says why, where it failed.
+        started, ended : float
+            In seconds, as `time.time` has them.
+        """
+        from mlflow.entities import Param
+
+        start, end = int(started * 1000), int(ended * 1000)
+        marks = {"point_id": point_id, PARENT_TAG: parent_run_id, **tags}
+        run_id = self._create(f"{name} {point_id[:12]}", marks, start)
+        values = _metric_points({**{name: [value] for name, value in metrics.items()}, **curves}, end)
+        first = METRICS_AT_ONCE - len(parameters)
+        with TrackedRun(self, run_id, point_id).closing_on_failure():
+            if artifacts is not None:  # before the rest: MLflow reads all that a run has to find its folder
+                self.client.log_artifacts(run_id, str(artifacts))
+            params = [Param(key, value) for key, value in parameters.items()]
+            self.client.log_batch(run_id, metrics=values[:first], params=params)
+            for position in range(first, len(values), METRICS_AT_ONCE):
+                self.client.log_batch(run_id, metrics=values[position : position + METRICS_AT_ONCE])
+            self.client.set_terminated(run_id, status, end)
+        return run_id
+
+    def _create(self, name: str, tags: Mapping[str, str], start: int | None = None) -> str:
+        """Create a run and return its id; its tags go with it, which saves a transaction."""
+        from mlflow.tracking.context.registry import resolve_tags
+
+        every = {**resolve_tags(), **tags}
+        return str(self.client.create_run(self.experiment_id, start, every, run_name=name).info.run_id)
+
+    def children(self, parent_run_id: str) -> list[Child]:
+        """Return the runs below another, of whichever experiment that is.
+
+        Raises
+        ------
+        InputError
+            There is no run of this id.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            experiment = self.client.get_run(parent_run_id).info.experiment_id
+        except MlflowException as error:
+            message = f"{parent_run_id!r} is no run in {self.address}"
+            raise InputError(message) from error
+        found: list[Child] = []
+        token: str | None = ""
+        while token is not None:
+            page = self.client.search_runs(
+                [experiment], f"tags.`{PARENT_TAG}` = '{parent_run_id}'", max_results=RUNS_AT_ONCE, page_token=token
+            )
+            found += [_child(run) for run in page]
+            token = page.token or None
+        return found
+
+    def history(self, child: Child) -> History:
+        """Return the history of a child, from its artifacts: MLflow takes longer for each single curve.
+
+        Raises
+        ------
+        InputError
+            Its history.csv is missing or damaged.
+        """
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        place = f"{child.artifacts}/{HISTORY}"
+        try:
+            with TemporaryDirectory() as folder:
+                return read_history(
+                    Path(download_artifacts(artifact_uri=place, dst_path=folder, tracking_uri=self.address))
+                )
+        except (MlflowException, OSError) as error:
+            message = f"{place}: cannot be read ({error})"
+            raise InputError(message) from error
+
 
 class TrackedRun:
     """A run in MLflow that is being written.
@@ -187,12 +328,7 @@ class TrackedRun:
 
     def log_history(self, history: Mapping[str, Sequence[float]]) -> None:
         """Send a whole history, for a training that was not watched."""
-        from mlflow.entities import Metric
-
-        stamp = int(time.time() * 1000)
-        self._waiting += [
-            Metric(name, value, stamp, epoch) for name, values in history.items() for epoch, value in enumerate(values)
-        ]
+        self._waiting += _metric_points(history, int(time.time() * 1000))
         self.flush()
 
     def log_results(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
@@ -285,6 +421,26 @@ def flat_parameters(configuration: Mapping[str, Any], prefix: str = "") -> dict[
     return flat
 
 
+def _metric_points(curves: Mapping[str, Sequence[float]], stamp: int) -> list[Any]:
+    """Return every value of every curve as MLflow takes them."""
+    from mlflow.entities import Metric
+
+    return [Metric(name, value, stamp, epoch) for name, values in curves.items() for epoch, value in enumerate(values)]
+
+
+def _child(run: Any) -> Child:
+    tags, data = run.data.tags, run.data
+    return Child(
+        run.info.run_id,
+        tags.get("point_id", ""),
+        run.info.status,
+        dict(data.params),
+        dict(data.metrics),
+        run.info.artifact_uri,
+        tags.get("failure", ""),
+    )
+
+
 def _parameter(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= LONGEST_PARAMETER else text[: LONGEST_PARAMETER - len(SHORTENED)] + SHORTENED
@@ -352,4 +508,5 @@ def _serving_requirements() -> list[str]:
     """Return what a served model needs, in the versions that are installed."""
     from importlib.metadata import version
 
-    return [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "pydantic", "safetensors")]
+    names = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "threadpoolctl")
+    return [f"{name}=={version(name)}" for name in names]

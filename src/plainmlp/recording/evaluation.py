@@ -21,6 +21,7 @@ def publish_evaluation(
     metrics = {name: value for name, value in final_metrics(evaluation).items() if name not in trained.history}
     run.log_results(metrics, {})
     run.log_file(places.metrics)
+    run.log_file(places.intervals)
     run.log_file(places.predictions)
     for figure in sorted(places.figures.iterdir()):
         run.log_file(figure, "figures")

@@ -1,0 +1,21 @@
+"""What several folders of tests share: one MLflow database, which takes a second to make."""
+
+import pytest
+
+WARNINGS_IN_MLFLOW = (
+    "The ``noload`` loader strategy is deprecated:DeprecationWarning",
+    ".*Any type hint is inferred as AnyType:UserWarning",
+    "Operation with range is deprecated:DeprecationWarning",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let MLflow warn of itself; every other warning is an error."""
+    for message in WARNINGS_IN_MLFLOW:
+        config.addinivalue_line("filterwarnings", f"ignore:{message}")
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the address of a real MLflow store."""
+    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"

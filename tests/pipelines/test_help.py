@@ -1,0 +1,39 @@
+"""`--help` of every script: what can be set, at once."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from checkouts import ROOT, run
+
+pytestmark = pytest.mark.slow
+SCRIPTS = sorted(path.stem for path in (ROOT / "pipelines").glob("[!_]*.py"))
+SLOW = {"mlflow", "sklearn", "matplotlib", "pandas", "scipy", "rich"}
+WORDS = {
+    "run": ["experiment", "dataset: clusters, digits", "hidden_sizes", "learning_rate", "-m", "HYDRA_FULL_ERROR=1"],
+    "repro": ["KEY=VALUE", "overrides.yaml", "experiment=mnist", "pipelines/run.py --help"],
+    "compose": ["overrides.yaml", "params.yaml", "pipelines/run.py --help"],
+    "fetch": ["params.yaml", "data/raw"],
+    "split": ["data/raw", "data/split"],
+    "train": ["data/split", "models/model.safetensors", "reports/history.csv"],
+    "evaluate": ["models/model.safetensors", "metrics", "figures"],
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_says_what_can_be_set_without_loading_what_is_slow(tmp_path: Path, script: str) -> None:
+    ended = run(tmp_path, "python", "-X", "importtime", ROOT / "pipelines" / f"{script}.py", "--help")
+    assert ended.returncode == 0
+    flat = " ".join(ended.stdout.split())
+    assert [word for word in WORDS[script] if word not in flat] == []
+    loaded = set(re.findall(r"\|\s+(\w+)$", ended.stderr, re.MULTILINE))
+    assert "plainmlp" in loaded
+    assert not loaded & SLOW
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stage_refuses_arguments(tmp_path: Path) -> None:
+    ended = run(tmp_path, "python", ROOT / "pipelines" / "train.py", "optimizer=sgd")
+    assert ended.returncode == 2
+    assert "unrecognized arguments: optimizer=sgd" in ended.stderr
