@@ -43,10 +43,10 @@ def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataF
 
 
 def final_metrics(evaluation: Evaluation) -> dict[str, float]:
-    """Return every metric of every part in one flat table, such as `test_accuracy` and `test_accuracy_low`."""
+    """Return every metric of every part in one flat table, such as `test_accuracy` and `interval/test_accuracy_low`."""
     values = {
         f"{part}_{name}": value for part, metrics in evaluation.metrics.items() for name, value in metrics.items()
     }
     for name, (low, high) in evaluation.intervals.items():
-        values |= {f"test_{name}_low": low, f"test_{name}_high": high}
+        values |= {f"interval/test_{name}_low": low, f"interval/test_{name}_high": high}
     return values

@@ -31,10 +31,8 @@ def watch_training(epochs: int) -> Iterator[Watcher]:
     from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False)
-    if not console.is_terminal:
-        yield _lines(console, epochs)
-        return
-    with _bar(console, epochs) as watcher:
+    shown = _bar if console.is_terminal else _lines
+    with shown(console, epochs) as watcher:
         yield watcher
 
 
@@ -48,19 +46,27 @@ def _bar(console: "Console", epochs: int) -> Iterator[Watcher]:
         yield lambda epoch, metrics: progress.update(task, completed=epoch + 1, description=describe(metrics))
 
 
-def _lines(console: "Console", epochs: int) -> Watcher:
-    """Return a watcher that prints about ten lines in all."""
+@contextmanager
+def _lines(console: "Console", epochs: int) -> Iterator[Watcher]:
+    """Print about ten lines in all, and the last epoch's, also where that comes early."""
     every = max(1, epochs // LINES)
     start = time.perf_counter()
+    unsaid: list[tuple[int, Mapping[str, float]]] = []
 
-    def watch(epoch: int, metrics: Mapping[str, float]) -> None:
-        if (epoch + 1) % every and epoch + 1 < epochs:
-            return
+    def say() -> None:
+        epoch, metrics = unsaid.pop()
         seconds = time.perf_counter() - start
         left = seconds / (epoch + 1) * (epochs - epoch - 1)
         console.print(f"epoch {epoch + 1}/{epochs}  {describe(metrics)}  {seconds:.1f} s, {left:.1f} s left")
 
-    return watch
+    def watch(epoch: int, metrics: Mapping[str, float]) -> None:
+        unsaid[:] = [(epoch, metrics)]
+        if (epoch + 1) % every == 0 or epoch + 1 == epochs:
+            say()
+
+    yield watch
+    if unsaid:
+        say()
 
 
 def describe(metrics: Mapping[str, float]) -> str:

@@ -1,0 +1,136 @@
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from plainmlp.config import compose, parse
+from plainmlp.errors import TrainingError
+from plainmlp.schema import Config
+from plainmlp.stages.evaluate import evaluate
+from plainmlp.stages.train import train
+from recorded import configuration, splits_of, write_flats
+
+ROOT = Path(__file__).resolve().parents[2]
+MNIST = ROOT / ".." / "shared" / "data" / "mnist-8k"
+SMALL = {"model__hidden_sizes": [8], "training__epochs": 3}
+
+
+def trained(config: Config, **named):
+    return train(splits_of(config), config.seed, config.model, config.optimizer, config.training, **named)
+
+
+def composed(*overrides: str) -> Config:
+    return parse(compose(ROOT / "conf", overrides))
+
+
+def measured(config: Config) -> dict[str, float]:
+    splits = splits_of(config)
+    model = train(splits, config.seed, config.model, config.optimizer, config.training).model
+    return evaluate(model, splits, config.seed, 1).metrics["test"]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return splits_of(configuration())
+
+
+def test_digits_are_read_well_with_the_default_configuration(digits):
+    config = configuration()
+    model = train(digits, config.seed, config.model, config.optimizer, config.training).model
+    assert evaluate(model, digits, 0, 1).metrics["test"]["accuracy"] >= 0.97
+
+
+@pytest.mark.skipif(not MNIST.is_dir(), reason="shared/data/mnist-8k is not beside the repository")
+def test_mnist_is_read_well():
+    config = composed("experiment=mnist", f"dataset.path={MNIST.resolve()}")
+    assert measured(config)["accuracy"] >= 0.95
+
+
+def test_sine_and_cosine_are_met():
+    assert measured(composed("experiment=sincos", "training.epochs=3"))["r2"] > 0.9
+
+
+def test_prices_of_flats_are_estimated(tmp_path):
+    write_flats(tmp_path / "flats.csv")
+    table = {"dataset__name": "table", "dataset__path": str(tmp_path / "flats.csv"), "dataset__target": "price"}
+    found = measured(configuration(**table, dataset__missing="mean", training__epochs=100, model__hidden_sizes=[16]))
+    assert found["r2"] > 0.6
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_same_inputs_give_the_same_bits(digits, dtype):
+    config = configuration(**SMALL, training__dtype=dtype, model__dropout=0.2)
+    pair = [train(digits, 3, config.model, config.optimizer, config.training) for _ in range(2)]
+    assert pair[0].model.weights_digest == pair[1].model.weights_digest
+    assert pair[0].history == pair[1].history
+    assert pair[0].model.parameters.dtype == dtype
+    other = train(digits, 4, config.model, config.optimizer, config.training)
+    assert other.model.weights_digest != pair[0].model.weights_digest
+    parameters = np.ascontiguousarray(pair[0].model.parameters)
+    assert hashlib.sha256(parameters.tobytes()).hexdigest() == pair[0].model.weights_digest
+
+
+def test_history_has_a_value_an_epoch_and_watchers_see_each(digits):
+    seen = []
+    config = configuration(**SMALL)
+    watch = lambda epoch, metrics: seen.append((epoch, dict(metrics)))  # noqa: E731
+    history = train(digits, 0, config.model, config.optimizer, config.training, watchers=[watch, watch]).history
+    assert [epoch for epoch, _ in seen] == [0, 0, 1, 1, 2, 2]
+    assert {name: [metrics[name] for _, metrics in seen[::2]] for name in history} == history
+    names = {"train_loss", "validation_loss", "train_accuracy", "validation_accuracy", "gradient_norm", "dead_units"}
+    assert names <= history.keys()
+    assert history["learning_rate"] == [0.001] * 3
+
+
+def test_training_without_validation_part_has_no_validation_metrics():
+    config = configuration(**SMALL, split__validation=0, training__monitor="train_loss")
+    assert not [name for name in trained(config).history if name.startswith("validation")]
+
+
+def test_schedule_of_the_configuration_is_followed(digits):
+    schedule = {"name": "exponential", "factor": 0.5}
+    config = configuration(**SMALL, optimizer__schedule=schedule)
+    rates = train(digits, 0, config.model, config.optimizer, config.training).history["learning_rate"]
+    assert rates == pytest.approx([0.001, 0.0005, 0.00025])
+
+
+def test_early_stopping_keeps_the_best_weights(digits):
+    patience = configuration(model__hidden_sizes=[8], optimizer__learning_rate=0.1, training__patience=2)
+    found = train(digits, 0, patience.model, patience.optimizer, patience.training)
+    losses = found.history["validation_loss"]
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 3 < patience.training.epochs
+    whole = patience.training.model_copy(update={"patience": None, "epochs": best + 1})
+    again = train(digits, 0, patience.model, patience.optimizer, whole)
+    assert again.model.weights_digest == found.model.weights_digest
+
+
+def test_diverging_training_names_epoch_step_and_rate(digits):
+    config = configuration(
+        **SMALL, optimizer={"name": "sgd", "learning_rate": 1e12, "schedule": "constant", "clip_norm": None}
+    )
+    seen = []
+    with pytest.raises(TrainingError, match=r"epoch 0, step \d+, with the learning rate 1e\+12"):
+        train(digits, 0, config.model, config.optimizer, config.training, watchers=[lambda *epoch: seen.append(epoch)])
+    assert seen == []
+
+
+def test_class_weights_move_the_answers(digits):
+    heavy = [50.0, *[1.0] * 9]
+    zeros = []
+    for weights in (None, heavy):
+        config = configuration(**SMALL, training__class_weights=weights)
+        model = train(digits, 0, config.model, config.optimizer, config.training).model
+        zeros.append((model.predict(digits.test.features).argmax(axis=1) == 0).sum())
+    assert zeros[1] > zeros[0]
+
+
+def test_full_batch_takes_one_step_an_epoch(digits):
+    one_step = {"name": "sgd", "learning_rate": 0.1, "schedule": "constant", "clip_norm": None}
+    values = {"model__hidden_sizes": [8], "training__epochs": 1, "training__shuffle": False, "optimizer": one_step}
+    digests = set()
+    for size in ("full", len(digits.train)):
+        config = configuration(**values, training__batch_size=size)
+        digests.add(train(digits, 0, config.model, config.optimizer, config.training).model.weights_digest)
+    assert len(digests) == 1
