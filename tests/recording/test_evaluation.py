@@ -106,7 +106,6 @@ def test_artifacts_are_the_files_of_the_run(tracked):
         "history.csv",
         "intervals.json",
         "metrics.json",
-        "intervals.json",
         "predictions.csv",
     }
     assert names == {"model", "figures", *files}
