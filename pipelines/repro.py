@@ -22,7 +22,7 @@ Where a stage fails, the results of before come back from DVC's cache (`dvc chec
   python pipelines/repro.py model.hidden_sizes=[64,32] optimizer.learning_rate=0.002
 
 python pipelines/run.py --help lists what can be set."""
-STAGE_FAILED = re.compile(r"ERROR: failed to reproduce .*: failed to run: .*, exited with (\d+)$")
+STAGE_FAILED = re.compile(r"ERROR: failed to reproduce .*: failed to run: .*, exited with (-?\d+)$")
 
 
 def main(overrides: list[str]) -> None:
@@ -61,7 +61,7 @@ def run_dvc() -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the stage too, and it ends clean
         for line in process.stderr or ():
             if match := STAGE_FAILED.match(line):
-                failed = int(match[1])
+                failed = shell_code(int(match[1]))
             else:
                 sys.stderr.write(line)
     if process.returncode:  # DVC removes what a stage makes before it runs; its cache has what was there
@@ -69,6 +69,11 @@ def run_dvc() -> int:
             [sys.executable, "-m", "dvc", "checkout", "--quiet"], cwd=ROOT, stdin=subprocess.DEVNULL, check=False
         )
     return failed or process.returncode
+
+
+def shell_code(code: int) -> int:
+    """Return an exit code as shells have it: of a process that a signal ended, 128 and the signal's number."""
+    return 128 - code if code < 0 else code
 
 
 if __name__ == "__main__":
