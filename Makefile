@@ -6,14 +6,18 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test check format bench lock ui clean
+.PHONY: help repro sweep test check format bench bench-sweep lock ui clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
-repro: $(READY) ## run the pipeline: whatever is not up to date
-	@dvc repro
+repro: $(READY) ## run the main job: whatever is not up to date
+	@dvc repro evaluate
 	@echo "metrics: dvc metrics show    figures: reports/figures    runs: make ui"
+
+sweep: $(READY) ## run the default grid search, and whatever it needs
+	@dvc repro sweep
+	@echo "leaderboard: reports/sweep/leaderboard.md    figures: reports/sweep/figures    runs: make ui"
 
 test: $(READY) ## run every test
 	@python -m pytest -n 2 --dist loadscope
@@ -29,6 +33,9 @@ format: $(READY) ## format the code and mend what the linter can
 
 bench: $(READY) ## time the training of the mnist experiment
 	@python benchmarks/training.py
+
+bench-sweep: $(READY) ## time a grid of 240 points beside other ways to run it
+	@python benchmarks/sweep.py
 
 ui: $(READY) ## browse the runs of this checkout
 	@mlflow ui

@@ -12,16 +12,18 @@ from _checkout import ROOT
 from plainmlp.command import run_command
 from plainmlp.schema import Config
 
-HELP = """Set the overrides of overrides.yaml and run `dvc repro`.
+HELP = """Set the overrides of overrides.yaml and run `dvc repro evaluate`: all stages but the sweep.
 
 Without overrides, overrides.yaml becomes empty again and the values of conf/ hold.
 The overrides stay until this script or you change them: a later plain `dvc repro` uses them too.
 Where a stage fails, the results of before come back from DVC's cache (`dvc checkout`).
 
   python pipelines/repro.py experiment=mnist dataset.path=../shared/data/mnist-8k
+  python pipelines/repro.py run=3f2a...            what a run in MLflow computed: a single one, or a sweep's best point
   python pipelines/repro.py model.hidden_sizes=[64,32] optimizer.learning_rate=0.002
 
 python pipelines/run.py --help lists what can be set."""
+RUN = "run="
 STAGE_FAILED = re.compile(r"ERROR: failed to reproduce .*: failed to run: .*, exited with (-?\d+)$")
 
 
@@ -32,10 +34,24 @@ def main(overrides: list[str]) -> None:
     from plainmlp.inputs import INPUTS, remove_dangling_links
     from plainmlp.overrides import write_overrides
 
+    overrides = promoted(overrides)
     config = parse(compose(ROOT / "conf", overrides))
     write_overrides(ROOT / "overrides.yaml", with_edits(overrides, moved_paths(config, overrides)))
     remove_dangling_links(ROOT / INPUTS)
     sys.exit(run_dvc())
+
+
+def promoted(overrides: list[str]) -> list[str]:
+    """Return the overrides, with `run=<run id>` replaced by those that make conf/ compute what that run computed."""
+    run_ids = [override.removeprefix(RUN) for override in overrides if override.startswith(RUN)]
+    if not run_ids:
+        return overrides
+    from plainmlp.config import compose, parse
+    from plainmlp.promotion import promoted_overrides
+
+    others = [override for override in overrides if not override.startswith(RUN)]
+    tracking = parse(compose(ROOT / "conf", others)).tracking
+    return [*promoted_overrides(run_ids[-1], tracking, ROOT), *others]
 
 
 def moved_paths(config: Config, overrides: list[str]) -> list[str]:
@@ -56,7 +72,7 @@ def run_dvc() -> int:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     failed = 0
     with subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "dvc", "repro", "evaluate"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
     ) as process:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the stage too, and it ends clean
         for line in process.stderr or ():

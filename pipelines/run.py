@@ -1,5 +1,6 @@
 """The whole chain in one process: a Hydra app, whose `-m` runs every combination of the values given."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,17 @@ from plainmlp.schema import Config
 
 
 def run(config: Config, folder: Path) -> None:
+    """Run a configuration: as a point of a sweep where one has called, else by itself."""
+    from plainmlp.sweeps.job import PARENT, run_point
+
+    parent_run_id = os.environ.get(PARENT)
+    if parent_run_id is None:
+        run_alone(config, folder)
+    else:
+        run_point(config, parent_run_id, ROOT)
+
+
+def run_alone(config: Config, folder: Path) -> None:
     """Fetch, split, train, evaluate; write all results to the folder and to MLflow."""
     from plainmlp.history import write_history
     from plainmlp.inputs import found_inputs

@@ -75,7 +75,7 @@ def test_file_composes_to_a_valid_configuration(path: Path) -> None:
 
 
 def test_every_folder_is_covered() -> None:
-    assert {path.name for path in CONF.iterdir()} == {*SECTIONS, "experiment", "hydra", "config.yaml"}
+    assert {path.name for path in CONF.iterdir()} == {*SECTIONS, "experiment", "sweep", "hydra", "config.yaml"}
 
 
 def test_contents_hold_the_defaults_list_and_the_seed_alone() -> None:

@@ -51,6 +51,11 @@ _Loader.add_implicit_resolver(
 )
 
 
+def parse_yaml(text: str) -> Any:
+    """Return the value that a YAML text holds."""
+    return yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read the mapping in a YAML file, such as params.yaml.
 
@@ -60,7 +65,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         If the file is missing, is not UTF-8 or is no YAML, or holds anything but a mapping.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  a SafeLoader
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         message = f"{path} does not exist"
         raise InputError(message) from error

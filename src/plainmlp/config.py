@@ -116,7 +116,7 @@ def _known_keys(conf_folder: Path, overrides: Sequence[str]) -> list[str]:
     """Return every key that there is once the overrides have chosen their files, and every group."""
     groups = {folder.name for folder in conf_folder.iterdir() if folder.is_dir() and folder.name != "hydra"}
     parts = {override: override.lstrip("+").partition("=") for override in overrides}
-    chosen = [override for override, (key, _, value) in parts.items() if key in groups and not value.startswith("{")]
+    chosen = [override for override, (key, _, value) in parts.items() if key in groups and not set(value) & set("{,(")]
     return sorted({*_flat_keys(_composed(conf_folder, chosen)), *groups})
 
 

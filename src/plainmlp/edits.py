@@ -58,7 +58,7 @@ def edits_as_overrides(text: str, found: Mapping[str, Any], composed: Mapping[st
         if _mark(new) != _mark(old):
             if _mark(old) != marks.get(name, _mark(None)):
                 raise InputError(_ambiguous(name, old))
-            overrides += _section_overrides(name, new, old)
+            overrides += section_overrides(name, new, old)
     return overrides
 
 
@@ -77,7 +77,8 @@ def literal(value: object) -> str:
     return quote(value) if isinstance(value, str) else json.dumps(value)
 
 
-def _section_overrides(name: str, new: object, old: object) -> list[str]:
+def section_overrides(name: str, new: object, old: object) -> list[str]:
+    """Return the overrides that turn one value of a section of the configuration into another."""
     if not (isinstance(new, Mapping) and isinstance(old, Mapping)):
         return [f"~{name}" if new is None else f"{name}={literal(new)}"]
     changed = [f"{name}.{key}={literal(new[key])}" for key in new if _mark(new[key]) != _mark(old.get(key))]

@@ -135,6 +135,27 @@ class TrackingSection(Section):
     experiment: Text
 
 
+class Exclusion(Section):
+    """Combinations that a sweep leaves out: for each key a value, or a list of values."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Return what each key must be for a point to be left out."""
+        return dict(self.model_extra or {})
+
+
+class SweepSection(Section):
+    """What a sweep takes of its grid, and by what it ranks the points; a single run makes no use of it."""
+
+    name: Text | None
+    exclude: Annotated[tuple[Exclusion, ...], Field(strict=False)]
+    sample: Count | None
+    seed: Seed
+    metric: Text
+
+
 class Config(Section):
     """The whole configuration of one run."""
 
@@ -145,3 +166,4 @@ class Config(Section):
     optimizer: OptimizerSection
     training: TrainingSection
     tracking: TrackingSection
+    sweep: SweepSection

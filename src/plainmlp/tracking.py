@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from plainmlp.errors import InputError
 from plainmlp.history import History, read_history
+from plainmlp.process import is_dead, own_process
 from plainmlp.schema import TrackingSection
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ ADDRESSES = "sqlite:///<file>, or the address of an MLflow server or its databas
 WORKFLOW = "workflowType=machine_learning"  # MLflow's pages are about language models otherwise
 MODEL_TAG = "mlflow.log-model.history"  # where MLflow's pages look for the models of a run
 MODEL_FOLDER = "model"
+PROCESS_TAG = "plainmlp.process"  # who writes a run, to tell one that goes on from one whose process was killed
+FAILURE_TAG = "failure"  # why a run failed
+SWEEP_TAG = "sweep_id"
 PARENT_TAG = "mlflow.parentRunId"  # by which MLflow's pages show a run below another
 RUNS_AT_ONCE = 1000
 HISTORY = "history.csv"
@@ -37,6 +41,7 @@ SETTINGS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # some 15 s for a server that is away, in place of four minutes
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
@@ -110,6 +115,24 @@ class Store:
         with _opening(address), _lock(address):  # the client makes the database
             self.client = MlflowClient(address)
             self.experiment_id = self._find(experiment)
+            self._close_abandoned()
+
+    def _close_abandoned(self) -> None:
+        """End the runs whose process was killed, so that none looks as if it were still running."""
+        for run in self._search("attributes.status = 'RUNNING'"):
+            if PROCESS_TAG in run.data.tags and is_dead(run.data.tags[PROCESS_TAG]):
+                self.client.set_tag(run.info.run_id, FAILURE_TAG, "its process was killed")
+                self.client.set_terminated(run.info.run_id, "KILLED")
+
+    def _search(self, condition: str, experiment_id: str | None = None) -> Iterator[Any]:
+        """Yield the runs that meet a condition, of this experiment unless another is named."""
+        token: str | None = ""
+        while token is not None:
+            page = self.client.search_runs(
+                [experiment_id or self.experiment_id], condition, max_results=RUNS_AT_ONCE, page_token=token
+            )
+            yield from page
+            token = page.token or None
 
     def _find(self, experiment: str) -> str:
         """Return the id of the experiment, which is made where it does not exist."""
@@ -139,21 +162,16 @@ class Store:
         parameters, tags : mapping of str to str
         data : DataInput
         """
-        from mlflow.entities import Dataset, DatasetInput, InputTag, Param, RunTag
-        from mlflow.tracking.context.registry import resolve_tags
+        from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 
-        run_id = self.client.create_run(self.experiment_id, run_name=f"{name} {point_id[:12]}").info.run_id
+        run_id = self._create(f"{name} {point_id[:12]}", {"point_id": point_id, **tags})
         run = TrackedRun(self, run_id, point_id)
         entity = Dataset(
             data.name, data.digest, "code", json.dumps({"dataset": data.name}), profile=json.dumps(dict(data.profile))
         )
         with run.closing_on_failure():
             self.client.log_inputs(run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
-            self.client.log_batch(
-                run_id,
-                params=[Param(key, value) for key, value in parameters.items()],
-                tags=[RunTag(key, value) for key, value in {**resolve_tags(), "point_id": point_id, **tags}.items()],
-            )
+            self.client.log_batch(run_id, params=[Param(key, value) for key, value in parameters.items()])
         return run
 
     def resume(self, run_id: str, point_id: str) -> "TrackedRun | None":
@@ -166,6 +184,21 @@ class Store:
             return None
         found = (run.info.experiment_id, run.info.lifecycle_stage, run.data.tags.get("point_id"))
         return TrackedRun(self, run_id, point_id) if found == (self.experiment_id, "active", point_id) else None
+
+    def resume_parent(self, sweep_id: str) -> "TrackedRun | None":
+        """Return the run of a sweep that was started before, running again, or None where there is none."""
+        found = next(self._search(f"tags.`{SWEEP_TAG}` = '{sweep_id}'"), None)
+        if found is None:
+            return None
+        self.client.update_run(found.info.run_id, status="RUNNING")
+        if FAILURE_TAG in found.data.tags:  # of an earlier attempt
+            self.client.delete_tag(found.info.run_id, FAILURE_TAG)
+        self.client.set_tag(found.info.run_id, PROCESS_TAG, own_process())
+        return TrackedRun(self, found.info.run_id, "")
+
+    def drop(self, run_id: str) -> None:
+        """Move a run to MLflow's deleted ones."""
+        self.client.delete_run(run_id)
 
     def start_parent(self, name: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> "TrackedRun":
         """Start a run that others are to be shown below; it computes no point itself."""
@@ -231,7 +264,7 @@ class Store:
         """Create a run and return its id; its tags go with it, which saves a transaction."""
         from mlflow.tracking.context.registry import resolve_tags
 
-        every = {**resolve_tags(), **tags}
+        every = {**resolve_tags(), PROCESS_TAG: own_process(), **tags}
         return str(self.client.create_run(self.experiment_id, start, every, run_name=name).info.run_id)
 
     def children(self, parent_run_id: str) -> list[Child]:
@@ -249,15 +282,24 @@ class Store:
         except MlflowException as error:
             message = f"{parent_run_id!r} is no run in {self.address}"
             raise InputError(message) from error
-        found: list[Child] = []
-        token: str | None = ""
-        while token is not None:
-            page = self.client.search_runs(
-                [experiment], f"tags.`{PARENT_TAG}` = '{parent_run_id}'", max_results=RUNS_AT_ONCE, page_token=token
-            )
-            found += [_child(run) for run in page]
-            token = page.token or None
-        return found
+        return [_child(run) for run in self._search(f"tags.`{PARENT_TAG}` = '{parent_run_id}'", experiment)]
+
+    def read_artifact(self, run_id: str, name: str) -> str:
+        """Return the text of one of a run's files.
+
+        Raises
+        ------
+        InputError
+            There is no such run, or it has no such file.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            with TemporaryDirectory() as folder:
+                return Path(self.client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
+        except (MlflowException, OSError) as error:
+            message = f"run={run_id}: there is no such run with a file {name} in {self.address} ({error})"
+            raise InputError(message) from error
 
     def history(self, child: Child) -> History:
         """Return the history of a child, from its artifacts: MLflow takes longer for each single curve.
@@ -277,7 +319,7 @@ class Store:
                     Path(download_artifacts(artifact_uri=place, dst_path=folder, tracking_uri=self.address))
                 )
         except (MlflowException, OSError) as error:
-            message = f"{place}: cannot be read ({error})"
+            message = f"{place}: cannot be read ({str(error).splitlines()[0]})"
             raise InputError(message) from error
 
 
@@ -398,7 +440,7 @@ class TrackedRun:
         try:
             yield
         except BaseException as error:
-            self._client.set_tag(self.run_id, "failure", f"{type(error).__name__}: {error}"[:LONGEST_PARAMETER])
+            self._client.set_tag(self.run_id, FAILURE_TAG, f"{type(error).__name__}: {error}"[:LONGEST_PARAMETER])
             self.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
 
@@ -437,7 +479,7 @@ def _child(run: Any) -> Child:
         dict(data.params),
         dict(data.metrics),
         run.info.artifact_uri,
-        tags.get("failure", ""),
+        tags.get(FAILURE_TAG, ""),
     )
 
 
@@ -478,7 +520,20 @@ def _lock(address: str) -> Iterator[None]:
     database.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{database}.lock"):
         database.open("ab").close()  # MLflow would try for minutes to open what cannot be opened
+        if not database.stat().st_size:
+            _make(database)
         yield
+
+
+def _make(database: Path) -> None:
+    """Make a database whole or not at all: MLflow cannot go on with one that it was killed over."""
+    from mlflow import MlflowClient
+
+    temporary = database.with_name(f".{database.name}.new")
+    for leftover in database.parent.glob(f"{temporary.name}*"):  # with a journal, where it was killed
+        leftover.unlink()
+    MlflowClient(f"{SQLITE}{temporary}")
+    temporary.replace(database)
 
 
 def _database(address: str) -> Path | None:

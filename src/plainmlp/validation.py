@@ -73,9 +73,13 @@ def _node(path: Path) -> Mapping[str, Any]:
     """Return the schema of what stands at a path."""
     node: Mapping[str, Any] = _schema()
     for part in path:
-        node = node["items"] if isinstance(part, int) else node["properties"][part]
-        node = _schema()["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
-    return node
+        node = _resolved(node["items"] if isinstance(part, int) else node["properties"][part])
+    return {**node, "items": _resolved(node["items"])} if "items" in node else node
+
+
+def _resolved(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    resolved: Mapping[str, Any] = _schema()["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+    return resolved
 
 
 @cache

@@ -112,4 +112,5 @@ def allowed_values(node: Mapping[str, Any]) -> str:
 def _mapping(node: Mapping[str, Any]) -> str:
     if list(node["properties"]) == ["name"]:
         return "a name, or a mapping of a name and its options"
-    return f"a mapping with the keys {', '.join(node['properties'])}"
+    keys = ", ".join(node["properties"])
+    return f"a mapping with the keys {keys}" if keys else "a mapping of keys to values"

@@ -12,11 +12,13 @@ SCRIPTS = sorted(path.stem for path in (ROOT / "pipelines").glob("[!_]*.py"))
 SLOW = {"mlflow", "sklearn", "matplotlib", "pandas", "scipy", "rich"}
 WORDS = {
     "run": ["experiment", "dataset: clusters, digits", "hidden_sizes", "learning_rate", "-m", "HYDRA_FULL_ERROR=1"],
+    "leaderboard": ["run_id", "--metric", "--folder", "MLflow", "KEY=VALUE"],
     "repro": ["KEY=VALUE", "overrides.yaml", "experiment=mnist", "pipelines/run.py --help"],
     "compose": ["overrides.yaml", "params.yaml", "pipelines/run.py --help"],
     "fetch": ["params.yaml", "data/raw"],
     "split": ["data/raw", "data/split"],
     "train": ["data/split", "models/model.safetensors", "reports/history.csv"],
+    "sweep": ["layers_activations", "reports/sweep", "pipelines/run.py sweep="],
     "evaluate": ["models/model.safetensors", "metrics", "figures"],
 }
 

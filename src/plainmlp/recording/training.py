@@ -7,7 +7,7 @@ from plainmlp.data.arrays import Splits
 from plainmlp.model import Model, Trained
 from plainmlp.places import Places
 from plainmlp.provenance import git_state, identify_point
-from plainmlp.schema import Config, DatasetSection
+from plainmlp.schema import Config, DatasetSection, TrackingSection
 from plainmlp.storage import digest_file, digest_splits, read_json, write_json
 from plainmlp.tracking import DataInput, Store, TrackedRun, flat_parameters, tracking_address
 
@@ -32,18 +32,22 @@ def start_run(config: Config, splits: Splits, checkout: Path) -> TrackedRun:
     checkout : Path
         The repository whose code runs.
     """
-    name = _data_name(config.dataset)
     sizes = {f"n_{part}": len(rows) for part, rows in splits.parts().items()}
-    run = _store(config, checkout).start(
+    run = open_store(config.tracking, checkout).start(
         point_of(config, splits),
-        f"{name} {'-'.join(map(str, config.model.hidden_sizes)) or 'linear'}",
+        run_name(config),
         flat_parameters(canonical(config)),
         git_state(checkout),
-        DataInput(name, digest_splits(splits)[:DATA_DIGEST_LENGTH], sizes),
+        DataInput(_data_name(config.dataset), digest_splits(splits)[:DATA_DIGEST_LENGTH], sizes),
     )
     with run.closing_on_failure():
         run.log_text(dump_yaml(config), "config.yaml")
     return run
+
+
+def run_name(config: Config) -> str:
+    """Return what tells a run from others in a list: its data and its layers."""
+    return f"{_data_name(config.dataset)} {'-'.join(map(str, config.model.hidden_sizes)) or 'linear'}"
 
 
 def _data_name(dataset: DatasetSection) -> str:
@@ -53,8 +57,9 @@ def _data_name(dataset: DatasetSection) -> str:
     return " ".join((dataset.name, *number, *file))
 
 
-def _store(config: Config, checkout: Path) -> Store:
-    return Store(tracking_address(config.tracking, checkout), config.tracking.experiment)
+def open_store(tracking: TrackingSection, checkout: Path) -> Store:
+    """Return the MLflow experiment that a configuration records in."""
+    return Store(tracking_address(tracking, checkout), tracking.experiment)
 
 
 def publish_training(run: TrackedRun, places: Places, model: Model) -> None:
@@ -92,5 +97,5 @@ def _noted_run(config: Config, splits: Splits, checkout: Path) -> TrackedRun | N
     """Return the run that was noted, where it is in the same store and of the same point."""
     if not (checkout / NOTE).exists():
         return None
-    note, store = read_json(checkout / NOTE), _store(config, checkout)
+    note, store = read_json(checkout / NOTE), open_store(config.tracking, checkout)
     return store.resume(note["run_id"], point_of(config, splits)) if note["address"] == store.address else None

@@ -1,0 +1,44 @@
+"""The leaderboard of a sweep, made anew from what MLflow holds: the same files, byte for byte."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from _checkout import ROOT
+from plainmlp.command import run_command
+
+HELP = """Rebuild the leaderboard of a sweep and its figures from MLflow alone.
+
+  python pipelines/leaderboard.py 3f2a... --folder reports/sweep
+  python pipelines/leaderboard.py 3f2a... tracking.uri=sqlite:////data/mlflow.db"""
+
+
+def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) -> None:
+    """Read the runs below the sweep's, rank, write, show."""
+    from plainmlp.config import compose, parse
+    from plainmlp.sweeps.display import show_leaderboard
+    from plainmlp.sweeps.leaderboard import build_leaderboard
+    from plainmlp.sweeps.reports import write_reports, write_timings
+    from plainmlp.sweeps.results import read_results
+    from plainmlp.terminal import show_places
+    from plainmlp.tracking import Store, tracking_address
+
+    tracking = parse(compose(ROOT / "conf", overrides)).tracking
+    store = Store(tracking_address(tracking, ROOT), tracking.experiment)
+    board = build_leaderboard(read_results(store, run_id, metric))
+    write_reports(folder, board)
+    write_timings(folder / "timings", board)
+    show_leaderboard(board)
+    show_places({"leaderboard": folder, "timings": folder / "timings"})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run_id", help="the sweep's own run in MLflow")
+    parser.add_argument("--metric", help="what ranks: a metric of the validation part (default: the sweep's own)")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("leaderboard"), help="where to write (default: leaderboard)"
+    )
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override, such as tracking.uri=...")
+    arguments = parser.parse_intermixed_args()
+    sys.exit(run_command(lambda: main(arguments.run_id, arguments.metric, arguments.folder, arguments.overrides)))

@@ -1,0 +1,52 @@
+"""Stage `sweep`: the default grid, on the data and the settings of params.yaml, becomes a leaderboard with figures."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from _checkout import ROOT
+from plainmlp.command import run_stage
+from plainmlp.schema import Config
+
+GRID = "layers_activations"
+REPORTS = ROOT / "reports" / "sweep"
+HELP = f"""Run the grid of conf/sweep/{GRID}.yaml under the overrides of overrides.yaml, and write reports/sweep.
+
+Points that were trained before are not trained again. Any other grid: python pipelines/run.py sweep=<name>."""
+
+
+def main() -> None:
+    """Run the grid as a sweep of its own, and keep what is the same from run to run."""
+    from plainmlp.canonical import read_parameters
+    from plainmlp.edits import with_edits
+    from plainmlp.inputs import INPUTS, linked_inputs
+    from plainmlp.overrides import read_overrides
+    from plainmlp.storage import replace_folder
+
+    config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
+    overrides = with_edits(read_overrides(ROOT / "overrides.yaml"), input_overrides(config))
+    with TemporaryDirectory() as temporary:
+        # after the overrides, so that the grid's keys win over an experiment's
+        command = [sys.executable, str(ROOT / "pipelines" / "run.py"), *overrides, f"sweep={GRID}"]
+        command += [f"hydra.sweep.dir={temporary}"]
+        code = subprocess.run(command, check=False).returncode  # noqa: S603  our own script
+        if code:
+            sys.exit(code)
+        with replace_folder(REPORTS) as folder:
+            for path in Path(temporary).glob("leaderboard.*"):
+                shutil.copy(path, folder)
+            shutil.copytree(Path(temporary) / "figures", folder / "figures")
+
+
+def input_overrides(config: Config) -> list[str]:
+    """Return the user's own files as overrides with absolute paths."""
+    from plainmlp.edits import literal
+
+    paths = {"dataset.path": config.dataset.path, "model.weights": config.model.weights}
+    return [f"{key}={literal(path)}" for key, path in paths.items() if path is not None]
+
+
+if __name__ == "__main__":
+    run_stage(main, HELP)

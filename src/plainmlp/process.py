@@ -1,0 +1,40 @@
+"""Processes: which one wrote something, and whether it still lives."""
+
+import os
+import socket
+
+CLOCK_STEP = 2  # seconds: when a process began follows from the clock, which is corrected while it runs
+
+
+def own_process() -> str:
+    """Return what names this process for ever: the machine, the process id and when it began."""
+    return name_process(os.getpid())
+
+
+def name_process(pid: int) -> str:
+    """Return the name of a living process.
+
+    Raises
+    ------
+    psutil.NoSuchProcess
+        There is none of that id.
+    """
+    import psutil
+
+    return f"{socket.gethostname()} {pid} {psutil.Process(pid).create_time():.2f}"
+
+
+def is_dead(name: str) -> bool:
+    """Say whether a process is known to be gone; of another machine's processes nothing is known."""
+    import psutil
+
+    host, pid, began = name.rsplit(" ", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        process = psutil.Process(int(pid))
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return True
+        return bool(abs(process.create_time() - float(began)) > CLOCK_STEP)
+    except psutil.NoSuchProcess:
+        return True

@@ -1,0 +1,1 @@
+"""Sweeps: many points, trained and compared as one."""

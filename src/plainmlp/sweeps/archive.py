@@ -1,0 +1,230 @@
+"""The archive: every point that was trained in this checkout, as files that are whole and checked, or not there."""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from plainmlp.canonical import dump_yaml
+from plainmlp.data.arrays import Splits
+from plainmlp.errors import InputError
+from plainmlp.history import read_history, write_history
+from plainmlp.model import Model, Trained
+from plainmlp.places import Places
+from plainmlp.provenance import digest_code, digest_json
+from plainmlp.schema import Config, DatasetSection, SplitSection
+from plainmlp.stages.evaluate import Evaluation
+from plainmlp.stages.fetch import fetch
+from plainmlp.stages.split import split as split_rows
+from plainmlp.storage import (
+    MANIFEST,
+    digest_file,
+    read_json,
+    read_splits,
+    replace_file,
+    replace_folder,
+    unflushed,
+    write_json,
+    write_splits,
+)
+
+FOLDER = Path(".plainmlp") / "archive"  # below a checkout
+CONFIGURATION = "config.yaml"
+TIMING = "timing.json"
+KEPT = (CONFIGURATION, "models/model.safetensors", "reports/history.csv", "reports/metrics.json", TIMING)
+SPLITS_IN_MEMORY = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What the archive holds of a point.
+
+    Parameters
+    ----------
+    trained : Trained
+    metrics : dict
+        As in ``reports/metrics.json``: the metrics of each part, and the ends of the test part's intervals.
+    seconds : float
+        The point's share of the time that its stack trained.
+    """
+
+    trained: Trained
+    metrics: dict[str, dict[str, Any]]
+    seconds: float
+
+
+class Archive:
+    """The points that were trained, a folder each, and the data that they were trained on.
+
+    Parameters
+    ----------
+    root : Path
+        Made where it is missing. Several processes may use one archive at once.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._folders: dict[tuple[DatasetSection, SplitSection], Path] = {}
+
+    def places(self, point_id: str) -> Places:
+        """Return where the files of a finished point are."""
+        return Places(self.root / "points" / point_id)
+
+    def has(self, point_id: str) -> bool:
+        """Say whether a point is there with every byte as it was written."""
+        folder = self.places(point_id).root
+        if not folder.is_dir():
+            return False
+        try:
+            return bool(read_json(folder / MANIFEST) == _digests(folder))
+        except InputError:  # a file is missing or damaged: the point counts as absent, and is trained again
+            return False
+
+    def keep(self, point_id: str, config: Config, trained: Trained, evaluation: Evaluation, seconds: float) -> None:
+        """Add a point, whole or not at all; one that is there already stays as it is.
+
+        Parameters
+        ----------
+        point_id : str
+        config : Config
+        trained : Trained
+        evaluation : Evaluation
+        seconds : float
+            What the training took.
+        """
+        folder = self.places(point_id).root
+        with self._lock(point_id):
+            if self.has(point_id):
+                return
+            for leftover in folder.parent.glob(f".{point_id}.*"):  # of a process that was killed while it wrote
+                shutil.rmtree(leftover)
+            with unflushed(), replace_folder(folder) as temporary:  # a damaged point counts as absent
+                _write(Places(temporary), config, trained, evaluation, seconds)
+
+    def present(self) -> set[str]:
+        """Return the ids of the points that are there, unchecked."""
+        folder = self.root / "points"
+        return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+
+    def note_failure(self, point_id: str) -> None:
+        """Note that a point has failed, for whoever waits for it."""
+        folder = self.root / "failed"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / point_id).touch()
+
+    def forget_failures(self, point_ids: Iterable[str]) -> None:
+        """Remove the notes of points that are tried again."""
+        for point_id in point_ids:
+            (self.root / "failed" / point_id).unlink(missing_ok=True)
+
+    def failed(self) -> set[str]:
+        """Return the ids of the points whose failure was noted."""
+        folder = self.root / "failed"
+        return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+    def load(self, point_id: str) -> Kept:
+        """Read a point.
+
+        Raises
+        ------
+        InputError
+            The point is not there, or damaged.
+        """
+        places = self.places(point_id)
+        trained = Trained(Model.load(places.model), read_history(places.history))
+        timing = read_json(places.root / TIMING)
+        return Kept(trained, read_json(places.metrics), timing["training_seconds"])
+
+    def splits(self, dataset: DatasetSection, split: SplitSection) -> Splits:
+        """Return the parted data of a configuration; it is fetched and split once, then read.
+
+        Raises
+        ------
+        InputError
+            The data cannot be fetched or split as asked.
+        """
+        return read_once(self.splits_folder(dataset, split))
+
+    def splits_folder(self, dataset: DatasetSection, split: SplitSection) -> Path:
+        """Return the folder of the parted data of a configuration, which `read_once` reads.
+
+        Its name tells the configuration, the code and the content of the user's own files apart.
+
+        Raises
+        ------
+        InputError
+            The data cannot be fetched or split as asked.
+        """
+        key = (dataset, split)
+        if key not in self._folders:
+            folder = self.root / "data" / _data_key(dataset, split)
+            with self._lock(folder.name):
+                if not _is_whole(folder):
+                    write_splits(folder, split_rows(fetch(dataset), split, dataset.missing))
+            self._folders[key] = folder
+        return self._folders[key]
+
+    @contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        """Let one process at a time write what has a name; 256 locks do for all names."""
+        from filelock import FileLock
+
+        locks = self.root / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        with FileLock(locks / name[:2]):
+            yield
+
+
+@lru_cache(SPLITS_IN_MEMORY)
+def read_once(folder: Path) -> Splits:
+    """Read parted data that the archive wrote; a process reads a folder once.
+
+    Raises
+    ------
+    InputError
+        A file is missing, truncated or altered.
+    """
+    return read_splits(folder)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Say whether parted data is there and can be read."""
+    if not folder.is_dir():
+        return False
+    try:
+        read_once(folder)
+    except InputError:  # it was damaged, and is made again
+        return False
+    return True
+
+
+def _data_key(dataset: DatasetSection, split: SplitSection) -> str:
+    """Return the digest of all that the parted data comes from."""
+    content = {} if dataset.path is None else _digest_path(Path(dataset.path))
+    sections = [dataset.model_dump(mode="json"), split.model_dump(mode="json")]
+    return digest_json([*sections, content, digest_code()])
+
+
+def _digest_path(path: Path) -> dict[str, str]:
+    """Return the digest of a file, or of every file in a folder; none of what is missing, as `fetch` will say."""
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    return {file.relative_to(path).as_posix(): digest_file(file) for file in files}
+
+
+def _write(places: Places, config: Config, trained: Trained, evaluation: Evaluation, seconds: float) -> None:
+    """Write the files of a point, and then their digests."""
+    with replace_file(places.root / CONFIGURATION) as temporary:
+        temporary.write_text(dump_yaml(config), encoding="utf-8", newline="\n")
+    trained.model.save(places.model)
+    write_history(places.history, trained.history)
+    intervals = {name: {"low": low, "high": high} for name, (low, high) in evaluation.intervals.items()}
+    write_json(places.metrics, {**evaluation.metrics, "test_interval": intervals})
+    write_json(places.root / TIMING, {"training_seconds": seconds})
+    write_json(places.root / MANIFEST, _digests(places.root))
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {name: digest_file(folder / name) for name in KEPT}

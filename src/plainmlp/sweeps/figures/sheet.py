@@ -1,0 +1,125 @@
+"""What the figures of a sweep share: the sheet, the words, and colours that are brighter where a model is better."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from plainmlp.data.arrays import Array
+from plainmlp.figures.canvas import RESOLUTION, caption, value_range
+from plainmlp.sweeps.leaderboard import Leaderboard, Row
+from plainmlp.sweeps.results import is_higher_better
+from plainmlp.sweeps.settings import short_names, value_order
+
+if TYPE_CHECKING:
+    from matplotlib.axis import Axis
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.figure import Figure
+
+WIDE_SPAN = 8
+LONGEST_NUMBER = 9
+CEILING = 1.001  # a little more than the best score of an accuracy, whose error has a logarithm then
+LANDMARKS = (0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 1)
+
+
+def new_sheet(title: str, width: float, height: float) -> "Figure":
+    """Return a figure with a title only, which arranges its parts so that none covers another."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=RESOLUTION, layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left")
+    return figure
+
+
+def metric_words(board: Leaderboard) -> str:
+    """Return the ranking metric in words."""
+    return board.metric.replace("_", " ")
+
+
+def direction_words(board: Leaderboard) -> str:
+    """Say which way the ranking metric is better."""
+    return "higher is better" if is_higher_better(board.metric) else "lower is better"
+
+
+def settings_words(board: Leaderboard, row: Row, most: int = 70) -> str:
+    """Return the settings of a row in one line, fit to be written on a figure."""
+    names = short_names(board.keys)
+    return caption(", ".join(f"{names[key]} {value}" for key, value in row.settings.items()) or "the only one", most)
+
+
+def swept_values(board: Leaderboard, key: str) -> list[str]:
+    """Return the values of a swept key, of failed points too, in their order."""
+    failed = {failure.child.parameters.get(key, "") for failure in board.failures}
+    return sorted({row.settings[key] for row in board.rows} | failed, key=value_order)
+
+
+def value_words(values: Sequence[str]) -> list[str]:
+    """Return values fit to be written beside an axis: none for nothing, long fractions rounded."""
+    return [caption(_short(value), 22) for value in values]
+
+
+def _short(value: str) -> str:
+    kind, number, _ = value_order(value)
+    is_long = kind == 0 and len(value) > LONGEST_NUMBER
+    return f"{number:.4g}" if is_long else {"": "none", "[]": "none"}.get(value, value)
+
+
+def is_wide(board: Leaderboard, scores: Array) -> bool:
+    """Say whether scores can be told apart on a stretched scale only: as errors they span most of a decade."""
+    errors = CEILING - scores if is_higher_better(board.metric) else scores
+    return bool(errors.min() > 0 and errors.max() / errors.min() > WIDE_SPAN)
+
+
+def scale_scores(axis: "Axis", board: Leaderboard, scores: Array) -> None:
+    """Set the scale of an axis of scores: where they are wide, the closer to perfect, the further apart."""
+    from matplotlib.ticker import FixedLocator
+
+    if not is_wide(board, scores):
+        return
+    if is_higher_better(board.metric):
+        axis.axes.set_yscale("function", functions=(_stretch, _shrink))
+        axis.set_major_locator(FixedLocator(LANDMARKS))
+        axis.set_major_formatter("{x:g}")
+    else:
+        axis.axes.set_yscale("log")
+
+
+def limits(board: Leaderboard, scores: Array) -> tuple[float, float]:
+    """Return the limits of an axis of scores, with a margin on both sides in its own scale."""
+    if not is_wide(board, scores):
+        return value_range(scores)
+    if is_higher_better(board.metric):
+        low, high = value_range(_stretch(scores))
+        return float(_shrink(low)), min(1.0, float(_shrink(high)))
+    low, high = value_range(np.log(scores))
+    return float(np.exp(low)), float(np.exp(high))
+
+
+def colour_scores(board: Leaderboard, scores: Array) -> "ScalarMappable":
+    """Return colours for scores, on the scale that an axis of them has; the brighter, the better."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import FuncNorm, LogNorm, Normalize
+
+    ends = {"vmin": scores.min(), "vmax": scores.max()}
+    if is_higher_better(board.metric):
+        norm = FuncNorm((_stretch, _shrink), **ends) if is_wide(board, scores) else Normalize(**ends)
+        return ScalarMappable(norm, "cividis")
+    return ScalarMappable(LogNorm(**ends) if is_wide(board, scores) else Normalize(**ends), "cividis_r")
+
+
+def draw_colour_bar(figure: "Figure", board: Leaderboard, colours: "ScalarMappable") -> None:
+    """Draw the bar that says which score a colour stands for."""
+    from matplotlib.colors import FuncNorm
+
+    label = f"{metric_words(board)} ({direction_words(board)})"
+    ticks = LANDMARKS if isinstance(colours.norm, FuncNorm) else None
+    figure.colorbar(colours, ax=figure.axes, label=label, ticks=ticks, format="{x:g}" if ticks else None)
+
+
+def _stretch(scores: Any) -> Any:
+    """Turn scores that are at most 1 into a number of nines."""
+    return -np.log10(CEILING - np.minimum(scores, 1))
+
+
+def _shrink(nines: Any) -> Any:
+    return CEILING - np.power(10.0, -np.asarray(nines))

@@ -1,0 +1,186 @@
+"""A point of a sweep as one job, under whichever launcher: trained unless the archive has it, then recorded."""
+
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from plainmlp.canonical import canonical
+from plainmlp.errors import TrainingError
+from plainmlp.inputs import found_inputs
+from plainmlp.provenance import git_state
+from plainmlp.recording.training import open_store, point_of, run_name
+from plainmlp.schema import Config, TrackingSection
+from plainmlp.stages.evaluate import evaluate
+from plainmlp.stages.train import train
+from plainmlp.sweeps.archive import CONFIGURATION, FOLDER, Archive
+from plainmlp.sweeps.processes import end_with
+from plainmlp.sweeps.workers import as_failure
+from plainmlp.tracking import FAILURE_TAG, Store, flat_parameters
+
+# the environment variables that tell a job the run of its sweep, and the process that launched it
+PARENT, LAUNCHER, NAME = "PLAINMLP_PARENT", "PLAINMLP_LAUNCHER", "PLAINMLP_NAME"
+# points that a launcher has trained in vain already, and why
+FAILED: dict[str, str] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A point, and where it belongs.
+
+    Parameters
+    ----------
+    config : Config
+        With absolute paths.
+    point_id : str
+    parent_run_id : str
+        The run of its sweep.
+    archive : Archive
+        Where its files are.
+    store : Store
+        Where it is recorded.
+    """
+
+    config: Config
+    point_id: str
+    parent_run_id: str
+    archive: Archive
+    store: Store
+
+
+def run_point(config: Config, parent_run_id: str, checkout: Path) -> None:
+    """Train a point unless the archive has it, and record it below its sweep's run.
+
+    Parameters
+    ----------
+    config : Config
+    parent_run_id : str
+    checkout : Path
+        Whose archive holds the points.
+
+    Raises
+    ------
+    Exception
+        The point failed; that is recorded too.
+    """
+    _end_with_launcher()
+    config = found_inputs(config, checkout)
+    archive = _archive(checkout / FOLDER)
+    point_id = point_of(config, archive.splits(config.dataset, config.split))
+    job = Job(config, point_id, parent_run_id, archive, _store(config.tracking, checkout))
+    started = time.time()
+    try:
+        if not archive.has(point_id):
+            _train(job)
+    except Exception as error:
+        archive.note_failure(point_id)
+        record_failure(job, checkout, str(as_failure(error)), started)
+        raise
+    record_point(job, checkout)
+
+
+def _end_with_launcher() -> None:
+    """Let no job outlive the sweep that it belongs to, where a launcher has given it a process of its own."""
+    if os.environ.get(LAUNCHER) == str(os.getppid()):
+        end_with(os.getppid())
+
+
+def _train(job: Job) -> None:
+    """Train a point alone and put it into the archive."""
+    if job.point_id in FAILED:
+        raise TrainingError(FAILED[job.point_id])
+    config, splits = job.config, job.archive.splits(job.config.dataset, job.config.split)
+    start = time.perf_counter()
+    trained = train(splits, config.seed, config.model, config.optimizer, config.training)
+    seconds = time.perf_counter() - start
+    evaluation = evaluate(trained.model, splits, config.seed, config.training.blas_threads)
+    job.archive.keep(job.point_id, config, trained, evaluation, seconds)
+
+
+def record_point(job: Job, checkout: Path) -> None:
+    """Record a point that the archive has.
+
+    Parameters
+    ----------
+    job : Job
+    checkout : Path
+        The repository whose code runs.
+    """
+    kept = job.archive.load(job.point_id)
+    parts = ((part, values) for part, values in kept.metrics.items() if part in {"train", "validation", "test"})
+    metrics = {f"{part}_{name}": value for part, values in parts for name, value in values.items()}
+    model, curves, ended = kept.trained.model, kept.trained.history, time.time()
+    with TemporaryDirectory() as folder:
+        _gather(job, Path(folder))
+        job.store.add_child(
+            job.parent_run_id,
+            job.point_id,
+            _name(job),
+            parameters=flat_parameters(canonical(job.config)),
+            tags={"weights_digest": model.weights_digest, **_git_state(checkout)},
+            metrics={name: value for name, value in metrics.items() if name not in curves}
+            | {"training_seconds": kept.seconds, "n_parameters": len(model.parameters)},
+            curves=curves,
+            artifacts=Path(folder),
+            status="FINISHED",
+            started=ended - kept.seconds,
+            ended=ended,
+        )
+
+
+def record_failure(job: Job, checkout: Path, reason: str, started: float) -> None:
+    """Record that a point failed, and why.
+
+    Parameters
+    ----------
+    job : Job
+    checkout : Path
+        The repository whose code runs.
+    reason : str
+    started : float
+        When the job began, as `time.time` has it.
+    """
+    job.store.add_child(
+        job.parent_run_id,
+        job.point_id,
+        _name(job),
+        parameters=flat_parameters(canonical(job.config)),
+        tags={FAILURE_TAG: reason, **_git_state(checkout)},
+        metrics={},
+        curves={},
+        artifacts=None,
+        status="FAILED",
+        started=started,
+        ended=time.time(),
+    )
+
+
+def _name(job: Job) -> str:
+    """Return what tells a point from the others of its sweep in a list."""
+    return os.environ.get(NAME) or run_name(job.config)
+
+
+def _gather(job: Job, folder: Path) -> None:
+    """Put the files of a point side by side, under the names that they have as artifacts."""
+    places = job.archive.places(job.point_id)
+    for path in (places.model, places.history, places.root / CONFIGURATION):
+        shutil.copy(path, folder)
+
+
+@cache
+def _archive(root: Path) -> Archive:
+    return Archive(root)
+
+
+@cache
+def _git_state(checkout: Path) -> dict[str, str]:
+    return git_state(checkout)
+
+
+@cache
+def _store(tracking: TrackingSection, checkout: Path) -> Store:
+    """Return the store of a configuration; a process opens it once."""
+    return open_store(tracking, checkout)

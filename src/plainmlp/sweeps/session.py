@@ -1,0 +1,183 @@
+"""A sweep as a whole: its run, the points that are missing, under whichever launcher, and its leaderboard."""
+
+import os
+import shlex
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from plainmlp.config import quote
+from plainmlp.errors import InputError, TrainingError
+from plainmlp.provenance import digest_json, git_state
+from plainmlp.recording.training import open_store
+from plainmlp.sweeps.archive import FOLDER, Archive
+from plainmlp.sweeps.display import show_leaderboard
+from plainmlp.sweeps.job import LAUNCHER, NAME, PARENT
+from plainmlp.sweeps.leaderboard import Leaderboard, build_leaderboard
+from plainmlp.sweeps.points import Point
+from plainmlp.sweeps.progress import show_progress
+from plainmlp.sweeps.reports import write_reports, write_timings
+from plainmlp.sweeps.results import FINISHED, read_results
+from plainmlp.terminal import show_places
+from plainmlp.tracking import SWEEP_TAG, Store, TrackedRun
+
+Launch = Callable[[Sequence[Sequence[str]]], object]
+LOCKS = Path(".plainmlp") / "sweeps"  # below a checkout
+SCRIPT = Path("pipelines") / "run.py"
+SHOWN_FAILURES = 5
+
+
+def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: Path) -> None:
+    """Run the points of a sweep that have no result yet, and rank all of them.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        No two of one id.
+    launch : callable (overrides of each job)
+        Runs a job for each point and returns when all have ended; a job records its own result or failure.
+    checkout : Path
+        The repository whose code runs.
+    folder : Path
+        Where the leaderboard goes.
+
+    Raises
+    ------
+    InputError
+        Another process runs this sweep.
+    TrainingError
+        Points failed, and all others have their results; or the launcher gave up.
+    """
+    settings = points[0].config
+    with _alone(checkout, identify_sweep(points)):
+        store = open_store(settings.tracking, checkout)
+        parent = _open_parent(store, points, checkout)
+        with parent.closing():
+            _launch_all(_missing(store, parent, points), launch, parent, checkout)
+            failures = _failures(store, parent, points)
+            board = build_leaderboard(read_results(store, parent.run_id, settings.sweep.metric))
+            _publish(parent, board, folder)
+            parent.log_results(_summary(board, len(points), len(failures)), {})
+    show_leaderboard(board)
+    show_places({"leaderboard": folder, "mlflow": parent.page()})
+    if failures:
+        raise TrainingError(_failure_message(points, failures, checkout))
+
+
+def identify_sweep(points: Sequence[Point]) -> str:
+    """Return the id of a sweep: a digest of the set of its points."""
+    return digest_json(sorted(point.point_id for point in points))
+
+
+@contextmanager
+def _alone(checkout: Path, sweep_id: str) -> Iterator[None]:
+    """Let no other process run the same sweep meanwhile; the system takes the lock from one that is killed."""
+    from filelock import FileLock, Timeout
+
+    (checkout / LOCKS).mkdir(parents=True, exist_ok=True)
+    try:
+        held = FileLock(checkout / LOCKS / sweep_id[:12]).acquire(timeout=0)
+    except Timeout as error:
+        message = "another process runs this sweep already; wait for it, or end it and run the same command again"
+        raise InputError(message) from error
+    with held:
+        yield
+
+
+def _open_parent(store: Store, points: Sequence[Point], checkout: Path) -> TrackedRun:
+    """Return the run of the sweep, which goes on where it was started before."""
+    sweep_id = identify_sweep(points)
+    parent = store.resume_parent(sweep_id)
+    if parent is not None:
+        return parent
+    name = points[0].config.sweep.name or "sweep"
+    return store.start_parent(
+        f"{name} {sweep_id[:12]}",
+        {"sweep.points": str(len(points))},
+        {SWEEP_TAG: sweep_id, **git_state(checkout)},
+    )
+
+
+def _missing(store: Store, parent: TrackedRun, points: Sequence[Point]) -> list[Point]:
+    """Return the points without a result; the records of earlier attempts at them are moved away."""
+    done = set()
+    for child in store.children(parent.run_id):
+        if child.status == FINISHED:
+            done.add(child.point_id)
+        else:
+            store.drop(child.run_id)
+    return [point for point in points if point.point_id not in done]
+
+
+def _launch_all(points: Sequence[Point], launch: Launch, parent: TrackedRun, checkout: Path) -> None:
+    """Run a job for each of the points, if there are any, and show how they come to their end."""
+    if not points:
+        return
+    archive, point_ids = Archive(checkout / FOLDER), [point.point_id for point in points]
+    archive.forget_failures(point_ids)
+    given = {PARENT: parent.run_id, LAUNCHER: os.getpid()}
+    hand_over = [f"+hydra.job.env_set.{name}={value}" for name, value in given.items()]
+    common = set.intersection(*(set(point.overrides) for point in points))
+    try:
+        with show_progress(point_ids, archive):
+            launch([[*point.overrides, *hand_over, _naming(point, common)] for point in points])
+    except (InputError, TrainingError):
+        raise
+    except Exception as error:  # such as joblib's, where a process of its was killed
+        line = " ".join(str(error).split())
+        message = f"the launcher gave up; the same command goes on from here ({type(error).__name__}: {line})"
+        raise TrainingError(message) from error
+
+
+def _naming(point: Point, common: Collection[str]) -> str:
+    """Return the override that tells a job what sets its point apart: `hidden_sizes=[64,32] seed=1`."""
+    own = [override.lstrip("+") for override in point.overrides if override not in common and "$" not in override]
+    name = " ".join(f"{key.rpartition('.')[2]}={value}" for key, _, value in (text.partition("=") for text in own))
+    return f"+hydra.job.env_set.{NAME}={quote(name)}"
+
+
+def _failures(store: Store, parent: TrackedRun, points: Sequence[Point]) -> dict[str, str]:
+    """Return why each point has no result that has none, by its id."""
+    children = store.children(parent.run_id)
+    finished = {child.point_id for child in children if child.status == FINISHED}
+    reasons = {child.point_id: child.failure for child in children}
+    ids = (point.point_id for point in points if point.point_id not in finished)
+    return {point_id: reasons.get(point_id) or "its job left no record" for point_id in ids}
+
+
+def _publish(parent: TrackedRun, board: Leaderboard, folder: Path) -> None:
+    """Write the leaderboard and add it to the sweep's run."""
+    write_reports(folder, board)
+    for path in sorted(folder.glob("leaderboard.*")):
+        parent.log_file(path)
+    for path in sorted((folder / "figures").iterdir()):
+        parent.log_file(path, "figures")
+    with TemporaryDirectory() as temporary:
+        timings = Path(temporary) / "timings"
+        write_timings(timings, board)
+        for path in sorted(timings.iterdir()):
+            parent.log_file(path, "timings")
+
+
+def _summary(board: Leaderboard, n_points: int, n_failed: int) -> dict[str, float]:
+    """Return what the list of runs shows of a sweep."""
+    best = {f"best_{board.metric}": board.rows[0].score.mean} if board.rows else {}
+    return {"points_done": n_points - n_failed, "points_failed": n_failed, **best}
+
+
+def _failure_message(points: Sequence[Point], failures: Mapping[str, str], checkout: Path) -> str:
+    """Return which points failed, why, and how to run them again."""
+    failed = [point for point in points if point.point_id in failures]
+    lines = [f"{len(failed)} of {len(points)} points failed; the same command tries them again, or one by one:"]
+    for point in failed[:SHOWN_FAILURES]:
+        lines += [f"  {_command(point, checkout)}", f"    {failures[point.point_id]}"]
+    if len(failed) > SHOWN_FAILURES:
+        lines.append(f"  and {len(failed) - SHOWN_FAILURES} more")
+    return "\n".join(lines)
+
+
+def _command(point: Point, checkout: Path) -> str:
+    """Return a command that runs a point by itself, in the current folder."""
+    # a sweep's file makes every command a sweep, so the mode is said
+    return shlex.join(["python", os.path.relpath(checkout / SCRIPT), *point.overrides, "hydra.mode=RUN"])

@@ -1,0 +1,103 @@
+"""The statistics of a sweep: what seeds vary, and whether two settings can be told apart over the same seeds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+CONFIDENCE = 0.95
+SAME = 1e-12  # the share of a value below which a difference is rounding
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Values of the same quantity over several seeds.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+    mean : float
+    standard_deviation : float, optional
+        With n - 1 degrees of freedom; absent for one value, like the interval.
+    interval : tuple of float, optional
+        Both ends of the 95 % confidence interval of the mean.
+    """
+
+    n: int
+    mean: float
+    standard_deviation: float | None
+    interval: tuple[float, float] | None
+
+
+def summarize(values: Sequence[float]) -> Summary:
+    """Return mean, spread and confidence interval of some values.
+
+    Parameters
+    ----------
+    values : sequence of float
+        At least one. In whichever order, the same values give the same bits.
+
+    Notes
+    -----
+    The interval is that of Student (1908): ``mean +- t s / sqrt(n)`` with n - 1 degrees of freedom.
+    """
+    from scipy.stats import t
+
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    n, mean = len(ordered), float(ordered.mean())
+    if n == 1:
+        return Summary(1, mean, None, None)
+    deviation = float(ordered.std(ddof=1))
+    half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * deviation / n**0.5
+    return Summary(n, mean, deviation, (mean - half, mean + half))
+
+
+def paired_p_value(first: Mapping[str, float], second: Mapping[str, float]) -> float | None:
+    """Return the p-value of a paired, two-sided t-test over the seeds that both have.
+
+    Parameters
+    ----------
+    first, second : mapping of str to float
+        A value a seed.
+
+    Returns
+    -------
+    float or None
+        None where fewer than two seeds are common, so that nothing can be said.
+
+    Notes
+    -----
+    Where the difference is the same for each seed, the test's statistic is infinite: the value is 0, or 1 where the
+    difference is 0.
+    """
+    from scipy.stats import ttest_rel
+
+    seeds = sorted(first.keys() & second.keys())
+    if len(seeds) < 2:
+        return None
+    a, b = (np.array([values[seed] for seed in seeds]) for values in (first, second))
+    rounding = SAME * max(np.abs(a).max(), np.abs(b).max())
+    if np.ptp(a - b) <= rounding:
+        return float(np.abs(a - b).max() <= rounding)
+    return float(ttest_rel(a, b).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number, so that all comparisons together err with the level that each has.
+
+    Parameters
+    ----------
+    p_values : sequence of float
+        From 0 to 1.
+
+    Notes
+    -----
+    Holm (1979): the k-th smallest of m is multiplied by m - k + 1, is at most 1, and no less than the one before it.
+    """
+    adjusted = np.empty(len(p_values))
+    largest = 0.0
+    for position, index in enumerate(np.argsort(p_values, kind="stable")):
+        largest = max(largest, min(1.0, (len(p_values) - position) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted.tolist()
