@@ -1,0 +1,129 @@
+"""A sweep in a copy of this checkout, MLflow's server on its store, and chromium to look at the server's pages."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from checkouts import clone, environment, succeed, tracked_runs
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+GRID = ("model.hidden_sizes=[8],[16,8]", "model.activation=relu,tanh", "seed=0,1,2", "training.epochs=5")
+CHROMIUM = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # the pages must do without the internet
+)
+START = 60  # seconds that a server may take to answer, on a busy machine
+WAIT = 20_000  # milliseconds that a page may take to show something
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep left in MLflow, and the address that it printed, of its own page."""
+
+    database: Path
+    page: str
+    parent: Any
+    children: list[Any]
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    """Run a sweep of 12 points under the default launcher of the grids in conf/sweep."""
+    checkout = clone(tmp_path_factory.mktemp("swept"))
+    output = succeed(checkout, "python", "pipelines/run.py", "sweep=layers_activations", *GRID)
+    printed = re.search(r"^mlflow\s+http://127\.0\.0\.1:5000/(\S+)", output, re.MULTILINE)
+    assert printed, output
+    runs = tracked_runs(checkout / "mlflow.db")
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    return Sweep(checkout / "mlflow.db", printed[1], parent, children)
+
+
+@pytest.fixture(scope="module")
+def server(sweep: Sweep) -> Iterator[str]:
+    """Serve the sweep's store and yield the server's address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with _serving(sweep.database, port) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), headless=True, args=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: "Browser") -> "Iterator[Page]":
+    """Open a window that has seen nothing yet, wide enough for every column."""
+    with browser.new_context(viewport={"width": 2200, "height": 1100}) as context:
+        context.set_default_timeout(WAIT)
+        yield context.new_page()
+
+
+@contextmanager
+def _serving(database: Path, port: int) -> Iterator[str]:
+    """Run `mlflow ui` in a process group of its own, all of which ends with the block."""
+    log = database.with_name("server.log")
+    program = Path(sys.executable).with_name("mlflow")
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [program, "ui", "--workers", "1", "--port", str(port), "--backend-store-uri", f"sqlite:///{database}"],
+            env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            _wait_for(process, f"http://127.0.0.1:{port}", log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            _end_group(process)
+
+
+def _wait_for(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
+    """Wait until the server answers; say what it wrote if it does not."""
+    deadline = time.monotonic() + START
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(URLError, ConnectionError, TimeoutError), urlopen(f"{address}/health", timeout=5):
+            return
+        time.sleep(0.2)
+    pytest.fail(f"mlflow ui does not answer at {address}\n{log.read_text(encoding='utf-8')}")
+
+
+def _end_group(process: "subprocess.Popen[bytes]") -> None:
+    """End a server and the processes that it started: they are asked, then killed."""
+    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=10)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
