@@ -272,6 +272,24 @@ def test_processes_that_start_at_once_make_one_whole_database(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"new"}  # nothing in the current folder
 
 
+def _size(path):
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # a journal comes and goes
+        return 0
+
+
+def test_database_whose_making_was_killed_is_made_again(tmp_path):
+    database = tmp_path / "mlflow.db"
+    words = [sys.executable, "-c", START, f"sqlite:///{database}", "killed"]
+    with subprocess.Popen(words, cwd=tmp_path, env={"PYTHONPATH": str(SOURCE), "PATH": ""}) as maker:
+        while not [path for path in tmp_path.glob("*mlflow.db*") if _size(path) > 20_000]:
+            assert maker.poll() is None
+        maker.kill()
+    Store(f"sqlite:///{database}", "whole").start_parent("after it", {}, {}).end("FINISHED")
+    assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
+
+
 def test_settings_of_the_user_win(address):
     program = (
         "import os, sys\nfrom plainmlp.tracking import Store\nStore(sys.argv[1], 'e')\n"

@@ -43,7 +43,13 @@ GOOD = [
     *("tracking.experiment=${hydra:job.name}", "tracking.experiment=${hydra:job.num}", "tracking={uri: null}"),
     *("tracking.experiment=${model.activation}", "tracking.experiment=${oc.env:NOTHING,x}"),
     *("+new=[1,{a: b}]", "+new.deep.key=1", "+new={a: {b: 1}}", "++new.deep=null", "+optimizer.schedule={a: 1}"),
-    *("hydra.job.name=other", "+hydra.job.env_set.A=b", "hydra.job.env_copy=[PATH]", "hydra.sweep.subdir=x${seed}"),
+    *(
+        "hydra.job.name=other",
+        "+hydra.job.env_set.A=b",
+        "++hydra.job.env_set.PATH='x y'",
+        "hydra.job.env_copy=[PATH]",
+        "hydra.sweep.subdir=x${seed}",
+    ),
     *("hydra.sweep.subdir=${hydra.job.override_dirname}", "hydra.job.config.override_dirname.exclude_keys=[seed]"),
     *("hydra.job.config.override_dirname.item_sep=+", "~hydra.job_logging", "hydra={verbose: true}", "+hydra.extra=1"),
 ]
@@ -124,7 +130,8 @@ def test_composes_what_hydra_composes(of: tuple[str, ...], overrides: list[str])
     found = outcome(lambda: composer.job_config(overrides, NUMBER))
     if not isinstance(expected, DictConfig):
         assert found == expected
-        assert len(refusal(composer.composed, overrides).splitlines()) == 1
+        if not any("env_set" in override for override in overrides):  # which composed() leaves out of account
+            assert len(refusal(composer.composed, overrides).splitlines()) == 1
         return
     assert isinstance(found, DictConfig)
     assert OmegaConf.to_yaml(found) == OmegaConf.to_yaml(expected)
@@ -164,7 +171,7 @@ def test_what_is_shared_is_composed_once(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(loader, "load_sweep_config", lambda *given: calls.append(given) or original(*given))
     for seed in range(5):
         for group in ("optimizer=sgd", "optimizer=adam"):
-            overrides = [group, f"seed={seed}", "optimizer.learning_rate=0.5", "+hydra.job.env_set.A=b"]
+            overrides = [group, f"seed={seed}", "optimizer.learning_rate=0.5", f"+hydra.job.env_set.A='{seed}'"]
             composer.composed(overrides)
             composer.job_config(overrides, seed)
     assert len(calls) == 2

@@ -1,6 +1,7 @@
 """Many configurations composed as Hydra does, in a fraction of the time: what they share is composed once."""
 
 import copy
+import os
 import pickle
 from collections.abc import Sequence
 from functools import lru_cache
@@ -24,6 +25,7 @@ from plainmlp.sweeps.grid import Composed
 
 # Hydra meets some malformed overrides with a bare ValueError or AssertionError.
 ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError)
+ENVIRONMENT = "hydra.job.env_set."
 SHARED_AT_ONCE = 64
 OVERRIDES_AT_ONCE = 2**14
 
@@ -51,8 +53,8 @@ class Composer:
 
     Notes
     -----
-    Overrides that choose files, and those of Hydra's own settings, decide what is shared. The others set values; they
-    are applied to a copy of it by Hydra's own function, in their order.
+    Overrides that choose files, and those of Hydra's own settings, decide what is shared. The others set values, or a
+    job's environment; they are applied to a copy of it by Hydra's own function, in their order.
     """
 
     def __init__(self, loader: ConfigLoader, master: DictConfig) -> None:
@@ -116,6 +118,9 @@ class Composer:
         self._apply(overrides, config)
         job_overrides = [override for override in parsed if not override.is_hydra_override()]
         config.hydra.overrides.task = [override.input_line for override in job_overrides]
+        of_hydra = [override.input_line for override in parsed if override.is_hydra_override()]
+        config.hydra.overrides.hydra = [*self._master.hydra.overrides.hydra, *of_hydra]
+        config.hydra.job.env_set.update({key: os.environ[key] for key in config.hydra.job.env_copy})
         naming = config.hydra.job.config.override_dirname
         config.hydra.job.override_dirname = get_overrides_dirname(
             job_overrides, naming.exclude_keys, naming.item_sep, naming.kv_sep
@@ -145,9 +150,10 @@ class Composer:
             singleton.cfg = before
 
     def _apply(self, overrides: Sequence[str], config: DictConfig) -> None:
-        """Set the values that are not in what is shared already."""
-        parsed = map(self._parsed, overrides)
-        self._loader._apply_overrides_to_config([override for override, is_shared in parsed if not is_shared], config)
+        """Set the values that are not in what is shared already, those of Hydra where its node is there."""
+        own = [override for override, is_shared in map(self._parsed, overrides) if not is_shared]
+        fitting = [override for override in own if "hydra" in config or not _of_hydra(override)]
+        self._loader._apply_overrides_to_config(fitting, config)
 
     def _known_keys(self, overrides: Sequence[str]) -> list[str]:
         """Return every key that there is with the files that these overrides choose, and every group."""
@@ -173,6 +179,8 @@ class Composer:
         return override, self._is_shared(override)
 
     def _is_shared(self, override: Override) -> bool:
+        if override.key_or_group.startswith(ENVIRONMENT):  # differs from job to job, and nothing depends on it
+            return False
         if override.is_sweep_override() or _of_hydra(override):
             return True
         if self._master.hydra.searchpath:  # may hold groups that only a whole composition finds

@@ -11,7 +11,7 @@ from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.schema import Config
 from plainmlp.sweeps.points import Point
 
-# What a training step of a stack touches should stay in the cache. Measured with batches of 32 and two processes:
+# What a training step of a stack touches should stay in the cache. Measured with batches of 32 in one process:
 # networks of 64-16-10 units are quickest from 32 in a stack on, 64-128-64-10 at 8 to 16, 784-128-64-10 at 1 to 4.
 STACK_BYTES = 6 << 20
 LARGEST_STACK = 64

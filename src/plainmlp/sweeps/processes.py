@@ -9,10 +9,11 @@ from contextlib import contextmanager, suppress
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import Any
 
 PR_SET_PDEATHSIG = 1  # of prctl in Linux: which signal a process gets when its parent ends
+ENDING = (signal.SIGINT, signal.SIGTERM)
 SECONDS_TO_END = 5  # after the last result
 Work = Callable[..., Iterable[Any]]
 
@@ -38,7 +39,7 @@ class Worker:
         tasks, self._tasks = context.Pipe(duplex=False)
         self.results, results = context.Pipe(duplex=False)
         self._process = context.Process(target=_serve, args=(work, tasks, results, os.getpid()), daemon=True)
-        with _without_interrupts():
+        with _whole(), _without_interrupts():
             self._process.start()
         for theirs in (tasks, results):  # else the results would not end with the process
             theirs.close()
@@ -73,6 +74,23 @@ def _without_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Let a signal that would end the block wait for its end: half a start leaves a process that complains."""
+    if current_thread() is not main_thread():  # no other one is interrupted
+        yield
+        return
+    received: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in received:
+            signal.raise_signal(late)
 
 
 def _serve(work: Work, tasks: Connection, results: Connection, parent: int) -> None:

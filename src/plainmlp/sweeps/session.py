@@ -117,7 +117,7 @@ def _launch_all(points: Sequence[Point], launch: Launch, parent: TrackedRun, che
     archive, point_ids = Archive(checkout / FOLDER), [point.point_id for point in points]
     archive.forget_failures(point_ids)
     given = {PARENT: parent.run_id, LAUNCHER: os.getpid()}
-    hand_over = [f"+hydra.job.env_set.{name}={value}" for name, value in given.items()]
+    hand_over = [f"+hydra.job.env_set.{name}={quote(str(value))}" for name, value in given.items()]
     common = set.intersection(*(set(point.overrides) for point in points))
     try:
         with show_progress(point_ids, archive):

@@ -1,0 +1,298 @@
+"""Time a grid of 240 points from the command to the leaderboard, beside other ways to run such a grid.
+
+Each way runs in a copy of this checkout with a database and an archive of its own.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copy2
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "src"))
+
+PAGE = ROOT / "docs" / "performance.md"
+TITLE = "## Sweeps"
+EPOCHS, BATCH = 20, 32
+SIZES = [[32], [128], [64, 32], [128, 64]]
+ACTIVATIONS = ["relu", "tanh", "sigmoid", "gelu"]
+RATES = [0.0003, 0.001, 0.003]
+SEEDS = range(5)
+POINTS = len(SIZES) * len(ACTIVATIONS) * len(RATES) * len(SEEDS)
+LARGE_RATES = [round(0.0002 * 1.35**k, 6) for k in range(5)]  # with 25 seeds, 2,000 points
+# scikit-learn has no gelu
+PEER_ACTIVATIONS = ["relu", "tanh", "logistic", "identity"]
+MEGABYTE = 1 << 20
+MEGABYTES_MORE = 300  # that 2,000 points may take
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What one way of running points took."""
+
+    name: str
+    points: int
+    seconds: float
+    megabytes: float
+
+    @property
+    def seconds_a_point(self) -> float:
+        """Return the seconds for each point."""
+        return self.seconds / self.points
+
+
+class Memory:
+    """The most memory that a process and those below it use together, looked at ten times a second.
+
+    Parameters
+    ----------
+    process : psutil.Process
+        Its children are counted too, and theirs.
+    """
+
+    def __init__(self, process: psutil.Process) -> None:
+        self._process, self._over, self.peak = process, Event(), 0
+        self._thread = Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "Memory":
+        """Start to look."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop to look."""
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.1):
+            self.peak = max(self.peak, self._used())
+
+    def _used(self) -> int:
+        try:
+            return sum(map(_resident, [self._process, *self._process.children(recursive=True)]))
+        except psutil.NoSuchProcess:  # the command has ended
+            return 0
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def copied_checkout(folder: Path) -> Path:
+    """Copy the files of this checkout, as git lists them, and make a repository of them."""
+    listed = _output(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            copy2(ROOT / name, folder / name)
+    for arguments in (
+        ("init", "-q"),
+        ("add", "-A"),
+        ("-c", "user.name=x", "-c", "user.email=x", "commit", "-qm", "copy"),
+    ):
+        _output(folder, "git", *arguments)
+    return folder
+
+
+def _output(folder: Path, *command: str) -> str:
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def run_command(name: str, points: int, command: Sequence[str], checkout: Path) -> Timing:
+    """Run a command in a checkout, whose own database records it, and return what it took."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": f"sqlite:///{checkout}/mlflow.db"}
+    with (checkout / "bench.log").open("w+", encoding="utf-8") as log:
+        start = time.perf_counter()
+        process = psutil.Popen(command, cwd=checkout, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        with Memory(process) as memory:
+            code = process.wait()
+        seconds = time.perf_counter() - start
+        log.seek(0)
+        if code:
+            sys.exit(f"error: {name} ended with exit code {code}:\n{log.read()[-3000:]}")
+    return Timing(name, points, seconds, memory.peak / MEGABYTE)
+
+
+def grid_arguments(sizes: Sequence[Sequence[int]], rates: Sequence[float], seeds: Sequence[int]) -> list[str]:
+    """Return the command of a grid with every activation."""
+    axes = {
+        "model.hidden_sizes": [str(layers).replace(" ", "") for layers in sizes],
+        "model.activation": ACTIVATIONS,
+        "optimizer.learning_rate": map(str, rates),
+        "seed": map(str, seeds),
+    }
+    settings = [f"training.epochs={EPOCHS}", f"training.batch_size={BATCH}"]
+    grid = [f"{key}={','.join(values)}" for key, values in axes.items()]
+    return [sys.executable, "pipelines/run.py", "-m", *settings, *grid]
+
+
+def time_stacked(rates: Sequence[float] = RATES, seeds: Sequence[int] = SEEDS) -> Timing:
+    """Run a whole grid under the launcher `stacked`, and check that every point is there."""
+    points = len(SIZES) * len(ACTIVATIONS) * len(rates) * len(seeds)
+    with TemporaryDirectory() as folder:
+        checkout = copied_checkout(Path(folder))
+        command = [*grid_arguments(SIZES, rates, seeds), "hydra/launcher=stacked"]
+        timing = run_command("launcher `stacked`", points, command, checkout)
+        check_runs(checkout, points)
+    return timing
+
+
+def check_runs(checkout: Path, points: int) -> None:
+    """End the benchmark unless MLflow has so many finished points, and the log no word of a lock."""
+    from plainmlp.tracking import Store
+
+    store = Store(f"sqlite:///{checkout}/mlflow.db", "plainmlp")
+    parents = store.client.search_runs([store.experiment_id], "params.`sweep.points` != ''")
+    statuses = [child.status for parent in parents for child in store.children(parent.info.run_id)]
+    if statuses != ["FINISHED"] * points:
+        sys.exit(f"error: {statuses.count('FINISHED')} of {points} points are FINISHED in MLflow")
+    if "locked" in (checkout / "bench.log").read_text(encoding="utf-8"):
+        sys.exit("error: the database was locked")
+
+
+def time_basic() -> Timing:
+    """Run a tenth of the grid under Hydra's basic launcher."""
+    with TemporaryDirectory() as folder:
+        command = [*grid_arguments([[32], [128, 64]], RATES, [0]), "hydra/launcher=basic"]
+        return run_command("Hydra's launcher `basic`", 24, command, copied_checkout(Path(folder)))
+
+
+def time_dvc() -> Timing:
+    """Run four points, one for each network, as DVC experiments in folders of their own."""
+    with TemporaryDirectory() as folder:
+        checkout = copied_checkout(Path(folder))
+        (checkout / "dvc.lock").unlink()  # it names results of another cache
+        run_command("dvc repro", 1, ["dvc", "repro", "-q", "evaluate"], checkout)  # its data is made once, untimed
+        changes = [f"model.hidden_sizes={layers}".replace(" ", "") for layers in SIZES]
+        timings = [run_command("`dvc exp run --temp`", 1, _dvc_command(change), checkout) for change in changes]
+    seconds = sum(timing.seconds for timing in timings)
+    return Timing(timings[0].name, len(timings), seconds, max(timing.megabytes for timing in timings))
+
+
+def _dvc_command(change: str) -> list[str]:
+    changes = [change, f"training.epochs={EPOCHS}", f"training.batch_size={BATCH}"]
+    options = [option for text in changes for option in ("-S", text)]
+    return ["dvc", "exp", "run", "--temp", *options, "evaluate"]
+
+
+def time_scikit_learn() -> Timing:
+    """Run the grid by scikit-learn's grid search over MLPClassifier, on the same parts and without any record."""
+    process = psutil.Process()
+    with Memory(process) as memory:
+        seconds = _timed(_search())
+    return Timing("scikit-learn's GridSearchCV", POINTS, seconds, memory.peak / MEGABYTE)
+
+
+def _search() -> Callable[[], object]:
+    import numpy as np
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.model_selection import GridSearchCV, PredefinedSplit
+    from sklearn.neural_network import MLPClassifier
+
+    from plainmlp.config import compose, parse
+    from plainmlp.stages.fetch import fetch
+    from plainmlp.stages.split import split
+
+    config = parse(compose(ROOT / "conf", []))
+    splits = split(fetch(config.dataset), config.split, config.dataset.missing)
+    parts = [splits.train, splits.validation]
+    features = np.concatenate([part.features.reshape(len(part), -1) / 16.0 for part in parts])
+    targets = np.concatenate([part.targets for part in parts])
+    validated = PredefinedSplit(np.repeat([-1, 0], [len(part) for part in parts]))
+    grid = {
+        "hidden_layer_sizes": [tuple(layers) for layers in SIZES],
+        "activation": PEER_ACTIVATIONS,
+        "learning_rate_init": RATES,
+        "random_state": list(SEEDS),
+    }
+    network = MLPClassifier(max_iter=EPOCHS, batch_size=BATCH)
+    search = GridSearchCV(network, grid, cv=validated, n_jobs=2, refit=False)
+    warnings.simplefilter(
+        "ignore", ConvergenceWarning
+    )  # that 20 epochs are not enough; joblib's processes take it over
+    return lambda: search.fit(features, targets)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def machine() -> str:
+    """Return the processor and the number of cores."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+    return f"{model}, {os.cpu_count()} cores"
+
+
+def table(timings: Sequence[Timing]) -> list[str]:
+    """Return the lines of a Markdown table; every way is compared with the first."""
+    header = ["way", "points", "seconds", "points a second", "seconds a point", "times ours", "peak MB"]
+    lines = [f"| {' | '.join(header)} |", "|---|" + "--:|" * (len(header) - 1)]
+    for timing in timings:
+        each = timing.seconds_a_point
+        ratio = each / timings[0].seconds_a_point
+        figures = f"{timing.seconds:.1f} | {1 / each:.2f} | {each:.3f} | {ratio:.1f} | {timing.megabytes:.0f}"
+        lines.append(f"| {timing.name} | {timing.points:,} | {figures} |")
+    return lines
+
+
+def section(lines: Sequence[str]) -> str:
+    """Return the section of docs/performance.md."""
+    text = (
+        f"Digits, {EPOCHS} epochs, batches of {BATCH}; {len(SIZES)} layer settings x {len(ACTIVATIONS)} activations x "
+        f"{len(RATES)} learning rates x {len(SEEDS)} seeds; from the command, with a new database, to the finished "
+        f"leaderboard. Measured by `make bench-sweep` on {machine()}."
+    )
+    notes = (
+        "Every way but scikit-learn's, which has `identity` in place of `gelu`, records all that a run has in MLflow. "
+        "Memory is that of all processes together."
+    )
+    return "\n".join([TITLE, "", text, "", *lines, "", notes]) + "\n"
+
+
+def write_page(text: str) -> None:
+    """Put the section into docs/performance.md, in the place of an earlier one."""
+    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# How fast\n\n"
+    before, found, rest = page.partition(f"{TITLE}\n")
+    after = rest[rest.index("\n## ") + 1 :] if found and "\n## " in rest else ""
+    PAGE.write_text(f"{before}{text}" + (f"\n{after}" if after else ""), encoding="utf-8")
+
+
+def main() -> None:
+    """Measure, print a table and write it into the docs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--large", action="store_true", help="also run 2,000 points")
+    arguments = parser.parse_args()
+    ways: list[Callable[[], Timing]] = [time_stacked, time_basic, time_dvc, time_scikit_learn]
+    if arguments.large:
+        ways.append(lambda: time_stacked(LARGE_RATES, range(25)))
+    timings = []
+    for way in ways:
+        timings.append(way())
+        print(f"{timings[-1].name}: {timings[-1].points:,} points, {timings[-1].seconds:.1f} s", file=sys.stderr)
+    lines = table(timings)
+    print("\n".join(lines))
+    if arguments.large and timings[-1].megabytes > timings[0].megabytes + MEGABYTES_MORE:
+        sys.exit(f"error: {timings[-1].points:,} points took over {MEGABYTES_MORE} MB more than {POINTS}")
+    write_page(section(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""A point as one job: trained unless it is there, and recorded either way."""
+
+import pytest
+
+from configurations import changed
+from plainmlp.config import parse
+from plainmlp.errors import TrainingError
+from plainmlp.recording.training import open_store
+from plainmlp.sweeps import job as module
+from plainmlp.sweeps.archive import FOLDER, Archive
+from plainmlp.sweeps.job import run_point
+from pointed import SMALL, splits_of
+
+
+@pytest.fixture
+def given(address, tmp_path):
+    """Return a function that makes a configuration, and the run of a sweep."""
+    tracking = {"uri": address, "experiment": "tests of jobs"}
+    store = open_store(parse(changed(tracking=tracking)).tracking, tmp_path)
+    parent = store.start_parent("a sweep", {}, {})
+    return store, parent, lambda **values: parse(changed(**SMALL, tracking=tracking, **values))
+
+
+def test_point_is_trained_once_and_recorded_each_time(given, tmp_path, monkeypatch):
+    store, parent, config = given
+    run_point(config(), parent.run_id, tmp_path)
+    monkeypatch.setattr(module, "train", None)  # a second training would end with an error
+    run_point(config(), parent.run_id, tmp_path)
+    first, second = store.children(parent.run_id)
+    assert (first.status, second.status) == ("FINISHED", "FINISHED")
+    assert first.metrics == second.metrics
+    assert first.point_id == second.point_id
+    assert Archive(tmp_path / FOLDER).present() == {first.point_id}
+    kept = Archive(tmp_path / FOLDER).load(first.point_id)
+    assert store.history(first) == kept.trained.history
+    assert first.parameters["model.hidden_sizes"] == "[6]"
+    assert first.metrics["n_parameters"] == 64 * 6 + 6 + 6 * 10 + 10
+
+
+def test_failed_point_is_recorded_with_its_reason_and_noted(given, tmp_path):
+    store, parent, config = given
+    with pytest.raises(TrainingError) as caught:
+        run_point(config(optimizer__learning_rate=1e300), parent.run_id, tmp_path)
+    (child,) = store.children(parent.run_id)
+    assert (child.status, child.failure) == ("FAILED", str(caught.value))
+    assert Archive(tmp_path / FOLDER).failed() == {child.point_id}
+    assert Archive(tmp_path / FOLDER).present() == set()
+
+
+def test_failure_of_another_kind_is_recorded_too(given, tmp_path, monkeypatch):
+    def too_large(*arguments, **options):
+        message = "no room\nfor it"
+        raise MemoryError(message)
+
+    store, parent, config = given
+    monkeypatch.setattr(module, "train", too_large)
+    with pytest.raises(MemoryError):
+        run_point(config(), parent.run_id, tmp_path)
+    assert [child.failure for child in store.children(parent.run_id)] == ["MemoryError: no room for it"]
+
+
+def test_point_that_a_launcher_trained_in_vain_is_not_trained_again(given, tmp_path, monkeypatch):
+    store, parent, config = given
+    point_id = module.point_of(config(), splits_of(config()))
+    monkeypatch.setitem(module.FAILED, point_id, "the process that trained it was ended by SIGKILL")
+    with pytest.raises(TrainingError, match="was ended by SIGKILL"):
+        run_point(config(), parent.run_id, tmp_path)
+    assert [child.status for child in store.children(parent.run_id)] == ["FAILED"]

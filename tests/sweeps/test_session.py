@@ -1,0 +1,137 @@
+"""A sweep as a whole, with launchers that do as the tests want."""
+
+import os
+import re
+
+import pytest
+
+from checkouts import commit
+from configurations import changed, refusal
+from plainmlp.config import parse
+from plainmlp.errors import InputError, TrainingError
+from plainmlp.recording.training import open_store, point_of
+from plainmlp.sweeps.job import run_point
+from plainmlp.sweeps.points import Point
+from plainmlp.sweeps.session import identify_sweep, run_sweep
+from plainmlp.tracking import PROCESS_TAG
+from pointed import SMALL, splits_of
+
+HAND_OVER = "+hydra.job.env_set.PLAINMLP_"
+
+
+class Launcher:
+    """Runs the jobs of points, except those of some seeds, and counts."""
+
+    def __init__(self, points, checkout, lost=()):
+        self.points, self.checkout, self.lost, self.ran = (
+            {point.overrides: point for point in points},
+            checkout,
+            lost,
+            [],
+        )
+
+    def __call__(self, jobs):
+        for job in jobs:
+            words = (word.removeprefix(HAND_OVER).split("=", 1) for word in job if word.startswith(HAND_OVER))
+            given = {key: value.strip("'") for key, value in words}
+            assert given["LAUNCHER"] == str(os.getpid())
+            point = self.points[tuple(word for word in job if not word.startswith(HAND_OVER))]
+            self.ran.append(point.config.seed)
+            if point.config.seed not in self.lost:
+                run_point(point.config, given["PARENT"], self.checkout)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    import subprocess
+
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    commit(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def points(address, request):
+    tracking = {"uri": address, "experiment": request.node.name[:60]}
+    configs = [parse(changed(**SMALL, tracking=tracking, seed=seed)) for seed in range(3)]
+    return [Point((f"seed={c.seed}", "of=it's"), c, point_of(c, splits_of(c))) for c in configs]
+
+
+def parent_of(points, checkout):
+    store = open_store(points[0].config.tracking, checkout)
+    (parent,) = [run for run in store.client.search_runs([store.experiment_id]) if "sweep_id" in run.data.tags]
+    return store, parent
+
+
+def test_sweep_is_the_set_of_its_points(points):
+    assert identify_sweep(points) == identify_sweep(points[::-1]) != identify_sweep(points[1:])
+
+
+def test_lost_points_are_named_and_alone_tried_again(points, checkout):
+    launch = Launcher(points, checkout, lost=(1,))
+    with pytest.raises(TrainingError) as caught:
+        run_sweep(points, launch, checkout, checkout / "out")
+    first, command, reason = str(caught.value).splitlines()
+    assert first.startswith("1 of 3 points failed")
+    assert re.fullmatch(r"  python \S+run\.py seed=1 'of=it'\"'\"'s' hydra\.mode=RUN", command)
+    assert reason == "    its job left no record"
+    store, parent = parent_of(points, checkout)
+    assert (parent.info.status, parent.data.metrics["points_failed"]) == ("FINISHED", 1)
+    launch.lost, launch.ran = (), []
+    run_sweep(points[::-1], launch, checkout, checkout / "out")
+    assert launch.ran == [1]
+    store, parent = parent_of(points, checkout)
+    assert parent.data.metrics == {**parent.data.metrics, "points_done": 3, "points_failed": 0}
+    assert len(store.children(parent.info.run_id)) == 3
+    run_sweep(points, None, checkout, checkout / "out")  # nothing is left to launch
+
+
+def test_launcher_that_breaks_is_one_line_and_the_next_start_forgets_it(points, checkout):
+    def breaks(jobs):
+        message = "a worker\nwas killed"
+        raise RuntimeError(message)
+
+    with pytest.raises(TrainingError, match=r"^the launcher gave up; .*\(RuntimeError: a worker was killed\)$"):
+        run_sweep(points, breaks, checkout, checkout / "out")
+    _, parent = parent_of(points, checkout)
+    assert parent.info.status == "FAILED"
+    assert "gave up" in parent.data.tags["failure"]
+    run_sweep(points, Launcher(points, checkout), checkout, checkout / "out")
+    _, again = parent_of(points, checkout)
+    assert (again.info.status, again.info.run_id) == ("FINISHED", parent.info.run_id)
+    assert "failure" not in again.data.tags
+    assert again.info.end_time > parent.info.end_time
+
+
+def test_sweep_of_a_killed_process_goes_on(points, checkout):
+    def interrupted(jobs):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(points, interrupted, checkout, checkout / "out")
+    store, parent = parent_of(points, checkout)
+    assert parent.info.status == "KILLED"
+    store.client.update_run(parent.info.run_id, status="RUNNING")
+    store.client.set_tag(parent.info.run_id, PROCESS_TAG, f"{os.uname().nodename} {2**22 + 1} 1.00")
+    _, parent = parent_of(points, checkout)  # opening the store closes it
+    assert parent.info.status == "KILLED"
+
+
+def test_two_at_once_are_refused_and_other_sweeps_are_not(points, checkout):
+    def starts_others(jobs):
+        assert "another process runs this sweep" in refusal(run_sweep, points, None, checkout, checkout / "out")
+        run_sweep(points[:1], Launcher(points, checkout), checkout, checkout / "other")
+        Launcher(points, checkout)(jobs)
+
+    run_sweep(points, starts_others, checkout, checkout / "out")
+
+
+def test_metric_that_cannot_rank_leaves_the_results(points, checkout):
+    sweep = points[0].config.sweep.model_copy(update={"metric": "validation_r2"})
+    first = Point(points[0].overrides, points[0].config.model_copy(update={"sweep": sweep}), points[0].point_id)
+    with pytest.raises(InputError, match="validation_r2"):
+        run_sweep([first, *points[1:]], Launcher(points, checkout), checkout, checkout / "out")
+    store, parent = parent_of(points, checkout)
+    assert parent.info.status == "FAILED"
+    assert len(store.children(parent.info.run_id)) == 3
+    run_sweep(points, None, checkout, checkout / "out")
