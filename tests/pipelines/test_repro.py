@@ -20,9 +20,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Run `dvc repro` in a fresh clone, twice."""
     folder = clone(tmp_path_factory.mktemp("a place") / "my clone")
     (folder / "dvc.lock").unlink(missing_ok=True)
-    first = succeed(folder, "dvc", "repro")
+    first = succeed(folder, "dvc", "repro", "evaluate")
     runs = tracked_runs(folder / "mlflow.db")
-    second = succeed(folder, "dvc", "repro")
+    second = succeed(folder, "dvc", "repro", "evaluate")
     changed = succeed(folder, "git", "status", "--porcelain")
     commit(folder)
     return SimpleNamespace(folder=folder, first=first, second=second, runs=runs, changed=changed)
@@ -84,7 +84,7 @@ def test_other_clone_has_the_same_lock_and_weights(fresh: SimpleNamespace, tmp_p
     other = tmp_path / "deeper" / "down" / "clone"
     succeed(tmp_path, "git", "clone", "--quiet", fresh.folder, other)
     (other / "dvc.lock").unlink()
-    succeed(other, "dvc", "repro")
+    succeed(other, "dvc", "repro", "evaluate")
     assert _results(other) == _results(fresh.folder)
     (tracked,) = tracked_runs(other / "mlflow.db")
     same = ("weights_digest", "point_id")
@@ -103,11 +103,11 @@ def test_value_of_the_optimizer_runs_the_training_again_and_its_return_restores(
     before = _results(fresh.folder)
     adam = fresh.folder / "conf" / "optimizer" / "adam.yaml"
     _replace(adam, *SLOWER)
-    assert stages_run(succeed(fresh.folder, "dvc", "repro")) == ["compose", "train", "evaluate"]
+    assert stages_run(succeed(fresh.folder, "dvc", "repro", "evaluate")) == ["compose", "train", "evaluate"]
     assert _results(fresh.folder)["models/model.safetensors"] != before["models/model.safetensors"]
     assert "learning_rate" in succeed(fresh.folder, "dvc", "params", "diff")
     _replace(adam, *reversed(SLOWER))
-    assert "train" not in stages_run(succeed(fresh.folder, "dvc", "repro"))
+    assert "train" not in stages_run(succeed(fresh.folder, "dvc", "repro", "evaluate"))
     assert _results(fresh.folder) == before
     assert _finished(tracked_runs(fresh.folder / "mlflow.db"))
 
@@ -115,9 +115,9 @@ def test_value_of_the_optimizer_runs_the_training_again_and_its_return_restores(
 def test_file_that_is_not_selected_runs_compose_alone(fresh: SimpleNamespace) -> None:
     sgd = fresh.folder / "conf" / "optimizer" / "sgd.yaml"
     _replace(sgd, "learning_rate: 0.1", "learning_rate: 0.2")
-    assert stages_run(succeed(fresh.folder, "dvc", "repro")) == ["compose"]
+    assert stages_run(succeed(fresh.folder, "dvc", "repro", "evaluate")) == ["compose"]
     succeed(fresh.folder, "git", "checkout", sgd)
-    succeed(fresh.folder, "dvc", "repro")
+    succeed(fresh.folder, "dvc", "repro", "evaluate")
 
 
 def test_evaluation_alone_makes_a_whole_run(fresh: SimpleNamespace) -> None:
@@ -134,7 +134,7 @@ def test_hand_edited_parameters_are_made_again(fresh: SimpleNamespace) -> None:
     params = fresh.folder / "params.yaml"
     before = params.read_bytes()
     _replace(params, "epochs: 50", "epochs: 3")
-    output = succeed(fresh.folder, "dvc", "repro")
+    output = succeed(fresh.folder, "dvc", "repro", "evaluate")
     assert "params.yaml: training was changed by hand; made again from conf/ and overrides.yaml" in output
     assert stages_run(output) == ["compose"]
     assert params.read_bytes() == before
@@ -148,7 +148,7 @@ def test_experiment_takes_its_value_over_into_the_overrides(fresh: SimpleNamespa
     after = json.loads((fresh.folder / "reports" / "metrics.json").read_text())
     assert after["test"]["accuracy"] < before["test"]["accuracy"]
     assert "test.accuracy" in succeed(fresh.folder, "dvc", "metrics", "diff")
-    assert "up to date" in succeed(fresh.folder, "dvc", "repro")
+    assert "up to date" in succeed(fresh.folder, "dvc", "repro", "evaluate")
     succeed(fresh.folder, "git", "checkout", ".")
     succeed(fresh.folder, "dvc", "checkout")
 
