@@ -54,7 +54,7 @@ def test_fresh_clone_runs_every_stage_and_then_none(fresh: SimpleNamespace) -> N
     assert stages_run(fresh.first) == ["compose", "fetch", "split", "train", "evaluate"]
     assert stages_run(fresh.second) == []
     assert "Data and pipelines are up to date." in fresh.second
-    assert "Data and pipelines are up to date." in succeed(fresh.folder, "dvc", "status")
+    assert "Data and pipelines are up to date." in succeed(fresh.folder, "dvc", "status", "evaluate")
 
 
 def test_repro_changes_no_file_of_the_repository_but_its_results(fresh: SimpleNamespace) -> None:
