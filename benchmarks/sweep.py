@@ -154,7 +154,7 @@ def time_stacked(rates: Sequence[float] = RATES, seeds: Sequence[int] = SEEDS) -
 
 def check_runs(checkout: Path, points: int) -> None:
     """End the benchmark unless MLflow has so many finished points, and the log no word of a lock."""
-    from plainmlp.tracking import Store
+    from plainmlp.tracking.store import Store
 
     store = Store(f"sqlite:///{checkout}/mlflow.db", "plainmlp")
     parents = store.client.search_runs([store.experiment_id], "params.`sweep.points` != ''")

@@ -21,7 +21,8 @@ def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) ->
     from plainmlp.sweeps.reports import write_reports, write_timings
     from plainmlp.sweeps.results import read_results
     from plainmlp.terminal import show_places
-    from plainmlp.tracking import Store, tracking_address
+    from plainmlp.tracking.database import tracking_address
+    from plainmlp.tracking.store import Store
 
     tracking = parse(compose(ROOT / "conf", overrides)).tracking
     store = Store(tracking_address(tracking, ROOT), tracking.experiment)

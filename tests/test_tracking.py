@@ -9,15 +9,10 @@ from mlflow.entities import ViewType
 
 from configurations import refusal
 from plainmlp.schema import TrackingSection
-from plainmlp.tracking import (
-    LONGEST_PARAMETER,
-    METRICS_AT_ONCE,
-    DataInput,
-    Store,
-    TrackedRun,
-    flat_parameters,
-    tracking_address,
-)
+from plainmlp.tracking.database import tracking_address
+from plainmlp.tracking.parameters import LONGEST_PARAMETER, flat_parameters
+from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun
+from plainmlp.tracking.store import DataInput, Store
 
 POINT = "0123456789abcdef" * 4
 DATA = DataInput("points", "d" * 36, {"n_train": 3})
@@ -242,7 +237,7 @@ def test_long_parameter_is_shortened_where_it_can_be_seen(store, recwarn):
 
 START = """
 import sys
-from plainmlp.tracking import DataInput, Store
+from plainmlp.tracking.store import DataInput, Store
 run = Store(sys.argv[1], "crowd").start("f" * 64, sys.argv[2], {}, {}, DataInput("d", "0", {}))
 with run.closing():
     run.log_epoch(0, {"train_loss": 1.0})
@@ -292,7 +287,7 @@ def test_database_whose_making_was_killed_is_made_again(tmp_path):
 
 def test_settings_of_the_user_win(address):
     program = (
-        "import os, sys\nfrom plainmlp.tracking import Store\nStore(sys.argv[1], 'e')\n"
+        "import os, sys\nfrom plainmlp.tracking.store import Store\nStore(sys.argv[1], 'e')\n"
         "print(os.environ['MLFLOW_HTTP_REQUEST_MAX_RETRIES'], os.environ['MLFLOW_DISABLE_TELEMETRY'])"
     )
     environment = {"PYTHONPATH": str(SOURCE), "PATH": "", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "7"}

@@ -9,7 +9,8 @@ from mlflow.exceptions import MlflowException
 
 from configurations import refusal
 from plainmlp.history import write_history
-from plainmlp.tracking import METRICS_AT_ONCE, Store, TrackedRun
+from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun
+from plainmlp.tracking.store import Store
 
 CURVES = {"train_loss": [0.5, 0.25, math.pi], "validation_accuracy": [0.1, 0.9, 0.8]}
 
@@ -74,7 +75,7 @@ def test_more_values_than_one_call_takes(store, parent):
 
 
 def test_children_are_those_of_their_parent_on_every_page(store, parent, monkeypatch):
-    monkeypatch.setattr("plainmlp.tracking.RUNS_AT_ONCE", 2)
+    monkeypatch.setattr("plainmlp.tracking.store.RUNS_AT_ONCE", 2)
     other = store.start_parent("another", {}, {})
     add(store, other)
     run_ids = {add(store, parent, f"{n:064d}") for n in range(5)}

@@ -18,7 +18,8 @@ from plainmlp.stages.train import train
 from plainmlp.sweeps.leaderboard import build_leaderboard
 from plainmlp.sweeps.reports import write_reports, write_timings
 from plainmlp.sweeps.results import choose_metric, judge, kept_epoch, one_each, read_results
-from plainmlp.tracking import Store, flat_parameters
+from plainmlp.tracking.parameters import flat_parameters
+from plainmlp.tracking.store import Store
 from recorded import configuration, splits_of
 from swept import child
 

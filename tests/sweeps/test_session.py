@@ -13,7 +13,7 @@ from plainmlp.recording.training import open_store, point_of
 from plainmlp.sweeps.job import run_point
 from plainmlp.sweeps.points import Point
 from plainmlp.sweeps.session import identify_sweep, run_sweep
-from plainmlp.tracking import PROCESS_TAG
+from plainmlp.tracking.tags import PROCESS_TAG
 from pointed import SMALL, splits_of
 
 HAND_OVER = "+hydra.job.env_set.PLAINMLP_"

@@ -9,7 +9,7 @@ from plainmlp.reports import final_metrics
 from plainmlp.stages.evaluate import Evaluation
 from plainmlp.storage import write_json
 from plainmlp.terminal import show_metrics, show_places
-from plainmlp.tracking import TrackedRun
+from plainmlp.tracking.run import TrackedRun
 
 EXAMPLE_ROWS = 3
 

@@ -9,7 +9,10 @@ from plainmlp.places import Places
 from plainmlp.provenance import git_state, identify_point
 from plainmlp.schema import Config, DatasetSection, TrackingSection
 from plainmlp.storage import digest_file, digest_splits, read_json, write_json
-from plainmlp.tracking import DataInput, Store, TrackedRun, flat_parameters, tracking_address
+from plainmlp.tracking.database import tracking_address
+from plainmlp.tracking.parameters import flat_parameters
+from plainmlp.tracking.run import TrackedRun
+from plainmlp.tracking.store import DataInput, Store
 
 DATA_DIGEST_LENGTH = 36  # MLflow keeps no longer one
 # which run a training began, for the evaluation that follows it; no result, so DVC does not know it

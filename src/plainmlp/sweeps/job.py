@@ -19,7 +19,9 @@ from plainmlp.stages.train import train
 from plainmlp.sweeps.archive import CONFIGURATION, FOLDER, Archive
 from plainmlp.sweeps.processes import end_with
 from plainmlp.sweeps.workers import as_failure
-from plainmlp.tracking import FAILURE_TAG, Store, flat_parameters
+from plainmlp.tracking.parameters import flat_parameters
+from plainmlp.tracking.store import Store
+from plainmlp.tracking.tags import FAILURE_TAG
 
 # the environment variables that tell a job the run of its sweep, and the process that launched it
 PARENT, LAUNCHER, NAME = "PLAINMLP_PARENT", "PLAINMLP_LAUNCHER", "PLAINMLP_NAME"

@@ -8,7 +8,7 @@ from typing import Any
 
 from plainmlp.errors import InputError
 from plainmlp.history import History
-from plainmlp.tracking import Child, Store
+from plainmlp.tracking.store import Child, Store
 
 SEED = "seed"
 METRIC = "sweep.metric"

@@ -20,7 +20,9 @@ from plainmlp.sweeps.progress import show_progress
 from plainmlp.sweeps.reports import write_reports, write_timings
 from plainmlp.sweeps.results import FINISHED, read_results
 from plainmlp.terminal import show_places
-from plainmlp.tracking import SWEEP_TAG, Store, TrackedRun
+from plainmlp.tracking.run import TrackedRun
+from plainmlp.tracking.store import Store
+from plainmlp.tracking.tags import SWEEP_TAG
 
 Launch = Callable[[Sequence[Sequence[str]]], object]
 LOCKS = Path(".plainmlp") / "sweeps"  # below a checkout

@@ -1,0 +1,91 @@
+"""Where runs are recorded: the address of an MLflow store, and how its database is opened and made."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from plainmlp.errors import InputError
+from plainmlp.schema import TrackingSection
+
+SQLITE = "sqlite:///"
+ADDRESSES = "sqlite:///<file>, or the address of an MLflow server or its database"
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # some 15 s for a server that is away, in place of four minutes
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+def tracking_address(tracking: TrackingSection, root: Path) -> str:
+    """Return the MLflow address of a configuration.
+
+    Parameters
+    ----------
+    tracking : TrackingSection
+        `uri` comes first, then MLFLOW_TRACKING_URI, then the database of the checkout.
+    root : Path
+        The checkout.
+    """
+    return tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{root / 'mlflow.db'}"
+
+
+def apply_settings() -> None:
+    """Make MLflow quiet, and soon done with a server that is away; it reads this when it is imported."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def opening(address: str) -> Iterator[None]:
+    """Say in one line why a store cannot be opened."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        message = f"tracking.uri = {address!r}: MLflow cannot record there ({reason}); allowed: {ADDRESSES}"
+        raise InputError(message) from error
+
+
+@contextmanager
+def locked(address: str) -> Iterator[None]:
+    """Let one process at a time create a database: several at once would break it for good."""
+    from filelock import FileLock
+
+    database = database_file(address)
+    if database is None:
+        yield
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{database}.lock"):
+        database.open("ab").close()  # MLflow would try for minutes to open what cannot be opened
+        if not database.stat().st_size:
+            _make(database)
+        yield
+
+
+def _make(database: Path) -> None:
+    """Make a database whole or not at all: MLflow cannot go on with one that it was killed over."""
+    from mlflow import MlflowClient
+
+    temporary = database.with_name(f".{database.name}.new")
+    for leftover in database.parent.glob(f"{temporary.name}*"):  # with a journal, where it was killed
+        leftover.unlink()
+    MlflowClient(f"{SQLITE}{temporary}")
+    temporary.replace(database)
+
+
+def database_file(address: str) -> Path | None:
+    """Return the file of a database that is one."""
+    return Path(address.removeprefix(SQLITE)).absolute() if address.startswith(SQLITE) else None
+
+
+def artifact_location(address: str, experiment: str) -> str | None:
+    """Return where artifacts go: beside a database that is a file, else where the server says."""
+    database = database_file(address)
+    return None if database is None else (database.parent / "mlruns" / experiment).as_uri()
