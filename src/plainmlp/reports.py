@@ -1,5 +1,6 @@
 """Reports: the files that say what a trained model is worth."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,11 +43,14 @@ def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataF
     return concat([actual, model.label_outputs(evaluation.outputs)], axis=1)
 
 
+def flat_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Return the metrics of all parts in one flat table, such as `test_accuracy`."""
+    return {f"{part}_{name}": value for part, values in metrics.items() for name, value in values.items()}
+
+
 def final_metrics(evaluation: Evaluation) -> dict[str, float]:
     """Return every metric of every part in one flat table, such as `test_accuracy` and `interval/test_accuracy_low`."""
-    values = {
-        f"{part}_{name}": value for part, metrics in evaluation.metrics.items() for name, value in metrics.items()
-    }
+    values = flat_metrics(evaluation.metrics)
     for name, (low, high) in evaluation.intervals.items():
         values |= {f"interval/test_{name}_low": low, f"interval/test_{name}_high": high}
     return values

@@ -5,7 +5,6 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from configurations import changed, refusal
@@ -14,7 +13,7 @@ from plainmlp.config import parse
 from plainmlp.history import read_history
 from plainmlp.model import Model
 from plainmlp.recording.training import point_of
-from plainmlp.stages.evaluate import evaluate
+from plainmlp.stages.evaluate import measure, predict
 from plainmlp.stages.train import train
 from plainmlp.storage import digest_splits
 from plainmlp.sweeps import archive as module
@@ -26,7 +25,7 @@ def finished(member):
     """Return what `keep` takes of a point."""
     config, splits = member.config, splits_of(member.config)
     trained = train(splits, config.seed, config.model, config.optimizer, config.training)
-    return member.point_id, config, trained, evaluate(trained.model, splits, config.seed, 1), 1.5
+    return member.point_id, config, trained, measure(splits, predict(trained.model, splits, 1)), 1.5
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def kept():
 
 
 def test_what_is_kept_is_there_and_is_loaded_as_it_was(archive, kept):
-    point_id, config, trained, evaluation, seconds = kept
+    point_id, config, trained, metrics, seconds = kept
     assert not archive.has(point_id)
     archive.keep(*kept)
     assert archive.has(point_id)
@@ -48,20 +47,18 @@ def test_what_is_kept_is_there_and_is_loaded_as_it_was(archive, kept):
     assert loaded.trained.model.weights_digest == trained.model.weights_digest
     assert loaded.trained.history == trained.history
     assert loaded.seconds == seconds
-    assert {part: loaded.metrics[part] for part in evaluation.metrics} == evaluation.metrics
-    ends = {name: (end["low"], end["high"]) for name, end in loaded.metrics["test_interval"].items()}
-    assert ends == evaluation.intervals
-    outputs = loaded.trained.model.predict(splits_of(config).test.features)
-    np.testing.assert_array_equal(outputs, evaluation.outputs)
+    assert loaded.metrics == metrics
+    splits = splits_of(config)
+    assert measure(splits, predict(loaded.trained.model, splits, 1)) == metrics
 
 
 def test_the_files_are_where_places_says(archive, kept):
     archive.keep(*kept)
-    point_id, config, trained, _, _ = kept
+    point_id, config, trained, metrics, _ = kept
     places = archive.places(point_id)
     assert Model.load(places.model).weights_digest == trained.model.weights_digest
     assert read_history(places.history) == trained.history
-    assert "test_interval" in json.loads(places.metrics.read_text())
+    assert json.loads(places.metrics.read_text()) == metrics
     assert (places.root / "config.yaml").read_text() == dump_yaml(config)
 
 

@@ -76,7 +76,7 @@ def test_pairs_are_of_the_same_seed():
 
 def test_test_metrics_are_of_the_best_alone():
     finished = [
-        *scores("tanh", [0.91, 0.93], [0, 1], test_accuracy=0.5, test_accuracy_low=0.4, test_loss=float("inf")),
+        *scores("tanh", [0.91, 0.93], [0, 1], test_accuracy=0.5, test_loss=float("inf")),
         *scores("relu", [0.90, 0.92], [0, 1], test_accuracy=0.99),
     ]
     board = board_of(finished)

@@ -1,5 +1,6 @@
 """Stage evaluate: from a trained model and the parts of a data set to what the model is worth."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from plainmlp.data.arrays import Array, Splits
@@ -40,19 +41,34 @@ def evaluate(model: Model, splits: Splits, seed: int, threads: int) -> Evaluatio
     threads : int
         `training.blas_threads`.
     """
-    description = splits.description
-    n_classes = len(description.class_names)
-    with blas_threads(threads):
-        outputs = {name: model.predict(part.features) for name, part in splits.parts().items()}
-    metrics = {
-        name: evaluate_outputs(description.task, part.targets, outputs[name], n_classes=n_classes)
-        for name, part in splits.parts().items()
-    }
+    outputs = predict(model, splits, threads)
     intervals = bootstrap_intervals(
-        description.task,
+        splits.description.task,
         splits.test.targets,
         outputs["test"],
-        n_classes=n_classes,
+        n_classes=len(splits.description.class_names),
         generator=generator(seed, "bootstrap"),
     )
-    return Evaluation(metrics, intervals, outputs["test"])
+    return Evaluation(measure(splits, outputs), intervals, outputs["test"])
+
+
+def predict(model: Model, splits: Splits, threads: int) -> dict[str, Array]:
+    """Return what a model says of each part, by the part's name; `threads` is `training.blas_threads`."""
+    with blas_threads(threads):
+        return {name: model.predict(part.features) for name, part in splits.parts().items()}
+
+
+def measure(splits: Splits, outputs: Mapping[str, Array]) -> dict[str, dict[str, float]]:
+    """Return for each part every metric of the task.
+
+    Parameters
+    ----------
+    splits : Splits
+    outputs : mapping of str to ndarray
+        As `predict` returns them.
+    """
+    description = splits.description
+    return {
+        name: evaluate_outputs(description.task, part.targets, outputs[name], n_classes=len(description.class_names))
+        for name, part in splits.parts().items()
+    }

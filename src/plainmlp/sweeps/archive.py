@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from plainmlp.canonical import dump_yaml
 from plainmlp.data.arrays import Splits
@@ -16,7 +15,6 @@ from plainmlp.model import Model, Trained
 from plainmlp.places import Places
 from plainmlp.provenance import digest_code, digest_json
 from plainmlp.schema import Config, DatasetSection, SplitSection
-from plainmlp.stages.evaluate import Evaluation
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split as split_rows
 from plainmlp.storage import (
@@ -37,6 +35,8 @@ TIMING = "timing.json"
 KEPT = (CONFIGURATION, "models/model.safetensors", "reports/history.csv", "reports/metrics.json", TIMING)
 SPLITS_IN_MEMORY = 4
 
+Metrics = dict[str, dict[str, float]]
+
 
 @dataclass(frozen=True, eq=False)
 class Kept:
@@ -46,13 +46,13 @@ class Kept:
     ----------
     trained : Trained
     metrics : dict
-        As in ``reports/metrics.json``: the metrics of each part, and the ends of the test part's intervals.
+        As in ``reports/metrics.json``: for each part its metrics.
     seconds : float
         The point's share of the time that its stack trained.
     """
 
     trained: Trained
-    metrics: dict[str, dict[str, Any]]
+    metrics: Metrics
     seconds: float
 
 
@@ -83,7 +83,7 @@ class Archive:
         except InputError:  # a file is missing or damaged: the point counts as absent, and is trained again
             return False
 
-    def keep(self, point_id: str, config: Config, trained: Trained, evaluation: Evaluation, seconds: float) -> None:
+    def keep(self, point_id: str, config: Config, trained: Trained, metrics: Metrics, seconds: float) -> None:
         """Add a point, whole or not at all; one that is there already stays as it is.
 
         Parameters
@@ -91,7 +91,8 @@ class Archive:
         point_id : str
         config : Config
         trained : Trained
-        evaluation : Evaluation
+        metrics : dict
+            For each part its metrics.
         seconds : float
             What the training took.
         """
@@ -102,7 +103,7 @@ class Archive:
             for leftover in folder.parent.glob(f".{point_id}.*"):  # of a process that was killed while it wrote
                 shutil.rmtree(leftover)
             with unflushed(), replace_folder(folder) as temporary:  # a damaged point counts as absent
-                _write(Places(temporary), config, trained, evaluation, seconds)
+                _write(Places(temporary), config, trained, metrics, seconds)
 
     def present(self) -> set[str]:
         """Return the ids of the points that are there, unchecked."""
@@ -214,14 +215,13 @@ def _digest_path(path: Path) -> dict[str, str]:
     return {file.relative_to(path).as_posix(): digest_file(file) for file in files}
 
 
-def _write(places: Places, config: Config, trained: Trained, evaluation: Evaluation, seconds: float) -> None:
+def _write(places: Places, config: Config, trained: Trained, metrics: Metrics, seconds: float) -> None:
     """Write the files of a point, and then their digests."""
     with replace_file(places.root / CONFIGURATION) as temporary:
         temporary.write_text(dump_yaml(config), encoding="utf-8", newline="\n")
     trained.model.save(places.model)
     write_history(places.history, trained.history)
-    intervals = {name: {"low": low, "high": high} for name, (low, high) in evaluation.intervals.items()}
-    write_json(places.metrics, {**evaluation.metrics, "test_interval": intervals})
+    write_json(places.metrics, metrics)
     write_json(places.root / TIMING, {"training_seconds": seconds})
     write_json(places.root / MANIFEST, _digests(places.root))
 

@@ -13,8 +13,9 @@ from plainmlp.errors import TrainingError
 from plainmlp.inputs import found_inputs
 from plainmlp.provenance import git_state
 from plainmlp.recording.training import open_store, point_of, run_name
+from plainmlp.reports import flat_metrics
 from plainmlp.schema import Config, TrackingSection
-from plainmlp.stages.evaluate import evaluate
+from plainmlp.stages.evaluate import measure, predict
 from plainmlp.stages.train import train
 from plainmlp.sweeps.archive import CONFIGURATION, FOLDER, Archive
 from plainmlp.sweeps.processes import end_with
@@ -98,8 +99,8 @@ def _train(job: Job) -> None:
     start = time.perf_counter()
     trained = train(splits, config.seed, config.model, config.optimizer, config.training)
     seconds = time.perf_counter() - start
-    evaluation = evaluate(trained.model, splits, config.seed, config.training.blas_threads)
-    job.archive.keep(job.point_id, config, trained, evaluation, seconds)
+    metrics = measure(splits, predict(trained.model, splits, config.training.blas_threads))
+    job.archive.keep(job.point_id, config, trained, metrics, seconds)
 
 
 def record_point(job: Job, checkout: Path) -> None:
@@ -112,8 +113,6 @@ def record_point(job: Job, checkout: Path) -> None:
         The repository whose code runs.
     """
     kept = job.archive.load(job.point_id)
-    parts = ((part, values) for part, values in kept.metrics.items() if part in {"train", "validation", "test"})
-    metrics = {f"{part}_{name}": value for part, values in parts for name, value in values.items()}
     model, curves, ended = kept.trained.model, kept.trained.history, time.time()
     with TemporaryDirectory() as folder:
         _gather(job, Path(folder))
@@ -123,7 +122,7 @@ def record_point(job: Job, checkout: Path) -> None:
             _name(job),
             parameters=flat_parameters(canonical(job.config)),
             tags={"weights_digest": model.weights_digest, **_git_state(checkout)},
-            metrics={name: value for name, value in metrics.items() if name not in curves}
+            metrics={name: value for name, value in flat_metrics(kept.metrics).items() if name not in curves}
             | {"training_seconds": kept.seconds, "n_parameters": len(model.parameters)},
             curves=curves,
             artifacts=Path(folder),

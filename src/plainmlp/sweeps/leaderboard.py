@@ -11,7 +11,6 @@ from plainmlp.sweeps.statistics import Summary, holm, paired_p_value, summarize
 LEVEL = 0.05
 BEST, TIED, WORSE, UNTESTED = "best", "tied", "worse", "untested"
 TEST_PART = "test_"
-INTERVAL_ENDS = ("_low", "_high")
 
 
 @dataclass(frozen=True)
@@ -164,8 +163,8 @@ def _verdict(p_value: float | None) -> str:
 
 
 def _test_metrics(results: Sequence[Result]) -> dict[str, Summary]:
-    """Return each metric of the test part over the seeds; the ends of its intervals in one run are no metrics."""
+    """Return each metric of the test part over the seeds."""
     tables = [result.child.metrics for result in results]
-    names = sorted(name for name in tables[0] if name.startswith(TEST_PART) and not name.endswith(INTERVAL_ENDS))
+    names = sorted(name for name in tables[0] if name.startswith(TEST_PART))
     columns = {name: [table.get(name, math.nan) for table in tables] for name in names}
     return {name: summarize(values) for name, values in columns.items() if all(map(is_measured, values))}

@@ -21,7 +21,7 @@ from plainmlp.sweeps.reports import write_reports, write_timings
 from plainmlp.sweeps.results import FINISHED, read_results
 from plainmlp.terminal import show_places
 from plainmlp.tracking.run import TrackedRun
-from plainmlp.tracking.store import Store
+from plainmlp.tracking.store import Child, Store
 from plainmlp.tracking.tags import SWEEP_TAG
 
 Launch = Callable[[Sequence[Sequence[str]]], object]
@@ -57,8 +57,8 @@ def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: P
         parent = _open_parent(store, points, checkout)
         with parent.closing():
             _launch_all(_missing(store, parent, points), launch, parent, checkout)
-            failures = _failures(store, parent, points)
-            board = build_leaderboard(read_results(store, parent.run_id, settings.sweep.metric))
+            results = read_results(store, parent.run_id, settings.sweep.metric)
+            failures, board = _failures(results.children, points), build_leaderboard(results)
             _publish(parent, board, folder)
             parent.log_results(_summary(board, len(points), len(failures)), {})
     show_leaderboard(board)
@@ -139,9 +139,8 @@ def _naming(point: Point, common: Collection[str]) -> str:
     return f"+hydra.job.env_set.{NAME}={quote(name)}"
 
 
-def _failures(store: Store, parent: TrackedRun, points: Sequence[Point]) -> dict[str, str]:
+def _failures(children: Sequence[Child], points: Sequence[Point]) -> dict[str, str]:
     """Return why each point has no result that has none, by its id."""
-    children = store.children(parent.run_id)
     finished = {child.point_id for child in children if child.status == FINISHED}
     reasons = {child.point_id: child.failure for child in children}
     ids = (point.point_id for point in points if point.point_id not in finished)

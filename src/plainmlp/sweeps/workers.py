@@ -10,7 +10,7 @@ from pathlib import Path
 from plainmlp.data.arrays import Splits
 from plainmlp.errors import InputError, TrainingError
 from plainmlp.schema import Config
-from plainmlp.stages.evaluate import evaluate
+from plainmlp.stages.evaluate import measure, predict
 from plainmlp.sweeps.archive import Archive, read_once
 from plainmlp.sweeps.grouping import group
 from plainmlp.sweeps.points import Point
@@ -96,8 +96,8 @@ def _keep(point: Point, outcome: Outcome, splits: Splits, archive: Archive) -> F
         return outcome
     config, trained = point.config, outcome.trained
     try:
-        evaluation = evaluate(trained.model, splits, config.seed, config.training.blas_threads)
-        archive.keep(point.point_id, config, trained, evaluation, outcome.seconds)
+        metrics = measure(splits, predict(trained.model, splits, config.training.blas_threads))
+        archive.keep(point.point_id, config, trained, metrics, outcome.seconds)
     except Exception as error:  # noqa: BLE001 - the failure of this point alone
         return as_failure(error)
     return None
