@@ -147,7 +147,7 @@ def choose_points(grid: Grid, composing: Composing, settings: SweepSection) -> l
     Raises
     ------
     InputError
-        A point that is not left out is not valid, no point is left, or a key of an exclusion does not exist.
+        A point that is not left out is not valid or has no validation part, no point is left, or a key of an exclusion does not exist.
     """
     excluder = Excluder([exclusion.values for exclusion in settings.exclude])
     chosen: dict[str, tuple[int, Candidate]] = {}
@@ -179,7 +179,13 @@ def _candidate(overrides: tuple[str, ...], composing: Composing, excluder: Exclu
     composed = composing.composed(overrides)
     if excluder.excludes_composed(composed.values, composed.choices):
         return None
-    return Candidate(overrides, parse(composed.values))
+    config = parse(composed.values)
+    if not config.split.validation:
+        message = (
+            f"split.validation={config.split.validation} leaves a sweep nothing to rank its points by; set it above 0"
+        )
+        raise InputError(message)
+    return Candidate(overrides, config)
 
 
 def _result(config: Config) -> str:

@@ -1,0 +1,34 @@
+"""Sweeps as commands: how they are started, and what they leave in MLflow, in the archive and in their folder."""
+
+from pathlib import Path
+
+from checkouts import tracked_runs
+
+SCRIPT = "pipelines/run.py"
+LAUNCHERS = {
+    "basic": (),
+    "joblib": ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
+    "stacked": ("hydra/launcher=stacked", "hydra.launcher.n_jobs=2"),
+}
+STACKED = LAUNCHERS["stacked"]
+LEADERBOARD = ("leaderboard.csv", "leaderboard.json", "leaderboard.md")
+
+
+def experiment(name: str) -> str:
+    return f"tracking.experiment={name}"
+
+
+def tree(folder: Path, experiment: str = "plainmlp"):
+    """Return the runs of sweeps in an experiment, and the runs below them."""
+    runs = tracked_runs(folder / "mlflow.db", experiment)
+    children = [each for each in runs if "mlflow.parentRunId" in each.data.tags]
+    return [each for each in runs if "sweep_id" in each.data.tags], children
+
+
+def board(sweep_folder: Path) -> list[bytes]:
+    return [(sweep_folder / name).read_bytes() for name in LEADERBOARD]
+
+
+def archived(folder: Path) -> dict[str, int]:
+    """Return when each point was written to the archive."""
+    return {path.name: path.stat().st_mtime_ns for path in (folder / ".plainmlp/archive/points").glob("[0-9a-f]*")}

@@ -1,0 +1,178 @@
+"""Sweeps that are interrupted: real processes and signals, and MLflow on SQLite."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from checkouts import clone, environment, run, succeed
+from launched import LAUNCHERS, SCRIPT, STACKED, archived, board, experiment, tree
+
+pytestmark = pytest.mark.slow
+SECONDS = 240
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Return a clone that the tests share; each has an experiment, and so parents, of its own."""
+    return clone(tmp_path_factory.mktemp("clone"))
+
+
+def living(folder: Path) -> dict[psutil.Process, float]:
+    """Return the processes that work in a folder, and the seconds that each has worked."""
+    found = {}
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == folder:
+                found[process] = process.cpu_times().user
+        except psutil.Error:  # it has ended meanwhile
+            continue
+    return found
+
+
+def busy(folder: Path, parent: int) -> list[psutil.Process]:
+    """Return the workers of a sweep that train: they have worked for longer than it takes to start."""
+    children = psutil.Process(parent).children()
+    return [process for process, seconds in living(folder).items() if process in children and seconds > 2.5]
+
+
+def wait_until(condition, what: str) -> None:
+    until = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < until, f"{what} did not happen"
+        time.sleep(0.02)
+
+
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a sweep as a terminal would, in a group of its own; nothing of it is left afterwards."""
+    with (folder / "said.txt").open("w") as said:
+        command = ["python", SCRIPT, *arguments]
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment(),
+            stdout=said,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def launched(folder: Path) -> bool:
+    return "Launching" in (folder / "said.txt").read_text()
+
+
+LONG = ("split.train=100", "split.validation=50", "split.test=50", "training.epochs=100000", "training.batch_size=1")
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_all_of_a_sweep(folder: Path, launcher: str, number: signal.Signals, code: int) -> None:
+    name = f"{launcher}{code}"
+    arguments = ("-m", *LONG, *LAUNCHERS[launcher], "seed=0,1", "model.hidden_sizes=[4],[5]", experiment(name))
+    with started(folder, *arguments) as process:
+        wait_until(lambda: launched(folder), "the launch")
+        time.sleep(1)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == code, errors
+    assert errors.splitlines()[-1] == ("interrupted" if code == 130 else "terminated")
+    wait_until(lambda: not living(folder), "the end of all processes")
+    parents, children = tree(folder, name)
+    assert [each.info.status for each in (*parents, *children)] == ["KILLED"]
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "stacked"])
+def test_processes_die_with_their_sweep(folder: Path, launcher: str) -> None:
+    arguments = ("-m", *LONG, *LAUNCHERS[launcher], "seed=0,1", "model.hidden_sizes=[4],[5]")
+    with started(folder, *arguments, experiment("orphans")) as process:
+        wait_until(lambda: launched(folder), "the launch")
+        wait_until(lambda: len(busy(folder, process.pid)) == 2, "the work")
+        process.kill()
+        process.wait()
+        wait_until(lambda: not living(folder), "the end of all processes")
+
+
+def test_second_process_of_one_sweep_is_refused(folder: Path) -> None:
+    arguments = ("-m", *LONG, "seed=0,1", experiment("second"))
+    with started(folder, *arguments):
+        wait_until(lambda: launched(folder), "the launch")
+        ended = run(folder, "python", SCRIPT, *arguments)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert ended.stderr.startswith("error: another process runs this sweep already")
+
+
+def test_killed_worker_costs_nothing(folder: Path) -> None:
+    arguments = (*LONG[:3], LONG[4], "training.epochs=1000", *STACKED, "seed=20", "model.hidden_sizes=[4],[5],[6]")
+    with started(folder, "-m", *arguments, experiment("worker")) as process:
+        wait_until(lambda: busy(folder, process.pid), "the work")
+        busy(folder, process.pid)[0].kill()
+        _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, errors
+    (parent,), children = tree(folder, "worker")
+    assert [each.info.status for each in (parent, *children)] == ["FINISHED"] * 4
+
+
+def test_launcher_that_gives_up_is_one_line(folder: Path) -> None:
+    """Joblib ends with a worker that is killed."""
+    arguments = (*LONG, *LAUNCHERS["joblib"], "seed=0,1", experiment("given_up"))
+    with started(folder, "-m", *arguments) as process:
+        wait_until(lambda: busy(folder, process.pid), "the work")
+        busy(folder, process.pid)[0].kill()
+        _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1
+    assert errors.splitlines()[-1].startswith("error: the launcher gave up; the same command goes on from here (")
+    assert "Traceback" not in errors
+    (parent,), children = tree(folder, "given_up")
+    assert (parent.info.status, children) == ("FAILED", [])
+
+
+def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
+    folder = clone(tmp_path / "killed")
+    grid = ("model.hidden_sizes=[4],[5],[6],[7]", "model.activation=relu,tanh", "seed=0,1,2")
+    arguments = ("-m", *LONG[:3], "training.epochs=200", *STACKED, *grid)
+    draw, counts = random.Random(20), set()
+    for number in range(20):
+        with started(folder, *arguments) as process:
+            wait_for_moment(folder, process, number, draw)
+            (os.killpg if number % 2 else os.kill)(process.pid, signal.SIGKILL)
+            process.wait()
+            wait_until(lambda: not living(folder), "the end of all processes")
+        counts.add(len(archived(folder)))
+    assert len(counts - {0, 24}) > 1, "the kills must not all come before or after the training"
+    ended = run(folder, "python", SCRIPT, *arguments, "hydra.sweep.dir=end")
+    assert ended.returncode == 0, ended.stderr
+    (parent,), children = tree(folder)
+    assert [each.info.status for each in (parent, *children)] == ["FINISHED"] * 25
+    assert len({child.data.tags["point_id"] for child in children}) == 24
+    assert "failure" not in parent.data.tags
+    (folder / ".plainmlp").rename(folder / "earlier")
+    succeed(folder, "python", SCRIPT, *arguments, "hydra.sweep.dir=uninterrupted", experiment("uninterrupted"))
+    assert board(folder / "end") == board(folder / "uninterrupted")
+
+
+def wait_for_moment(folder: Path, process: subprocess.Popen[str], number: int, draw: random.Random) -> None:
+    """Wait for a random moment: after the start, the launch, or a further point in the archive."""
+    target = min(24, len(archived(folder)) + draw.randint(1, 4))
+    if number % 3 == 0:
+        time.sleep(draw.uniform(0, 3))
+    elif number % 3 == 1:
+        wait_until(lambda: launched(folder) or process.poll() is not None, "the launch")
+        time.sleep(draw.uniform(0, 1))
+    else:
+        wait_until(lambda: len(archived(folder)) >= target or process.poll() is not None, "a point")
+        time.sleep(draw.uniform(0, 0.1))
