@@ -78,6 +78,7 @@ def hydra_runs(config, job, context):
 @pytest.mark.parametrize(
     "overrides",
     [
+        ["tracking.experiment='a: é # \"b\"'", "optimizer.clip_norm=inf"],
         ["seed=3"],
         ["seed=3", "model.activation=tanh", "+hydra.job.env_set.OURS=yes"],
         ["hydra.output_subdir=null"],

@@ -1,13 +1,19 @@
 """A job of a sweep as Hydra runs it: its folder, its files, its environment, its callbacks."""
 
 import logging
+import pickle
+from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
+import yaml  # type: ignore[import-untyped]
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, env_override, run_job
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
+from omegaconf._utils import get_omega_conf_dumper
+
+ENTRIES = 1024  # of configurations, whose YAML is remembered
 
 
 def replay(config: DictConfig, task_function: TaskFunction, context: HydraContext) -> JobReturn:
@@ -71,8 +77,26 @@ def _prepare(config: DictConfig) -> JobReturn:
         (folder / config.hydra.output_subdir).mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             path = folder / config.hydra.output_subdir / f"{name}.yaml"
-            path.write_text(OmegaConf.to_yaml(content), encoding="utf-8")
+            path.write_text(_to_yaml(content), encoding="utf-8")
     return JobReturn(cast("list[str]", OmegaConf.to_container(overrides)), task, of_job, str(Path.cwd()))
+
+
+def _to_yaml(config: DictConfig | ListConfig) -> str:
+    """Return what `OmegaConf.to_yaml` does; what jobs have in common, most of Hydra's settings, is written once."""
+    content = OmegaConf.to_container(config, enum_to_str=True)
+    if not isinstance(content, dict):
+        return OmegaConf.to_yaml(config)
+    if list(content) != ["hydra"]:
+        return "".join(_entry(pickle.dumps({key: value})) for key, value in content.items())
+    entries = (_entry(pickle.dumps({"hydra": {key: value}})) for key, value in content["hydra"].items())
+    return "".join(["hydra:\n", *(entry.removeprefix("hydra:\n") for entry in entries)])
+
+
+@lru_cache(ENTRIES)
+def _entry(pickled: bytes) -> str:
+    """Return the YAML of a mapping, given as what can be remembered."""
+    content, dumper = pickle.loads(pickled), get_omega_conf_dumper()  # noqa: S301 - our own
+    return str(yaml.dump(content, Dumper=dumper, default_flow_style=False, allow_unicode=True, sort_keys=False))
 
 
 def _without_hydra(config: DictConfig) -> DictConfig:
