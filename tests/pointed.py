@@ -1,5 +1,6 @@
 """Points of small networks on the digits, for the tests of sweeps."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from plainmlp.recording.training import point_of
 from plainmlp.schema import Config
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split
+from plainmlp.stages.stack import Outcome, Task, train_stack
 from plainmlp.sweeps.points import Point
 
 SMALL = {
@@ -25,6 +27,12 @@ def point(**values: object) -> Point:
     """Return the point of a small network with other values, `section__key=value`."""
     config = parse(changed(**{**SMALL, **values}))
     return Point((f"of={values}",), config, point_of(config, splits_of(config)))
+
+
+def outcomes_of(points: Sequence[Point]) -> list[Outcome]:
+    """Train points as one stack and return what became of each."""
+    tasks = [Task(each.config.seed, each.config.model, each.config.optimizer, each.config.training) for each in points]
+    return train_stack(tasks, splits_of(points[0].config))
 
 
 def splits_of(config: Config) -> Splits:

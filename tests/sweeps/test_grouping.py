@@ -9,8 +9,7 @@ from configurations import refusal
 from plainmlp.construction import build_architecture
 from plainmlp.sweeps import grouping
 from plainmlp.sweeps.grouping import group
-from plainmlp.sweeps.stacks import train_stack
-from pointed import point, splits_of
+from pointed import outcomes_of, point, splits_of
 
 
 def ids(stacks):
@@ -128,7 +127,7 @@ def test_a_point_that_does_not_suit_its_data_is_alone():
     bad = point(model__loss="binary_cross_entropy")
     stacks = group([point(), bad, point(seed=1)], splits_of, workers=1)
     assert [bad.point_id] in ids(stacks)
-    [(_, failure)] = train_stack([bad], splits_of(bad.config))
+    (failure,) = outcomes_of([bad])
     assert str(failure) == refusal(build_architecture, splits_of(bad.config), bad.config.model)
 
 

@@ -77,11 +77,11 @@ def test_a_point_that_is_listed_twice_comes_once(archive):
 
 
 def test_a_stack_that_breaks_down_is_trained_one_by_one(archive, monkeypatch):
-    def only_alone(stack, splits):
-        if len(stack) > 1 or stack[0] is POINTS[1]:
+    def only_alone(tasks, splits):
+        if len(tasks) > 1 or tasks[0].model is POINTS[1].config.model:
             message = "no memory\nleft"
             raise MemoryError(message)
-        return train_stack(stack, splits)
+        return train_stack(tasks, splits)
 
     train_stack = workers.train_stack
     monkeypatch.setattr(workers, "train_stack", only_alone)

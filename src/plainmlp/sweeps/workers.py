@@ -11,11 +11,11 @@ from plainmlp.data.arrays import Splits
 from plainmlp.errors import InputError, TrainingError
 from plainmlp.schema import Config
 from plainmlp.stages.evaluate import measure, predict
+from plainmlp.stages.stack import Outcome, Task, train_stack
 from plainmlp.sweeps.archive import Archive, read_once
 from plainmlp.sweeps.grouping import group
 from plainmlp.sweeps.points import Point
 from plainmlp.sweeps.processes import Worker
-from plainmlp.sweeps.stacks import Outcome, train_stack
 
 Failure = InputError | TrainingError
 Result = tuple[str, Failure | None]  # a point id, and why the point has failed where it has
@@ -78,7 +78,7 @@ def complete(stack: Sequence[Point], folder: Path, archive: Archive) -> Iterator
     """
     try:
         splits = read_once(folder)
-        outcomes = train_stack(stack, splits)
+        outcomes = train_stack([_task(point.config) for point in stack], splits)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the failure of the points that it belongs to
         if len(stack) == 1:
             yield stack[0].point_id, as_failure(error)
@@ -86,8 +86,12 @@ def complete(stack: Sequence[Point], folder: Path, archive: Archive) -> Iterator
             for point in stack:
                 yield from complete([point], folder, archive)
         return
-    for point, outcome in outcomes:
+    for point, outcome in zip(stack, outcomes, strict=True):
         yield point.point_id, _keep(point, outcome, splits, archive)
+
+
+def _task(config: Config) -> Task:
+    return Task(config.seed, config.model, config.optimizer, config.training)
 
 
 def _keep(point: Point, outcome: Outcome, splits: Splits, archive: Archive) -> Failure | None:

@@ -9,10 +9,11 @@ from configurations import DEFAULT
 from plainmlp.errors import InputError, TrainingError
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.schedules import SCHEDULES
+from plainmlp.stages.stack import Fitted
 from plainmlp.stages.train import train
 from plainmlp.sweeps.grouping import group
-from plainmlp.sweeps.stacks import Fitted, train_stack
-from pointed import point, splits_of
+from plainmlp.sweeps.points import Point
+from pointed import outcomes_of, point, splits_of
 
 # what the points of one stack may differ in
 OWN = {
@@ -62,7 +63,7 @@ def test_a_point_has_in_a_stack_the_bits_that_it_has_alone(shared, own, rng):
     points = [point(**of_optimizer({**shared, **values})) for values in own]
     distinct = list({each.point_id: each for each in points}.values())
     rng.shuffle(distinct)
-    outcomes = dict_of(train_stack(distinct, splits_of(distinct[0].config)))
+    outcomes = by_id(distinct)
     assert outcomes.keys() == {each.point_id for each in distinct}
     for each in distinct:
         expected, outcome = alone(each), outcomes[each.point_id]
@@ -73,8 +74,8 @@ def test_a_point_has_in_a_stack_the_bits_that_it_has_alone(shared, own, rng):
         assert outcome.seconds > 0
 
 
-def dict_of(outcomes):
-    return {each.point_id: outcome for each, outcome in outcomes}
+def by_id(points):
+    return {each.point_id: outcome for each, outcome in zip(points, outcomes_of(points), strict=True)}
 
 
 def test_the_default_network_has_its_bits_in_every_order_and_subset():
@@ -88,8 +89,8 @@ def test_the_default_network_has_its_bits_in_every_order_and_subset():
     for size in (12, 7, 3, 1):
         chosen = random.Random(size).sample(points, size)
         stacks = group(chosen, splits_of, workers=1)
-        outcomes = [pair for stack in stacks for pair in train_stack(stack, splits_of(stack[0].config))]
-        found = {each.point_id: outcome.trained.model.weights_digest for each, outcome in outcomes}
+        outcomes = {name: outcome for stack in stacks for name, outcome in by_id(stack).items()}
+        found = {name: outcome.trained.model.weights_digest for name, outcome in outcomes.items()}
         assert found == {each.point_id: expected[each.point_id] for each in chosen}
 
 
@@ -102,7 +103,7 @@ def failing(function):
 def test_a_point_that_diverges_fails_as_alone_and_leaves_the_others_as_they_are():
     fatal = {"optimizer__learning_rate": 1e30, "training__epochs": 4}
     points = [point(training__epochs=4), point(**fatal), point(seed=1, training__epochs=4), point(seed=1, **fatal)]
-    outcomes = [outcome for _, outcome in train_stack(points, splits_of(points[0].config))]
+    outcomes = outcomes_of(points)
     for each, outcome in zip(points, outcomes, strict=True):
         if each.config.optimizer.learning_rate > 1:
             assert (type(outcome), str(outcome)) == failing(lambda each=each: alone(each))
@@ -113,7 +114,7 @@ def test_a_point_that_diverges_fails_as_alone_and_leaves_the_others_as_they_are(
 def test_points_that_stop_early_have_shorter_histories():
     values = {"training__epochs": 12, "optimizer__learning_rate": 0.1}
     points = [point(**values), point(training__patience=1, **values), point(seed=1, training__patience=2, **values)]
-    outcomes = [outcome for _, outcome in train_stack(points, splits_of(points[0].config))]
+    outcomes = outcomes_of(points)
     lengths = [len(outcome.trained.history["train_loss"]) for outcome in outcomes]
     assert lengths[0] == 12
     assert min(lengths) < 12
@@ -123,38 +124,36 @@ def test_points_that_stop_early_have_shorter_histories():
 
 
 def test_a_point_whose_start_cannot_be_read_fails_alone(tmp_path):
-    from plainmlp.sweeps.points import Point
-
     good = point()
     model = good.config.model.model_copy(update={"weights": str(tmp_path / "none.safetensors")})
     bad = Point(("weights",), good.config.model_copy(update={"model": model}), "0" * 64)
-    outcomes = dict_of(train_stack([bad, good], splits_of(good.config)))
+    outcomes = by_id([bad, good])
     assert (type(outcomes[bad.point_id]), str(outcomes[bad.point_id])) == failing(lambda: alone(bad))
     assert outcomes[good.point_id].trained.model.weights_digest == alone(good).model.weights_digest
 
 
 def test_settings_that_do_not_suit_the_data_fail_each_point_as_alone():
     points = [point(seed=seed, training__class_weights=[1.0, 2.0]) for seed in range(2)]
-    for each, outcome in train_stack(points, splits_of(points[0].config)):
+    for each, outcome in zip(points, outcomes_of(points), strict=True):
         assert (type(outcome), str(outcome)) == failing(lambda each=each: alone(each))
 
 
 def test_a_model_does_not_hold_the_whole_stack_in_memory():
     points = [point(seed=seed) for seed in range(3)]
-    for _, outcome in train_stack(points, splits_of(points[0].config)):
+    for outcome in outcomes_of(points):
         assert outcome.trained.model.parameters.base is None
 
 
 def test_the_seconds_of_a_stack_are_shared_among_those_that_train(monkeypatch):
-    from plainmlp.sweeps import stacks
+    from plainmlp.stages import stack
 
     clock = iter(range(1000))
-    monkeypatch.setattr(stacks.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(stack.time, "perf_counter", lambda: float(next(clock)))
     points = [
         point(training__epochs=2),
         point(training__epochs=2, optimizer__learning_rate=1e30),
         point(seed=1, training__epochs=2),
     ]
-    outcomes = [outcome for _, outcome in train_stack(points, splits_of(points[0].config))]
+    outcomes = outcomes_of(points)
     # a second an epoch: three share the first, which one does not survive; two share the next
     assert outcomes[0].seconds == outcomes[2].seconds == pytest.approx(1 / 3 + 1 / 2)

@@ -1,7 +1,7 @@
-"""Stacks: points that are trained together, each with the bits that it has alone."""
+"""Stage train for several networks at once: a stack, in which each network has the bits that it has alone."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -24,13 +24,35 @@ from plainmlp.nn.network import Network
 from plainmlp.nn.recipe import Recipe
 from plainmlp.nn.training import Divergence, Epoch, fit
 from plainmlp.numerics import blas_threads
-from plainmlp.schema import TrainingSection
-from plainmlp.sweeps.points import Point
+from plainmlp.schema import ModelSection, OptimizerSection, TrainingSection
+
+Watcher = Callable[[int, dict[str, float]], object]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one network of a stack is, and how it is trained.
+
+    Parameters
+    ----------
+    seed : int
+    model : ModelSection
+    optimizer : OptimizerSection
+    training : TrainingSection
+    watchers : sequence of callable (epoch, metrics)
+        Called after each epoch, counted from 0, with the metrics that the history records.
+    """
+
+    seed: int
+    model: ModelSection
+    optimizer: OptimizerSection
+    training: TrainingSection
+    watchers: Sequence[Watcher] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A point that was trained, and its share of the seconds that its stack took."""
+    """A network that was trained, and its share of the seconds that its stack took."""
 
     trained: Trained
     seconds: float
@@ -43,7 +65,7 @@ Outcome = Fitted | InputError | TrainingError
 class _Member:
     """A network of the stack, and what is known of its training so far."""
 
-    point: Point
+    task: Task
     architecture: Architecture
     start: Array
     recipe: Recipe
@@ -52,49 +74,46 @@ class _Member:
     failure: TrainingError | None = None
 
 
-def train_stack(points: Sequence[Point], splits: Splits) -> list[tuple[Point, Outcome]]:
-    """Train points as one stack.
+def train_stack(tasks: Sequence[Task], splits: Splits) -> list[Outcome]:
+    """Train networks as one stack.
 
     Parameters
     ----------
-    points : sequence of Point
-        Of one group, as `plainmlp.sweeps.grouping.group` makes them.
+    tasks : sequence of Task
+        At least one; of one shape, loss, optimiser and training, early stopping excepted.
     splits : Splits
         The data of all of them.
 
     Returns
     -------
-    list of (Point, Fitted or InputError or TrainingError)
-        Each point with what `plainmlp.stages.train.train` returns or raises for it alone, the weights bit for bit. A
-        point that fails does not touch the others.
+    list of Fitted or InputError or TrainingError
+        For each task what `plainmlp.stages.train.train` returns or raises for it alone. A network that fails does not
+        touch the others.
     """
-    members: list[_Member] = []
-    outcomes: list[tuple[Point, Outcome]] = []
-    for point in points:
-        try:
-            members.append(_member(point, splits))
-        except InputError as error:
-            outcomes.append((point, error))
-    return outcomes + (_trained(members, splits) if members else [])
+    members = [_member(task, splits) for task in tasks]
+    able = [member for member in members if isinstance(member, _Member)]
+    outcomes = iter(_trained(able, splits) if able else [])
+    return [next(outcomes) if isinstance(member, _Member) else member for member in members]
 
 
-def _member(point: Point, splits: Splits) -> _Member:
-    """Return the network of a point before its training."""
-    config = point.config
-    architecture = build_architecture(splits, config.model)
-    check_monitor(architecture.loss, config.training)
-    start = draw_parameters(architecture, config.model, config.seed, config.training.dtype)
-    recipe = build_recipe(config.seed, config.model, config.optimizer, config.training)
-    return _Member(point, architecture, start, recipe)
+def _member(task: Task, splits: Splits) -> _Member | InputError:
+    """Return a network before its training, or why there can be none."""
+    try:
+        architecture = build_architecture(splits, task.model)
+        check_monitor(architecture.loss, task.training)
+        start = draw_parameters(architecture, task.model, task.seed, task.training.dtype)
+    except InputError as error:
+        return error
+    return _Member(task, architecture, start, build_recipe(task.seed, task.model, task.optimizer, task.training))
 
 
-def _trained(members: Sequence[_Member], splits: Splits) -> list[tuple[Point, Outcome]]:
+def _trained(members: Sequence[_Member], splits: Splits) -> list[Outcome]:
     network = Network([member.architecture for member in members], np.stack([member.start for member in members]))
     try:
         _fit(network, members, splits)
     except InputError as error:  # of the settings that all members share
-        return [(member.point, error) for member in members]
-    return [(member.point, _outcome(member, network.parameters[row], splits)) for row, member in enumerate(members)]
+        return [error for _ in members]
+    return [_outcome(member, network.parameters[row], splits) for row, member in enumerate(members)]
 
 
 def _outcome(member: _Member, parameters: Array, splits: Splits) -> Outcome:
@@ -106,7 +125,7 @@ def _outcome(member: _Member, parameters: Array, splits: Splits) -> Outcome:
 
 def _fit(network: Network, members: Sequence[_Member], splits: Splits) -> None:
     """Train the networks of the stack and write into each member how that went."""
-    training = members[0].point.config.training
+    training = members[0].task.training
     with blas_threads(training.blas_threads):
         before = time.perf_counter()
         for epoch in _epochs(network, [member.recipe for member in members], splits, training):
@@ -133,17 +152,25 @@ def _epochs(network: Network, recipes: Sequence[Recipe], splits: Splits, trainin
 
 def _record(epoch: Epoch, members: Sequence[_Member], seconds: float) -> None:
     """Write an epoch into the members that trained in it."""
-    for model in epoch.models:
-        members[model].seconds += seconds
-    for name, values in epoch.metrics.items():
-        for model, value in zip(epoch.models, values.tolist(), strict=True):
-            members[model].history.setdefault(name, []).append(value)
-    for divergence in epoch.diverged:
-        members[divergence.model].failure = TrainingError(_describe(divergence))
+    lost = {divergence.model: _failure(divergence) for divergence in epoch.diverged}
+    for row, model in enumerate(epoch.models):
+        member = members[model]
+        member.seconds += seconds
+        member.failure = lost.get(model)
+        if member.failure is None:
+            _note(member, epoch.number, {name: float(values[row]) for name, values in epoch.metrics.items()})
 
 
-def _describe(divergence: Divergence) -> str:
-    return (
+def _note(member: _Member, epoch: int, metrics: dict[str, float]) -> None:
+    """Add an epoch to a member's history and tell it whoever watches."""
+    for name, value in metrics.items():
+        member.history.setdefault(name, []).append(value)
+    for watch in member.task.watchers:
+        watch(epoch, metrics)
+
+
+def _failure(divergence: Divergence) -> TrainingError:
+    return TrainingError(
         f"the loss is not finite any more in epoch {divergence.epoch}, step {divergence.step}, with the learning "
         f"rate {divergence.learning_rate:g}; try a smaller optimizer.learning_rate, or optimizer.clip_norm"
     )
