@@ -16,8 +16,8 @@ def feed(values, **options):
     monitor = options.get("monitor", "validation_loss")
     for epoch, value in enumerate(values):
         if stopping.stops({monitor: np.array([99.0, value])}, 1, np.array([float(epoch)])):
-            return epoch + 1, stopping.parameters
-    return None, stopping.parameters
+            return epoch + 1, stopping.best.parameters
+    return None, stopping.best.parameters
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_when_it_stops_and_what_it_keeps(values, options, stopped_after, best):
 def test_without_patience_nothing_is_kept_and_the_monitor_need_not_be_recorded():
     stopping = EarlyStopping(Recipe(patience=None))
     assert not stopping.stops({}, 0, np.zeros(1))
-    assert stopping.parameters is None
+    assert stopping.best.parameters is None
 
 
 def test_a_monitor_that_is_not_recorded_is_an_error():
@@ -56,7 +56,7 @@ def test_what_is_kept_is_a_copy():
     stopping, parameters = EarlyStopping(Recipe(patience=3)), np.zeros(1)
     stopping.stops({"validation_loss": np.zeros(1)}, 0, parameters)
     parameters[0] = 5
-    assert stopping.parameters == [0]
+    assert stopping.best.parameters == [0]
 
 
 OVERFITTING = Recipe(optimizer="sgd", learning_rate=0.5)

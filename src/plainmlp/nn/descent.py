@@ -12,9 +12,9 @@ from plainmlp.nn.network import Network
 from plainmlp.nn.optimizers import OPTIMIZERS, Buffers
 from plainmlp.nn.options import fill_options
 from plainmlp.nn.penalty import Penalty
-from plainmlp.nn.randomness import generator
 from plainmlp.nn.recipe import Recipe
 from plainmlp.nn.scoring import Record, Scorer, mean_over_batches
+from plainmlp.nn.snapshot import Snapshot, State
 
 Array = NDArray[Any]
 
@@ -26,46 +26,6 @@ class Run(NamedTuple):
     score: Array
     gradient_norm: Array
     diverged: list[tuple[int, int]]
-
-
-class Streams(NamedTuple):
-    """The random streams of one model."""
-
-    shuffle: np.random.Generator
-    dropout: np.random.Generator
-
-
-class State(NamedTuple):
-    """What the updates of a stack remember from one to the next.
-
-    Parameters
-    ----------
-    slots : tuple of ndarray of shape (n_models, n_parameters)
-        The optimiser's memory.
-    product : ndarray of shape (n_models, 1), float64
-        The optimiser's running product.
-    streams : tuple of Streams
-        One a model.
-    steps : int
-        Updates done so far.
-    """
-
-    slots: tuple[Array, ...]
-    product: Array
-    streams: tuple[Streams, ...]
-    steps: int
-
-    @classmethod
-    def initial(cls, network: Network, recipes: Sequence[Recipe]) -> "State":
-        """Return the state before the first update."""
-        slots = tuple(np.zeros_like(network.parameters) for _ in range(OPTIMIZERS[recipes[0].optimizer].n_slots))
-        streams = tuple(Streams(generator(r.seed, "shuffle"), generator(r.seed, "dropout")) for r in recipes)
-        return cls(slots, np.ones((network.n_models, 1)), streams, 0)
-
-    def take(self, rows: Sequence[int]) -> "State":
-        """Return the state of the given models alone."""
-        slots = tuple(slot[rows] for slot in self.slots)
-        return State(slots, self.product[rows], tuple(self.streams[row] for row in rows), self.steps)
 
 
 class Descent:
@@ -88,7 +48,8 @@ class Descent:
 
     def __init__(self, network: Network, recipes: Sequence[Recipe], state: State | None = None) -> None:
         _check_recipes(network, recipes)
-        state = State.initial(network, recipes) if state is None else state
+        if state is None:
+            state = State.of(list(map(Snapshot.initial, network.parameters, recipes)))
         self.network, self._recipes, self._streams, self._steps = network, tuple(recipes), state.streams, state.steps
         parameters = network.parameters
         weights = parameters[:, : network.shape.n_weights]
@@ -108,11 +69,15 @@ class Descent:
         self._passes: dict[int, Gradient] = {}
         self._gradient_norm = np.zeros((network.n_models, 1), dtype)
 
+    @property
+    def state(self) -> State:
+        """Return what the updates remember; its arrays change with the next ones."""
+        return State(self._buffers.slots, self._buffers.product, self._streams, self._steps)
+
     def take(self, rows: Sequence[int]) -> "Descent":
         """Return the descent of the given models alone."""
         rows = list(rows)
-        state = State(self._buffers.slots, self._buffers.product, self._streams, self._steps)
-        return Descent(self.network.take(rows), [self._recipes[row] for row in rows], state.take(rows))
+        return Descent(self.network.take(rows), [self._recipes[row] for row in rows], self.state.take(rows))
 
     def run(self, batches: Batches, learning_rates: Array, shuffle: bool, scorer: Scorer) -> Run:
         """Make the updates of one epoch.

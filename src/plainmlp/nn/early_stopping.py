@@ -1,6 +1,6 @@
 """Early stopping: when a model has trained for long enough, and which of its parameters were the best."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,29 +10,47 @@ from plainmlp.nn.recipe import Recipe
 Array = NDArray[Any]
 
 
+class Best(NamedTuple):
+    """What is remembered of one model.
+
+    Parameters
+    ----------
+    value : float
+        Its best value; of an accuracy the negative.
+    waited : int
+        Epochs since then.
+    parameters : ndarray of shape (n_parameters,), optional
+        Its parameters then.
+    """
+
+    value: float = np.inf
+    waited: int = 0
+    parameters: Array | None = None
+
+
 class EarlyStopping:
-    """What is remembered of one model: its best value, its parameters then, and how long ago that was.
+    """Watch one model.
 
     Parameters
     ----------
     recipe : Recipe
         Its `patience`, `monitor` and `minimum_improvement` count; without patience nothing is remembered.
+    best : Best, optional
+        What was remembered of the epochs before; without it, there were none.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, best: Best | None = None) -> None:
         self._recipe = recipe
         self._sign = -1.0 if recipe.monitor.endswith("accuracy") else 1.0
-        self._best = np.inf
-        self._waited = 0
-        self.parameters: Array | None = None
+        self.best = Best() if best is None else best
 
     def stops(self, metrics: dict[str, Array], row: int, parameters: Array) -> bool:
         """Take in the epoch of the model in a row of `metrics`, and say whether it has waited long enough."""
         if self._recipe.patience is None:
             return False
-        value = float(metrics[self._recipe.monitor][row])
-        if self._sign * value < self._best - self._recipe.minimum_improvement:
-            self._best, self._waited, self.parameters = self._sign * value, 0, parameters.copy()
+        value = self._sign * float(metrics[self._recipe.monitor][row])
+        if value < self.best.value - self._recipe.minimum_improvement:
+            self.best = Best(value, 0, parameters.copy())
         else:
-            self._waited += 1
-        return self._waited >= self._recipe.patience
+            self.best = self.best._replace(waited=self.best.waited + 1)
+        return self.best.waited >= self._recipe.patience

@@ -5,7 +5,7 @@ with it (the validation loss where there is one), so that it may react to it.
 """
 
 import math
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -104,3 +104,11 @@ def start_schedule(name: str, options: Mapping[str, Any], epochs: int) -> Factor
     """
     entry = SCHEDULES[name]
     return entry.factors(epochs, **fill_options(entry.options, options))
+
+
+def replay(schedule: Factors, losses: Iterable[float]) -> float:
+    """Take a new schedule to the epoch that follows on those with the given losses, and return its factor."""
+    factor = next(schedule)
+    for loss in losses:
+        factor = schedule.send(loss)
+    return factor

@@ -1,57 +1,24 @@
 """Training: gradient descent on a stack of networks, an epoch at a time."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plainmlp.nn.batches import Batches, Examples
-from plainmlp.nn.descent import Descent
+from plainmlp.nn.descent import Descent, Run
 from plainmlp.nn.early_stopping import EarlyStopping
+from plainmlp.nn.epoch import Divergence, Epoch
 from plainmlp.nn.network import Network
 from plainmlp.nn.recipe import Recipe
-from plainmlp.nn.schedules import start_schedule
+from plainmlp.nn.schedules import replay, start_schedule
 from plainmlp.nn.scoring import Examination, Scorer
+from plainmlp.nn.snapshot import Snapshot, State
 from plainmlp.nn.vitality import DeadUnits
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Divergence:
-    """A model whose loss was not finite any more: where in the training that was."""
-
-    model: int
-    epoch: int
-    step: int
-    learning_rate: float
-
-
-@dataclass(frozen=True, eq=False)
-class Epoch:
-    """What an epoch of training came to.
-
-    Parameters
-    ----------
-    number : int
-        Counted from 0.
-    models : tuple of int
-        The models of the stack that trained in it; one that has stopped early or diverged is not among them.
-    metrics : dict of str to ndarray of shape (len(models),), float64
-        `train_loss` (the mean over the batches of the loss that the forward pass saw before each update, penalties
-        included), `validation_loss` (without penalties), `train_` and `validation_` with the loss's metric,
-        `gradient_norm` (of the last update, penalties included, before clipping), `dead_units` (share of the units
-        that can die and are zero for each of the first samples) and `learning_rate`.
-    diverged : tuple of Divergence
-        The models whose loss was not finite in this epoch; their metrics mean nothing.
-    """
-
-    number: int
-    models: tuple[int, ...]
-    metrics: dict[str, Array]
-    diverged: tuple[Divergence, ...] = ()
 
 
 class _Training:
@@ -63,21 +30,25 @@ class _Training:
         recipes: Sequence[Recipe],
         train: Examples,
         validation: Examples | None,
+        resume: Sequence[Snapshot],
         *,
         epochs: int,
         batch_size: int,
         shuffle: bool,
         target_scale: Array | None,
     ) -> None:
-        self.home, self.recipes = network, tuple(recipes)
+        self.home, self.recipes, self.epochs = network, tuple(recipes), epochs
+        self.first = _common_epoch(resume)
         self.train, self.validation, self.target_scale = train, validation, target_scale
         self.batch_size = batch_size
         self.shuffle = shuffle and batch_size < len(train.inputs)
-        self.stopping = [EarlyStopping(recipe) for recipe in recipes]
+        self.stopping = [EarlyStopping(recipe, snapshot.best) for recipe, snapshot in zip(recipes, resume, strict=True)]
+        self.losses = [list(snapshot.losses) for snapshot in resume]
         self.schedules = [start_schedule(r.schedule, r.schedule_options, epochs) for r in recipes]
-        self.factors = np.array([next(schedule) for schedule in self.schedules])
+        self.factors = np.array(list(map(replay, self.schedules, self.losses)))
         self.models = tuple(range(network.n_models))
-        self._set_up(Descent(network.take(self.models), self.recipes))
+        present = Network(network.architectures, np.stack([snapshot.parameters for snapshot in resume]))
+        self._set_up(Descent(present, self.recipes, State.of(resume)))
 
     def _set_up(self, descent: Descent) -> None:
         """Make the buffers for the models that are still in training."""
@@ -92,29 +63,35 @@ class _Training:
             self.examination = Examination(descent.network, self.validation, self.target_scale)
 
     def epoch(self, number: int) -> Epoch:
-        """Train one epoch and measure it."""
+        """Train one epoch and measure it; models that diverge or stop early leave the stack."""
         learning_rates = self.factors * [self.recipes[model].learning_rate for model in self.models]
         run = self.descent.run(self.batches, learning_rates, self.shuffle, self.scorer)
+        metrics = {**self._measure(run), "learning_rate": learning_rates}
+        models, snapshot = self.models, partial(self._snapshot, self.descent, self.models)
+        diverged = tuple(
+            Divergence(models[row], number, step, float(learning_rates[row])) for row, step in run.diverged
+        )
+        self._conclude(metrics, {divergence.model for divergence in diverged})
+        remaining = self.models if number + 1 < self.epochs else ()
+        return Epoch(number, models, metrics, diverged, remaining, snapshot)
+
+    def _measure(self, run: Run) -> dict[str, Array]:
+        """Return the metrics of an epoch but for the learning rate."""
         metric = self.home.loss.metric
         metrics = {"train_loss": run.loss, f"train_{metric}": run.score}
         if self.examination is not None:
             metrics["validation_loss"], metrics[f"validation_{metric}"] = self.examination.run()
-        metrics |= {"gradient_norm": run.gradient_norm, "dead_units": self.dead_units.share()}
-        metrics["learning_rate"] = learning_rates
-        diverged = tuple(
-            Divergence(self.models[row], number, step, float(learning_rates[row])) for row, step in run.diverged
-        )
-        return Epoch(number, self.models, metrics, diverged)
+        return metrics | {"gradient_norm": run.gradient_norm, "dead_units": self.dead_units.share()}
 
-    def conclude(self, epoch: Epoch) -> None:
-        """Let schedules and early stopping take in an epoch; models that stop leave the stack."""
-        losses = epoch.metrics.get("validation_loss", epoch.metrics["train_loss"])
-        self.factors = np.array([s.send(float(loss)) for s, loss in zip(self.schedules, losses, strict=True)])
-        lost = {divergence.model for divergence in epoch.diverged}
+    def _conclude(self, metrics: dict[str, Array], lost: Collection[int]) -> None:
+        """Let schedules and early stopping take in an epoch; models that are lost or stop leave the stack."""
+        losses = metrics.get("validation_loss", metrics["train_loss"]).tolist()
+        self.factors = np.array([s.send(loss) for s, loss in zip(self.schedules, losses, strict=True)])
         parameters = self.descent.network.parameters
         staying = []
         for row, model in enumerate(self.models):
-            stops = self.stopping[model].stops(epoch.metrics, row, parameters[row])
+            self.losses[model].append(losses[row])
+            stops = self.stopping[model].stops(metrics, row, parameters[row])
             if model in lost or stops:
                 self._send_home(row)
             else:
@@ -122,10 +99,24 @@ class _Training:
         if len(staying) < len(self.models):
             self._keep(staying)
 
+    def _snapshot(self, descent: Descent, models: tuple[int, ...], model: int) -> Snapshot:
+        """Return what a model goes on from, which is in a descent of the given models."""
+        row, state = models.index(model), descent.state
+        return Snapshot(
+            descent.network.parameters[row],
+            tuple(slot[row] for slot in state.slots),
+            float(state.product[row, 0]),
+            state.streams[row].shuffle.bit_generator.state,
+            state.streams[row].dropout.bit_generator.state,
+            state.steps,
+            self.losses[model],
+            self.stopping[model].best,
+        )
+
     def _send_home(self, row: int) -> None:
         """Write a model's result into the stack that was given: its best parameters, or else its last."""
         model = self.models[row]
-        best = self.stopping[model].parameters
+        best = self.stopping[model].best.parameters
         self.home.parameters[model] = self.descent.network.parameters[row] if best is None else best
 
     def _keep(self, rows: list[int]) -> None:
@@ -141,6 +132,15 @@ class _Training:
             self._send_home(row)
 
 
+def _common_epoch(resume: Sequence[Snapshot]) -> int:
+    """Return the epoch that all snapshots go on with."""
+    epochs = {snapshot.epochs for snapshot in resume}
+    if len(epochs) > 1:
+        message = f"models go on together from one epoch, not from {sorted(epochs)}"
+        raise ValueError(message)
+    return epochs.pop()
+
+
 def fit(
     network: Network,
     recipes: Sequence[Recipe],
@@ -151,6 +151,7 @@ def fit(
     batch_size: int,
     shuffle: bool = True,
     target_scale: Array | None = None,
+    resume: Sequence[Snapshot] | None = None,
 ) -> Iterator[Epoch]:
     """Train a stack of networks and yield each epoch when it is done.
 
@@ -173,26 +174,33 @@ def fit(
         Whether each epoch takes the samples in a new random order, drawn for each model from its own seed.
     target_scale : ndarray of shape (n_out,), optional
         What regression targets were divided by, so that metrics have their units.
+    resume : sequence of Snapshot, optional
+        One a model, all of one epoch: the training goes on after it, with the bits of one that was never interrupted,
+        if all else is the same. Without it, it begins with the parameters of `network`.
 
     Raises
     ------
     KeyError
         Where a recipe monitors a metric that is not recorded.
+    ValueError
+        Where the snapshots are not one a model, or of several epochs.
     """
+    if resume is None:
+        resume = list(map(Snapshot.initial, network.parameters, recipes))
     training = _Training(
         network,
         recipes,
         train,
         validation,
+        resume,
         epochs=epochs,
         batch_size=batch_size,
         shuffle=shuffle,
         target_scale=target_scale,
     )
-    for number in range(epochs):
+    for number in range(training.first, epochs):
         with np.errstate(all="ignore"):  # a loss that is not finite is found and reported
             epoch = training.epoch(number)
-            training.conclude(epoch)
         yield epoch
         if not training.models:
             return

@@ -20,9 +20,10 @@ from plainmlp.errors import InputError, TrainingError
 from plainmlp.history import History
 from plainmlp.model import Model, Trained
 from plainmlp.nn.architecture import Architecture
+from plainmlp.nn.epoch import Divergence, Epoch
 from plainmlp.nn.network import Network
 from plainmlp.nn.recipe import Recipe
-from plainmlp.nn.training import Divergence, Epoch, fit
+from plainmlp.nn.training import fit
 from plainmlp.numerics import blas_threads
 from plainmlp.schema import ModelSection, OptimizerSection, TrainingSection
 

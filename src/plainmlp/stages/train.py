@@ -33,7 +33,7 @@ def train(
     -------
     Trained
         The model with its best parameters where `training.patience` is set, else its last; the history has the
-        metrics of `plainmlp.nn.training.Epoch`, a value an epoch.
+        metrics of `plainmlp.nn.epoch.Epoch`, a value an epoch.
 
     Raises
     ------
