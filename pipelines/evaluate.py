@@ -7,7 +7,7 @@ from plainmlp.command import run_stage
 def main() -> None:
     """Read the model, evaluate, write, publish."""
     from plainmlp.canonical import read_parameters
-    from plainmlp.history import read_history
+    from plainmlp.history import read_digests, read_history
     from plainmlp.inputs import INPUTS, linked_inputs
     from plainmlp.model import Model, Trained
     from plainmlp.places import Places
@@ -20,7 +20,7 @@ def main() -> None:
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
     splits = read_splits(ROOT / "data" / "split")
     places = Places(ROOT)
-    trained = Trained(Model.load(places.model), read_history(places.history))
+    trained = Trained(Model.load(places.model), read_history(places.history), read_digests(places.history))
     evaluation = evaluate(trained.model, splits, config.seed, config.training.blas_threads)
     write_evaluation(places, trained, splits, evaluation)
     with continue_run(config, splits, ROOT, places, trained).closing() as run:

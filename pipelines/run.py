@@ -42,7 +42,7 @@ def run_alone(config: Config, folder: Path) -> None:
             watchers = [show, tracked.log_epoch]
             trained = train(splits, config.seed, config.model, config.optimizer, config.training, watchers=watchers)
         trained.model.save(places.model)
-        write_history(places.history, trained.history)
+        write_history(places.history, trained.history, trained.digests)
         publish_training(tracked, places, trained.model)
         evaluation = evaluate(trained.model, splits, config.seed, config.training.blas_threads)
         write_evaluation(places, trained, splits, evaluation)

@@ -23,7 +23,7 @@ def main() -> None:
             watchers = [show, run.log_epoch]
             trained = train(splits, config.seed, config.model, config.optimizer, config.training, watchers=watchers)
         trained.model.save(places.model)
-        write_history(places.history, trained.history)
+        write_history(places.history, trained.history, trained.digests)
         publish_training(run, places, trained.model)
     remember_run(run, ROOT)
 

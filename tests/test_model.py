@@ -47,6 +47,7 @@ def test_model_reads_back_as_it_was(model_and_table, tmp_path):
     assert read.description == model.description
     assert read.parameters.dtype == np.float64
     assert read.parameters.tobytes() == model.parameters.tobytes()
+    assert read.initial_digest == model.initial_digest != ""
     assert read.weights_digest == model.weights_digest == hashlib.sha256(model.parameters.tobytes()).hexdigest()
     pd.testing.assert_frame_equal(read.predict_frame(table), model.predict_frame(table), check_exact=True)
 

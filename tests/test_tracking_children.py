@@ -97,7 +97,7 @@ def test_failed_child_says_why(store, parent):
 
 
 def test_history_comes_back_to_the_last_bit(store, parent, tmp_path):
-    write_history(tmp_path / "history.csv", CURVES)
+    write_history(tmp_path / "history.csv", CURVES, [""] * len(next(iter(CURVES.values()))))
     (tmp_path / "config.yaml").write_text("seed: 0\n")
     add(store, parent, artifacts=tmp_path)
     (child,) = store.children(parent.run_id)

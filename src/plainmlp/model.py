@@ -36,12 +36,15 @@ class Model:
         From raw features to inputs, and from outputs to the targets' units.
     description : Description
         What the features and targets mean.
+    initial_digest : str, default ""
+        Digest of the state that its training began from; empty where that is not known.
     """
 
     architecture: Architecture
     parameters: Array
     preparation: Preparation
     description: Description
+    initial_digest: str = ""
 
     @property
     def weights_digest(self) -> str:
@@ -118,21 +121,33 @@ class Model:
             parameters,
             Preparation.from_dict(record["preparation"]),
             description_from_dict(record["description"]),
+            record.get("initial_digest", ""),
         )
 
     def _record(self) -> dict[str, Any]:
         return {
             "preparation": self.preparation.to_dict(),
             "description": description_to_dict(self.description),
+            "initial_digest": self.initial_digest,
         }
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A model and how it came about: the history of its training."""
+    """A model and how it came about.
+
+    Parameters
+    ----------
+    model : Model
+    history : History
+    digests : tuple of str
+        An entry an epoch: the hash chain of the training's states (`plainmlp.nn.snapshot.Snapshot.digest`) that begins
+        with the model's `initial_digest`, empty for an epoch that is not linked.
+    """
 
     model: Model
     history: History
+    digests: tuple[str, ...]
 
 
 def save_layers(path: Path, parameters: Array, architecture: Architecture, record: dict[str, Any]) -> None:

@@ -14,6 +14,8 @@ PACKAGE = Path(__file__).parent
 RESULT_CODE = ("nn", "data", "evaluation", "construction.py", "model.py", "numerics.py", "stages")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 RESULT_SECTIONS = ("dataset", "model", "optimizer", "seed", "split", "training")
+# of their keys, what only says where the data is, and what is kept of a training beside its result
+FREE_KEYS = {"dataset": {"path"}, "training": {"digest_every", "checkpoint_epochs", "checkpoint_seconds"}}
 
 
 def identify_point(configuration: Mapping[str, Any], data_digest: str, weights_digest: str | None) -> str:
@@ -22,7 +24,8 @@ def identify_point(configuration: Mapping[str, Any], data_digest: str, weights_d
     Parameters
     ----------
     configuration : mapping
-        The canonical configuration; where runs are recorded, and where the data is read from, do not enter.
+        The canonical configuration; where runs are recorded, where the data is read from, and how a training is
+        digested and kept meanwhile, do not enter.
     data_digest : str
         Digest of the data arrays.
     weights_digest : str, optional
@@ -34,7 +37,8 @@ def identify_point(configuration: Mapping[str, Any], data_digest: str, weights_d
         SHA-256 over the configuration that can change the result, the data and the code, 64 hexadecimal digits.
     """
     relevant = {name: configuration[name] for name in RESULT_SECTIONS}
-    relevant["dataset"] = {key: value for key, value in relevant["dataset"].items() if key != "path"}
+    for name, free in FREE_KEYS.items():
+        relevant[name] = {key: value for key, value in relevant[name].items() if key not in free}
     relevant["model"] = {**relevant["model"], "weights": weights_digest}
     return digest_json({"configuration": relevant, "data": data_digest, "code": digest_code()})
 

@@ -126,6 +126,9 @@ class TrainingSection(Section):
     minimum_improvement: NotNegative
     class_weights: Literal["balanced"] | Annotated[tuple[Positive, ...], Field(strict=False)] | None
     blas_threads: Count
+    digest_every: Count
+    checkpoint_epochs: Count | None
+    checkpoint_seconds: Positive | None
 
 
 class TrackingSection(Section):

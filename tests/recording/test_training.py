@@ -45,7 +45,7 @@ def trained(config, splits) -> Trained:
 def places(tmp_path, trained) -> Places:
     places = Places(tmp_path)
     trained.model.save(places.model)
-    write_history(places.history, trained.history)
+    write_history(places.history, trained.history, trained.digests)
     return places
 
 

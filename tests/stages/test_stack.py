@@ -70,6 +70,8 @@ def test_a_point_has_in_a_stack_the_bits_that_it_has_alone(shared, own, rng):
         assert isinstance(outcome, Fitted)
         assert outcome.trained.model.weights_digest == expected.model.weights_digest
         np.testing.assert_equal(outcome.trained.history, expected.history)
+        assert outcome.trained.digests == expected.digests
+        assert outcome.trained.model.initial_digest == expected.model.initial_digest
         assert outcome.trained.model.architecture == expected.model.architecture
         assert outcome.seconds > 0
 

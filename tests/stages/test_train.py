@@ -83,6 +83,34 @@ def test_history_has_a_value_an_epoch_and_watchers_see_each(digits):
     assert history["learning_rate"] == [0.001] * 3
 
 
+def test_hash_chain_has_a_digest_an_epoch_from_the_first_state_on(digits):
+    config = configuration(**SMALL)
+    first, second, other = (train(digits, seed, *sections_of(config)) for seed in (0, 0, 1))
+    chain = (first.model.initial_digest, *first.digests)
+    assert [len(digest) for digest in chain] == [64] * 4
+    assert chain == (second.model.initial_digest, *second.digests)
+    assert not {*chain} & {other.model.initial_digest, *other.digests}
+
+
+def sections_of(config):
+    return config.model, config.optimizer, config.training
+
+
+@pytest.mark.parametrize(("every", "linked"), [(1, [0, 1, 2, 3, 4]), (2, [1, 3, 4]), (3, [2, 4]), (9, [4])])
+def test_hash_chain_links_every_nth_epoch_and_the_last(digits, every, linked):
+    config = configuration(model__hidden_sizes=[8], training__epochs=5, training__digest_every=every)
+    found = train(digits, 0, *sections_of(config))
+    assert [epoch for epoch, digest in enumerate(found.digests) if digest] == linked
+    every_epoch = configuration(model__hidden_sizes=[8], training__epochs=5)
+    assert found.model.weights_digest == train(digits, 0, *sections_of(every_epoch)).model.weights_digest
+
+
+def test_hash_chain_ends_where_the_training_stops_early(digits):
+    values = {"model__hidden_sizes": [8], "optimizer__learning_rate": 0.1, "training__patience": 2}
+    found = train(digits, 0, *sections_of(configuration(**values, training__digest_every=1000)))
+    assert [bool(digest) for digest in found.digests] == [False] * (len(found.history["train_loss"]) - 1) + [True]
+
+
 def test_training_without_validation_part_has_no_validation_metrics():
     config = configuration(**SMALL, split__validation=0, training__monitor="train_loss")
     assert not [name for name in trained(config).history if name.startswith("validation")]

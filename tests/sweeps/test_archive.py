@@ -46,6 +46,8 @@ def test_what_is_kept_is_there_and_is_loaded_as_it_was(archive, kept):
     loaded = archive.load(point_id)
     assert loaded.trained.model.weights_digest == trained.model.weights_digest
     assert loaded.trained.history == trained.history
+    assert loaded.trained.digests == trained.digests
+    assert loaded.trained.model.initial_digest == trained.model.initial_digest != ""
     assert loaded.seconds == seconds
     assert loaded.metrics == metrics
     splits = splits_of(config)

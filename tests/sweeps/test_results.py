@@ -37,7 +37,7 @@ def record(store: Store, parent_run_id: str, config, folder: Path) -> None:
     trained = train(splits, config.seed, config.model, config.optimizer, config.training)
     evaluation = evaluate(trained.model, splits, config.seed, 1)
     folder.mkdir()
-    write_history(folder / "history.csv", trained.history)
+    write_history(folder / "history.csv", trained.history, trained.digests)
     store.add_child(
         parent_run_id,
         point_of(config, splits),

@@ -1,9 +1,10 @@
 """Stage train for several networks at once: a stack, in which each network has the bits that it has alone."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 
 import numpy as np
 
@@ -17,17 +18,16 @@ from plainmlp.construction import (
 )
 from plainmlp.data.arrays import Array, Splits
 from plainmlp.errors import InputError, TrainingError
-from plainmlp.history import History
 from plainmlp.model import Model, Trained
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.epoch import Divergence, Epoch
 from plainmlp.nn.network import Network
 from plainmlp.nn.recipe import Recipe
+from plainmlp.nn.snapshot import Snapshot
 from plainmlp.nn.training import fit
 from plainmlp.numerics import blas_threads
 from plainmlp.schema import ModelSection, OptimizerSection, TrainingSection
-
-Watcher = Callable[[int, dict[str, float]], object]
+from plainmlp.stages.progress import Checkpoint, Journal, Progress, Watcher
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,10 @@ class Task:
     optimizer : OptimizerSection
     training : TrainingSection
     watchers : sequence of callable (epoch, metrics)
-        Called after each epoch, counted from 0, with the metrics that the history records.
+        Called after each epoch, counted from 0, with the metrics that the history records; also for the epochs that a
+        checkpoint has already.
+    checkpoint : Checkpoint, optional
+        What the training goes on from, where it holds anything, and what keeps its progress meanwhile.
     """
 
     seed: int
@@ -49,6 +52,7 @@ class Task:
     optimizer: OptimizerSection
     training: TrainingSection
     watchers: Sequence[Watcher] = ()
+    checkpoint: Checkpoint | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +70,12 @@ Outcome = Fitted | InputError | TrainingError
 class _Member:
     """A network of the stack, and what is known of its training so far."""
 
-    task: Task
     architecture: Architecture
-    start: Array
     recipe: Recipe
-    history: History = field(default_factory=dict)
-    seconds: float = 0.0
-    failure: TrainingError | None = None
+    training: TrainingSection
+    journal: Journal
+    parameters: Array
+    failure: InputError | TrainingError | None = None
 
 
 def train_stack(tasks: Sequence[Task], splits: Splits) -> list[Outcome]:
@@ -93,8 +96,13 @@ def train_stack(tasks: Sequence[Task], splits: Splits) -> list[Outcome]:
     """
     members = [_member(task, splits) for task in tasks]
     able = [member for member in members if isinstance(member, _Member)]
-    outcomes = iter(_trained(able, splits) if able else [])
-    return [next(outcomes) if isinstance(member, _Member) else member for member in members]
+    for together in _of_one_epoch(able):
+        try:
+            _fit(together, splits)
+        except InputError as error:  # of the settings that all members share
+            for member in together:
+                member.failure = error
+    return [_outcome(member, splits) if isinstance(member, _Member) else member for member in members]
 
 
 def _member(task: Task, splits: Splits) -> _Member | InputError:
@@ -105,49 +113,65 @@ def _member(task: Task, splits: Splits) -> _Member | InputError:
         start = draw_parameters(architecture, task.model, task.seed, task.training.dtype)
     except InputError as error:
         return error
-    return _Member(task, architecture, start, build_recipe(task.seed, task.model, task.optimizer, task.training))
+    recipe = build_recipe(task.seed, task.model, task.optimizer, task.training)
+    progress = None if task.checkpoint is None else task.checkpoint.load()
+    if progress is None:
+        progress = Progress.initial(Snapshot.initial(start, recipe))
+    journal = Journal(progress, task.training, task.watchers, task.checkpoint)
+    return _Member(architecture, recipe, task.training, journal, start)
 
 
-def _trained(members: Sequence[_Member], splits: Splits) -> list[Outcome]:
-    network = Network([member.architecture for member in members], np.stack([member.start for member in members]))
-    try:
-        _fit(network, members, splits)
-    except InputError as error:  # of the settings that all members share
-        return [error for _ in members]
-    return [_outcome(member, network.parameters[row], splits) for row, member in enumerate(members)]
+def _of_one_epoch(members: Sequence[_Member]) -> Iterator[list[_Member]]:
+    """Yield the members that have come equally far, those that have come farthest first."""
+
+    def epochs(member: _Member) -> int:
+        return -member.journal.progress.snapshot.epochs
+
+    for _, together in groupby(sorted(members, key=epochs), key=epochs):
+        yield list(together)
 
 
-def _outcome(member: _Member, parameters: Array, splits: Splits) -> Outcome:
+def _outcome(member: _Member, splits: Splits) -> Outcome:
     if member.failure is not None:
         return member.failure
-    model = Model(member.architecture, parameters.copy(), splits.preparation, splits.description)
-    return Fitted(Trained(model, member.history), member.seconds)
+    progress = member.journal.progress
+    model = Model(
+        member.architecture, member.parameters, splits.preparation, splits.description, progress.initial_digest
+    )
+    return Fitted(Trained(model, progress.history, tuple(progress.digests)), progress.seconds)
 
 
-def _fit(network: Network, members: Sequence[_Member], splits: Splits) -> None:
-    """Train the networks of the stack and write into each member how that went."""
-    training = members[0].task.training
-    with blas_threads(training.blas_threads):
+def _fit(members: Sequence[_Member], splits: Splits) -> None:
+    """Train networks that have come equally far, and write into each member how that went."""
+    snapshots = [member.journal.progress.snapshot for member in members]
+    network = Network([member.architecture for member in members], np.stack([s.parameters for s in snapshots]))
+    with blas_threads(members[0].training.blas_threads):
         before = time.perf_counter()
-        for epoch in _epochs(network, [member.recipe for member in members], splits, training):
+        for epoch in _epochs(network, members, snapshots, splits):
             now = time.perf_counter()
             _record(epoch, members, (now - before) / len(epoch.models))
             before = now
+    for row, member in enumerate(members):
+        member.parameters = network.parameters[row].copy()
 
 
-def _epochs(network: Network, recipes: Sequence[Recipe], splits: Splits, training: TrainingSection) -> Iterator[Epoch]:
+def _epochs(
+    network: Network, members: Sequence[_Member], snapshots: Sequence[Snapshot], splits: Splits
+) -> Iterator[Epoch]:
+    training = members[0].training
     rows = replace(splits.train, weights=weigh_samples(splits.train, splits.description, training))
     prepared = partial(build_examples, preparation=splits.preparation, architecture=network.shape, dtype=training.dtype)
     scaling = splits.preparation.target_scaling
     return fit(
         network,
-        recipes,
+        [member.recipe for member in members],
         prepared(rows),
         None if splits.validation is None else prepared(splits.validation),
         epochs=training.epochs,
         batch_size=len(splits.train) if training.batch_size == "full" else training.batch_size,
         shuffle=training.shuffle,
         target_scale=None if scaling is None else scaling.scale.astype(training.dtype),
+        resume=snapshots,
     )
 
 
@@ -156,18 +180,11 @@ def _record(epoch: Epoch, members: Sequence[_Member], seconds: float) -> None:
     lost = {divergence.model: _failure(divergence) for divergence in epoch.diverged}
     for row, model in enumerate(epoch.models):
         member = members[model]
-        member.seconds += seconds
         member.failure = lost.get(model)
         if member.failure is None:
-            _note(member, epoch.number, {name: float(values[row]) for name, values in epoch.metrics.items()})
-
-
-def _note(member: _Member, epoch: int, metrics: dict[str, float]) -> None:
-    """Add an epoch to a member's history and tell it whoever watches."""
-    for name, value in metrics.items():
-        member.history.setdefault(name, []).append(value)
-    for watch in member.task.watchers:
-        watch(epoch, metrics)
+            metrics = {name: float(values[row]) for name, values in epoch.metrics.items()}
+            snapshot = partial(epoch.snapshot, model)
+            member.journal.add(metrics, snapshot, seconds, is_last=model not in epoch.remaining)
 
 
 def _failure(divergence: Divergence) -> TrainingError:

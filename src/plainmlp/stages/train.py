@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from plainmlp.data.arrays import Splits
 from plainmlp.model import Trained
 from plainmlp.schema import ModelSection, OptimizerSection, TrainingSection
-from plainmlp.stages.stack import Fitted, Task, Watcher, train_stack
+from plainmlp.stages.progress import Checkpoint, Watcher
+from plainmlp.stages.stack import Fitted, Task, train_stack
 
 
 def train(
@@ -16,6 +17,7 @@ def train(
     training: TrainingSection,
     *,
     watchers: Sequence[Watcher] = (),
+    checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Train a network.
 
@@ -27,7 +29,10 @@ def train(
     optimizer : OptimizerSection
     training : TrainingSection
     watchers : sequence of callable (epoch, metrics)
-        Called after each epoch, counted from 0, with the metrics that `history` records.
+        Called after each epoch, counted from 0, with the metrics that `history` records; also for the epochs that the
+        checkpoint has already.
+    checkpoint : Checkpoint, optional
+        What the training goes on from, where it holds anything, and what keeps its progress meanwhile.
 
     Returns
     -------
@@ -42,7 +47,7 @@ def train(
     TrainingError
         The loss became NaN or infinite.
     """
-    (outcome,) = train_stack([Task(seed, model, optimizer, training, watchers)], splits)
+    (outcome,) = train_stack([Task(seed, model, optimizer, training, watchers, checkpoint)], splits)
     if isinstance(outcome, Fitted):
         return outcome.trained
     raise outcome

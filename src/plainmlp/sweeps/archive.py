@@ -10,7 +10,7 @@ from pathlib import Path
 from plainmlp.canonical import dump_yaml
 from plainmlp.data.arrays import Splits
 from plainmlp.errors import InputError
-from plainmlp.history import read_history, write_history
+from plainmlp.history import read_digests, read_history, write_history
 from plainmlp.model import Model, Trained
 from plainmlp.places import Places
 from plainmlp.provenance import digest_code, digest_json
@@ -135,7 +135,7 @@ class Archive:
             The point is not there, or damaged.
         """
         places = self.places(point_id)
-        trained = Trained(Model.load(places.model), read_history(places.history))
+        trained = Trained(Model.load(places.model), read_history(places.history), read_digests(places.history))
         timing = read_json(places.root / TIMING)
         return Kept(trained, read_json(places.metrics), timing["training_seconds"])
 
@@ -220,7 +220,7 @@ def _write(places: Places, config: Config, trained: Trained, metrics: Metrics, s
     with replace_file(places.root / CONFIGURATION) as temporary:
         temporary.write_text(dump_yaml(config), encoding="utf-8", newline="\n")
     trained.model.save(places.model)
-    write_history(places.history, trained.history)
+    write_history(places.history, trained.history, trained.digests)
     write_json(places.metrics, metrics)
     write_json(places.root / TIMING, {"training_seconds": seconds})
     write_json(places.root / MANIFEST, _digests(places.root))

@@ -8,6 +8,7 @@ from plainmlp.data.arrays import Splits
 from plainmlp.errors import InputError
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.optimizers import OPTIMIZERS
+from plainmlp.provenance import FREE_KEYS
 from plainmlp.schema import Config
 from plainmlp.sweeps.points import Point
 
@@ -17,6 +18,8 @@ STACK_BYTES = 6 << 20
 LARGEST_STACK = 64
 # a point's seconds, only to be compared with each other: for a step, for a parameter and sample of it, for the rest
 STEP_SECONDS, PRODUCT_SECONDS, OTHER_SECONDS = 8e-6, 1e-10, 0.03
+# what of `training` each point of a stack has for itself
+OWN = {"patience", "monitor", "minimum_improvement", *FREE_KEYS["training"]}
 STACKS_FOR_A_WORKER = 2  # so that workers end at about the same time
 
 
@@ -35,7 +38,8 @@ def group(points: Sequence[Point], read: Callable[[Config], Splits], workers: in
     -------
     list of list of Point
         Every point once. The points of a stack share their data, layer sizes, biases, loss, optimiser and training,
-        early stopping excepted, and stand sorted by their activations. What takes longest comes first.
+        early stopping, digests and checkpoints excepted, and stand sorted by their activations. What takes longest
+        comes first.
 
     Notes
     -----
@@ -90,10 +94,9 @@ def _architecture(config: Config, splits: Splits) -> Architecture | None:
 
 def _family(config: Config, architecture: Architecture) -> object:
     """Return what the points of a stack have in common."""
-    own = {"patience": None, "monitor": "", "minimum_improvement": 0.0}  # each point its own
-    training = config.training.model_copy(update=own)
+    training = config.training.model_dump(exclude=OWN)
     shape = (architecture.layer_sizes, architecture.bias, architecture.loss, architecture.loss_options)
-    return config.dataset, config.split, training, config.optimizer.name, shape
+    return config.dataset, config.split, tuple(training.items()), config.optimizer.name, shape
 
 
 def _cut(family: Sequence[_Load], longest: float) -> Iterator[Sequence[_Load]]:
