@@ -1,0 +1,81 @@
+"""dvc.yaml against what the stages really do: the files that they read, the modules, and the keys of the configuration."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checkouts import clone, succeed
+from dag import CODE, ROOT, STAGES, STARTED, code_run, listed, outputs
+
+pytestmark = pytest.mark.slow
+MAIN = [name for name in STAGES if name != "sweep"]  # the sweep runs other scripts, each in a process of its own
+TABLE = ("dataset=table", "dataset.target=kind", "dataset.path=data.csv", "model.hidden_sizes=[4]")
+RUNS = ((TABLE, MAIN), (("experiment=clusters_published",), ["train"]))  # the second begins with given weights
+# what is read, and changes no output: plugins that Hydra imports wherever it runs; the weights, for the point's id
+FREE = {"compose": {"src/hydra_plugins"}, "evaluate": {"data/inputs/model.weights"}}
+Stage = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def reads(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[str]]]:
+    """Return for each stage the files and the keys that it reads, in one run or another."""
+    folder = clone(tmp_path_factory.mktemp("audited") / "clone")
+    rows = (f"{i * 37 % 101 / 10},{'rgb'[i % 3]},{'yes' if i % 4 else 'no'}\n" for i in range(120))
+    (folder / "data.csv").write_text("size,color,kind\n" + "".join(rows), encoding="utf-8")
+    found: dict[str, dict[str, set[str]]] = {name: {"files": set(), "keys": set()} for name in MAIN}
+    for overrides, names in RUNS:
+        succeed(folder, "python", "pipelines/repro.py", *overrides, "training.epochs=2")
+        for name in names:
+            report = folder.parent / f"{name}.json"
+            audited = Path(__file__).parents[1] / "audited.py"
+            succeed(folder, "python", audited, folder, folder / "pipelines" / f"{name}.py", report)
+            for kind, read in json.loads(report.read_text(encoding="utf-8")).items():
+                found[name][kind] |= {each for each in read if kind == "keys" or is_content(folder / each)}
+    return found
+
+
+def is_content(path: Path) -> bool:
+    """Say whether a path is a file that is there to stay, no temporary one and none of a tool."""
+    return path.is_file() and not any(part.startswith(".") for part in path.parts)
+
+
+def missing(name: str, stage: Stage, read: dict[str, set[str]]) -> list[str]:
+    """Return what a stage runs or reads, and does not depend on."""
+    scripts = [ROOT / "pipelines" / f"{name}.py", *STARTED.get(name, [])]
+    code = {str(file.relative_to(ROOT)) for script in scripts for file in code_run(script)}
+    own = outputs(stage) | {"params.yaml"} | FREE.get(name, set())
+    files = code | {file for file in read["files"] if not is_below(file, own)}
+    keys = set() if name == "compose" else read["keys"]  # its output is the whole configuration
+    stated_files = listed(stage, "deps") | {
+        each for entry in stage["params"] if isinstance(entry, dict) for each in entry
+    }
+    stated_keys = [entry for entry in stage["params"] if isinstance(entry, str)]
+    unstated = [key for key in keys if not any(f"{key}.".startswith(f"{stated}.") for stated in stated_keys)]
+    return sorted([file for file in files if not is_below(file, stated_files)] + unstated)
+
+
+def is_below(file: str, places: set[str]) -> bool:
+    return any(f"{file}/".startswith(f"{place}/") for place in places)
+
+
+def without(stage: Stage, kind: str, entry: object) -> Stage:
+    return {**stage, kind: [each for each in stage[kind] if each != entry]}
+
+
+@pytest.mark.parametrize("name", MAIN)
+def test_stage_states_all_that_it_reads(name: str, reads: dict[str, dict[str, set[str]]]) -> None:
+    assert missing(name, STAGES[name], reads[name]) == []
+
+
+@pytest.mark.parametrize("name", MAIN)
+@pytest.mark.parametrize("kind", ["deps", "params"])
+def test_audit_notices_each_that_is_left_out(name: str, kind: str, reads: dict[str, dict[str, set[str]]]) -> None:
+    for entry in STAGES[name].get(kind, []):
+        assert missing(name, without(STAGES[name], kind, entry), reads[name]), f"{name} without {entry}"
+
+
+def test_data_is_read_and_not_only_code(reads: dict[str, dict[str, set[str]]]) -> None:
+    data = {file for read in reads.values() for file in read["files"] if not file.startswith(CODE)}
+    assert {"data/inputs/dataset.path", "data/inputs/model.weights", "data/raw/features.npy"} <= data
