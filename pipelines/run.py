@@ -22,6 +22,7 @@ def run(config: Config, folder: Path) -> None:
 
 def run_alone(config: Config, folder: Path) -> None:
     """Fetch, split, train, evaluate; write all results to the folder and to MLflow."""
+    from plainmlp.checkpoints import FOLDER, Checkpoints
     from plainmlp.history import write_history
     from plainmlp.inputs import found_inputs
     from plainmlp.places import Places
@@ -38,9 +39,17 @@ def run_alone(config: Config, folder: Path) -> None:
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)
     places = Places(folder)
     with start_run(config, splits, ROOT).closing() as tracked:
+        checkpoints = Checkpoints(ROOT / FOLDER, tracked.point_id)
         with watch_training(config.training.epochs) as show:
-            watchers = [show, tracked.log_epoch]
-            trained = train(splits, config.seed, config.model, config.optimizer, config.training, watchers=watchers)
+            trained = train(
+                splits,
+                config.seed,
+                config.model,
+                config.optimizer,
+                config.training,
+                watchers=[show, tracked.log_epoch],
+                checkpoint=checkpoints,
+            )
         trained.model.save(places.model)
         write_history(places.history, trained.history, trained.digests)
         publish_training(tracked, places, trained.model)
@@ -48,6 +57,7 @@ def run_alone(config: Config, folder: Path) -> None:
         write_evaluation(places, trained, splits, evaluation)
         publish_evaluation(tracked, places, trained, splits, evaluation)
     write_summary(folder / "run.json", tracked, trained.model, evaluation)
+    checkpoints.clear()
     show_results(tracked, places, evaluation)
     show_places({"run_id": tracked.run_id, "weights_digest": trained.model.weights_digest})
 

@@ -7,6 +7,7 @@ from plainmlp.command import run_stage
 def main() -> None:
     """Read the parts, train, write, publish."""
     from plainmlp.canonical import read_parameters
+    from plainmlp.checkpoints import FOLDER, Checkpoints
     from plainmlp.history import write_history
     from plainmlp.inputs import INPUTS, linked_inputs
     from plainmlp.places import Places
@@ -19,13 +20,22 @@ def main() -> None:
     splits = read_splits(ROOT / "data" / "split")
     places = Places(ROOT)
     with start_run(config, splits, ROOT).closing() as run:
+        checkpoints = Checkpoints(ROOT / FOLDER, run.point_id)
         with watch_training(config.training.epochs) as show:
-            watchers = [show, run.log_epoch]
-            trained = train(splits, config.seed, config.model, config.optimizer, config.training, watchers=watchers)
+            trained = train(
+                splits,
+                config.seed,
+                config.model,
+                config.optimizer,
+                config.training,
+                watchers=[show, run.log_epoch],
+                checkpoint=checkpoints,
+            )
         trained.model.save(places.model)
         write_history(places.history, trained.history, trained.digests)
         publish_training(run, places, trained.model)
     remember_run(run, ROOT)
+    checkpoints.clear()
 
 
 if __name__ == "__main__":

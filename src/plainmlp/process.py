@@ -1,7 +1,10 @@
-"""Processes: which one wrote something, and whether it still lives."""
+"""Processes: which one wrote something, whether it still lives, and which of several may go on."""
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 CLOCK_STEP = 2  # seconds: when a process began follows from the clock, which is corrected while it runs
 
@@ -38,3 +41,21 @@ def is_dead(name: str) -> bool:
         return bool(abs(process.create_time() - float(began)) > CLOCK_STEP)
     except psutil.NoSuchProcess:
         return True
+
+
+@contextmanager
+def alone(locks: Path, name: str) -> Iterator[None]:
+    """Let one process at a time do what has a name; the system takes the lock from one that is killed.
+
+    Parameters
+    ----------
+    locks : Path
+        A folder for the locks, made where it is missing; 256 of them do for all names.
+    name : str
+        In hexadecimal digits.
+    """
+    from filelock import FileLock
+
+    locks.mkdir(parents=True, exist_ok=True)
+    with FileLock(locks / name[:2]):
+        yield

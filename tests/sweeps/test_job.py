@@ -7,6 +7,7 @@ from plainmlp.config import parse
 from plainmlp.errors import TrainingError
 from plainmlp.recording.training import open_store
 from plainmlp.sweeps import job as module
+from plainmlp.sweeps import workers
 from plainmlp.sweeps.archive import FOLDER, Archive
 from plainmlp.sweeps.job import run_point
 from pointed import SMALL, splits_of
@@ -24,7 +25,7 @@ def given(address, tmp_path):
 def test_point_is_trained_once_and_recorded_each_time(given, tmp_path, monkeypatch):
     store, parent, config = given
     run_point(config(), parent.run_id, tmp_path)
-    monkeypatch.setattr(module, "train", None)  # a second training would end with an error
+    monkeypatch.setattr(module, "complete", None)  # a second training would end with an error
     run_point(config(), parent.run_id, tmp_path)
     first, second = store.children(parent.run_id)
     assert (first.status, second.status) == ("FINISHED", "FINISHED")
@@ -53,8 +54,8 @@ def test_failure_of_another_kind_is_recorded_too(given, tmp_path, monkeypatch):
         raise MemoryError(message)
 
     store, parent, config = given
-    monkeypatch.setattr(module, "train", too_large)
-    with pytest.raises(MemoryError):
+    monkeypatch.setattr(workers, "train_stack", too_large)
+    with pytest.raises(TrainingError, match="MemoryError"):
         run_point(config(), parent.run_id, tmp_path)
     assert [child.failure for child in store.children(parent.run_id)] == ["MemoryError: no room for it"]
 

@@ -50,6 +50,9 @@ class Checkpoint(Protocol):
     def save(self, progress: Progress) -> None:
         """Keep a progress."""
 
+    def clear(self) -> None:
+        """Remove all that was kept, since the training has ended."""
+
 
 class Journal:
     """The progress of a network while it trains, with the watchers and the checkpoint that follow it.
@@ -103,6 +106,11 @@ class Journal:
             self._checkpoint.save(replace(progress, snapshot=snapshot()))
             self._saved = time.monotonic()
         self._tell(epoch, metrics)
+
+    def fail(self) -> None:
+        """Let nothing go on from here: the loss is not finite any more."""
+        if self._checkpoint is not None:
+            self._checkpoint.clear()
 
     def _is_linked(self, epoch: int) -> bool:
         return (epoch + 1) % self._training.digest_every == 0

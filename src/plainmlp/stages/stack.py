@@ -44,7 +44,8 @@ class Task:
         Called after each epoch, counted from 0, with the metrics that the history records; also for the epochs that a
         checkpoint has already.
     checkpoint : Checkpoint, optional
-        What the training goes on from, where it holds anything, and what keeps its progress meanwhile.
+        What the training goes on from, where it holds anything, and what keeps its progress meanwhile. One that has
+        ended well is left to the caller, who clears it once the result is kept.
     """
 
     seed: int
@@ -180,8 +181,10 @@ def _record(epoch: Epoch, members: Sequence[_Member], seconds: float) -> None:
     lost = {divergence.model: _failure(divergence) for divergence in epoch.diverged}
     for row, model in enumerate(epoch.models):
         member = members[model]
-        member.failure = lost.get(model)
-        if member.failure is None:
+        if model in lost:
+            member.failure = lost[model]
+            member.journal.fail()
+        else:
             metrics = {name: float(values[row]) for name, values in epoch.metrics.items()}
             snapshot = partial(epoch.snapshot, model)
             member.journal.add(metrics, snapshot, seconds, is_last=model not in epoch.remaining)

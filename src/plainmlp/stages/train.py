@@ -32,7 +32,8 @@ def train(
         Called after each epoch, counted from 0, with the metrics that `history` records; also for the epochs that the
         checkpoint has already.
     checkpoint : Checkpoint, optional
-        What the training goes on from, where it holds anything, and what keeps its progress meanwhile.
+        What the training goes on from, where it holds anything, and what keeps its progress meanwhile. After a
+        training that has ended well the caller clears it, once the result is kept.
 
     Returns
     -------

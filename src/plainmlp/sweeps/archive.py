@@ -1,18 +1,21 @@
 """The archive: every point that was trained in this checkout, as files that are whole and checked, or not there."""
 
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from plainmlp.canonical import dump_yaml
+from plainmlp.checkpoints import FOLDER as CHECKPOINTS
+from plainmlp.checkpoints import Checkpoints
 from plainmlp.data.arrays import Splits
 from plainmlp.errors import InputError
 from plainmlp.history import read_digests, read_history, write_history
 from plainmlp.model import Model, Trained
 from plainmlp.places import Places
+from plainmlp.process import alone
 from plainmlp.provenance import digest_code, digest_json
 from plainmlp.schema import Config, DatasetSection, SplitSection
 from plainmlp.stages.fetch import fetch
@@ -97,7 +100,7 @@ class Archive:
             What the training took.
         """
         folder = self.places(point_id).root
-        with self._lock(point_id):
+        with self._alone(point_id):
             if self.has(point_id):
                 return
             for leftover in folder.parent.glob(f".{point_id}.*"):  # of a process that was killed while it wrote
@@ -162,21 +165,18 @@ class Archive:
         key = (dataset, split)
         if key not in self._folders:
             folder = self.root / "data" / _data_key(dataset, split)
-            with self._lock(folder.name):
+            with self._alone(folder.name):
                 if not _is_whole(folder):
                     write_splits(folder, split_rows(fetch(dataset), split, dataset.missing))
             self._folders[key] = folder
         return self._folders[key]
 
-    @contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
-        """Let one process at a time write what has a name; 256 locks do for all names."""
-        from filelock import FileLock
+    def checkpoints(self, point_id: str) -> Checkpoints:
+        """Return what is kept of a point while it trains; a single run of the checkout keeps it there too."""
+        return Checkpoints(self.root.parent / CHECKPOINTS.name, point_id)
 
-        locks = self.root / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        with FileLock(locks / name[:2]):
-            yield
+    def _alone(self, name: str) -> AbstractContextManager[None]:
+        return alone(self.root / "locks", name)
 
 
 @lru_cache(SPLITS_IN_MEMORY)

@@ -15,11 +15,10 @@ from plainmlp.provenance import git_state
 from plainmlp.recording.training import open_store, point_of, run_name
 from plainmlp.reports import flat_metrics
 from plainmlp.schema import Config, TrackingSection
-from plainmlp.stages.evaluate import measure, predict
-from plainmlp.stages.train import train
 from plainmlp.sweeps.archive import CONFIGURATION, FOLDER, Archive
+from plainmlp.sweeps.points import Point
 from plainmlp.sweeps.processes import end_with
-from plainmlp.sweeps.workers import as_failure
+from plainmlp.sweeps.workers import as_failure, complete
 from plainmlp.tracking.parameters import flat_parameters
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import FAILURE_TAG
@@ -95,12 +94,10 @@ def _train(job: Job) -> None:
     """Train a point alone and put it into the archive."""
     if job.point_id in FAILED:
         raise TrainingError(FAILED[job.point_id])
-    config, splits = job.config, job.archive.splits(job.config.dataset, job.config.split)
-    start = time.perf_counter()
-    trained = train(splits, config.seed, config.model, config.optimizer, config.training)
-    seconds = time.perf_counter() - start
-    metrics = measure(splits, predict(trained.model, splits, config.training.blas_threads))
-    job.archive.keep(job.point_id, config, trained, metrics, seconds)
+    folder = job.archive.splits_folder(job.config.dataset, job.config.split)
+    for _, failure in complete([Point((), job.config, job.point_id)], folder, job.archive):
+        if failure is not None:
+            raise failure
 
 
 def record_point(job: Job, checkout: Path) -> None:

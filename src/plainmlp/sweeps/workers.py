@@ -78,7 +78,7 @@ def complete(stack: Sequence[Point], folder: Path, archive: Archive) -> Iterator
     """
     try:
         splits = read_once(folder)
-        outcomes = train_stack([_task(point.config) for point in stack], splits)
+        outcomes = train_stack([_task(point, archive) for point in stack], splits)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the failure of the points that it belongs to
         if len(stack) == 1:
             yield stack[0].point_id, as_failure(error)
@@ -90,8 +90,9 @@ def complete(stack: Sequence[Point], folder: Path, archive: Archive) -> Iterator
         yield point.point_id, _keep(point, outcome, splits, archive)
 
 
-def _task(config: Config) -> Task:
-    return Task(config.seed, config.model, config.optimizer, config.training)
+def _task(point: Point, archive: Archive) -> Task:
+    config, checkpoint = point.config, archive.checkpoints(point.point_id)
+    return Task(config.seed, config.model, config.optimizer, config.training, checkpoint=checkpoint)
 
 
 def _keep(point: Point, outcome: Outcome, splits: Splits, archive: Archive) -> Failure | None:
@@ -102,6 +103,7 @@ def _keep(point: Point, outcome: Outcome, splits: Splits, archive: Archive) -> F
     try:
         metrics = measure(splits, predict(trained.model, splits, config.training.blas_threads))
         archive.keep(point.point_id, config, trained, metrics, outcome.seconds)
+        archive.checkpoints(point.point_id).clear()
     except Exception as error:  # noqa: BLE001 - the failure of this point alone
         return as_failure(error)
     return None

@@ -1,0 +1,258 @@
+"""Checkpoints: what is written is what was there, and nothing else is ever taken for it."""
+
+import random
+from itertools import product
+
+import numpy as np
+import pytest
+
+from configurations import refusal
+from plainmlp.checkpoints import Checkpoints, read_checkpoint, write_checkpoint
+from plainmlp.errors import InputError, TrainingError
+from plainmlp.nn.optimizers import OPTIMIZERS
+from plainmlp.nn.schedules import SCHEDULES
+from plainmlp.stages.stack import Fitted, Task, train_stack
+from plainmlp.stages.train import train
+from pointed import point, splits_of
+
+EPOCHS = 6
+POINT = point(training__epochs=EPOCHS, training__checkpoint_epochs=1, model__dropout=0.2, training__patience=4)
+ID = POINT.point_id
+
+
+class StoppedError(Exception):
+    """What ends a training in its middle here."""
+
+
+def task(config, **options):
+    return Task(config.seed, config.model, config.optimizer, config.training, **options)
+
+
+def stop_after(epochs):
+    """Return a watcher that ends the training after so many epochs."""
+
+    def watch(epoch, metrics):
+        if epoch + 1 == epochs:
+            raise StoppedError
+
+    return watch
+
+
+def everything(trained):
+    return trained.model.parameters.tobytes(), trained.model.initial_digest, trained.history, trained.digests
+
+
+def alone(config, **options):
+    return everything(train(splits_of(config), config.seed, config.model, config.optimizer, config.training, **options))
+
+
+def interrupted(points, checkpoints, epochs):
+    """Train a stack whose first point ends it after some epochs."""
+    options = [{"checkpoint": checkpoint} for checkpoint in checkpoints]
+    options[0]["watchers"] = [stop_after(epochs)]
+    with pytest.raises(StoppedError):
+        train_stack(
+            [task(each.config, **given) for each, given in zip(points, options, strict=True)],
+            splits_of(points[0].config),
+        )
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Return the two checkpoints that an interrupted training leaves, the latest last."""
+    interrupted([POINT], [Checkpoints(tmp_path, ID)], 3)
+    return sorted((tmp_path / ID).iterdir())
+
+
+def points_of(optimizer):
+    """Return a point for each schedule, with and without early stopping and dropout, that train as one stack."""
+    settings = {"name": optimizer, "learning_rate": 0.05, "clip_norm": None}
+    return [
+        point(
+            seed=seed,
+            optimizer={**settings, "schedule": schedule},
+            model__dropout=dropout,
+            training__patience=patience,
+            training__minimum_improvement=0.1,
+            training__epochs=EPOCHS,
+            training__checkpoint_epochs=1,
+        )
+        for seed, (schedule, dropout, patience) in enumerate(product(SCHEDULES, (0.0, 0.3), (None, 2)))
+    ]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_training_goes_on_from_its_file_with_the_same_bits(optimizer, tmp_path):
+    points = points_of(optimizer)
+    splits = splits_of(points[0].config)
+    expected = [everything(outcome.trained) for outcome in train_stack([task(each.config) for each in points], splits)]
+    assert len({len(digests) for *_, digests in expected}) > 1  # some have stopped early
+    for epochs in range(1, EPOCHS):
+        checkpoints = [Checkpoints(tmp_path / str(epochs), each.point_id) for each in points]
+        interrupted(points, checkpoints, epochs)
+        tasks = [task(each.config, checkpoint=checkpoint) for each, checkpoint in zip(points, checkpoints, strict=True)]
+        outcomes = train_stack(tasks, splits)
+        assert [everything(outcome.trained) for outcome in outcomes] == expected
+
+
+def test_points_that_have_come_to_several_epochs_go_on_in_one_call(tmp_path):
+    points = [
+        point(seed=seed, training__epochs=EPOCHS, training__checkpoint_epochs=every)
+        for seed, every in enumerate((1, 2, 3, None, 1, 2))
+    ]
+    checkpoints = [Checkpoints(tmp_path, each.point_id) for each in points]
+    interrupted(points, checkpoints, 5)
+    kept = [checkpoint.load() for checkpoint in checkpoints]
+    done = [None if progress is None else progress.snapshot.epochs for progress in kept]
+    assert done == [5, 4, 3, None, 4, 4]  # the first ended the training before the others had kept theirs
+    tasks = [task(each.config, checkpoint=checkpoint) for each, checkpoint in zip(points, checkpoints, strict=True)]
+    outcomes = train_stack(tasks, splits_of(points[0].config))
+    assert [everything(outcome.trained) for outcome in outcomes] == [alone(each.config) for each in points]
+
+
+def test_a_file_holds_every_bit(files, tmp_path):
+    progress = read_checkpoint(files[-1], ID)
+    snapshot = progress.snapshot
+    assert snapshot.epochs == len(progress.digests) == 3
+    assert snapshot.best.parameters.dtype == snapshot.parameters.dtype == np.float32
+    assert progress.digests[-1] == snapshot.digest(progress.digests[-2])
+    write_checkpoint(tmp_path / "again.safetensors", progress, ID)
+    assert (tmp_path / "again.safetensors").read_bytes() == files[-1].read_bytes()
+
+
+def test_values_that_are_not_finite_are_kept(files, tmp_path):
+    progress = read_checkpoint(files[-1], ID)
+    progress.history["gradient_norm"] = [np.inf, -np.inf, np.nan]
+    write_checkpoint(tmp_path / "odd.safetensors", progress, ID)
+    np.testing.assert_equal(
+        read_checkpoint(tmp_path / "odd.safetensors", ID).history["gradient_norm"], [np.inf, -np.inf, np.nan]
+    )
+
+
+def test_two_checkpoints_are_kept(files):
+    assert [path.name for path in files] == ["000000002.safetensors", "000000003.safetensors"]
+
+
+def digest_or_none(path):
+    """Return the digest of what a checkpoint holds, or None where it is refused."""
+    try:
+        return read_checkpoint(path, ID).snapshot.digest()
+    except InputError:
+        return None
+
+
+def test_no_flipped_bit_is_taken_for_what_was_there(files):
+    content, rng = files[-1].read_bytes(), random.Random(1)
+    header = 8 + int.from_bytes(content[:8], "little")
+    whole = digest_or_none(files[-1])
+    found = []
+    for place in [*range(16), *rng.sample(range(header), 500), *rng.sample(range(header, len(content)), 500)]:
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << rng.randrange(8)
+        files[-1].write_bytes(damaged)
+        found.append(digest_or_none(files[-1]))
+    assert set(found) <= {None, whole}
+    assert found.count(whole) <= 2  # the header has blanks at its end, and a line break does as well
+
+
+@pytest.mark.parametrize("share", [0, 0.001, 0.1, 0.5, 0.9, 0.999])
+def test_a_file_that_is_cut_short_is_refused(files, share):
+    content = files[-1].read_bytes()
+    files[-1].write_bytes(content[: int(share * len(content))])
+    assert refusal(read_checkpoint, files[-1], ID).startswith(f"{files[-1]}: is damaged, or no checkpoint")
+
+
+def test_a_file_with_more_at_its_end_is_refused(files):
+    files[-1].write_bytes(files[-1].read_bytes() + b"\0")
+    assert "is damaged" in refusal(read_checkpoint, files[-1], ID)
+
+
+def test_a_file_of_another_point_is_refused(files):
+    line = refusal(read_checkpoint, files[-1], "0" * 64)
+    assert line == f"{files[-1]}: is a checkpoint of another training, of the point {ID[:12]}"
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(files, tmp_path):
+    model = train(splits_of(POINT.config), 0, POINT.config.model, POINT.config.optimizer, POINT.config.training).model
+    model.save(tmp_path / "model.safetensors")
+    assert "is damaged" in refusal(read_checkpoint, tmp_path / "model.safetensors", ID)
+
+
+def test_training_goes_on_from_the_last_good_checkpoint(files, tmp_path, capsys):
+    files[1].write_bytes(files[1].read_bytes()[:-1])
+    checkpoints = Checkpoints(tmp_path, ID)
+    assert checkpoints.load().snapshot.epochs == 2
+    line = capsys.readouterr().err
+    assert line.startswith(f"warning: {files[1]}: is damaged")
+    assert line.endswith("; training goes on from the one before it, or from the start\n")
+    assert alone(POINT.config, checkpoint=checkpoints) == alone(POINT.config)
+
+
+def test_training_begins_again_where_no_checkpoint_is_good(files, tmp_path, capsys):
+    foreign = tmp_path / ("0" * 64) / files[0].name
+    foreign.parent.mkdir()
+    files[0].rename(foreign)
+    files[1].write_bytes(b"")
+    assert Checkpoints(tmp_path, foreign.parent.name).load() is None
+    assert "of another training" in capsys.readouterr().err
+    assert alone(POINT.config, checkpoint=Checkpoints(tmp_path, ID)) == alone(POINT.config)
+    assert "is damaged" in capsys.readouterr().err
+
+
+def test_watchers_hear_of_the_epochs_before_as_well(files, tmp_path):
+    seen = []
+    whole = alone(POINT.config)
+    watch = lambda epoch, metrics: seen.append((epoch, metrics["train_loss"]))  # noqa: E731
+    assert alone(POINT.config, checkpoint=Checkpoints(tmp_path, ID), watchers=[watch]) == whole
+    assert seen == list(enumerate(whole[2]["train_loss"]))
+
+
+def test_seconds_of_earlier_attempts_count(files, tmp_path):
+    progress = read_checkpoint(files[-1], ID)
+    progress.seconds = 1000.0
+    write_checkpoint(files[-1], progress, ID)
+    outcomes = train_stack([task(POINT.config, checkpoint=Checkpoints(tmp_path, ID))], splits_of(POINT.config))
+    assert 1000 < outcomes[0].seconds < 1100
+
+
+def test_clearing_leaves_nothing_of_the_point(files, tmp_path):
+    Checkpoints(tmp_path, ID).clear()
+    Checkpoints(tmp_path, ID).clear()
+    assert [path.name for path in tmp_path.iterdir()] == ["locks"]
+
+
+def test_leftovers_of_a_writer_that_was_killed_go_with_the_next_checkpoint(files, tmp_path):
+    (tmp_path / ID / ".000000009.abc.safetensors").write_bytes(b"half")
+    progress = read_checkpoint(files[-1], ID)
+    Checkpoints(tmp_path, ID).save(progress)
+    assert [path.name for path in sorted((tmp_path / ID).iterdir())] == [path.name for path in files]
+
+
+def test_a_training_that_diverges_leaves_no_checkpoint(tmp_path):
+    fatal = point(optimizer__learning_rate=1e300, training__epochs=4, training__checkpoint_epochs=1)
+    folder = tmp_path / fatal.point_id
+    folder.mkdir()
+    (folder / "000000001.safetensors").write_bytes(b"of an earlier attempt")
+    with pytest.raises(TrainingError):
+        alone(fatal.config, checkpoint=Checkpoints(tmp_path, fatal.point_id))
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [
+        ({"checkpoint_epochs": 2, "checkpoint_seconds": None}, [2, 4]),
+        ({"checkpoint_epochs": None, "checkpoint_seconds": None}, []),
+        ({"checkpoint_epochs": None, "checkpoint_seconds": 30.0}, []),
+        ({"checkpoint_epochs": None, "checkpoint_seconds": 1e-9}, [4, 5]),
+        ({"checkpoint_epochs": 3, "checkpoint_seconds": 1e-9}, [4, 5]),
+    ],
+)
+def test_when_checkpoints_are_written(values, kept, tmp_path):
+    settings = {f"training__{key}": value for key, value in values.items()}
+    chosen = point(training__epochs=EPOCHS, **settings)
+    checkpoints = Checkpoints(tmp_path, chosen.point_id)
+    outcomes = train_stack([task(chosen.config, checkpoint=checkpoints)], splits_of(chosen.config))
+    assert isinstance(outcomes[0], Fitted)
+    found = [int(path.stem) for path in sorted(tmp_path.glob("*/*.safetensors"))]
+    assert found == kept  # never after the last epoch, when there is nothing to go on with
