@@ -53,6 +53,9 @@ def test_points_that_cannot_train_together_are_apart(values):
         {"training__patience": 3},
         {"training__monitor": "train_loss"},
         {"training__minimum_improvement": 0.1},
+        {"training__digest_every": 2},
+        {"training__checkpoint_epochs": 1},
+        {"training__checkpoint_seconds": None},
         {"tracking__experiment": "elsewhere"},
     ],
 )

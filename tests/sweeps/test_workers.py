@@ -54,6 +54,27 @@ def test_the_archive_holds_what_training_alone_gives(archive, n_jobs):
     assert kept.seconds > 0
 
 
+def checkpoints_in(tmp_path):
+    return list((tmp_path / "checkpoints").glob("*/*.safetensors"))
+
+
+def test_points_go_on_from_their_checkpoints_and_leave_none(archive, tmp_path, monkeypatch):
+    values = {"training__epochs": 5, "training__checkpoint_epochs": 1}
+    points = [point(seed=seed, **values) for seed in range(3)] + [point(optimizer__learning_rate=1e30, **values)]
+    with monkeypatch.context() as broken:
+        broken.setattr(workers, "evaluate", None)
+        assert set(map(type, dict(train_points(points, archive, 1)).values())) == {TrainingError}
+    assert {path.parent.name for path in checkpoints_in(tmp_path)} == {each.point_id for each in points[:3]}
+    # with an earlier attempt that took a day
+    progress = archive.checkpoints(points[0].point_id).load()
+    progress.seconds = 86400.0
+    archive.checkpoints(points[0].point_id).save(progress)
+    assert [failure is None for _, failure in train_points(points[:3], archive, 1)] == [True] * 3
+    assert digests(archive, points[:3]) == {each.point_id: digest_alone(each) for each in points[:3]}
+    assert archive.load(points[0].point_id).seconds > 86400
+    assert checkpoints_in(tmp_path) == []
+
+
 @pytest.mark.parametrize("n_jobs", N_JOBS)
 def test_what_is_there_is_not_trained_again_and_comes_first(archive, n_jobs):
     assert len(list(train_points(POINTS[4:6], archive, 1))) == 2

@@ -1,0 +1,130 @@
+"""SIGKILL at any moment: the same command goes on, and the results are those of a training that nobody disturbed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from checkouts import ROOT, clone, environment, run, succeed
+
+pytestmark = pytest.mark.slow
+SECONDS = 120
+FILES = ("models/model.safetensors", "reports/history.csv")
+LONG = (
+    "dataset=clusters",
+    "split.validation=0.1",
+    "model.hidden_sizes=[4]",
+    "model.dropout=0.1",
+    "optimizer.schedule=reduce_on_plateau",
+    "training.epochs=160",
+    "training.batch_size=16",
+    "training.checkpoint_seconds=0.2",
+)
+
+
+def test_training_survives_fifty_kills_at_random_moments(tmp_path):
+    seed = int.from_bytes(os.urandom(4), "little")
+    paths = os.pathsep.join(str(ROOT / name) for name in ("src", "tests"))
+    program = [sys.executable, str(ROOT / "tests" / "killing.py"), str(tmp_path), "50", str(seed)]
+    ended = run(tmp_path, *program, PYTHONPATH=paths)
+    assert ended.returncode == 0, (seed, ended.stderr)
+    assert ended.stderr == ""  # no checkpoint was damaged
+    chains = json.loads(ended.stdout)
+    assert sum(seen["kills"] for seen in chains) >= 50
+    assert sum(seen["with_checkpoints"] for seen in chains) >= 20
+    for number in range(len(chains)):
+        folder = tmp_path / f"chain-{number}"
+        assert not list(folder.glob("checkpoints/*/*.safetensors")), seed
+        for name in ("0.safetensors", "0.csv", "1.safetensors", "1.csv"):
+            assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), (seed, number, name)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    return clone(tmp_path_factory.mktemp("kill") / "clone")
+
+
+@pytest.fixture(scope="module")
+def whole(checkout):
+    """Return the folder of a run that nobody disturbed."""
+    succeed(checkout, "python", "pipelines/run.py", *LONG, "hydra.run.dir=whole")
+    return checkout / "whole"
+
+
+def latest(checkout: Path) -> int:
+    """Return the epoch of the latest checkpoint, or 0."""
+    found = (checkout / ".plainmlp" / "checkpoints").glob("*/0*.safetensors")
+    return max((int(path.stem) for path in found), default=0)
+
+
+def kill(checkout: Path, *command: str) -> None:
+    """Run a command and end it, with all its processes, once it has kept a later checkpoint than there is."""
+    before, until = latest(checkout), time.monotonic() + SECONDS
+    with subprocess.Popen(
+        command,
+        cwd=checkout,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        while latest(checkout) <= before:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+    wait_for_the_end_of(process.pid)
+    assert latest(checkout) > before
+
+
+def wait_for_the_end_of(group: int) -> None:
+    """Wait until the system has forgotten all processes of a group: DVC asks whether who holds a lock still exists."""
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.02)
+    pytest.fail("processes are left of a command that was killed")
+
+
+def assert_same(folder: Path, whole: Path) -> None:
+    for name in FILES:
+        assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_run_goes_on_where_it_was_killed(checkout, whole):
+    command = ("python", "pipelines/run.py", *LONG, "hydra.run.dir=killed")
+    for _ in range(2):
+        kill(checkout, *command)
+        assert not (checkout / "killed" / "run.json").exists()
+    succeed(checkout, *command)
+    assert_same(checkout / "killed", whole)
+    assert latest(checkout) == 0
+
+
+def test_repro_goes_on_where_it_was_killed(checkout, whole):
+    command = ("python", "pipelines/repro.py", *LONG)
+    kill(checkout, *command)
+    assert not (checkout / "models" / "model.safetensors").exists()
+    succeed(checkout, "dvc", "repro", "evaluate")
+    assert_same(checkout, whole)
+    assert latest(checkout) == 0
+
+
+def test_sweep_goes_on_where_it_was_killed(checkout, whole):
+    command = ("python", "pipelines/run.py", "-m", *LONG, "seed=0,1", "hydra/launcher=stacked")
+    kill(checkout, *command)
+    succeed(checkout, *command)
+    point_id = json.loads((whole / "run.json").read_text())["point_id"]
+    points = checkout / ".plainmlp" / "archive" / "points"
+    assert len(list(points.iterdir())) == 2
+    assert_same(points / point_id, whole)
+    assert latest(checkout) == 0
