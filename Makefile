@@ -6,10 +6,10 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep test check format bench bench-sweep lock ui clean
+.PHONY: help repro sweep test check format bench bench-digests bench-sweep lock ui clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 repro: $(READY) ## run the main job: whatever is not up to date
 	@dvc repro evaluate
@@ -33,6 +33,9 @@ format: $(READY) ## format the code and mend what the linter can
 
 bench: $(READY) ## time the training of the mnist experiment
 	@python benchmarks/training.py
+
+bench-digests: $(READY) ## time what the hash chain of a training costs
+	@python benchmarks/digests.py
 
 bench-sweep: $(READY) ## time a grid of 240 points beside other ways to run it
 	@python benchmarks/sweep.py

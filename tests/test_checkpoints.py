@@ -11,6 +11,7 @@ from plainmlp.checkpoints import Checkpoints, read_checkpoint, write_checkpoint
 from plainmlp.errors import InputError, TrainingError
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.schedules import SCHEDULES
+from plainmlp.stages import stack
 from plainmlp.stages.stack import Fitted, Task, train_stack
 from plainmlp.stages.train import train
 from pointed import point, splits_of
@@ -95,7 +96,7 @@ def test_every_training_goes_on_from_its_file_with_the_same_bits(optimizer, tmp_
         assert [everything(outcome.trained) for outcome in outcomes] == expected
 
 
-def test_points_that_have_come_to_several_epochs_go_on_in_one_call(tmp_path):
+def test_points_that_have_come_equally_far_go_on_together(tmp_path, monkeypatch):
     points = [
         point(seed=seed, training__epochs=EPOCHS, training__checkpoint_epochs=every)
         for seed, every in enumerate((1, 2, 3, None, 1, 2))
@@ -106,7 +107,13 @@ def test_points_that_have_come_to_several_epochs_go_on_in_one_call(tmp_path):
     done = [None if progress is None else progress.snapshot.epochs for progress in kept]
     assert done == [5, 4, 3, None, 4, 4]  # the first ended the training before the others had kept theirs
     tasks = [task(each.config, checkpoint=checkpoint) for each, checkpoint in zip(points, checkpoints, strict=True)]
+    sizes = []
+    fit = stack.fit
+    monkeypatch.setattr(
+        stack, "fit", lambda network, *given, **named: sizes.append(network.n_models) or fit(network, *given, **named)
+    )
     outcomes = train_stack(tasks, splits_of(points[0].config))
+    assert sizes == [1, 3, 1, 1]
     assert [everything(outcome.trained) for outcome in outcomes] == [alone(each.config) for each in points]
 
 
@@ -213,6 +220,15 @@ def test_seconds_of_earlier_attempts_count(files, tmp_path):
     write_checkpoint(files[-1], progress, ID)
     outcomes = train_stack([task(POINT.config, checkpoint=Checkpoints(tmp_path, ID))], splits_of(POINT.config))
     assert 1000 < outcomes[0].seconds < 1100
+
+
+def test_training_goes_on_where_no_checkpoint_can_be_written(tmp_path, capsys):
+    (tmp_path / ID).write_bytes(b"a file in the place of the folder")
+    assert alone(POINT.config, checkpoint=Checkpoints(tmp_path, ID)) == alone(POINT.config)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == EPOCHS - 1
+    assert set(lines) == {lines[0]}
+    assert lines[0].startswith(f"warning: {tmp_path / ID}: no checkpoint can be kept (")
 
 
 def test_clearing_leaves_nothing_of_the_point(files, tmp_path):

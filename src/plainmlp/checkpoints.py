@@ -53,14 +53,21 @@ class Checkpoints:
         return None
 
     def save(self, progress: Progress) -> None:
-        """Keep a progress, and no more than one before it."""
-        with self._alone():
-            for leftover in self._folder.glob(".*"):  # of a process that was killed while it wrote
-                leftover.unlink()
-            with unflushed():  # a damaged checkpoint is noticed, and there is the one before it
-                write_checkpoint(self._folder / f"{progress.snapshot.epochs:09}.safetensors", progress, self._point_id)
-            for outdated in self._paths()[KEPT:]:
-                outdated.unlink()
+        """Keep a progress, and no more than one before it; say on stderr where that is not possible."""
+        try:
+            with self._alone():
+                self._replace(progress)
+        except OSError as error:  # such as a full disk, which may have room again before the training ends
+            sys.stderr.write(f"warning: {self._folder}: no checkpoint can be kept ({error}); training goes on\n")
+
+    def _replace(self, progress: Progress) -> None:
+        """Write a progress and remove what it outdates."""
+        for leftover in self._folder.glob(".*"):  # of a process that was killed while it wrote
+            leftover.unlink()
+        with unflushed():  # a damaged checkpoint is noticed, and there is the one before it
+            write_checkpoint(self._folder / f"{progress.snapshot.epochs:09}.safetensors", progress, self._point_id)
+        for outdated in self._paths()[KEPT:]:
+            outdated.unlink()
 
     def clear(self) -> None:
         """Remove all, since the training has its result."""
