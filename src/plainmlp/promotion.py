@@ -9,7 +9,7 @@ from plainmlp.canonical import canonical, parse_yaml
 from plainmlp.config import compose, parse
 from plainmlp.edits import section_overrides
 from plainmlp.errors import InputError
-from plainmlp.provenance import RESULT_SECTIONS
+from plainmlp.provenance.identity import RESULT_SECTIONS
 from plainmlp.recording.training import open_store
 from plainmlp.schema import TrackingSection
 

@@ -6,7 +6,8 @@ from plainmlp.canonical import canonical, dump_yaml
 from plainmlp.data.arrays import Splits
 from plainmlp.model import Model, Trained
 from plainmlp.places import Places
-from plainmlp.provenance import git_state, identify_point
+from plainmlp.provenance.identity import identify_point
+from plainmlp.provenance.repository import git_state
 from plainmlp.schema import Config, DatasetSection, TrackingSection
 from plainmlp.storage import digest_file, digest_splits, read_json, write_json
 from plainmlp.tracking.database import tracking_address

@@ -16,7 +16,7 @@ from plainmlp.history import read_digests, read_history, write_history
 from plainmlp.model import Model, Trained
 from plainmlp.places import Places
 from plainmlp.process import alone
-from plainmlp.provenance import digest_code, digest_json
+from plainmlp.provenance.identity import digest_code, digest_json
 from plainmlp.schema import Config, DatasetSection, SplitSection
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split as split_rows

@@ -13,7 +13,7 @@ from plainmlp.errors import InputError
 from plainmlp.evaluation.metrics import METRICS
 from plainmlp.nn.losses import LOSSES, recorded_metrics
 from plainmlp.nn.randomness import generator
-from plainmlp.provenance import RESULT_SECTIONS, digest_json
+from plainmlp.provenance.identity import RESULT_SECTIONS, digest_json
 from plainmlp.schema import Config, Section, SweepSection
 from plainmlp.sweeps.exclusion import Excluder
 from plainmlp.validation import schema_problems

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from plainmlp.canonical import canonical
 from plainmlp.errors import TrainingError
 from plainmlp.inputs import found_inputs
-from plainmlp.provenance import git_state
+from plainmlp.provenance.repository import git_state
 from plainmlp.recording.training import open_store, point_of, run_name
 from plainmlp.reports import flat_metrics
 from plainmlp.schema import Config, TrackingSection

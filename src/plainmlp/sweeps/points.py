@@ -8,7 +8,7 @@ from pathlib import Path
 from plainmlp.canonical import canonical
 from plainmlp.data.arrays import Splits
 from plainmlp.inputs import found_inputs
-from plainmlp.provenance import digest_json, identify_point
+from plainmlp.provenance.identity import digest_json, identify_point
 from plainmlp.schema import Config, DatasetSection, SplitSection
 from plainmlp.storage import digest_file, digest_splits
 from plainmlp.sweeps.grid import Candidate
@@ -27,7 +27,7 @@ class Point:
     config : Config
         With absolute paths.
     point_id : str
-        As `provenance.identify_point` returns it.
+        As `provenance.identity.identify_point` returns it.
     """
 
     overrides: tuple[str, ...]

@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 
 from plainmlp.config import quote
 from plainmlp.errors import InputError, TrainingError
-from plainmlp.provenance import digest_json, git_state
+from plainmlp.provenance.identity import digest_json
+from plainmlp.provenance.repository import git_state
 from plainmlp.recording.training import open_store
 from plainmlp.sweeps.archive import FOLDER, Archive
 from plainmlp.sweeps.display import show_leaderboard

@@ -1,5 +1,4 @@
 import shutil
-import subprocess
 from copy import deepcopy
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 from configurations import DEFAULT
 from plainmlp.canonical import canonical
 from plainmlp.config import parse
-from plainmlp.provenance import PACKAGE, RESULT_CODE, digest_code, digest_json, git_state, identify_point
+from plainmlp.provenance.identity import PACKAGE, RESULT_CODE, digest_code, digest_json, identify_point
 
 CANONICAL = canonical(parse(DEFAULT))
 POINT = identify_point(CANONICAL, "data", None)
@@ -92,7 +91,7 @@ def test_comments_docstrings_and_the_rest_of_the_package_do_not_count(package):
     for path in [*(package / "nn").glob("*.py"), package / "model.py"]:
         text = path.read_text()
         path.write_text("# a comment\n" + text.replace('"""Return ', '"""Give back ') + "\n\n# the end\n")
-    for name in ("tracking.py", "terminal.py", "figures/canvas.py"):
+    for name in ("tracking/store.py", "terminal.py", "figures/canvas.py"):
         (package / name).write_text("NEW = 1\n")
     assert fresh(package) == before
 
@@ -108,27 +107,3 @@ def test_docstring_of_any_definition_does_not_count(package, definition):
 
 def test_every_part_that_counts_exists():
     assert all((PACKAGE / name).exists() for name in RESULT_CODE)
-
-
-def git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-c", "user.name=n", "-c", "user.email=e@example.org", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def test_state_of_git(tmp_path, monkeypatch):
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert git_state(tmp_path) == {}
-    git(tmp_path, "init", "--quiet")
-    assert git_state(tmp_path) == {}
-    (tmp_path / "file").write_text("a")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "--quiet", "--message", "first")
-    commit = git(tmp_path, "rev-parse", "HEAD")
-    assert git_state(tmp_path) == {"git_commit": commit, "git_dirty": "false"}
-    (tmp_path / "file").write_text("b")
-    assert git_state(tmp_path) == {"git_commit": commit, "git_dirty": "true"}
-
-
-def test_machine_without_git_has_no_state(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    assert git_state(tmp_path) == {}

@@ -1,15 +1,14 @@
-"""Provenance: what a result came from, as digests and tags."""
+"""Identity: digests of what can change a result, and the id of a point that they make."""
 
 import ast
 import hashlib
 import json
-import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 # what can change a result; the rest of the package reads, writes, draws and reports it
 RESULT_CODE = ("nn", "data", "evaluation", "construction.py", "model.py", "numerics.py", "stages")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -78,26 +77,3 @@ def _bare_tree(file: Path) -> str:
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]
     return ast.dump(tree)
-
-
-def git_state(root: Path) -> dict[str, str]:
-    """Return `git_commit` and `git_dirty` of a checkout; no tags where it is none.
-
-    Parameters
-    ----------
-    root : Path
-        The checkout.
-    """
-    commit = _git(root, "rev-parse", "HEAD")
-    if commit is None:
-        return {}
-    return {"git_commit": commit, "git_dirty": "true" if _git(root, "status", "--porcelain") else "false"}
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    """Return what git says, or None where there is no git or no repository."""
-    try:
-        answer = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)  # noqa: S603, S607
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return answer.stdout.strip()
