@@ -35,7 +35,7 @@ def splits(task: str, n_classes: int = 3, n_targets: int = 2) -> Splits:
     targets = np.arange(12) % n_classes if classification else generator.integers(0, 2, (12, n_targets)).astype(float)
     part = Part(features, targets)
     preparation = fit_preparation(part, description, missing="refuse", scaling="none", target_scaling="none")
-    return Splits(part, part, part, description, preparation)
+    return Splits(part, part, part, description, preparation, "data")
 
 
 @pytest.mark.parametrize(

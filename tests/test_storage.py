@@ -30,7 +30,7 @@ PART = Part(FEATURES, np.array([[0.1], [0.2], [0.3]]), np.array([1.0, 0.5, 0.0])
 
 def splits_of(validation=PART):
     preparation = fit_preparation(PART, DESCRIPTION, missing="mean", scaling="standard", target_scaling="minmax")
-    return Splits(PART, validation, PART.take(np.array([1])), DESCRIPTION, preparation)
+    return Splits(PART, validation, PART.take(np.array([1])), DESCRIPTION, preparation, "ab" * 32)
 
 
 def content(folder):
@@ -134,6 +134,7 @@ def test_splits_are_read_as_they_were_written(tmp_path, validation):
     write_splits(tmp_path / "split", splits)
     again = read_splits(tmp_path / "split")
     assert again.description == DESCRIPTION
+    assert again.data_digest == splits.data_digest
     assert again.preparation.to_dict() == splits.preparation.to_dict()
     assert list(again.parts()) == list(splits.parts())
     for name, part in splits.parts().items():

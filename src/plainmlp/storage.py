@@ -7,18 +7,20 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 
-from plainmlp.data.arrays import Array, Dataset, Part, Splits
+from plainmlp.data.arrays import Array, Dataset, Description, Part, Splits
 from plainmlp.data.preparation import Preparation
 from plainmlp.data.records import description_from_dict, description_to_dict
 from plainmlp.errors import InputError
 
 MANIFEST = "manifest.json"
+SPLITS_DIGESTED = 4  # at once in memory, as in a sweep
 _is_flushing = ContextVar("is_flushing", default=True)
 
 
@@ -117,11 +119,27 @@ def digest_arrays(*arrays: Array) -> str:
     return digest.hexdigest()
 
 
+def digest_dataset(dataset: Dataset) -> str:
+    """Return the SHA-256 over the arrays of a data set and what they mean, as hexadecimal digits."""
+    return _digest_parts({"": dataset.rows}, dataset.description)
+
+
+@lru_cache(SPLITS_DIGESTED)
 def digest_splits(splits: Splits) -> str:
-    """Return the SHA-256 over the arrays of every part of a data set, as hexadecimal digits."""
-    parts = splits.parts().values()
-    arrays = [array for part in parts for array in (part.features, part.targets, part.weights) if array is not None]
-    return digest_arrays(*arrays)
+    """Return the SHA-256 over the arrays of every part of a data set and what they mean, as hexadecimal digits.
+
+    The same object is digested once: its arrays never change.
+    """
+    return _digest_parts(splits.parts(), splits.description)
+
+
+def _digest_parts(parts: dict[str, Part], description: Description) -> str:
+    """Return the digest of parts; a category's positions alone would be the same as a column of such numbers."""
+    arrays = {
+        name: digest_arrays(*(array for array in (part.features, part.targets, part.weights) if array is not None))
+        for name, part in parts.items()
+    }
+    return _digest_record({"arrays": arrays, "description": description_to_dict(description)})
 
 
 def write_dataset(folder: Path, dataset: Dataset) -> None:
@@ -160,6 +178,7 @@ def write_splits(folder: Path, splits: Splits) -> None:
     record = {
         "description": description_to_dict(splits.description),
         "preparation": splits.preparation.to_dict(),
+        "data_digest": splits.data_digest,
     }
     _write_folder(folder, {f"{name}_": part for name, part in splits.parts().items()}, record)
 
@@ -180,6 +199,7 @@ def read_splits(folder: Path) -> Splits:
         test=_read_part(folder, manifest, "test_"),
         description=description_from_dict(manifest["description"]),
         preparation=Preparation.from_dict(manifest["preparation"]),
+        data_digest=manifest["data_digest"],
     )
 
 

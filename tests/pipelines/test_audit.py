@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from checkouts import clone, succeed
-from dag import CODE, ROOT, STAGES, STARTED, code_run, listed, outputs
+from dag import CODE, ROOT, STAGES, STARTED, listed, outputs
+from imported import code_run
 
 pytestmark = pytest.mark.slow
 MAIN = [name for name in STAGES if name != "sweep"]  # the sweep runs other scripts, each in a process of its own
@@ -44,7 +45,7 @@ def is_content(path: Path) -> bool:
 def missing(name: str, stage: Stage, read: dict[str, set[str]]) -> list[str]:
     """Return what a stage runs or reads, and does not depend on."""
     scripts = [ROOT / "pipelines" / f"{name}.py", *STARTED.get(name, [])]
-    code = {str(file.relative_to(ROOT)) for script in scripts for file in code_run(script)}
+    code = {str(file.relative_to(ROOT)) for file in code_run(*scripts)}
     own = outputs(stage) | {"params.yaml"} | FREE.get(name, set())
     files = code | {file for file in read["files"] if not is_below(file, own)}
     keys = set() if name == "compose" else read["keys"]  # its output is the whole configuration

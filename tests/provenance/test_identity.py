@@ -1,13 +1,23 @@
+import ast
+import random
 import shutil
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from configurations import DEFAULT
+from configurations import CONF, DEFAULT
+from imported import code_run
 from plainmlp.canonical import canonical
-from plainmlp.config import parse
+from plainmlp.config import compose, parse
+from plainmlp.data.arrays import Column, Dataset, Description, Part, Splits
+from plainmlp.data.preparation import fit_preparation
 from plainmlp.provenance.identity import PACKAGE, RESULT_CODE, digest_code, digest_json, identify_point
+from plainmlp.storage import digest_dataset, digest_splits
 
 CANONICAL = canonical(parse(DEFAULT))
 POINT = identify_point(CANONICAL, "data", None)
@@ -45,6 +55,49 @@ def test_point_is_a_digest_of_data_start_and_configuration():
     assert len({POINT, identify_point(CANONICAL, "other", None), identify_point(CANONICAL, "data", "start")}) == 3
 
 
+@pytest.mark.parametrize("override", ["hydra.verbose=true", "hydra/job_logging=default", "hydra.run.dir=elsewhere"])
+def test_log_level_and_folders_do_not_count(override):
+    assert identify_point(canonical(parse(compose(CONF, [override]))), "data", None) == POINT
+
+
+ROWS = Part(np.array([[0.5, 0.0], [-1.5, 1.0], [0.25, 1.0]]), np.array([0, 1, 1]), np.array([1.0, 0.5, 2.0]))
+MEANING = Description("table", "classification", (Column("x"), Column("y")), ("kind",), ("a", "b"))
+DATASET = Dataset(ROWS, MEANING)
+PREPARATION = fit_preparation(ROWS, MEANING, missing="refuse", scaling="none", target_scaling="none")
+
+
+def point_of_data(dataset: Dataset) -> str:
+    splits = Splits(dataset.rows, None, ROWS, dataset.description, PREPARATION, digest_dataset(dataset))
+    return identify_point(CANONICAL, digest_splits(splits), None)
+
+
+@given(name=st.sampled_from(["features", "targets", "weights"]), place=st.integers(0, 10**6), bit=st.integers(0, 7))
+def test_each_bit_of_the_data_counts(name, place, bit):
+    array = getattr(ROWS, name).copy()
+    view = array.reshape(-1).view(np.uint8)
+    view[place % len(view)] ^= 1 << bit
+    flipped = replace(DATASET, rows=replace(ROWS, **{name: array}))
+    assert digest_dataset(flipped) != digest_dataset(DATASET)
+    assert point_of_data(flipped) != point_of_data(DATASET)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"columns": (Column("x"), Column("y", ("no", "yes")))}, {"class_names": ("b", "a")}, {"task": "multilabel"}],
+)
+def test_what_the_data_means_counts(changes):
+    other = Dataset(ROWS, replace(MEANING, **changes))
+    assert digest_dataset(other) != digest_dataset(DATASET)
+    assert point_of_data(other) != point_of_data(DATASET)
+    assert point_of_data(Dataset(ROWS, replace(MEANING))) == point_of_data(DATASET)
+
+
+def test_dtype_of_the_data_counts():
+    halved = replace(ROWS, features=ROWS.features.astype(np.float32))
+    assert (halved.features == ROWS.features).all()
+    assert point_of_data(replace(DATASET, rows=halved)) != point_of_data(DATASET)
+
+
 def test_order_of_keys_does_not_matter():
     assert identify_point(dict(reversed(CANONICAL.items())), "data", None) == POINT
     assert digest_json({"a": 1, "b": [1.5, None]}) == digest_json({"b": [1.5, None], "a": 1})
@@ -62,17 +115,59 @@ def fresh(package: Path) -> str:
     return digest_code.__wrapped__(package)
 
 
+def result_modules(package: Path) -> list[Path]:
+    parts = [package / name for name in RESULT_CODE]
+    return sorted(path for part in parts for path in (part.rglob("*.py") if part.is_dir() else [part]))
+
+
 def test_code_of_a_copy_is_the_same_code(package):
     assert fresh(package) == digest_code()
 
 
-def test_line_of_code_that_changes_is_noticed(package):
-    before = fresh(package)
-    for name in ("nn/penalty.py", "data/scaling.py", "stages/train.py", "construction.py", "evaluation/metrics.py"):
-        path = package / name
+class Change(ast.NodeTransformer):
+    """Changes one constant or operator of a module; without a number to change it counts them."""
+
+    def __init__(self, number: int = -1) -> None:
+        self.number, self.count = number, 0
+
+    def chosen(self) -> bool:
+        self.count += 1
+        return self.count - 1 == self.number
+
+    def visit_Expr(self, node):
+        return node if isinstance(node.value, ast.Constant) else self.generic_visit(node)  # a docstring
+
+    def visit_Constant(self, node):
+        return ast.Constant(f"not {node.value!r}") if self.chosen() else node
+
+    def visit_BinOp(self, node):
+        self.generic_visit(node)
+        if self.chosen():
+            node.op = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
+        return node
+
+    def visit_Compare(self, node):
+        self.generic_visit(node)
+        if self.chosen():
+            node.ops[0] = ast.Lt() if isinstance(node.ops[0], ast.LtE) else ast.LtE()
+        return node
+
+
+def with_one_change(text: str, place: float) -> str:
+    """Return a module in which one constant or operator is another, that at a place between 0 and 1."""
+    counter = Change()
+    counter.visit(ast.parse(text))
+    if not counter.count:
+        return text + "\nNEW = 1\n"
+    return ast.unparse(Change(int(place * counter.count)).visit(ast.parse(text)))
+
+
+def test_each_line_of_code_that_changes_is_noticed(package):
+    before, place = fresh(package), random.Random(0).random
+    for path in result_modules(package):
         text = path.read_text()
-        path.write_text(text + "\nNEW = 1\n")
-        assert fresh(package) != before, name
+        path.write_text(with_one_change(text, place()))
+        assert fresh(package) != before, path
         path.write_text(text)
     assert fresh(package) == before
 
@@ -86,11 +181,16 @@ def test_new_and_renamed_modules_are_noticed(package):
     assert len(set(digests)) == 3
 
 
-def test_comments_docstrings_and_the_rest_of_the_package_do_not_count(package):
+def test_comments_docstrings_formatting_and_the_rest_of_the_package_do_not_count(package):
     before = fresh(package)
-    for path in [*(package / "nn").glob("*.py"), package / "model.py"]:
+    for path in result_modules(package):
         text = path.read_text()
-        path.write_text("# a comment\n" + text.replace('"""Return ', '"""Give back ') + "\n\n# the end\n")
+        documented = text.replace('"""Return ', '"""Give back ').replace("    Parameters", "    What it takes")
+        path.write_text(f"# a comment\n{documented}\n\n# the end\n")
+    assert fresh(package) == before
+    for path in result_modules(package):
+        path.write_bytes(ast.unparse(ast.parse(path.read_text())).replace("\n", "\r\n").encode())
+    assert fresh(package) == before
     for name in ("tracking/store.py", "terminal.py", "figures/canvas.py"):
         (package / name).write_text("NEW = 1\n")
     assert fresh(package) == before
@@ -105,5 +205,19 @@ def test_docstring_of_any_definition_does_not_count(package, definition):
     assert len(digests) == 2  # an empty body, and a body of `pass`
 
 
-def test_every_part_that_counts_exists():
+# what the stages import and what can change no result all the same
+HARMLESS = {
+    "__init__.py": "is empty",
+    "errors.py": "ends a run",
+    "history.py": "writes and reads what was measured",
+    "storage.py": "writes, and reads what has the digest that was written with it; the arrays' own digest counts",
+    "wording.py": "words the errors",
+}
+
+
+def test_all_code_that_the_stages_run_counts():
+    stages = sorted((PACKAGE / "stages").glob("*.py"))
+    run = {path.relative_to(PACKAGE).as_posix() for path in code_run(*stages) if path.is_relative_to(PACKAGE)}
+    counted = {path.relative_to(PACKAGE).as_posix() for path in result_modules(PACKAGE)}
+    assert run - counted == HARMLESS.keys()
     assert all((PACKAGE / name).exists() for name in RESULT_CODE)

@@ -100,6 +100,8 @@ class Splits:
     description : Description
     preparation : Preparation
         Fitted on the train part.
+    data_digest : str
+        Of the data set that the parts are of, as `plainmlp.storage.digest_dataset` returns it.
     """
 
     train: Part
@@ -107,6 +109,7 @@ class Splits:
     test: Part
     description: Description
     preparation: "Preparation"
+    data_digest: str
 
     def parts(self) -> dict[str, Part]:
         """Return the parts that exist, by name, in the order train, validation, test."""

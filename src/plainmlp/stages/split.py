@@ -4,6 +4,7 @@ from plainmlp.data.arrays import Dataset, Splits
 from plainmlp.data.preparation import fit_preparation
 from plainmlp.data.split import split_rows
 from plainmlp.schema import Missing, SplitSection
+from plainmlp.storage import digest_dataset
 
 
 def split(data: Dataset, split: SplitSection, missing: Missing) -> Splits:
@@ -34,4 +35,4 @@ def split(data: Dataset, split: SplitSection, missing: Missing) -> Splits:
         scaling=split.scaling,
         target_scaling=split.target_scaling,
     )
-    return Splits(*parts, data.description, preparation)
+    return Splits(*parts, data.description, preparation, digest_dataset(data))

@@ -8,7 +8,7 @@ from plainmlp.data.arrays import Splits
 from plainmlp.errors import InputError
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.optimizers import OPTIMIZERS
-from plainmlp.provenance import FREE_KEYS
+from plainmlp.provenance.identity import FREE_KEYS
 from plainmlp.schema import Config
 from plainmlp.sweeps.points import Point
 
