@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from configurations import DEFAULT, changed, refusal
-from plainmlp.canonical import canonical, dump_yaml, read_yaml
+from nested import CONFIGURATIONS, exact
+from plainmlp.canonical import canonical, dump_values, dump_yaml, parse_yaml, read_yaml
 from plainmlp.config import parse
 
 SPELLINGS = [
@@ -97,3 +98,11 @@ def test_unreadable_yaml_is_refused(tmp_path: Path, content: bytes | None, probl
     line = refusal(read_yaml, path)
     assert line.startswith(str(path))
     assert problem in line
+
+
+@settings(max_examples=1000, deadline=None)
+@given(CONFIGURATIONS)
+def test_any_nested_values_come_back_from_yaml_as_they_were(values: dict[str, Any]) -> None:
+    text = dump_values(values)
+    assert exact(parse_yaml(text)) == exact(values)
+    assert exact(parse_yaml(text.encode().decode())) == exact(values)  # through a file

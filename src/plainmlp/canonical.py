@@ -1,6 +1,7 @@
 """A configuration as plain values: the same for all its spellings, written as YAML and read back."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,23 @@ _Dumper.add_implicit_resolver(
 )
 
 
+def _quoted(dumper: _Dumper, text: str) -> Any:
+    """Write a text with escapes where a reader would take a sign in it for a line's end, and fold it."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if _BREAKS.search(text) else None)
+
+
+_BREAKS = re.compile("[\x85\u2028\u2029]")
+_Dumper.add_representer(str, _quoted)
+
+
 def dump_yaml(config: Config) -> str:
     """Return a configuration as YAML that readers of YAML 1.1 and of 1.2 understand alike."""
-    return str(yaml.dump(canonical(config), Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000))
+    return dump_values(canonical(config))
+
+
+def dump_values(values: Mapping[str, Any]) -> str:
+    """Return nested plain values as such YAML; `parse_yaml` returns them as they were, types and all."""
+    return str(yaml.dump(values, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000))
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
