@@ -60,6 +60,14 @@ def test_model_is_written_with_the_same_bytes(model_and_table, tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == (tmp_path / "c").read_bytes()
 
 
+def test_file_names_the_point_that_it_is_the_result_of(model_and_table, tmp_path):
+    model, _ = model_and_table
+    model.save(tmp_path / "model", "ab" * 32)
+    assert load_layers(tmp_path / "model")[1]["point_id"] == "ab" * 32
+    model.save(tmp_path / "model")
+    assert load_layers(tmp_path / "model")[1]["point_id"] is None
+
+
 def test_columns_may_come_in_any_order_and_with_others(model_and_table):
     model, table = model_and_table
     mixed = table.assign(remark="x")[[*reversed(table.columns), "remark"]]

@@ -99,9 +99,17 @@ class Model:
             table.insert(0, "predicted", np.array(names)[outputs.argmax(axis=1)])
         return table
 
-    def save(self, path: Path) -> None:
-        """Write the model to a safetensors file, with a checksum over all it holds."""
-        save_layers(path, self.parameters, self.architecture, self._record())
+    def save(self, path: Path, point_id: str | None = None) -> None:
+        """Write the model to a safetensors file, with a checksum over all it holds.
+
+        Parameters
+        ----------
+        path : Path
+            Replaced whole or not at all.
+        point_id : str, optional
+            Of what the model is the result of, where that is a run; kept in the file under this name.
+        """
+        save_layers(path, self.parameters, self.architecture, {"point_id": point_id, **self._record()})
 
     @classmethod
     def load(cls, path: Path) -> "Model":
