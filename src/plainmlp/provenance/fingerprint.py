@@ -1,0 +1,67 @@
+"""The numerics fingerprint: what of a machine and its libraries can change the last bits of a result."""
+
+import platform
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+CPU_FACTS = Path("/proc/cpuinfo")
+
+
+def numerics_tags(libraries: Iterable[Mapping[str, Any]], dtype: str) -> dict[str, str]:
+    """Return the tags `numerics.*`.
+
+    Parameters
+    ----------
+    libraries : iterable of mapping
+        What threadpoolctl says of the loaded BLAS libraries, asked where the number of threads is the training's.
+    dtype : {"float32", "float64"}
+        Of the parameters.
+
+    Returns
+    -------
+    dict of str to str
+        Library, version, kernel and threads of the BLAS that NumPy uses; the SIMD level of NumPy's own loops; the
+        processor; the versions of NumPy and Python; the platform; the dtype.
+    """
+    ours = _of_numpy(list(libraries))
+    values = {
+        "blas": _each(ours, "internal_api"),
+        "blas_version": _each(ours, "version"),
+        "blas_kernel": _each(ours, "architecture"),
+        "blas_threads": _each(ours, "num_threads"),
+        "simd": _simd_level(),
+        "cpu": _cpu_model(),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "dtype": dtype,
+    }
+    return {f"numerics.{name}": value for name, value in values.items()}
+
+
+def _of_numpy(libraries: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Leave out the copies that other packages bring along; without one of NumPy's own all may be in use."""
+    packages = Path(np.__file__).parents[1]
+    own = [library for library in libraries if Path(library["filepath"]).match(f"{packages}/numpy*/*")]
+    return own or libraries
+
+
+def _each(libraries: Iterable[Mapping[str, Any]], key: str) -> str:
+    return ", ".join(sorted({str(library.get(key)) for library in libraries})) or "none"
+
+
+def _simd_level() -> str:
+    """Return the instruction sets that NumPy was built for and those that it found here, the highest last."""
+    sets = np.show_config(mode="dicts").get("SIMD Extensions", {})
+    return " ".join([*sets.get("baseline", ()), *sets.get("found", ())])
+
+
+def _cpu_model() -> str:
+    """Return the processor's name, as far as the system tells it."""
+    text = CPU_FACTS.read_text(encoding="utf-8", errors="replace") if CPU_FACTS.exists() else ""
+    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return model[1].strip() if model else platform.processor() or platform.machine()
