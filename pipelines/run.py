@@ -26,6 +26,7 @@ def run_alone(config: Config, folder: Path) -> None:
     from plainmlp.history import write_history
     from plainmlp.inputs import found_inputs
     from plainmlp.places import Places
+    from plainmlp.provenance.usage import process_usage
     from plainmlp.recording.evaluation import publish_evaluation, show_results, write_summary
     from plainmlp.recording.training import publish_training, start_run
     from plainmlp.reports import write_evaluation
@@ -50,12 +51,13 @@ def run_alone(config: Config, folder: Path) -> None:
                 watchers=[show, tracked.log_epoch],
                 checkpoint=checkpoints,
             )
-        trained.model.save(places.model)
+        trained.model.save(places.model, tracked.point_id)
         write_history(places.history, trained.history, trained.digests)
         publish_training(tracked, places, trained.model)
         evaluation = evaluate(trained.model, splits, config.seed, config.training.blas_threads)
         write_evaluation(places, trained, splits, evaluation)
         publish_evaluation(tracked, places, trained, splits, evaluation)
+        tracked.log_results(process_usage(), {})
     write_summary(folder / "run.json", tracked, trained.model, evaluation)
     checkpoints.clear()
     show_results(tracked, places, evaluation)

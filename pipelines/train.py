@@ -11,6 +11,7 @@ def main() -> None:
     from plainmlp.history import write_history
     from plainmlp.inputs import INPUTS, linked_inputs
     from plainmlp.places import Places
+    from plainmlp.provenance.usage import process_usage
     from plainmlp.recording.training import publish_training, remember_run, start_run
     from plainmlp.stages.train import train
     from plainmlp.storage import read_splits
@@ -31,9 +32,10 @@ def main() -> None:
                 watchers=[show, run.log_epoch],
                 checkpoint=checkpoints,
             )
-        trained.model.save(places.model)
+        trained.model.save(places.model, run.point_id)
         write_history(places.history, trained.history, trained.digests)
         publish_training(run, places, trained.model)
+        run.log_results(process_usage(), {})
     remember_run(run, ROOT)
     checkpoints.clear()
 

@@ -108,7 +108,7 @@ def test_artifacts_are_the_files_of_the_run(tracked):
         "metrics.json",
         "predictions.csv",
     }
-    assert names == {"model", "figures", *files}
+    assert names == {"model", "figures", "provenance", *files}
     figures = {file.path for file in run.client.list_artifacts(run.run.info.run_id, "figures")}
     assert {"figures/learning_curves.png", "figures/confusion_matrix.png"} <= figures
     stored = artifacts(run)

@@ -72,6 +72,7 @@ def test_evaluation_adds_to_the_run_of_the_training(config, splits, tmp_path, pl
     assert found.info.status == "FINISHED"
     assert found.data.metrics["test_r2"] == 0.5
     assert found.data.tags["weights_digest"] == trained.model.weights_digest
+    assert "training_restored" not in found.data.tags
 
 
 def test_training_from_the_cache_is_recorded_from_its_files(config, splits, tmp_path, places, trained):
@@ -82,7 +83,8 @@ def test_training_from_the_cache_is_recorded_from_its_files(config, splits, tmp_
     assert sorted((point.step, point.value) for point in points) == list(enumerate(trained.history["train_loss"]))
     assert read(config, run).data.tags["weights_digest"] == trained.model.weights_digest
     kept = {file.path for file in MlflowClient(config.tracking.uri).list_artifacts(run.run_id)}
-    assert kept == {"model.safetensors", "config.yaml", "history.csv"}
+    assert kept == {"model.safetensors", "config.yaml", "history.csv", "provenance"}
+    assert read(config, run).data.tags["training_restored"] == "true"
 
 
 def test_forgotten_run_is_not_written_again(config, splits, tmp_path, places, trained, first):

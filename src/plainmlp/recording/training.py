@@ -1,19 +1,22 @@
 """The record of a run from its start to the end of the training, and the way back to it."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from plainmlp.canonical import canonical, dump_yaml
+from plainmlp.canonical import canonical
 from plainmlp.data.arrays import Splits
 from plainmlp.model import Model, Trained
 from plainmlp.places import Places
 from plainmlp.provenance.identity import identify_point
-from plainmlp.provenance.repository import git_state
+from plainmlp.recording.configuration import configuration_tags, recorded_parameters, recorded_text
+from plainmlp.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
 from plainmlp.schema import Config, DatasetSection, TrackingSection
 from plainmlp.storage import digest_file, digest_splits, read_json, write_json
 from plainmlp.tracking.database import tracking_address
-from plainmlp.tracking.parameters import flat_parameters
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import DataInput, Store
+from plainmlp.tracking.tags import RESTORED_TAG
 
 DATA_DIGEST_LENGTH = 36  # MLflow keeps no longer one
 # which run a training began, for the evaluation that follows it; no result, so DVC does not know it
@@ -37,16 +40,43 @@ def start_run(config: Config, splits: Splits, checkout: Path) -> TrackedRun:
         The repository whose code runs.
     """
     sizes = {f"n_{part}": len(rows) for part, rows in splits.parts().items()}
+    text, parameters = recorded_text(config), recorded_parameters(config)
+    tags = provenance_tags(splits, checkout, training_numerics(config.training))
+    tags |= configuration_tags(text.encode(), parameters)
     run = open_store(config.tracking, checkout).start(
         point_of(config, splits),
         run_name(config),
-        flat_parameters(canonical(config)),
-        git_state(checkout),
+        parameters,
+        tags,
         DataInput(_data_name(config.dataset), digest_splits(splits)[:DATA_DIGEST_LENGTH], sizes),
     )
     with run.closing_on_failure():
-        run.log_text(dump_yaml(config), "config.yaml")
+        run.log_text(text, "config.yaml")
+        publish_provenance(run, tags, checkout)
     return run
+
+
+def provenance_tags(splits: Splits, checkout: Path, numerics: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that say what a run comes from.
+
+    Parameters
+    ----------
+    splits : Splits
+    checkout : Path
+        The repository whose code runs.
+    numerics : mapping of str to str
+        The fingerprint of the process that trains.
+    """
+    digests = {"data_digest": splits.data_digest, "split_digest": digest_splits(splits)}
+    return {**read_code(checkout).tags, **numerics, **digests}
+
+
+def publish_provenance(run: TrackedRun, tags: Mapping[str, str], checkout: Path) -> None:
+    """Add the files of its provenance to a run."""
+    with TemporaryDirectory() as folder:
+        write_provenance(Path(folder), read_code(checkout), tags)
+        for path in sorted(Path(folder).iterdir()):
+            run.log_file(path, FOLDER)
 
 
 def run_name(config: Config) -> str:
@@ -92,6 +122,7 @@ def continue_run(config: Config, splits: Splits, checkout: Path, places: Places,
     if run is None:
         run = start_run(config, splits, checkout)
         with run.closing_on_failure():
+            run.log_results({}, {RESTORED_TAG: "true"})
             run.log_history(trained.history)
             publish_training(run, places, trained.model)
     return run

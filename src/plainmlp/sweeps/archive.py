@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from plainmlp.canonical import dump_yaml
 from plainmlp.checkpoints import FOLDER as CHECKPOINTS
 from plainmlp.checkpoints import Checkpoints
 from plainmlp.data.arrays import Splits
@@ -17,6 +16,8 @@ from plainmlp.model import Model, Trained
 from plainmlp.places import Places
 from plainmlp.process import alone
 from plainmlp.provenance.identity import digest_code, digest_json
+from plainmlp.recording.configuration import recorded_text
+from plainmlp.recording.provenance import training_numerics
 from plainmlp.schema import Config, DatasetSection, SplitSection
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split as split_rows
@@ -35,7 +36,8 @@ from plainmlp.storage import (
 FOLDER = Path(".plainmlp") / "archive"  # below a checkout
 CONFIGURATION = "config.yaml"
 TIMING = "timing.json"
-KEPT = (CONFIGURATION, "models/model.safetensors", "reports/history.csv", "reports/metrics.json", TIMING)
+NUMERICS = "numerics.json"  # of the process that trained
+KEPT = (CONFIGURATION, TIMING, NUMERICS, "models/model.safetensors", "reports/history.csv", "reports/metrics.json")
 SPLITS_IN_MEMORY = 4
 
 Metrics = dict[str, dict[str, float]]
@@ -52,11 +54,14 @@ class Kept:
         As in ``reports/metrics.json``: for each part its metrics.
     seconds : float
         The point's share of the time that its stack trained.
+    numerics : dict
+        The fingerprint of the process that trained.
     """
 
     trained: Trained
     metrics: Metrics
     seconds: float
+    numerics: dict[str, str]
 
 
 class Archive:
@@ -106,6 +111,7 @@ class Archive:
             for leftover in folder.parent.glob(f".{point_id}.*"):  # of a process that was killed while it wrote
                 shutil.rmtree(leftover)
             with unflushed(), replace_folder(folder) as temporary:  # a damaged point counts as absent
+                trained.model.save(Places(temporary).model, point_id)
                 _write(Places(temporary), config, trained, metrics, seconds)
 
     def present(self) -> set[str]:
@@ -139,8 +145,8 @@ class Archive:
         """
         places = self.places(point_id)
         trained = Trained(Model.load(places.model), read_history(places.history), read_digests(places.history))
-        timing = read_json(places.root / TIMING)
-        return Kept(trained, read_json(places.metrics), timing["training_seconds"])
+        timing, numerics = read_json(places.root / TIMING), read_json(places.root / NUMERICS)
+        return Kept(trained, read_json(places.metrics), timing["training_seconds"], numerics)
 
     def splits(self, dataset: DatasetSection, split: SplitSection) -> Splits:
         """Return the parted data of a configuration; it is fetched and split once, then read.
@@ -216,13 +222,13 @@ def _digest_path(path: Path) -> dict[str, str]:
 
 
 def _write(places: Places, config: Config, trained: Trained, metrics: Metrics, seconds: float) -> None:
-    """Write the files of a point, and then their digests."""
+    """Write the files of a point beside its model, and then the digests of all."""
     with replace_file(places.root / CONFIGURATION) as temporary:
-        temporary.write_text(dump_yaml(config), encoding="utf-8", newline="\n")
-    trained.model.save(places.model)
+        temporary.write_text(recorded_text(config), encoding="utf-8", newline="\n")
     write_history(places.history, trained.history, trained.digests)
     write_json(places.metrics, metrics)
     write_json(places.root / TIMING, {"training_seconds": seconds})
+    write_json(places.root / NUMERICS, dict(training_numerics(config.training)))
     write_json(places.root / MANIFEST, _digests(places.root))
 
 

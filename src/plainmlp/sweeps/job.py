@@ -8,18 +8,19 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from plainmlp.canonical import canonical
+from plainmlp.data.arrays import Splits
 from plainmlp.errors import TrainingError
 from plainmlp.inputs import found_inputs
-from plainmlp.provenance.repository import git_state
-from plainmlp.recording.training import open_store, point_of, run_name
+from plainmlp.recording.configuration import configuration_tags, recorded_parameters
+from plainmlp.recording.provenance import FOLDER as PROVENANCE
+from plainmlp.recording.provenance import read_code, training_numerics, write_provenance
+from plainmlp.recording.training import open_store, point_of, provenance_tags, run_name
 from plainmlp.reports import flat_metrics
 from plainmlp.schema import Config, TrackingSection
 from plainmlp.sweeps.archive import CONFIGURATION, FOLDER, Archive
 from plainmlp.sweeps.points import Point
 from plainmlp.sweeps.processes import end_with
 from plainmlp.sweeps.workers import as_failure, complete
-from plainmlp.tracking.parameters import flat_parameters
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import FAILURE_TAG
 
@@ -100,6 +101,10 @@ def _train(job: Job) -> None:
             raise failure
 
 
+def _splits(job: Job) -> Splits:
+    return job.archive.splits(job.config.dataset, job.config.split)
+
+
 def record_point(job: Job, checkout: Path) -> None:
     """Record a point that the archive has.
 
@@ -111,14 +116,18 @@ def record_point(job: Job, checkout: Path) -> None:
     """
     kept = job.archive.load(job.point_id)
     model, curves, ended = kept.trained.model, kept.trained.history, time.time()
+    tags = provenance_tags(_splits(job), checkout, kept.numerics)
+    parameters = recorded_parameters(job.config)
     with TemporaryDirectory() as folder:
         _gather(job, Path(folder))
+        tags |= configuration_tags((Path(folder) / CONFIGURATION).read_bytes(), parameters)
+        write_provenance(Path(folder) / PROVENANCE, read_code(checkout), tags)
         job.store.add_child(
             job.parent_run_id,
             job.point_id,
             _name(job),
-            parameters=flat_parameters(canonical(job.config)),
-            tags={"weights_digest": model.weights_digest, **_git_state(checkout)},
+            parameters=parameters,
+            tags={"weights_digest": model.weights_digest, **tags},
             metrics={name: value for name, value in flat_metrics(kept.metrics).items() if name not in curves}
             | {"training_seconds": kept.seconds, "n_parameters": len(model.parameters)},
             curves=curves,
@@ -141,12 +150,13 @@ def record_failure(job: Job, checkout: Path, reason: str, started: float) -> Non
     started : float
         When the job began, as `time.time` has it.
     """
+    tags = provenance_tags(_splits(job), checkout, training_numerics(job.config.training))
     job.store.add_child(
         job.parent_run_id,
         job.point_id,
         _name(job),
-        parameters=flat_parameters(canonical(job.config)),
-        tags={FAILURE_TAG: reason, **_git_state(checkout)},
+        parameters=recorded_parameters(job.config),
+        tags={FAILURE_TAG: reason, **tags},
         metrics={},
         curves={},
         artifacts=None,
@@ -171,11 +181,6 @@ def _gather(job: Job, folder: Path) -> None:
 @cache
 def _archive(root: Path) -> Archive:
     return Archive(root)
-
-
-@cache
-def _git_state(checkout: Path) -> dict[str, str]:
-    return git_state(checkout)
 
 
 @cache

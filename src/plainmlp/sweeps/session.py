@@ -10,8 +10,9 @@ from tempfile import TemporaryDirectory
 from plainmlp.config import quote
 from plainmlp.errors import InputError, TrainingError
 from plainmlp.provenance.identity import digest_json
-from plainmlp.provenance.repository import git_state
-from plainmlp.recording.training import open_store
+from plainmlp.provenance.usage import process_usage
+from plainmlp.recording.provenance import common_numerics, read_code
+from plainmlp.recording.training import open_store, publish_provenance
 from plainmlp.sweeps.archive import FOLDER, Archive
 from plainmlp.sweeps.display import show_leaderboard
 from plainmlp.sweeps.job import LAUNCHER, NAME, PARENT
@@ -61,7 +62,7 @@ def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: P
             results = read_results(store, parent.run_id, settings.sweep.metric)
             failures, board = _failures(results.children, points), build_leaderboard(results)
             _publish(parent, board, folder)
-            parent.log_results(_summary(board, len(points), len(failures)), {})
+            parent.log_results({**_summary(board, len(points), len(failures)), **process_usage()}, {})
     show_leaderboard(board)
     show_places({"leaderboard": folder, "mlflow": parent.page()})
     if failures:
@@ -95,11 +96,13 @@ def _open_parent(store: Store, points: Sequence[Point], checkout: Path) -> Track
     if parent is not None:
         return parent
     name = points[0].config.sweep.name or "sweep"
-    return store.start_parent(
-        f"{name} {sweep_id[:12]}",
-        {"sweep.points": str(len(points))},
-        {SWEEP_TAG: sweep_id, **git_state(checkout)},
+    tags = {**read_code(checkout).tags, **common_numerics(point.config.training for point in points)}
+    parent = store.start_parent(
+        f"{name} {sweep_id[:12]}", {"sweep.points": str(len(points))}, {SWEEP_TAG: sweep_id, **tags}
     )
+    with parent.closing_on_failure():
+        publish_provenance(parent, tags, checkout)
+    return parent
 
 
 def _missing(store: Store, parent: TrackedRun, points: Sequence[Point]) -> list[Point]:

@@ -12,7 +12,7 @@ from plainmlp.history import History, read_history
 from plainmlp.process import is_dead, own_process
 from plainmlp.tracking.database import apply_settings, artifact_location, locked, opening
 from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun, metric_points
-from plainmlp.tracking.tags import FAILURE_TAG, PARENT_TAG, PROCESS_TAG, SWEEP_TAG
+from plainmlp.tracking.tags import COMMIT_TAG, FAILURE_TAG, PARENT_TAG, PROCESS_TAG, SWEEP_TAG
 
 RUNS_AT_ONCE = 1000
 HISTORY = "history.csv"
@@ -225,9 +225,12 @@ class Store:
 
     def _create(self, name: str, tags: Mapping[str, str], start: int | None = None) -> str:
         """Create a run and return its id; its tags go with it, which saves a transaction."""
+        from mlflow.tracking.context.git_context import GitRunContext
         from mlflow.tracking.context.registry import resolve_tags
 
-        every = {**resolve_tags(), PROCESS_TAG: own_process(), **tags}
+        known = resolve_tags(ignore=[GitRunContext])  # type: ignore[list-item]  # `tags` have what git says
+        every = {**known, PROCESS_TAG: own_process(), **tags}
+        every |= {COMMIT_TAG: tags["git_commit"]} if "git_commit" in tags else {}
         return str(self.client.create_run(self.experiment_id, start, every, run_name=name).info.run_id)
 
     def children(self, parent_run_id: str) -> list[Child]:
