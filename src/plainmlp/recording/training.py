@@ -9,6 +9,7 @@ from plainmlp.data.arrays import Splits
 from plainmlp.model import Model, Trained
 from plainmlp.places import Places
 from plainmlp.provenance.identity import identify_point
+from plainmlp.provenance.usage import process_usage
 from plainmlp.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
 from plainmlp.schema import Config, DatasetSection, TrackingSection
@@ -116,13 +117,13 @@ def forget_run(checkout: Path) -> None:
 def continue_run(config: Config, splits: Splits, checkout: Path, places: Places, trained: Trained) -> TrackedRun:
     """Return the run of the training; where nothing was trained, a new run with all that the files hold of it.
 
-    DVC restores a training from its cache without running it.
+    DVC restores a training from its cache without running it; what such a run has spent is the evaluation's.
     """
     run = _noted_run(config, splits, checkout)
     if run is None:
         run = start_run(config, splits, checkout)
         with run.closing_on_failure():
-            run.log_results({}, {RESTORED_TAG: "true"})
+            run.log_results(process_usage(), {RESTORED_TAG: "true"})
             run.log_history(trained.history)
             publish_training(run, places, trained.model)
     return run
