@@ -22,44 +22,29 @@ def run(config: Config, folder: Path) -> None:
 
 def run_alone(config: Config, folder: Path) -> None:
     """Fetch, split, train, evaluate; write all results to the folder and to MLflow."""
-    from plainmlp.checkpoints import FOLDER, Checkpoints
-    from plainmlp.history import write_history
     from plainmlp.inputs import found_inputs
     from plainmlp.places import Places
     from plainmlp.provenance.usage import process_usage
     from plainmlp.recording.evaluation import publish_evaluation, show_results, write_summary
-    from plainmlp.recording.training import publish_training, start_run
+    from plainmlp.recording.tracked import checkpoints_of, train_tracked
+    from plainmlp.recording.training import start_run
     from plainmlp.reports import write_evaluation
     from plainmlp.stages.evaluate import evaluate
     from plainmlp.stages.fetch import fetch
     from plainmlp.stages.split import split
-    from plainmlp.stages.train import train
-    from plainmlp.terminal import show_places, watch_training
+    from plainmlp.terminal import show_places
 
     config = found_inputs(config, ROOT)
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)
     places = Places(folder)
     with start_run(config, splits, ROOT).closing() as tracked:
-        checkpoints = Checkpoints(ROOT / FOLDER, tracked.point_id)
-        with watch_training(config.training.epochs) as show:
-            trained = train(
-                splits,
-                config.seed,
-                config.model,
-                config.optimizer,
-                config.training,
-                watchers=[show, tracked.log_epoch],
-                checkpoint=checkpoints,
-            )
-        trained.model.save(places.model, tracked.point_id)
-        write_history(places.history, trained.history, trained.digests)
-        publish_training(tracked, places, trained.model)
+        trained = train_tracked(config, splits, tracked, places, ROOT)
         evaluation = evaluate(trained.model, splits, config.seed, config.training.blas_threads)
         write_evaluation(places, trained, splits, evaluation)
         publish_evaluation(tracked, places, trained, splits, evaluation)
         tracked.log_results(process_usage(), {})
     write_summary(folder / "run.json", tracked, trained.model, evaluation)
-    checkpoints.clear()
+    checkpoints_of(tracked, ROOT).clear()
     show_results(tracked, places, evaluation)
     show_places({"run_id": tracked.run_id, "weights_digest": trained.model.weights_digest})
 

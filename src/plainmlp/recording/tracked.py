@@ -1,0 +1,49 @@
+"""A training with all that surrounds it: progress on the terminal, curves in MLflow, checkpoints, files."""
+
+from pathlib import Path
+
+from plainmlp.checkpoints import FOLDER, Checkpoints
+from plainmlp.data.arrays import Splits
+from plainmlp.history import write_history
+from plainmlp.model import Trained
+from plainmlp.places import Places
+from plainmlp.recording.training import publish_training
+from plainmlp.schema import Config
+from plainmlp.stages.train import train
+from plainmlp.terminal import watch_training
+from plainmlp.tracking.run import TrackedRun
+
+
+def train_tracked(config: Config, splits: Splits, run: TrackedRun, places: Places, checkout: Path) -> Trained:
+    """Train, from the latest checkpoint where there is one; write model and history, and publish them.
+
+    Parameters
+    ----------
+    config : Config
+    splits : Splits
+    run : TrackedRun
+        Of this configuration and data.
+    places : Places
+        Where the files go.
+    checkout : Path
+        The repository that keeps the checkpoints; `checkpoints_of` finds them for whoever has all results.
+    """
+    with watch_training(config.training.epochs) as show:
+        trained = train(
+            splits,
+            config.seed,
+            config.model,
+            config.optimizer,
+            config.training,
+            watchers=[show, run.log_epoch],
+            checkpoint=checkpoints_of(run, checkout),
+        )
+    trained.model.save(places.model, run.point_id)
+    write_history(places.history, trained.history, trained.digests)
+    publish_training(run, places, trained.model)
+    return trained
+
+
+def checkpoints_of(run: TrackedRun, checkout: Path) -> Checkpoints:
+    """Return the checkpoints of a run's point."""
+    return Checkpoints(checkout / FOLDER, run.point_id)
