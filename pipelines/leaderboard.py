@@ -25,7 +25,7 @@ def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) ->
     from plainmlp.tracking.store import Store
 
     tracking = parse(compose(ROOT / "conf", overrides)).tracking
-    store = Store(tracking_address(tracking, ROOT), tracking.experiment)
+    store = Store(tracking_address(tracking, ROOT), tracking.experiment, wait_seconds=tracking.wait_seconds)
     board = build_leaderboard(read_results(store, run_id, metric))
     write_reports(folder, board)
     write_timings(folder / "timings", board)

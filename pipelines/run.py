@@ -13,11 +13,11 @@ def run(config: Config, folder: Path) -> None:
     """Run a configuration: as a point of a sweep where one has called, else by itself."""
     from plainmlp.sweeps.job import PARENT, run_point
 
-    parent_run_id = os.environ.get(PARENT)
-    if parent_run_id is None:
+    parent = os.environ.get(PARENT)
+    if parent is None:
         run_alone(config, folder)
     else:
-        run_point(config, parent_run_id, ROOT)
+        run_point(config, parent, ROOT)
 
 
 def run_alone(config: Config, folder: Path) -> None:
@@ -46,7 +46,7 @@ def run_alone(config: Config, folder: Path) -> None:
     write_summary(folder / "run.json", tracked, trained.model, evaluation)
     checkpoints_of(tracked, ROOT).clear()
     show_results(tracked, places, evaluation)
-    show_places({"run_id": tracked.run_id, "weights_digest": trained.model.weights_digest})
+    show_places({**tracked.ids(), "weights_digest": trained.model.weights_digest})
 
 
 def main() -> None:

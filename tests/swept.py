@@ -10,7 +10,7 @@ import numpy as np
 
 from plainmlp.sweeps.leaderboard import Leaderboard, build_leaderboard
 from plainmlp.sweeps.results import Failure, Result, Results
-from plainmlp.tracking.store import Child
+from plainmlp.tracking.reading import Child
 
 SIZES = ((), (16,), (64,), (64, 32), (128, 64))
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu")

@@ -1,6 +1,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -163,15 +164,15 @@ def test_run_whose_start_fails_does_not_stay_running(store):
 
 
 def test_resume_finds_the_run_of_the_same_point_only(store, tracked):
-    resumed = store.resume(tracked.run_id, POINT)
+    resumed = store.resume(tracked.record, POINT)
     assert resumed is not None
     resumed.log_results({"test_accuracy": 1.0}, {})
     assert read(store, tracked).data.metrics == {"test_accuracy": 1.0}
-    assert store.resume(tracked.run_id, "f" * 64) is None
-    assert store.resume("0" * 32, POINT) is None
-    assert Store(store.address, "another").resume(tracked.run_id, POINT) is None
+    assert store.resume(tracked.record, "f" * 64) is None
+    assert store.resume(replace(tracked.record, run_id="0" * 32), POINT) is None
+    assert Store(store.address, "another").resume(tracked.record, POINT) is None
     MlflowClient(store.address).delete_run(tracked.run_id)
-    assert store.resume(tracked.run_id, POINT) is None
+    assert store.resume(tracked.record, POINT) is None
 
 
 def test_page_is_the_server_s_or_says_how_to_start_one(store, tracked):
@@ -201,9 +202,8 @@ def test_bad_address_is_refused(bad, tmp_path):
     assert "allowed: sqlite:///" in line
 
 
-def test_server_that_is_away_is_refused(monkeypatch):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    assert refusal(Store, "http://127.0.0.1:9", "e").startswith("tracking.uri = 'http://127.0.0.1:9'")
+def test_server_that_is_away_is_refused_without_an_outbox():
+    assert refusal(Store, "http://127.0.0.1:9", "e", None, 1.0).startswith("tracking.uri = 'http://127.0.0.1:9'")
 
 
 def test_parameters_are_flat_under_their_keys():

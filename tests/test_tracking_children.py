@@ -75,7 +75,7 @@ def test_more_values_than_one_call_takes(store, parent):
 
 
 def test_children_are_those_of_their_parent_on_every_page(store, parent, monkeypatch):
-    monkeypatch.setattr("plainmlp.tracking.store.RUNS_AT_ONCE", 2)
+    monkeypatch.setattr("plainmlp.tracking.reading.RUNS_AT_ONCE", 2)
     other = store.start_parent("another", {}, {})
     add(store, other)
     run_ids = {add(store, parent, f"{n:064d}") for n in range(5)}

@@ -31,6 +31,7 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Text = Annotated[str, Field(min_length=1)]
 Missing = Literal["refuse", "mean", "median"]
+WAIT_SECONDS = 10.0
 Texts = Annotated[tuple[Text, ...], Field(strict=False)]
 
 
@@ -136,6 +137,7 @@ class TrackingSection(Section):
 
     uri: Text | None
     experiment: Text
+    wait_seconds: Positive = WAIT_SECONDS  # earlier runs have no such key
 
 
 class Exclusion(Section):

@@ -28,7 +28,7 @@ def test_counts_and_best_follow_the_archive(archive):
     put(archive, IDS[0], accuracy=0.5)
     put(archive, IDS[1], accuracy=0.25)
     put(archive, "e" * 64, accuracy=0.9)  # of another sweep
-    archive.note_failure(IDS[2])
+    archive.note_failure(IDS[2], "why")
     progress.look()
     assert str(progress).startswith("2 done, 1 failed, 1 left, ")
     assert str(progress).endswith("s to go  best validation_accuracy 0.5")

@@ -30,8 +30,9 @@ def publish_evaluation(
 
 
 def write_summary(path: Path, run: TrackedRun, model: Model, evaluation: Evaluation) -> None:
-    """Write the run's ids and final metrics to a JSON file, for scripts."""
-    ids = {"run_id": run.run_id, "point_id": run.point_id, "weights_digest": model.weights_digest}
+    """Write the run's ids and final metrics to a JSON file, for scripts; there is no run id before MLflow has the run."""
+    ids = {"run_id": run.run_id, "record_id": run.record.record_id, "point_id": run.point_id}
+    ids["weights_digest"] = model.weights_digest
     write_json(path, {**ids, "metrics": final_metrics(evaluation)})
 
 

@@ -1,6 +1,7 @@
 """The record of a run from its start to the end of the training, and the way back to it."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,8 +14,9 @@ from plainmlp.provenance.usage import process_usage
 from plainmlp.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
 from plainmlp.schema import Config, DatasetSection, TrackingSection
-from plainmlp.storage import digest_file, digest_splits, read_json, write_json
+from plainmlp.storage import digest_file, digest_splits, write_json
 from plainmlp.tracking.database import tracking_address
+from plainmlp.tracking.outbox import Outbox, read_record
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import DataInput, Store
 from plainmlp.tracking.tags import RESTORED_TAG
@@ -93,8 +95,9 @@ def _data_name(dataset: DatasetSection) -> str:
 
 
 def open_store(tracking: TrackingSection, checkout: Path) -> Store:
-    """Return the MLflow experiment that a configuration records in."""
-    return Store(tracking_address(tracking, checkout), tracking.experiment)
+    """Return the MLflow experiment that a configuration records in, while that can be reached."""
+    address = tracking_address(tracking, checkout)
+    return Store(address, tracking.experiment, Outbox(checkout), tracking.wait_seconds)
 
 
 def publish_training(run: TrackedRun, places: Places, model: Model) -> None:
@@ -106,7 +109,7 @@ def publish_training(run: TrackedRun, places: Places, model: Model) -> None:
 
 def remember_run(run: TrackedRun, checkout: Path) -> None:
     """Note the run of a training, so that the evaluation that follows in another process adds to it."""
-    write_json(checkout / NOTE, {"run_id": run.run_id, "address": run.address})
+    write_json(checkout / NOTE, asdict(run.record))
 
 
 def forget_run(checkout: Path) -> None:
@@ -133,5 +136,4 @@ def _noted_run(config: Config, splits: Splits, checkout: Path) -> TrackedRun | N
     """Return the run that was noted, where it is in the same store and of the same point."""
     if not (checkout / NOTE).exists():
         return None
-    note, store = read_json(checkout / NOTE), open_store(config.tracking, checkout)
-    return store.resume(note["run_id"], point_of(config, splits)) if note["address"] == store.address else None
+    return open_store(config.tracking, checkout).resume(read_record(checkout / NOTE), point_of(config, splits))

@@ -18,6 +18,7 @@ from plainmlp.process import alone
 from plainmlp.provenance.identity import digest_code, digest_json
 from plainmlp.recording.configuration import recorded_text
 from plainmlp.recording.provenance import training_numerics
+from plainmlp.reports import flat_metrics
 from plainmlp.schema import Config, DatasetSection, SplitSection
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split as split_rows
@@ -62,6 +63,12 @@ class Kept:
     metrics: Metrics
     seconds: float
     numerics: dict[str, str]
+
+    def final_metrics(self) -> dict[str, float]:
+        """Return the metrics in one flat table, such as `test_accuracy`, without those that the history has."""
+        metrics = flat_metrics(self.metrics)
+        own = {name: value for name, value in metrics.items() if name not in self.trained.history}
+        return {**own, "training_seconds": self.seconds, "n_parameters": len(self.trained.model.parameters)}
 
 
 class Archive:
@@ -119,11 +126,10 @@ class Archive:
         folder = self.root / "points"
         return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
 
-    def note_failure(self, point_id: str) -> None:
-        """Note that a point has failed, for whoever waits for it."""
-        folder = self.root / "failed"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / point_id).touch()
+    def note_failure(self, point_id: str, reason: str) -> None:
+        """Note that a point has failed, and why, for whoever waits for it."""
+        with unflushed(), replace_file(self.root / "failed" / point_id) as temporary:
+            temporary.write_text(reason, encoding="utf-8")
 
     def forget_failures(self, point_ids: Iterable[str]) -> None:
         """Remove the notes of points that are tried again."""
@@ -133,7 +139,12 @@ class Archive:
     def failed(self) -> set[str]:
         """Return the ids of the points whose failure was noted."""
         folder = self.root / "failed"
-        return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+
+    def failure(self, point_id: str) -> str | None:
+        """Return why a point has failed, where that was noted."""
+        path = self.root / "failed" / point_id
+        return path.read_text(encoding="utf-8") if path.exists() else None
 
     def load(self, point_id: str) -> Kept:
         """Read a point.

@@ -15,7 +15,6 @@ from plainmlp.recording.configuration import configuration_tags, recorded_parame
 from plainmlp.recording.provenance import FOLDER as PROVENANCE
 from plainmlp.recording.provenance import read_code, training_numerics, write_provenance
 from plainmlp.recording.training import open_store, point_of, provenance_tags, run_name
-from plainmlp.reports import flat_metrics
 from plainmlp.schema import Config, TrackingSection
 from plainmlp.sweeps.archive import CONFIGURATION, FOLDER, Archive
 from plainmlp.sweeps.points import Point
@@ -39,8 +38,8 @@ class Job:
     config : Config
         With absolute paths.
     point_id : str
-    parent_run_id : str
-        The run of its sweep.
+    parent : str
+        The `reference` of the run of its sweep.
     archive : Archive
         Where its files are.
     store : Store
@@ -49,18 +48,19 @@ class Job:
 
     config: Config
     point_id: str
-    parent_run_id: str
+    parent: str
     archive: Archive
     store: Store
 
 
-def run_point(config: Config, parent_run_id: str, checkout: Path) -> None:
+def run_point(config: Config, parent: str, checkout: Path) -> None:
     """Train a point unless the archive has it, and record it below its sweep's run.
 
     Parameters
     ----------
     config : Config
-    parent_run_id : str
+    parent : str
+        The `reference` of the run of its sweep.
     checkout : Path
         Whose archive holds the points.
 
@@ -73,14 +73,15 @@ def run_point(config: Config, parent_run_id: str, checkout: Path) -> None:
     config = found_inputs(config, checkout)
     archive = _archive(checkout / FOLDER)
     point_id = point_of(config, archive.splits(config.dataset, config.split))
-    job = Job(config, point_id, parent_run_id, archive, _store(config.tracking, checkout))
+    job = Job(config, point_id, parent, archive, _store(config.tracking, checkout))
     started = time.time()
     try:
         if not archive.has(point_id):
             _train(job)
     except Exception as error:
-        archive.note_failure(point_id)
-        record_failure(job, checkout, str(as_failure(error)), started)
+        reason = str(as_failure(error))
+        archive.note_failure(point_id, reason)
+        record_failure(job, checkout, reason, started)
         raise
     record_point(job, checkout)
 
@@ -115,7 +116,7 @@ def record_point(job: Job, checkout: Path) -> None:
         The repository whose code runs.
     """
     kept = job.archive.load(job.point_id)
-    model, curves, ended = kept.trained.model, kept.trained.history, time.time()
+    curves, ended = kept.trained.history, time.time()
     tags = provenance_tags(_splits(job), checkout, kept.numerics)
     parameters = recorded_parameters(job.config)
     with TemporaryDirectory() as folder:
@@ -123,13 +124,12 @@ def record_point(job: Job, checkout: Path) -> None:
         tags |= configuration_tags((Path(folder) / CONFIGURATION).read_bytes(), parameters)
         write_provenance(Path(folder) / PROVENANCE, read_code(checkout), tags)
         job.store.add_child(
-            job.parent_run_id,
+            job.parent,
             job.point_id,
             _name(job),
             parameters=parameters,
-            tags={"weights_digest": model.weights_digest, **tags},
-            metrics={name: value for name, value in flat_metrics(kept.metrics).items() if name not in curves}
-            | {"training_seconds": kept.seconds, "n_parameters": len(model.parameters)},
+            tags={"weights_digest": kept.trained.model.weights_digest, **tags},
+            metrics=kept.final_metrics(),
             curves=curves,
             artifacts=Path(folder),
             status="FINISHED",
@@ -152,7 +152,7 @@ def record_failure(job: Job, checkout: Path, reason: str, started: float) -> Non
     """
     tags = provenance_tags(_splits(job), checkout, training_numerics(job.config.training))
     job.store.add_child(
-        job.parent_run_id,
+        job.parent,
         job.point_id,
         _name(job),
         parameters=recorded_parameters(job.config),

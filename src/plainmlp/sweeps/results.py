@@ -1,14 +1,14 @@
-"""The results of a sweep's points, read from MLflow alone: what each was set to, and what it came to."""
+"""The results of a sweep's points: what each was set to, and what it came to."""
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from plainmlp.errors import InputError
 from plainmlp.history import History
-from plainmlp.tracking.store import Child, Store
+from plainmlp.tracking.reading import Child, Reader
 
 SEED = "seed"
 METRIC = "sweep.metric"
@@ -80,12 +80,12 @@ def is_measured(value: float) -> bool:
     return math.isfinite(value) and abs(value) <= LARGEST
 
 
-def read_results(store: Store, parent_run_id: str, metric: str | None = None) -> Results:
-    """Read what the points of a sweep came to.
+def read_results(reader: Reader, parent_run_id: str, metric: str | None = None) -> Results:
+    """Read what the points of a sweep came to, from MLflow alone.
 
     Parameters
     ----------
-    store : Store
+    reader : Reader
     parent_run_id : str
         The sweep's own run.
     metric : str, optional
@@ -97,17 +97,37 @@ def read_results(store: Store, parent_run_id: str, metric: str | None = None) ->
     InputError
         There is no such run, it has no children, or the metric is not of the validation part or was not recorded.
     """
-    children = one_each(store.children(parent_run_id))
+    children = one_each(reader.children(parent_run_id))
     if not children:
         message = f"the run {parent_run_id!r} has no runs below it; a leaderboard needs the run of a sweep"
         raise InputError(message)
+    return judge_all(children, reader.history, metric)
+
+
+def judge_all(children: Sequence[Child], history_of: Callable[[Child], History], metric: str | None) -> Results:
+    """Return what points came to.
+
+    Parameters
+    ----------
+    children : sequence of Child
+        One a point.
+    history_of : callable (child) -> History
+        Called for those that have finished.
+    metric : str, optional
+        As `read_results` takes it.
+
+    Raises
+    ------
+    InputError
+        The metric is not of the validation part or was not recorded.
+    """
     metric = choose_metric(children, configured_metric(children) if metric is None else metric)
     finished, failed = [], []
     for child in children:
         if child.status != FINISHED:
             failed.append(Failure(child, child.failure or f"ended {child.status}"))
             continue
-        result = judge(child, store.history(child), metric)
+        result = judge(child, history_of(child), metric)
         if isinstance(result, Result):
             finished.append(result)
         else:

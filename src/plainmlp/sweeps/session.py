@@ -17,13 +17,14 @@ from plainmlp.sweeps.archive import FOLDER, Archive
 from plainmlp.sweeps.display import show_leaderboard
 from plainmlp.sweeps.job import LAUNCHER, NAME, PARENT
 from plainmlp.sweeps.leaderboard import Leaderboard, build_leaderboard
+from plainmlp.sweeps.outcomes import Outcomes
 from plainmlp.sweeps.points import Point
 from plainmlp.sweeps.progress import show_progress
 from plainmlp.sweeps.reports import write_reports, write_timings
-from plainmlp.sweeps.results import FINISHED, read_results
+from plainmlp.sweeps.results import FINISHED
 from plainmlp.terminal import show_places
 from plainmlp.tracking.run import TrackedRun
-from plainmlp.tracking.store import Child, Store
+from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import SWEEP_TAG
 
 Launch = Callable[[Sequence[Sequence[str]]], object]
@@ -59,14 +60,14 @@ def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: P
         parent = _open_parent(store, points, checkout)
         with parent.closing():
             _launch_all(_missing(store, parent, points), launch, parent, checkout)
-            results = read_results(store, parent.run_id, settings.sweep.metric)
-            failures, board = _failures(results.children, points), build_leaderboard(results)
+            outcomes = Outcomes(points, Archive(checkout / FOLDER), store, store.recorded_children(parent))
+            board = build_leaderboard(outcomes.results(settings.sweep.metric))
             _publish(parent, board, folder)
-            parent.log_results({**_summary(board, len(points), len(failures)), **process_usage()}, {})
+            parent.log_results({**_summary(board, len(points), len(outcomes.failures)), **process_usage()}, {})
     show_leaderboard(board)
     show_places({"leaderboard": folder, "mlflow": parent.page()})
-    if failures:
-        raise TrainingError(_failure_message(points, failures, checkout))
+    if outcomes.failures:
+        raise TrainingError(_failure_message(points, outcomes.failures, checkout))
 
 
 def identify_sweep(points: Sequence[Point]) -> str:
@@ -108,7 +109,7 @@ def _open_parent(store: Store, points: Sequence[Point], checkout: Path) -> Track
 def _missing(store: Store, parent: TrackedRun, points: Sequence[Point]) -> list[Point]:
     """Return the points without a result; the records of earlier attempts at them are moved away."""
     done = set()
-    for child in store.children(parent.run_id):
+    for child in store.recorded_children(parent):
         if child.status == FINISHED:
             done.add(child.point_id)
         else:
@@ -122,7 +123,7 @@ def _launch_all(points: Sequence[Point], launch: Launch, parent: TrackedRun, che
         return
     archive, point_ids = Archive(checkout / FOLDER), [point.point_id for point in points]
     archive.forget_failures(point_ids)
-    given = {PARENT: parent.run_id, LAUNCHER: os.getpid()}
+    given = {PARENT: parent.reference, LAUNCHER: os.getpid()}
     hand_over = [f"+hydra.job.env_set.{name}={quote(str(value))}" for name, value in given.items()]
     common = set.intersection(*(set(point.overrides) for point in points))
     try:
@@ -141,14 +142,6 @@ def _naming(point: Point, common: Collection[str]) -> str:
     own = [override.lstrip("+") for override in point.overrides if override not in common and "$" not in override]
     name = " ".join(f"{key.rpartition('.')[2]}={value}" for key, _, value in (text.partition("=") for text in own))
     return f"+hydra.job.env_set.{NAME}={quote(name)}"
-
-
-def _failures(children: Sequence[Child], points: Sequence[Point]) -> dict[str, str]:
-    """Return why each point has no result that has none, by its id."""
-    finished = {child.point_id for child in children if child.status == FINISHED}
-    reasons = {child.point_id: child.failure for child in children}
-    ids = (point.point_id for point in points if point.point_id not in finished)
-    return {point_id: reasons.get(point_id) or "its job left no record" for point_id in ids}
 
 
 def _publish(parent: TrackedRun, board: Leaderboard, folder: Path) -> None:

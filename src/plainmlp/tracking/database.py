@@ -1,20 +1,23 @@
 """Where runs are recorded: the address of an MLflow store, and how its database is opened and made."""
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from plainmlp.addresses import without_credentials
 from plainmlp.errors import InputError
 from plainmlp.schema import TrackingSection
+from plainmlp.tracking.connection import one_line
 
 SQLITE = "sqlite:///"
 ADDRESSES = "sqlite:///<file>, or the address of an MLflow server or its database"
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # some 15 s for a server that is away, in place of four minutes
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a `Connection` tries again, for as long as it may
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # else every attempt of a database that is locked is a traceback
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
@@ -32,9 +35,15 @@ def tracking_address(tracking: TrackingSection, root: Path) -> str:
     return tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{root / 'mlflow.db'}"
 
 
-def apply_settings() -> None:
-    """Make MLflow quiet, and soon done with a server that is away; it reads this when it is imported."""
-    for name, value in SETTINGS.items():
+def apply_settings(wait_seconds: float) -> None:
+    """Make MLflow quiet, and soon done with a server that is away; it reads this when it is imported.
+
+    Parameters
+    ----------
+    wait_seconds : float
+        How long a server may say nothing.
+    """
+    for name, value in {**SETTINGS, "MLFLOW_HTTP_REQUEST_TIMEOUT": str(math.ceil(wait_seconds))}.items():
         os.environ.setdefault(name, value)
 
 
@@ -47,9 +56,13 @@ def opening(address: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        message = f"tracking.uri = {address!r}: MLflow cannot record there ({reason}); allowed: {ADDRESSES}"
-        raise InputError(message) from error
+        raise refusal(address, one_line(error)) from error
+
+
+def refusal(address: str, reason: str) -> InputError:
+    """Return the error that says that nothing can be recorded at an address, and why."""
+    place = without_credentials(address)
+    return InputError(f"tracking.uri = {place!r}: MLflow cannot record there ({reason}); allowed: {ADDRESSES}")
 
 
 @contextmanager
@@ -89,3 +102,9 @@ def artifact_location(address: str, experiment: str) -> str | None:
     """Return where artifacts go: beside a database that is a file, else where the server says."""
     database = database_file(address)
     return None if database is None else (database.parent / "mlruns" / experiment).as_uri()
+
+
+def shown_address(address: str) -> str:
+    """Return an address as it may be kept, the same from every folder: without credentials, a file's path whole."""
+    database = database_file(address)
+    return without_credentials(address) if database is None else f"{SQLITE}{database}"

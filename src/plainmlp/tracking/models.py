@@ -1,9 +1,53 @@
 """A trained model as MLflow keeps it: a folder that `mlflow.pyfunc.load_model` loads."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+PACKAGE = Path(__file__).parents[1]
+RECORD = "MLmodel"  # MLflow's name of the file that says what a model is, and of which run
+
+
+def pack_model(folder: Path, run_id: str, path: Path, example: "DataFrame", answers: "DataFrame") -> dict[str, Any]:
+    """Write a model as a folder that `mlflow.pyfunc.load_model` loads; return how MLflow lists it.
+
+    Parameters
+    ----------
+    folder : Path
+        Must not exist; its name is that of the artifact.
+    run_id : str
+        Of the run that the model belongs to.
+    path : Path
+        The file that `Model.save` wrote.
+    example : DataFrame
+        Some rows of raw features.
+    answers : DataFrame
+        What the model says of them.
+    """
+    from mlflow import pyfunc
+    from mlflow.models import Model
+
+    record = Model(folder.name, run_id)
+    pyfunc.save_model(
+        str(folder),
+        loader_module="plainmlp.serving",
+        data_path=str(path),
+        code_paths=[str(PACKAGE)],
+        mlflow_model=record,
+        signature=signature(example, answers),
+        input_example=example,
+        pip_requirements=serving_requirements(),
+    )
+    return dict(record.get_tags_dict())
+
+
+def rename_run(folder: Path, record_id: str, run_id: str) -> None:
+    """Name the run in a packed model, which named a record as long as there was no run."""
+    path = folder / RECORD
+    if path.is_file():
+        path.write_text(path.read_text(encoding="utf-8").replace(record_id, run_id), encoding="utf-8")
 
 
 def signature(example: "DataFrame", answers: "DataFrame") -> Any:

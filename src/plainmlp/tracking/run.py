@@ -7,20 +7,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from plainmlp.tracking.models import serving_requirements, signature
+from plainmlp.addresses import without_credentials
+from plainmlp.tracking.journal import Journal
+from plainmlp.tracking.models import pack_model
+from plainmlp.tracking.operations import Point, end, log_files, log_values, metric_points
+from plainmlp.tracking.outbox import Record
 from plainmlp.tracking.parameters import LONGEST_PARAMETER
 from plainmlp.tracking.tags import FAILURE_TAG, MODEL_TAG
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from pandas import DataFrame
 
 METRICS_AT_ONCE = 1000  # MLflow refuses more in one call
 WORKFLOW = "workflowType=machine_learning"  # MLflow's pages are about language models otherwise
 MODEL_FOLDER = "model"
-PACKAGE = Path(__file__).parents[1]
 
 
 class TrackedRun:
@@ -28,34 +30,55 @@ class TrackedRun:
 
     Parameters
     ----------
-    client : MlflowClient
+    journal : Journal
+        Takes in what happens to the run, wherever that goes.
     address : str
-        Of the store that the client talks to.
-    experiment_id, run_id, point_id : str
+        Of the store.
+    experiment_id, point_id : str
     """
 
-    def __init__(self, client: "MlflowClient", address: str, experiment_id: str, run_id: str, point_id: str) -> None:
-        self.run_id, self.point_id, self.address = run_id, point_id, address
-        self._client, self._experiment_id = client, experiment_id
-        self._waiting: list[Any] = []
+    def __init__(self, journal: Journal, address: str, experiment_id: str, point_id: str) -> None:
+        self.point_id, self.address = point_id, address
+        self._journal, self._experiment_id = journal, experiment_id
+        self._waiting: list[Point] = []
         self._started = time.perf_counter()
         self._flushed, self._pause = self._started, 1.0
 
+    @property
+    def record(self) -> Record:
+        """Return what the run is made from."""
+        return self._journal.record
+
+    @property
+    def run_id(self) -> str | None:
+        """Return the id of the run in MLflow, where it has reached that."""
+        return self.record.run_id
+
+    @property
+    def reference(self) -> str:
+        """Return the id by which runs below this one name it: its own, or that of its record."""
+        return self.run_id or self.record.record_id
+
+    def ids(self) -> dict[str, str]:
+        """Return the id of the run, or that of the record from which it will be made."""
+        return {"record_id" if self.run_id is None else "run_id": self.reference}
+
     def page(self) -> str:
-        """Return where to look at the run: its page, or how to start the server that has it."""
+        """Return where to look at the run: its page, how to start the server that has it, or how to publish it."""
+        if self._journal.is_kept and self._journal.outbox is not None:
+            return f"{self._journal.outbox.folder / self.record.record_id} until: {self._journal.outbox.command}"
         page = f"#/experiments/{self._experiment_id}/runs/{self.run_id}?{WORKFLOW}"
-        if self.address.startswith("http"):
-            return f"{self.address.rstrip('/')}/{page}"
-        return f"http://127.0.0.1:5000/{page} after: mlflow ui --backend-store-uri {shlex.quote(self.address)}"
+        address = without_credentials(self.address)
+        if address.startswith("http"):
+            return f"{address.rstrip('/')}/{page}"
+        return f"http://127.0.0.1:5000/{page} after: mlflow ui --backend-store-uri {shlex.quote(address)}"
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Take in the metrics of an epoch; they are sent at most once a second, many at a time."""
-        from mlflow.entities import Metric
-
         now = time.perf_counter()
         values = {**metrics, "training_seconds": now - self._started}
         stamp = int(time.time() * 1000)
-        self._waiting += [Metric(name, value, stamp, epoch) for name, value in values.items()]
+        self._waiting += [(name, value, stamp, epoch) for name, value in values.items()]
         if now - self._flushed > self._pause:
             self.flush()
 
@@ -63,7 +86,7 @@ class TrackedRun:
         """Send what is waiting; the slower that is, the longer the next pause, so that training goes on."""
         start = time.perf_counter()
         for first in range(0, len(self._waiting), METRICS_AT_ONCE):
-            self._client.log_batch(self.run_id, metrics=self._waiting[first : first + METRICS_AT_ONCE])
+            self._journal.write(log_values(self._waiting[first : first + METRICS_AT_ONCE]))
         self._waiting = []
         self._flushed = time.perf_counter()
         self._pause = max(1.0, 20 * (self._flushed - start))
@@ -75,22 +98,19 @@ class TrackedRun:
 
     def log_results(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
         """Send final metrics and tags."""
-        from mlflow.entities import Metric, RunTag
-
-        stamp = int(time.time() * 1000)
-        self._client.log_batch(
-            self.run_id,
-            metrics=[Metric(name, value, stamp, 0) for name, value in metrics.items()],
-            tags=[RunTag(key, value) for key, value in tags.items()],
-        )
+        points = metric_points({name: [value] for name, value in metrics.items()}, int(time.time() * 1000))
+        self._journal.write(log_values(points, tags=tags))
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
-        """Keep a file among the run's artifacts."""
-        self._client.log_artifact(self.run_id, str(path), folder)
+        """Keep a file, or the content of a folder, among the run's artifacts."""
+        self._journal.write(log_files(folder), path)
 
     def log_text(self, text: str, name: str) -> None:
         """Keep a text as a file among the run's artifacts."""
-        self._client.log_text(self.run_id, text, name)
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            path.write_text(text, encoding="utf-8", newline="\n")
+            self.log_file(path)
 
     def log_model(self, path: Path, example: "DataFrame", answers: "DataFrame") -> None:
         """Keep a model that `mlflow.pyfunc.load_model` loads from the run's artifact `model`.
@@ -104,28 +124,16 @@ class TrackedRun:
         answers : DataFrame
             What the model says of them.
         """
-        from mlflow import pyfunc
-        from mlflow.models import Model
-
-        record = Model(MODEL_FOLDER, self.run_id)
-        with TemporaryDirectory() as folder:
-            pyfunc.save_model(
-                f"{folder}/{MODEL_FOLDER}",
-                loader_module="plainmlp.serving",
-                data_path=str(path),
-                code_paths=[str(PACKAGE)],
-                mlflow_model=record,
-                signature=signature(example, answers),
-                input_example=example,
-                pip_requirements=serving_requirements(),
-            )
-            self._client.log_artifacts(self.run_id, f"{folder}/{MODEL_FOLDER}", MODEL_FOLDER)
-        self._client.set_tag(self.run_id, MODEL_TAG, json.dumps([record.get_tags_dict()]))
+        with TemporaryDirectory() as temporary:
+            folder = Path(temporary) / MODEL_FOLDER
+            listed = pack_model(folder, self.reference, path, example, answers)
+            self.log_file(folder, MODEL_FOLDER)
+        self.log_results({}, {MODEL_TAG: json.dumps([listed])})
 
     def end(self, status: str) -> None:
         """Send what is waiting and close the run as FINISHED, FAILED or KILLED."""
         self.flush()
-        self._client.set_terminated(self.run_id, status)
+        self._journal.write(end(status, int(time.time() * 1000)))
 
     @contextmanager
     def closing(self) -> Iterator["TrackedRun"]:
@@ -140,13 +148,6 @@ class TrackedRun:
         try:
             yield
         except BaseException as error:
-            self._client.set_tag(self.run_id, FAILURE_TAG, f"{type(error).__name__}: {error}"[:LONGEST_PARAMETER])
+            self.log_results({}, {FAILURE_TAG: f"{type(error).__name__}: {error}"[:LONGEST_PARAMETER]})
             self.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
-
-
-def metric_points(curves: Mapping[str, Sequence[float]], stamp: int) -> list[Any]:
-    """Return every value of every curve as MLflow takes them."""
-    from mlflow.entities import Metric
-
-    return [Metric(name, value, stamp, epoch) for name, values in curves.items() for epoch, value in enumerate(values)]

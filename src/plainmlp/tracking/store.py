@@ -1,21 +1,26 @@
 """An MLflow experiment: its runs, made, found and read."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING
 
 from plainmlp.errors import InputError
-from plainmlp.history import History, read_history
 from plainmlp.process import is_dead, own_process
-from plainmlp.tracking.database import apply_settings, artifact_location, locked, opening
-from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun, metric_points
-from plainmlp.tracking.tags import COMMIT_TAG, FAILURE_TAG, PARENT_TAG, PROCESS_TAG, SWEEP_TAG
+from plainmlp.schema import WAIT_SECONDS
+from plainmlp.tracking.connection import AwayError, connect
+from plainmlp.tracking.database import apply_settings, artifact_location, locked, opening, refusal, shown_address
+from plainmlp.tracking.journal import Journal
+from plainmlp.tracking.operations import begin_again, end, log_values, metric_points, use_data
+from plainmlp.tracking.outbox import PREFIX, Outbox, Record, new_record_id
+from plainmlp.tracking.reading import Child, Reader, kept_children
+from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun
+from plainmlp.tracking.tags import COMMIT_TAG, FAILURE_TAG, PARENT_TAG, POINT_TAG, PROCESS_TAG, SWEEP_TAG
 
-RUNS_AT_ONCE = 1000
-HISTORY = "history.csv"
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 
 @dataclass(frozen=True)
@@ -27,31 +32,7 @@ class DataInput:
     profile: Mapping[str, int]
 
 
-@dataclass(frozen=True)
-class Child:
-    """A run below another, as MLflow has it.
-
-    Parameters
-    ----------
-    run_id, point_id, status : str
-    parameters, metrics : mapping
-        A metric that is a curve has its last value.
-    artifacts : str
-        The address of its files.
-    failure : str
-        Why it failed, where it did.
-    """
-
-    run_id: str
-    point_id: str
-    status: str
-    parameters: Mapping[str, str]
-    metrics: Mapping[str, float]
-    artifacts: str
-    failure: str
-
-
-class Store:
+class Store(Reader):
     """An MLflow experiment that runs are recorded in.
 
     Parameters
@@ -60,49 +41,58 @@ class Store:
         As `tracking_address` returns it.
     experiment : str
         Made where it does not exist.
+    outbox : Outbox, optional
+        Takes in what cannot be sent; without one, a store that cannot be reached is refused.
+    wait_seconds : float
+        How long this process waits for the store, in all.
 
     Raises
     ------
     InputError
-        MLflow cannot be reached at the address, or the experiment has been deleted.
+        MLflow cannot record at the address, or the experiment has been deleted.
     """
 
-    def __init__(self, address: str, experiment: str) -> None:
-        self.address = address
-        apply_settings()
+    def __init__(
+        self, address: str, experiment: str, outbox: Outbox | None = None, wait_seconds: float = WAIT_SECONDS
+    ) -> None:
+        super().__init__(connect(address, wait_seconds, is_limited=outbox is not None))
+        apply_settings(wait_seconds)
+        self.experiment, self.experiment_id = experiment, ""
+        self._outbox = outbox
+        try:
+            with opening(address):
+                self._open()
+        except AwayError as error:
+            if outbox is None:
+                raise refusal(address, str(error)) from error
+
+    def _open(self) -> None:
+        with locked(self.address):  # the client makes the database
+            self.client = self.connection.open(self._make_client)
+            self.experiment_id = self.connection.open(self._find)
+            self.connection.open(self.close_abandoned)
+
+    def _make_client(self) -> "MlflowClient":
         from mlflow import MlflowClient
 
-        with opening(address), locked(address):  # the client makes the database
-            self.client = MlflowClient(address)
-            self.experiment_id = self._find(experiment)
-            self._close_abandoned()
+        return MlflowClient(self.address)
 
-    def _close_abandoned(self) -> None:
+    def close_abandoned(self) -> None:
         """End the runs whose process was killed, so that none looks as if it were still running."""
-        for run in self._search("attributes.status = 'RUNNING'"):
+        for run in self.search("attributes.status = 'RUNNING'", self.experiment_id):
             if PROCESS_TAG in run.data.tags and is_dead(run.data.tags[PROCESS_TAG]):
                 self.client.set_tag(run.info.run_id, FAILURE_TAG, "its process was killed")
                 self.client.set_terminated(run.info.run_id, "KILLED")
 
-    def _search(self, condition: str, experiment_id: str | None = None) -> Iterator[Any]:
-        """Yield the runs that meet a condition, of this experiment unless another is named."""
-        token: str | None = ""
-        while token is not None:
-            page = self.client.search_runs(
-                [experiment_id or self.experiment_id], condition, max_results=RUNS_AT_ONCE, page_token=token
-            )
-            yield from page
-            token = page.token or None
-
-    def _find(self, experiment: str) -> str:
+    def _find(self) -> str:
         """Return the id of the experiment, which is made where it does not exist."""
-        found = self.client.get_experiment_by_name(experiment)
+        found = self.client.get_experiment_by_name(self.experiment)
         if found is None:
-            place = artifact_location(self.address, experiment)
-            return str(self.client.create_experiment(experiment, place))
+            place = artifact_location(self.address, self.experiment)
+            return str(self.client.create_experiment(self.experiment, place))
         if found.lifecycle_stage == "deleted":
             message = (
-                f"tracking.experiment = {experiment!r} was deleted in MLflow; restore it there "
+                f"tracking.experiment = {self.experiment!r} was deleted in MLflow; restore it there "
                 f"(mlflow experiments restore -x {found.experiment_id}) or choose another name"
             )
             raise InputError(message)
@@ -122,60 +112,66 @@ class Store:
         parameters, tags : mapping of str to str
         data : DataInput
         """
-        from mlflow.entities import Dataset, DatasetInput, InputTag, Param
-
-        run_id = self._create(f"{name} {point_id[:12]}", {"point_id": point_id, **tags})
-        run = self._run(run_id, point_id)
-        entity = Dataset(
-            data.name, data.digest, "code", json.dumps({"dataset": data.name}), profile=json.dumps(dict(data.profile))
-        )
+        record = self._record(f"{name} {point_id[:12]}", {POINT_TAG: point_id, **tags}, new_record_id(), time.time())
+        journal = self.journal(record)
+        journal.begin()
+        run = self._tracked(journal)
         with run.closing_on_failure():
-            self.client.log_inputs(run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
-            self.client.log_batch(run_id, params=[Param(key, value) for key, value in parameters.items()])
+            journal.write(use_data(data.name, data.digest, data.profile))
+            journal.write(log_values(parameters=parameters))
         return run
 
-    def _run(self, run_id: str, point_id: str) -> TrackedRun:
-        return TrackedRun(self.client, self.address, self.experiment_id, run_id, point_id)
+    def resume(self, record: Record, point_id: str) -> TrackedRun | None:
+        """Return a run of this experiment to add to, or None where there is none of this point any more.
 
-    def resume(self, run_id: str, point_id: str) -> TrackedRun | None:
-        """Return a run of this experiment to add to, or None where there is none of this point any more."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            run = self.client.get_run(run_id)
-        except MlflowException:
+        Parameters
+        ----------
+        record : Record
+            Of the run, which may wait in the outbox, or have been sent since.
+        point_id : str
+        """
+        wanted = (shown_address(self.address), self.experiment, point_id)
+        if wanted != (record.address, record.experiment, record.tags.get(POINT_TAG)):
             return None
-        found = (run.info.experiment_id, run.info.lifecycle_stage, run.data.tags.get("point_id"))
-        return self._run(run_id, point_id) if found == (self.experiment_id, "active", point_id) else None
-
-    def resume_parent(self, sweep_id: str) -> TrackedRun | None:
-        """Return the run of a sweep that was started before, running again, or None where there is none."""
-        found = next(self._search(f"tags.`{SWEEP_TAG}` = '{sweep_id}'"), None)
-        if found is None:
-            return None
-        self.client.update_run(found.info.run_id, status="RUNNING")
-        if FAILURE_TAG in found.data.tags:  # of an earlier attempt
-            self.client.delete_tag(found.info.run_id, FAILURE_TAG)
-        self.client.set_tag(found.info.run_id, PROCESS_TAG, own_process())
-        return self._run(found.info.run_id, "")
-
-    def drop(self, run_id: str) -> None:
-        """Move a run to MLflow's deleted ones."""
-        self.client.delete_run(run_id)
+        journal = self.journal(record)
+        return self._tracked(journal) if journal.resume() else None
 
     def start_parent(self, name: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> TrackedRun:
         """Start a run that others are to be shown below; it computes no point itself."""
-        from mlflow.entities import Param
-
-        run_id = self._create(name, tags)
-        run = self._run(run_id, "")
+        journal = self.journal(self._record(name, tags, new_record_id(tags.get(SWEEP_TAG)), time.time()))
+        journal.begin()
+        run = self._tracked(journal)
         with run.closing_on_failure():
-            self.client.log_batch(run_id, params=[Param(key, value) for key, value in parameters.items()])
+            if journal.is_kept:  # MLflow may have it, from a time when it could be reached
+                journal.write(begin_again())
+            journal.write(log_values(parameters=parameters))
         return run
+
+    def resume_parent(self, sweep_id: str) -> TrackedRun | None:
+        """Return the run of a sweep that was started before, running again, or None where none is known."""
+        record = self._record_of_sweep(sweep_id)
+        if record is None:
+            return None
+        journal = self.journal(record)
+        journal.write(begin_again())
+        return self._tracked(journal)
+
+    def _record_of_sweep(self, sweep_id: str) -> Record | None:
+        record_id = new_record_id(sweep_id)
+        if self._outbox is not None and self._outbox.holds(record_id):
+            return self._outbox.record(record_id)
+        try:
+            found = next(self.search(f"tags.`{SWEEP_TAG}` = '{sweep_id}'", self.experiment_id), None)
+        except AwayError:  # as the run that is started in its place will say
+            return None
+        if found is None:
+            return None
+        record = self._record(found.info.run_name, {SWEEP_TAG: sweep_id}, record_id, found.info.start_time / 1000)
+        return replace(record, run_id=found.info.run_id)
 
     def add_child(
         self,
-        parent_run_id: str,
+        parent: str,
         point_id: str,
         name: str,
         *,
@@ -192,7 +188,8 @@ class Store:
 
         Parameters
         ----------
-        parent_run_id : str
+        parent : str
+            The `reference` of the run above it.
         point_id, name, parameters, tags
             As in `start`.
         metrics : mapping of str to float
@@ -206,97 +203,51 @@ class Store:
         started, ended : float
             In seconds, as `time.time` has them.
         """
-        from mlflow.entities import Param
-
-        start, end = int(started * 1000), int(ended * 1000)
-        marks = {"point_id": point_id, PARENT_TAG: parent_run_id, **tags}
-        run_id = self._create(f"{name} {point_id[:12]}", marks, start)
-        values = metric_points({**{name: [value] for name, value in metrics.items()}, **curves}, end)
+        marks = {POINT_TAG: point_id, PARENT_TAG: parent, **tags}
+        record = self._record(f"{name} {point_id[:12]}", marks, new_record_id(), started)
+        journal = self.journal(record, is_kept=parent.startswith(PREFIX))
+        journal.begin()
+        stamp = int(ended * 1000)
+        values = metric_points({**{name: [value] for name, value in metrics.items()}, **curves}, stamp)
         first = METRICS_AT_ONCE - len(parameters)
-        with self._run(run_id, point_id).closing_on_failure():
+        run = self._tracked(journal)
+        with run.closing_on_failure():
             if artifacts is not None:  # before the rest: MLflow reads all that a run has to find its folder
-                self.client.log_artifacts(run_id, str(artifacts))
-            params = [Param(key, value) for key, value in parameters.items()]
-            self.client.log_batch(run_id, metrics=values[:first], params=params)
+                run.log_file(artifacts)
+            journal.write(log_values(values[:first], parameters))
             for position in range(first, len(values), METRICS_AT_ONCE):
-                self.client.log_batch(run_id, metrics=values[position : position + METRICS_AT_ONCE])
-            self.client.set_terminated(run_id, status, end)
-        return run_id
+                journal.write(log_values(values[position : position + METRICS_AT_ONCE]))
+            journal.write(end(status, stamp))
+        return run.reference
 
-    def _create(self, name: str, tags: Mapping[str, str], start: int | None = None) -> str:
-        """Create a run and return its id; its tags go with it, which saves a transaction."""
+    def recorded_children(self, parent: TrackedRun) -> list[Child]:
+        """Return the runs below another: those of the outbox, and those of MLflow where that can be reached."""
+        kept = [] if self._outbox is None else kept_children(self._outbox, {parent.reference, parent.record.record_id})
+        with suppress(AwayError):  # what MLflow holds of them beside is sorted out when they are published
+            return kept + ([] if parent.run_id is None else self.sent_children(parent.run_id))
+        return kept
+
+    def drop(self, run_id: str) -> None:
+        """Move a run to MLflow's deleted ones, or remove a record from the outbox."""
+        if run_id.startswith(PREFIX) and self._outbox is not None:
+            self._outbox.remove(run_id)
+            return
+        with suppress(AwayError):  # it goes when the run that takes its place is published
+            self.connection.call(lambda: self.client.delete_run(run_id))
+
+    def _record(self, name: str, tags: Mapping[str, str], record_id: str, started: float) -> Record:
+        """Return what a run of this experiment is made from."""
         from mlflow.tracking.context.git_context import GitRunContext
         from mlflow.tracking.context.registry import resolve_tags
 
         known = resolve_tags(ignore=[GitRunContext])  # type: ignore[list-item]  # `tags` have what git says
         every = {**known, PROCESS_TAG: own_process(), **tags}
         every |= {COMMIT_TAG: tags["git_commit"]} if "git_commit" in tags else {}
-        return str(self.client.create_run(self.experiment_id, start, every, run_name=name).info.run_id)
+        return Record(record_id, shown_address(self.address), self.experiment, name, every, int(started * 1000))
 
-    def children(self, parent_run_id: str) -> list[Child]:
-        """Return the runs below another, of whichever experiment that is.
+    def journal(self, record: Record, *, is_kept: bool = False) -> Journal:
+        """Return what takes in the things that happen to a run of this experiment."""
+        return Journal(self.client, self.experiment_id, self.connection, self._outbox, record, is_kept=is_kept)
 
-        Raises
-        ------
-        InputError
-            There is no run of this id.
-        """
-        from mlflow.exceptions import MlflowException
-
-        try:
-            experiment = self.client.get_run(parent_run_id).info.experiment_id
-        except MlflowException as error:
-            message = f"{parent_run_id!r} is no run in {self.address}"
-            raise InputError(message) from error
-        return [_child(run) for run in self._search(f"tags.`{PARENT_TAG}` = '{parent_run_id}'", experiment)]
-
-    def read_artifact(self, run_id: str, name: str) -> str:
-        """Return the text of one of a run's files.
-
-        Raises
-        ------
-        InputError
-            There is no such run, or it has no such file.
-        """
-        from mlflow.exceptions import MlflowException
-
-        try:
-            with TemporaryDirectory() as folder:
-                return Path(self.client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
-        except (MlflowException, OSError) as error:
-            message = f"run={run_id}: there is no such run with a file {name} in {self.address} ({error})"
-            raise InputError(message) from error
-
-    def history(self, child: Child) -> History:
-        """Return the history of a child, from its artifacts: MLflow takes longer for each single curve.
-
-        Raises
-        ------
-        InputError
-            Its history.csv is missing or damaged.
-        """
-        from mlflow.artifacts import download_artifacts
-        from mlflow.exceptions import MlflowException
-
-        place = f"{child.artifacts}/{HISTORY}"
-        try:
-            with TemporaryDirectory() as folder:
-                return read_history(
-                    Path(download_artifacts(artifact_uri=place, dst_path=folder, tracking_uri=self.address))
-                )
-        except (MlflowException, OSError) as error:
-            message = f"{place}: cannot be read ({str(error).splitlines()[0]})"
-            raise InputError(message) from error
-
-
-def _child(run: Any) -> Child:
-    tags, data = run.data.tags, run.data
-    return Child(
-        run.info.run_id,
-        tags.get("point_id", ""),
-        run.info.status,
-        dict(data.params),
-        dict(data.metrics),
-        run.info.artifact_uri,
-        tags.get(FAILURE_TAG, ""),
-    )
+    def _tracked(self, journal: Journal) -> TrackedRun:
+        return TrackedRun(journal, self.address, self.experiment_id, journal.record.tags.get(POINT_TAG, ""))

@@ -2,9 +2,11 @@
 
 PROCESS_TAG = "plainmlp.process"  # who writes a run, to tell one that goes on from one whose process was killed
 FAILURE_TAG = "failure"  # why a run failed
+POINT_TAG = "point_id"
 SWEEP_TAG = "sweep_id"
 PARENT_TAG = "mlflow.parentRunId"  # by which MLflow's pages show a run below another
 MODEL_TAG = "mlflow.log-model.history"  # where MLflow's pages look for the models of a run
 SHORTENED_TAG = "parameters_shortened"  # which parameters MLflow does not hold whole
 COMMIT_TAG = "mlflow.source.git.commit"  # by which MLflow's pages show the version of the code
 RESTORED_TAG = "training_restored"  # DVC had the model: another process trained it, perhaps on another machine
+RECORD_TAG = "plainmlp.record"  # which record of the outbox a run was made from, or would have been
