@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from functools import cache
 from threading import Thread
 from typing import TypeVar
@@ -136,13 +136,11 @@ def within(seconds: float, function: Callable[[], Answer]) -> Answer:
             answer.set_exception(error)
 
     Thread(target=work, daemon=True).start()
-    try:
-        return answer.result(seconds)
-    except TimeoutError as error:
-        if answer.done():  # the function's own
-            raise
+    wait([answer], seconds)
+    if not answer.done():
         message = f"no answer within {seconds:.1f} s"
-        raise TimeoutError(message) from error
+        raise TimeoutError(message)
+    return answer.result()
 
 
 def cause(error: BaseException) -> str:

@@ -88,8 +88,7 @@ class Store(Reader):
         """Return the id of the experiment, which is made where it does not exist."""
         found = self.client.get_experiment_by_name(self.experiment)
         if found is None:
-            place = artifact_location(self.address, self.experiment)
-            return str(self.client.create_experiment(self.experiment, place))
+            return self._make()
         if found.lifecycle_stage == "deleted":
             message = (
                 f"tracking.experiment = {self.experiment!r} was deleted in MLflow; restore it there "
@@ -97,6 +96,17 @@ class Store(Reader):
             )
             raise InputError(message)
         return str(found.experiment_id)
+
+    def _make(self) -> str:
+        """Make the experiment, unless another process is quicker, or an attempt whose answer was lost."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self.client.create_experiment(self.experiment, artifact_location(self.address, self.experiment)))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return self._find()
 
     def start(
         self, point_id: str, name: str, parameters: Mapping[str, str], tags: Mapping[str, str], data: DataInput

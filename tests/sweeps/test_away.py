@@ -1,0 +1,215 @@
+"""Sweeps whose MLflow server is away: trained, ranked and recorded all the same."""
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from checkouts import commit
+from configurations import changed
+from plainmlp.config import parse
+from plainmlp.errors import TrainingError
+from plainmlp.recording.training import point_of
+from plainmlp.sweeps import job as module
+from plainmlp.sweeps.job import run_point
+from plainmlp.sweeps.leaderboard import build_leaderboard
+from plainmlp.sweeps.points import Point
+from plainmlp.sweeps.reports import write_reports
+from plainmlp.sweeps.results import read_results
+from plainmlp.sweeps.session import run_sweep
+from plainmlp.tracking import connection
+from plainmlp.tracking.outbox import Outbox
+from plainmlp.tracking.publication import publish
+from plainmlp.tracking.store import Store
+from pointed import SMALL, files_below, splits_of
+from servers import Server, serving
+
+pytestmark = pytest.mark.slow
+N_POINTS = 4
+HAND_OVER = "+hydra.job.env_set.PLAINMLP_"
+TOO_FAST = {"optimizer__learning_rate": 1e300}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("server")
+    Store(f"sqlite:///{folder / 'mlflow.db'}", "made beforehand")  # the server would take longer
+    with serving(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    import subprocess
+
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    commit(tmp_path)
+    return tmp_path
+
+
+def points_of(server: Server, experiment: str, **values: object) -> list[Point]:
+    """Return points of two settings and two seeds."""
+    tracking = {"uri": server.address, "experiment": experiment, "wait_seconds": 0.4}
+    settings = [{"model__activation": name, "seed": seed} for name in ("relu", "tanh") for seed in (0, 1)]
+    configs = [parse(changed(**{**SMALL, **chosen, **values}, tracking=tracking)) for chosen in settings]
+    return [Point((str(number),), config, point_of(config, splits_of(config))) for number, config in enumerate(configs)]
+
+
+def forget() -> None:
+    """Be another process, which has waited for nothing yet."""
+    connection.connect.cache_clear()
+    module._store.cache_clear()
+
+
+class Launcher:
+    """Runs the jobs one after the other; the server stops before one of them."""
+
+    def __init__(self, points, checkout, server, stops_at=-1):
+        self.points, self.checkout = points, checkout
+        self.server, self.stops_at, self.ran = server, stops_at, []
+
+    def __call__(self, jobs):
+        for job in jobs:
+            if len(self.ran) == self.stops_at:
+                self.server.stop()
+            words = (word.removeprefix(HAND_OVER).split("=", 1) for word in job if word.startswith(HAND_OVER))
+            parent = dict(words)["PARENT"].strip("'")
+            (point,) = [point for point in self.points if point.overrides[0] == job[0]]
+            self.ran.append(point.point_id)
+            try:
+                run_point(point.config, parent, self.checkout)
+            except TrainingError:  # it is recorded, and the others go on
+                continue
+
+
+def sweep(points, launcher, checkout) -> dict[str, bytes]:
+    """Run a sweep as a process of its own would; return its leaderboard and figures."""
+    forget()
+    run_sweep(points, launcher, checkout, checkout / "out")
+    return files_below(checkout / "out")
+
+
+def synced(server: Server, checkout: Path) -> list:
+    forget()
+    return list(publish(Outbox(checkout), server.address, 30.0))
+
+
+def runs_of(server: Server, experiment: str) -> tuple:
+    """Return the run of the only sweep of an experiment, and those below it."""
+    client = MlflowClient(server.address)
+    runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+    (parent,) = [run for run in runs if "sweep_id" in run.data.tags]
+    return parent, [run for run in runs if run is not parent]
+
+
+def check_whole(server: Server, experiment: str, checkout: Path, board: dict[str, bytes]) -> None:
+    """Check that MLflow holds a whole sweep, each point once, from which the same leaderboard follows."""
+    parent, children = runs_of(server, experiment)
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    assert sorted(run.info.status for run in (parent, *children)) == ["FINISHED"] * (N_POINTS + 1)
+    assert len({run.data.tags["point_id"] for run in children}) == N_POINTS
+    assert parent.data.metrics["points_done"] == N_POINTS
+    client = MlflowClient(server.address)
+    kept = Path(client.download_artifacts(parent.info.run_id, "leaderboard.csv")).read_bytes()
+    assert kept == board["leaderboard.csv"]
+    assert {file.path for file in client.list_artifacts(parent.info.run_id)} >= {"figures", "timings"}
+    forget()
+    again = build_leaderboard(read_results(Store(server.address, experiment), parent.info.run_id))
+    write_reports(checkout / "again", again)
+    assert files_below(checkout / "again") == board
+    for run in children:
+        assert {file.path for file in client.list_artifacts(run.info.run_id)} == {
+            "config.yaml",
+            "history.csv",
+            "model.safetensors",
+        }
+        assert len(client.get_metric_history(run.info.run_id, "train_loss")) == 3
+
+
+@pytest.mark.parametrize("stops_at", [0, 2, None], ids=["before the sweep", "in the middle", "before the end"])
+def test_sweep_without_its_server(server, checkout, request, stops_at):
+    experiment = request.node.name
+    points = points_of(server, experiment)
+    launcher = Launcher(points, checkout, server, N_POINTS if stops_at is None else stops_at)
+    if stops_at == 0:
+        server.stop()
+    try:
+        board = sweep(points, launcher if stops_at is not None else _then_stop(launcher), checkout)
+    finally:
+        server.go_on()
+    assert set(board) >= {"leaderboard.csv", "leaderboard.json", "leaderboard.md", "figures/learning_curves.png"}
+    published = synced(server, checkout)
+    assert len(published) == {0: N_POINTS + 1, 2: N_POINTS - 2 + 1, None: 1}[stops_at]
+    assert [entry.refusal for entry in published] == [""] * len(published)
+    assert synced(server, checkout) == []
+    check_whole(server, experiment, checkout, board)
+    again = Launcher(points, checkout, server)
+    assert sweep(points, again, checkout) == board
+    assert again.ran == []
+    assert synced(server, checkout) == []
+    check_whole(server, experiment, checkout, board)
+
+
+def _then_stop(launcher):
+    def launch(jobs):
+        launcher(jobs)
+        launcher.server.stop()
+
+    return launch
+
+
+def test_sweep_goes_on_in_the_outbox_until_it_is_published(server, checkout, request, monkeypatch):
+    experiment = request.node.name
+    points = points_of(server, experiment)
+    server.stop()
+    try:
+        board = sweep(points, Launcher(points, checkout, server), checkout)
+    finally:
+        server.go_on()
+    again = Launcher(points, checkout, server)
+    assert sweep(points, again, checkout) == board
+    assert again.ran == []
+    assert len(synced(server, checkout)) == N_POINTS + 1
+    check_whole(server, experiment, checkout, board)
+
+
+def test_points_that_mlflow_holds_already_are_not_published_twice(server, checkout, request):
+    """A sweep that was recorded, then begun again while the server is away, which cannot be asked what it holds."""
+    experiment = request.node.name
+    points = points_of(server, experiment)
+    first = Launcher(points, checkout, server)
+    board = sweep(points, first, checkout)
+    server.stop()
+    try:
+        assert sweep(points, Launcher(points, checkout, server), checkout) == board
+    finally:
+        server.go_on()
+    published = synced(server, checkout)
+    assert [entry.run_id is None for entry in published] == [False] + [True] * N_POINTS
+    check_whole(server, experiment, checkout, board)
+
+
+def test_failed_point_is_kept_with_its_reason_and_its_success_takes_its_place(server, checkout, request):
+    experiment = request.node.name
+    good = points_of(server, experiment)
+    (bad,) = points_of(server, experiment, **TOO_FAST)[:1]
+    points = [Point(("bad",), bad.config, bad.point_id), *good[1:]]
+    launcher = Launcher(points, checkout, server)
+    server.stop()
+    try:
+        with pytest.raises(TrainingError, match="1 of 4 points failed") as caught:
+            sweep(points, launcher, checkout)
+    finally:
+        server.go_on()
+    assert "the loss is not finite" in str(caught.value)
+    assert b"the loss is not finite" in files_below(checkout / "out")["leaderboard.md"]
+    synced(server, checkout)
+    parent, children = runs_of(server, experiment)
+    (failed,) = [run for run in children if run.info.status == "FAILED"]
+    assert "the loss is not finite" in failed.data.tags["failure"]
+    assert parent.data.metrics["points_failed"] == 1
+    forget()
+    with pytest.raises(TrainingError):
+        run_sweep(points, launcher, checkout, checkout / "out")
+    assert launcher.ran.count(bad.point_id) == 2
+    assert len(runs_of(server, experiment)[1]) == N_POINTS

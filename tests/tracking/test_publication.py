@@ -1,0 +1,210 @@
+"""Runs whose server stops, dies and comes back: published later, they equal runs that were never interrupted."""
+
+import json
+import os
+import random
+import signal
+import time
+from multiprocessing import get_context
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from configurations import refusal
+from plainmlp.tracking import connection
+from plainmlp.tracking.outbox import Outbox
+from plainmlp.tracking.publication import publish
+from plainmlp.tracking.run import TrackedRun
+from plainmlp.tracking.store import DataInput, Store
+from plainmlp.tracking.tags import PROCESS_TAG, RECORD_TAG
+from servers import Server, serving
+
+pytestmark = pytest.mark.slow
+POINT = "ab" * 32
+WAIT = 0.4
+OWN = {PROCESS_TAG, RECORD_TAG, "mlflow.runName", "mlflow.log-model.history"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("server")
+    Store(f"sqlite:///{folder / 'mlflow.db'}", "made beforehand")  # the server would take longer
+    with serving(folder) as server:
+        yield server
+
+
+def opened(server: Server, folder: Path, wait_seconds: float = WAIT) -> Store:
+    """Open the store as another process would."""
+    connection.connect.cache_clear()
+    return Store(server.address, "runs", Outbox(folder), wait_seconds)
+
+
+STEPS = ("start", "epochs", "results", "file", "text", "model", "end")
+
+
+def record(store: Store, server: Server, folder: Path, stopped_at: str = "") -> TrackedRun:
+    """Record a run whose server stops before a step, for the rest of it."""
+
+    def step(name: str) -> None:
+        if name == stopped_at:
+            server.stop()
+
+    step("start")
+    run = store.start(POINT, "points", {"seed": "0", "model.l2": "0.5"}, {"git_commit": "c0ffee"}, DATA)
+    with run.closing():
+        step("epochs")
+        for epoch in range(5):
+            run.log_epoch(epoch, {"train_loss": 1 / (epoch + 1), "none": float("nan"), "up": float("inf")})
+        step("results")
+        run.log_results({"test_accuracy": 0.1 + 0.2}, {"weights_digest": "d1"})
+        step("file")
+        run.log_file(folder / "history.csv", "tables")
+        step("text")
+        run.log_text("seed: 0\n", "config.yaml")
+        step("model")
+        run.log_model(folder / "history.csv", pd.DataFrame({"x": [1.0]}), pd.DataFrame({"y": [2.0]}))
+        step("end")
+    return run
+
+
+DATA = DataInput("points", "d" * 36, {"n_train": 3})
+
+
+def content(server: Server, run_id: str, folder: Path) -> dict[str, object]:
+    """Return all that a run is, without its times and ids."""
+    client = MlflowClient(server.address)
+    run = client.get_run(run_id)
+    curves = {
+        name: sorted((point.step, repr(point.value)) for point in client.get_metric_history(run_id, name))
+        for name in run.data.metrics
+        if name != "training_seconds"
+    }
+    (used,) = run.inputs.dataset_inputs
+    folder.mkdir()
+    client.download_artifacts(run_id, "", str(folder))
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    (listed,) = json.loads(run.data.tags["mlflow.log-model.history"])
+    assert listed["run_id"] == run_id
+    assert f"run_id: {run_id}" in files["model/MLmodel"].read_text()
+    return {
+        "status": run.info.status,
+        "name": run.info.run_name,
+        "parameters": run.data.params,
+        "tags": {key: value for key, value in run.data.tags.items() if key not in OWN},
+        "curves": curves,
+        "n_times": len(client.get_metric_history(run_id, "training_seconds")),
+        "data": (used.dataset.name, used.dataset.digest, used.dataset.profile),
+        "files": {name: path.read_bytes() for name, path in files.items() if name != "model/MLmodel"},
+    }
+
+
+def runs_of(server: Server, condition: str = "") -> list:
+    client = MlflowClient(server.address)
+    found = client.get_experiment_by_name("runs")
+    return [] if found is None else list(client.search_runs([found.experiment_id], condition))
+
+
+def synced(server: Server, folder: Path) -> list:
+    connection.connect.cache_clear()
+    return list(publish(Outbox(folder), server.address, 30.0))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "history.csv").write_text("epoch\n0\n")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def whole(server, tmp_path_factory):
+    """Return the content of a run that was never interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "history.csv").write_text("epoch\n0\n")
+    run = record(opened(server, folder, 30.0), server, folder)
+    assert not (folder / ".plainmlp" / "outbox").exists()
+    return content(server, run.run_id or "", folder / "read")
+
+
+@pytest.mark.parametrize("stopped_at", STEPS)
+def test_run_whose_server_stops_is_whole_after_sync(server, whole, folder, stopped_at):
+    store = opened(server, folder)
+    before = {run.info.run_id for run in runs_of(server)}
+    try:
+        run = record(store, server, folder, stopped_at)
+    finally:
+        server.go_on()
+    (published,) = synced(server, folder)
+    assert (published.run_id, published.refusal) == (run.run_id or published.run_id, "")
+    assert content(server, published.run_id, folder / "read") == whole
+    assert synced(server, folder) == []
+    assert {run.info.run_id for run in runs_of(server)} - before == {published.run_id}
+    assert not [path for path in (folder / ".plainmlp" / "outbox").iterdir() if path.is_dir()]
+
+
+def sync_and_die(address: str, folder: Path, started) -> None:
+    connection.connect.cache_clear()
+    started.set()
+    list(publish(Outbox(folder), address, 30.0))
+    os._exit(0)
+
+
+def test_sync_that_is_killed_at_random_moments_publishes_once(server, whole, folder):
+    server.stop()
+    store = opened(server, folder)
+    for _ in range(2):
+        record(store, server, folder)
+    server.go_on()
+    before = {run.info.run_id for run in runs_of(server)}
+    context, generator = get_context("fork"), random.Random(0)
+    codes = []
+    while not codes or codes[-1] == -signal.SIGKILL:
+        started = context.Event()
+        process = context.Process(target=sync_and_die, args=(server.address, folder, started))
+        process.start()
+        started.wait(30)
+        process.join(generator.uniform(0.05, 0.6))
+        process.kill()
+        process.join()
+        codes.append(process.exitcode)
+    assert len(codes) > 2
+    new = [run.info.run_id for run in runs_of(server) if run.info.run_id not in before]
+    assert len(new) == 2
+    for number, run_id in enumerate(new):
+        assert content(server, run_id, folder / f"read{number}") == whole
+
+
+def test_server_that_is_killed_during_runs_and_during_sync(server, whole, folder):
+    """Real deaths, at random moments of real operations; the server starts again on the same port."""
+    generator = random.Random(1)
+    before = {run.info.run_id for run in runs_of(server)}
+    context = get_context("fork")
+    killer = context.Process(target=_kill_later, args=(server, generator.uniform(0.2, 1.0)))
+    killer.start()
+    for _ in range(3):
+        record(opened(server, folder), server, folder)
+    killer.join()
+    server.kill()
+    connection.connect.cache_clear()
+    n_kept = len(Outbox(folder).records())
+    assert n_kept
+    assert "MLflow cannot record there" in refusal(_sync_against, server, folder)
+    assert len(Outbox(folder).records()) == n_kept
+    server.start()
+    synced(server, folder)
+    new = [run.info.run_id for run in runs_of(server) if run.info.run_id not in before]
+    assert len(new) == 3
+    for number, run_id in enumerate(new):
+        assert content(server, run_id, folder / f"read{number}") == whole
+
+
+def _kill_later(server: Server, seconds: float) -> None:
+    time.sleep(seconds)
+    server._signal(signal.SIGKILL)
+    os._exit(0)
+
+
+def _sync_against(server: Server, folder: Path) -> None:
+    connection.connect.cache_clear()
+    list(publish(Outbox(folder), server.address, 1.0))
