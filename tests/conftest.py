@@ -1,6 +1,10 @@
 """What several folders of tests share: one MLflow database, which takes a second to make."""
 
+from collections.abc import Iterator
+
 import pytest
+
+from servers import Server, serving
 
 WARNINGS_IN_MLFLOW = (
     "The ``noload`` loader strategy is deprecated:DeprecationWarning",
@@ -19,3 +23,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the address of a real MLflow store."""
     return f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a real MLflow server, which a test that stops or kills it lets go on or starts again."""
+    from plainmlp.tracking.store import Store
+
+    folder = tmp_path_factory.mktemp("server")
+    Store(f"sqlite:///{folder / 'mlflow.db'}", "made beforehand")  # the server would take longer
+    with serving(folder) as server:
+        yield server

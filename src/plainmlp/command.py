@@ -1,17 +1,20 @@
 """How every command ends: with an exit code, and for a mistake of the user with one line in place of a traceback."""
 
 import argparse
+import errno
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from plainmlp.errors import InputError, TrainingError
+from plainmlp.errors import InputError, StorageError, TrainingError
 
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 TERMINATED = 143  # the same for SIGTERM
 
 
@@ -30,7 +33,7 @@ def run_command(main: Callable[[], None]) -> int:
     Returns
     -------
     int
-        The exit code: 0, or that of the `InputError` or `TrainingError` that ended the body, or 130 after Ctrl-C, or
+        The exit code: 0, or that of the error of `plainmlp.errors` that ended the body, or 130 after Ctrl-C, or
         143 after SIGTERM.
 
     Notes
@@ -45,8 +48,12 @@ def run_command(main: Callable[[], None]) -> int:
     earlier = signal.signal(signal.SIGTERM, _terminate)
     try:
         main()
-    except (InputError, TrainingError) as error:
+    except (InputError, StorageError, TrainingError) as error:
         return _ended(error, f"error: {error}", error.exit_code)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        return _ended(error, f"error: {error.filename or Path.cwd()}: {error.strerror}", StorageError.exit_code)
     except Terminated as error:
         return _ended(error, "terminated", TERMINATED)
     except KeyboardInterrupt as error:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from errno import ENOSPC
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,34 @@ import numpy as np
 from plainmlp.data.arrays import Array, Dataset, Description, Part, Splits
 from plainmlp.data.preparation import Preparation
 from plainmlp.data.records import description_from_dict, description_to_dict
-from plainmlp.errors import InputError
+from plainmlp.errors import InputError, StorageError
 
 MANIFEST = "manifest.json"
 SPLITS_DIGESTED = 4  # at once in memory, as in a sweep
 _is_flushing = ContextVar("is_flushing", default=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in one line that a file or folder cannot be written.
+
+    Parameters
+    ----------
+    path : Path
+        What the block is about, under whichever name it writes that.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or nothing may be written there.
+    """
+    try:
+        yield
+    except StorageError as error:
+        raise StorageError(path, error.reason) from error
+    except OSError as error:
+        # of an array that does not fit NumPy says how much did, with no reason
+        raise StorageError(path, error.strerror or os.strerror(ENOSPC)) from error
 
 
 @contextmanager
@@ -38,16 +62,17 @@ def replace_file(path: Path) -> Iterator[Path]:
     Path
         An empty file beside `path` with the same suffix. After an exception it is removed and `path` is as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _sibling(path)
-    try:
-        temporary.touch(exist_ok=False)
-        yield temporary
-        _flush(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _flush(path.parent)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.touch(exist_ok=False)
+            yield temporary
+            _flush(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _flush(path.parent)
 
 
 @contextmanager
@@ -222,22 +247,23 @@ def replace_folder(folder: Path) -> Iterator[Path]:
     A folder cannot be exchanged in one step everywhere: between two renames there is neither the old nor the new
     one under its name. An exception there brings the old one back; a power cut leaves it beside, as ``.<name>.*``.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
     temporary, earlier = _sibling(folder), _sibling(folder)
-    try:
-        temporary.mkdir()
-        yield temporary
-        for path in (*temporary.iterdir(), temporary):
-            _flush(path)
-        if folder.exists():
-            folder.rename(earlier)
-        temporary.rename(folder)
-    finally:
-        if earlier.exists() and not folder.exists():
-            earlier.rename(folder)
-        for leftover in (temporary, earlier):
-            shutil.rmtree(leftover, ignore_errors=True)
-    _flush(folder.parent)
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.mkdir()
+            yield temporary
+            for path in (*temporary.iterdir(), temporary):
+                _flush(path)
+            if folder.exists():
+                folder.rename(earlier)
+            temporary.rename(folder)
+        finally:
+            if earlier.exists() and not folder.exists():
+                earlier.rename(folder)
+            for leftover in (temporary, earlier):
+                shutil.rmtree(leftover, ignore_errors=True)
+        _flush(folder.parent)
 
 
 def _write_folder(folder: Path, parts: dict[str, Part], record: dict[str, Any]) -> None:

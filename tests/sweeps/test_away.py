@@ -22,20 +22,12 @@ from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.publication import publish
 from plainmlp.tracking.store import Store
 from pointed import SMALL, files_below, splits_of
-from servers import Server, serving
+from servers import Server
 
 pytestmark = pytest.mark.slow
 N_POINTS = 4
 HAND_OVER = "+hydra.job.env_set.PLAINMLP_"
 TOO_FAST = {"optimizer__learning_rate": 1e300}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("server")
-    Store(f"sqlite:///{folder / 'mlflow.db'}", "made beforehand")  # the server would take longer
-    with serving(folder) as server:
-        yield server
 
 
 @pytest.fixture

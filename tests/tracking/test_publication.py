@@ -19,20 +19,12 @@ from plainmlp.tracking.publication import publish
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import DataInput, Store
 from plainmlp.tracking.tags import PROCESS_TAG, RECORD_TAG
-from servers import Server, serving
+from servers import Server
 
 pytestmark = pytest.mark.slow
 POINT = "ab" * 32
 WAIT = 0.4
 OWN = {PROCESS_TAG, RECORD_TAG, "mlflow.runName", "mlflow.log-model.history"}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("server")
-    Store(f"sqlite:///{folder / 'mlflow.db'}", "made beforehand")  # the server would take longer
-    with serving(folder) as server:
-        yield server
 
 
 def opened(server: Server, folder: Path, wait_seconds: float = WAIT) -> Store:

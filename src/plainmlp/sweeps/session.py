@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from plainmlp.config import quote
-from plainmlp.errors import InputError, TrainingError
+from plainmlp.errors import InputError, StorageError, TrainingError
 from plainmlp.provenance.identity import digest_json
 from plainmlp.provenance.usage import process_usage
 from plainmlp.recording.provenance import common_numerics, read_code
@@ -129,7 +129,7 @@ def _launch_all(points: Sequence[Point], launch: Launch, parent: TrackedRun, che
     try:
         with show_progress(point_ids, archive):
             launch([[*point.overrides, *hand_over, _naming(point, common)] for point in points])
-    except (InputError, TrainingError):
+    except (InputError, StorageError, TrainingError):
         raise
     except Exception as error:  # such as joblib's, where a process of its was killed
         line = " ".join(str(error).split())

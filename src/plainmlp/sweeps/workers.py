@@ -8,7 +8,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from plainmlp.data.arrays import Splits
-from plainmlp.errors import InputError, TrainingError
+from plainmlp.errors import InputError, StorageError, TrainingError
 from plainmlp.schema import Config
 from plainmlp.stages.evaluate import measure, predict
 from plainmlp.stages.stack import Outcome, Task, train_stack
@@ -17,7 +17,7 @@ from plainmlp.sweeps.grouping import group
 from plainmlp.sweeps.points import Point
 from plainmlp.sweeps.processes import Worker
 
-Failure = InputError | TrainingError
+Failure = InputError | StorageError | TrainingError
 Result = tuple[str, Failure | None]  # a point id, and why the point has failed where it has
 
 
@@ -36,7 +36,7 @@ def train_points(points: Iterable[Point], archive: Archive, n_jobs: int) -> Gene
     ------
     point_id : str
         Each once, in the order in which they are there: those that the archive held at the start come first.
-    failure : InputError or TrainingError, optional
+    failure : InputError, StorageError or TrainingError, optional
         Why the point is not in the archive.
 
     Notes

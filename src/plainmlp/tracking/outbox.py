@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from plainmlp.errors import InputError
-from plainmlp.storage import read_json, write_json
+from plainmlp.storage import read_json, write_json, writing
 from plainmlp.tracking.operations import Operation
 from plainmlp.tracking.tags import PARENT_TAG
 
@@ -80,7 +80,7 @@ class Outbox:
             A file or folder that the operation is about; it is copied.
         """
         folder = self.folder / record.record_id
-        with self.locked():
+        with writing(folder), self.locked():
             if not (folder / HEADER).exists():
                 write_json(folder / HEADER, asdict(record))
             if source is not None:
@@ -186,12 +186,13 @@ def read_record(path: Path) -> Record:
 def _copy(source: Path, folder: Path) -> str:
     """Copy a file or folder below the record's; return where it is there."""
     place = Path(FILES) / uuid4().hex
-    (folder / place).mkdir(parents=True)
     copy = folder / place / source.name
-    if source.is_dir():
-        shutil.copytree(source, copy)
-    else:
-        shutil.copy(source, copy)
+    try:
+        copy.parent.mkdir(parents=True)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, copy)
+    except OSError:
+        shutil.rmtree(copy.parent, ignore_errors=True)
+        raise
     return (place / source.name).as_posix()
 
 

@@ -4,12 +4,13 @@ import json
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from plainmlp.addresses import without_credentials
+from plainmlp.errors import StorageError
 from plainmlp.tracking.journal import Journal
 from plainmlp.tracking.models import pack_model
 from plainmlp.tracking.operations import Point, end, log_files, log_values, metric_points
@@ -148,6 +149,7 @@ class TrackedRun:
         try:
             yield
         except BaseException as error:
-            self.log_results({}, {FAILURE_TAG: f"{type(error).__name__}: {error}"[:LONGEST_PARAMETER]})
-            self.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            with suppress(StorageError):  # a full disk may be what made the block fail
+                self.log_results({}, {FAILURE_TAG: f"{type(error).__name__}: {error}"[:LONGEST_PARAMETER]})
+                self.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise

@@ -1,0 +1,136 @@
+"""pipelines/sync.py after runs whose server died: real processes, a real server, real deaths."""
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from mlflow import MlflowClient
+
+from checkouts import clone, environment, last_ids, run, stages_run, succeed
+from servers import Server, free_port
+
+pytestmark = pytest.mark.slow
+TINY = ("split.train=100", "split.validation=40", "split.test=40", "model.hidden_sizes=[6]", "training.epochs=3")
+LONG = ("dataset=clusters", "split.validation=0", "model.hidden_sizes=[4]", "training.epochs=400")
+WAIT = "tracking.wait_seconds=2"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return clone(tmp_path_factory.mktemp("clones") / "my clone")
+
+
+def outbox(folder: Path) -> list[Path]:
+    return sorted((folder / ".plainmlp" / "outbox").glob("record-*"))
+
+
+def test_server_that_is_killed_in_the_middle_of_a_training(folder: Path, server: Server) -> None:
+    client = MlflowClient(server.address)
+    words = ["python", "pipelines/run.py", *LONG, WAIT, "tracking.experiment=killed", f"tracking.uri={server.address}"]
+    with subprocess.Popen(
+        words, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_until(lambda: n_epochs(client) > 0)
+        server.kill()
+        output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert re.fullmatch(rf"MLflow cannot be reached at {server.address} \(.*\); .*python pipelines/sync\.py\n", errors)
+    away = run(folder, "python", "pipelines/sync.py", WAIT)
+    assert (away.returncode, away.stderr.count("\n")) == (2, 1)
+    assert f"error: tracking.uri = '{server.address}': MLflow cannot record there" in away.stderr
+    assert len(outbox(folder)) == 1
+    server.start()
+    run_id = last_ids(output)["run_id"]
+    name, last = succeed(folder, "python", "pipelines/sync.py").splitlines()
+    assert (name.split()[-1], last) == (run_id, "1 published")
+    assert succeed(folder, "python", "pipelines/sync.py") == "0 published\n"
+    found = client.get_run(run_id)
+    assert found.info.status == "FINISHED"
+    assert [point.step for point in client.get_metric_history(run_id, "train_loss")] == list(range(400))
+    (summary,) = [path for path in folder.glob("outputs/*/*/run.json") if run_id in path.read_text()]
+    final = json.loads(summary.read_text())["metrics"]
+    assert {name: found.data.metrics[name] for name in final if name in found.data.metrics}.keys() == final.keys()
+
+
+def n_epochs(client: MlflowClient) -> int:
+    found = client.get_experiment_by_name("killed")
+    runs = [] if found is None else client.search_runs([found.experiment_id])
+    return sum("train_loss" in tracked.data.metrics for tracked in runs)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_stages_of_dvc_without_a_server_make_one_run(folder: Path, server: Server) -> None:
+    (folder / "overrides.yaml").write_text(
+        f"overrides: {json.dumps([*TINY, WAIT, 'tracking.experiment=stages of dvc'])}"
+    )
+    server.stop()
+    try:
+        output = succeed(folder, "dvc", "repro", "evaluate", MLFLOW_TRACKING_URI=server.address)
+    finally:
+        server.go_on()
+    assert stages_run(output)[-2:] == ["train", "evaluate"]
+    (record,) = outbox(folder)
+    assert json.loads((record / "record.json").read_text())["run_id"] is None
+    name, last = succeed(folder, "python", "pipelines/sync.py").splitlines()
+    assert last == "1 published"
+    client = MlflowClient(server.address)
+    (found,) = client.search_runs([client.get_experiment_by_name("stages of dvc").experiment_id])
+    assert (found.info.run_id, found.info.status) == (name.split()[-1], "FINISHED")
+    assert (
+        found.data.metrics["test_accuracy"]
+        == json.loads((folder / "reports" / "metrics.json").read_text())["test"]["accuracy"]
+    )
+    assert {file.path for file in client.list_artifacts(found.info.run_id)} >= {"model", "figures", "history.csv"}
+
+
+def test_sweep_without_a_server(folder: Path, server: Server) -> None:
+    words = ("-m", *TINY, WAIT, "seed=0,1", "tracking.experiment=sweep", "hydra.sweep.dir=swept")
+    server.stop()
+    try:
+        ended = run(folder, "python", "pipelines/run.py", *words, MLFLOW_TRACKING_URI=server.address)
+    finally:
+        server.go_on()
+    assert (ended.returncode, ended.stderr.count("\n")) == (0, 1), ended.stderr
+    assert (folder / "swept" / "leaderboard.csv").exists()
+    assert succeed(folder, "python", "pipelines/sync.py").splitlines()[-1] == "3 published"
+    client = MlflowClient(server.address)
+    runs = client.search_runs([client.get_experiment_by_name("sweep").experiment_id])
+    assert [tracked.info.status for tracked in runs] == ["FINISHED"] * 3
+    (parent,) = [tracked for tracked in runs if "sweep_id" in tracked.data.tags]
+    again = succeed(folder, "python", "pipelines/leaderboard.py", parent.info.run_id, f"tracking.uri={server.address}")
+    assert "best" in again
+    for name in ("leaderboard.csv", "leaderboard.json", "leaderboard.md"):
+        assert (folder / "leaderboard" / name).read_bytes() == (folder / "swept" / name).read_bytes()
+
+
+def test_second_sync_at_once_says_so(folder: Path) -> None:
+    with FileLock(folder / ".plainmlp" / "outbox" / "publishing"):
+        ended = run(folder, "python", "pipelines/sync.py")
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "another process publishes" in ended.stderr
+
+
+def test_address_with_credentials_is_asked_for_them(folder: Path) -> None:
+    from plainmlp.tracking.outbox import Outbox, Record
+
+    address = f"http://***@127.0.0.1:{free_port()}"
+    Outbox(folder).keep(Record("record-0", address, "e", "n", {}, 0))
+    ended = run(folder, "python", "pipelines/sync.py")
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert f"record-0 belongs to {address}: give tracking.uri=" in ended.stderr
+    secret = address.replace("***", "ann:geheim")
+    ended = run(folder, "python", "pipelines/sync.py", f"tracking.uri={secret}", "tracking.wait_seconds=0.5")
+    assert "MLflow cannot record there" in ended.stderr
+    assert "geheim" not in ended.stderr
+    Outbox(folder).remove("record-0")
