@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import ViewType
 
 from configurations import refusal
 from plainmlp.schema import TrackingSection
@@ -242,29 +241,6 @@ run = Store(sys.argv[1], "crowd").start("f" * 64, sys.argv[2], {}, {}, DataInput
 with run.closing():
     run.log_epoch(0, {"train_loss": 1.0})
 """
-
-
-def test_processes_that_start_at_once_make_one_whole_database(tmp_path):
-    address = f"sqlite:///{tmp_path / 'new' / 'mlflow.db'}"
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", START, address, str(number)],
-            cwd=tmp_path,
-            env={"PYTHONPATH": str(SOURCE), "PATH": ""},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(4)
-    ]
-    for worker in workers:
-        _, errors = worker.communicate(timeout=100)
-        assert (worker.returncode, errors) == (0, errors)
-    client = MlflowClient(address)
-    (experiment,) = [found for found in client.search_experiments(ViewType.ALL) if found.name == "crowd"]
-    runs = client.search_runs([experiment.experiment_id])
-    assert [run.info.status for run in runs] == ["FINISHED"] * 4
-    assert [run.data.metrics["train_loss"] for run in runs] == [1.0] * 4
-    assert {path.name for path in tmp_path.iterdir()} == {"new"}  # nothing in the current folder
 
 
 def _size(path):

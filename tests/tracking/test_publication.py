@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from mlflow import MlflowClient
 
 from configurations import refusal
 from plainmlp.tracking import connection
-from plainmlp.tracking.outbox import Outbox
+from plainmlp.tracking.operations import log_values
+from plainmlp.tracking.outbox import Outbox, Record
 from plainmlp.tracking.publication import publish
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import DataInput, Store
-from plainmlp.tracking.tags import PROCESS_TAG, RECORD_TAG
+from plainmlp.tracking.tags import PARENT_TAG, POINT_TAG, PROCESS_TAG, RECORD_TAG
 from servers import Server
 
 pytestmark = pytest.mark.slow
@@ -156,7 +158,7 @@ def test_sync_that_is_killed_at_random_moments_publishes_once(server, whole, fol
         process = context.Process(target=sync_and_die, args=(server.address, folder, started))
         process.start()
         started.wait(30)
-        process.join(generator.uniform(0.05, 0.6))
+        process.join(generator.uniform(0.05, 0.3 * (1 + len(codes))))  # a loaded machine gets to the end too
         process.kill()
         process.join()
         codes.append(process.exitcode)
@@ -200,3 +202,49 @@ def _kill_later(server: Server, seconds: float) -> None:
 def _sync_against(server: Server, folder: Path) -> None:
     connection.connect.cache_clear()
     list(publish(Outbox(folder), server.address, 1.0))
+
+
+def test_processes_that_start_at_once_make_one_experiment(server):
+    addresses = [connection.Connection(server.address, 30.0, is_limited=False) for _ in range(6)]
+    with ThreadPoolExecutor(len(addresses)) as pool:
+        stores = list(pool.map(lambda _: Store(server.address, "new to all"), addresses))
+    (experiment_id,) = {store.experiment_id for store in stores}
+    assert MlflowClient(server.address).get_experiment_by_name("new to all").experiment_id == experiment_id
+
+
+def test_record_that_mlflow_refuses_stays_and_the_others_go(server, folder):
+    outbox = Outbox(folder)
+    place = {"address": server.address, "experiment": "refused", "started": 1}
+    outbox.keep(Record("record-a", name="a", tags={}, **place), log_values(parameters={"a[b]": "1"}))
+    outbox.keep(Record("record-b", name="b", tags={PARENT_TAG: "record-gone", POINT_TAG: "p"}, **place))
+    outbox.keep(Record("record-c", name="c", tags={}, run_id="0" * 32, **place), log_values(tags={"a": "b"}))
+    outbox.keep(Record("record-d", name="d", tags={}, **place), log_values(tags={"a": "b"}))
+    refusals = {published.record.name: published.refusal for published in synced(server, folder)}
+    assert "a[b]" in refusals["a"]
+    assert refusals["b"] == "the run above it is not there"
+    assert refusals["c"] == f"its run {'0' * 32} was deleted"
+    assert refusals["d"] == ""
+    assert {record.name for record in outbox.records()} == {"a", "b", "c"}
+
+
+def test_run_without_an_end_is_closed(server, folder):
+    """The process was killed while MLflow was away."""
+    tags = {PROCESS_TAG: f"{os.uname().nodename} {2**22 + 1} 1.00"}
+    Outbox(folder).keep(Record("record-killed", server.address, "killed", "a", tags, 1), log_values(tags={"a": "b"}))
+    (published,) = synced(server, folder)
+    assert MlflowClient(server.address).get_run(published.run_id).info.status == "KILLED"
+
+
+def test_run_that_goes_on_during_a_sync_is_published_in_parts(server, whole, folder):
+    store = opened(server, folder)
+    server.stop()
+    run = store.start(POINT, "points", {"seed": "0"}, {}, DATA)
+    server.go_on()
+    run.log_results({"before": 1.0}, {})
+    (first,) = synced(server, folder)
+    run.log_results({"after": 2.0}, {})
+    run.end("FINISHED")
+    (second,) = synced(server, folder)
+    found = MlflowClient(server.address).get_run(second.run_id or "")
+    assert first.run_id == second.run_id
+    assert (found.info.status, found.data.metrics) == ("FINISHED", {"before": 1.0, "after": 2.0})

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plainmlp.storage import replace_file
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -47,7 +49,9 @@ def rename_run(folder: Path, record_id: str, run_id: str) -> None:
     """Name the run in a packed model, which named a record as long as there was no run."""
     path = folder / RECORD
     if path.is_file():
-        path.write_text(path.read_text(encoding="utf-8").replace(record_id, run_id), encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        with replace_file(path) as temporary:
+            temporary.write_text(text.replace(record_id, run_id), encoding="utf-8")
 
 
 def signature(example: "DataFrame", answers: "DataFrame") -> Any:
