@@ -18,6 +18,7 @@ FAST = ("model.hidden_sizes=[8]", "training.epochs=2")
 def once(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Run once, from another folder than the repository."""
     folder = clone(tmp_path_factory.mktemp("runs") / "my clone")
+    succeed(folder, "git", "remote", "add", "origin", "https://ann:hunter2@example.org/x.git?token=hunter2")
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     script = folder / "pipelines" / "run.py"
     ended = run(elsewhere, "python", script, *FAST)
@@ -40,6 +41,8 @@ def test_run_is_recorded_at_the_root_of_the_repository(once: SimpleNamespace) ->
     ]
     assert tracked.info.status == "FINISHED"
     assert tracked.data.tags["git_dirty"] == "false"
+    assert tracked.data.tags["mlflow.source.git.commit"] == succeed(once.folder, "git", "rev-parse", "HEAD").strip()
+    assert "example.org" not in repr(tracked.data.tags)
     assert not list(once.elsewhere.glob("mlflow.db"))
 
 

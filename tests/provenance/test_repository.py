@@ -113,7 +113,7 @@ def test_neither_the_index_nor_the_objects_of_the_checkout_are_touched(root):
     assert b"notes.txt" in found.patch  # git knows it, so it counts
 
 
-def test_settings_of_the_user_do_not_change_the_patch(root, tmp_path):
+def test_settings_of_the_user_do_not_change_the_patch(root, monkeypatch):
     committed(root, FILES)
     change_everything(root)
     plain = read_repository(root)
@@ -127,6 +127,7 @@ def test_settings_of_the_user_do_not_change_the_patch(root, tmp_path):
         "diff.context": "0",
     }.items():
         git(root, "config", name, value)
+    monkeypatch.setenv("GIT_EXTERNAL_DIFF", "false")
     assert read_repository(root) == plain
 
 
@@ -158,7 +159,9 @@ def test_credentials_stay_out_and_the_rest_is_rebuilt(root, tmp_path):
     expected["conf/new.yaml"] = b"b: 1\n" + masked, False
     found = read_repository(root)
     assert SECRET.encode() not in found.patch
-    assert {line for line in found.patch.splitlines() if line.startswith((b"-", b"@@"))} == set()
+    starts = [line.split(b" ")[0] for line in found.patch.splitlines()]
+    assert not {b"@@", b"---"} & set(starts)  # what is gone stands neither as a text
+    assert starts.count(b"literal") + starts.count(b"delta") == starts.count(b"GIT")  # nor as a way back
     assert rebuilt(found, root, tmp_path / "worktree") == expected
 
 

@@ -15,7 +15,7 @@ from plainmlp.config import parse
 from plainmlp.model import load_layers
 from plainmlp.provenance.identity import digest_code
 from plainmlp.recording.configuration import configuration_tags, recorded_parameters, recorded_text
-from plainmlp.recording.provenance import read_code
+from plainmlp.recording.provenance import common_numerics, read_code, training_numerics
 from plainmlp.recording.training import start_run
 from plainmlp.storage import digest_splits
 from plainmlp.sweeps.archive import FOLDER, Archive
@@ -132,6 +132,14 @@ def test_fingerprint_is_of_the_settings_of_the_training(address, tmp_path):
     run.end("FINISHED")
     tags = found(address, run.run_id).tags
     assert (tags["numerics.dtype"], tags["numerics.blas_threads"]) == ("float64", "2")
+
+
+def test_threads_that_are_not_possible_leave_no_fingerprint():
+    possible = configuration().training
+    impossible = possible.model_copy(update={"blas_threads": 100_000})
+    assert training_numerics(impossible) == {}
+    assert common_numerics([possible, possible]) == training_numerics(possible) != {}
+    assert common_numerics([possible, impossible]) == {}
 
 
 def test_dirty_checkout_is_kept_with_the_run(address, checkout):

@@ -18,7 +18,7 @@ FAILURES = (OSError, subprocess.CalledProcessError)
 SUBMODULE = b"160000"
 UNTRACKED = ("src", "conf", "pipelines")  # where a file counts that git does not know yet
 PLACES = ("--path-format=absolute", "--git-path", "index", "--git-path", "objects")
-DIFF = ("diff-index", "--cached", "--patch", "--binary", "--full-index", "--no-renames", "--no-ext-diff")
+DIFF = ("diff-index", "--cached", "--patch", "--binary", "--full-index", "--no-renames")
 # the second hunk of a binary patch leads back; the bytes that are gone would stand in it
 WAY_BACK = re.compile(
     rb"(GIT binary patch\n(?:literal|delta) \d+\n(?:[^\n]+\n)*\n)(?:literal|delta) \d+\n(?:[^\n]+\n)*\n"

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from plainmlp.errors import InputError
 from plainmlp.numerics import blas_libraries, blas_threads
 from plainmlp.provenance.environment import environment_tags, installed_packages
 from plainmlp.provenance.fingerprint import numerics_tags
@@ -54,8 +55,14 @@ def read_code(checkout: Path) -> Code:
 
 
 def training_numerics(training: TrainingSection) -> Mapping[str, str]:
-    """Return the fingerprint of what a training computes with, its threads read back where they are set."""
-    return _numerics(training.blas_threads, training.dtype)
+    """Return the fingerprint of what a training computes with, its threads read back where they are set.
+
+    It is empty where that number of threads is not possible: the training says so, and computes nothing.
+    """
+    try:
+        return _numerics(training.blas_threads, training.dtype)
+    except InputError:
+        return {}
 
 
 @cache
