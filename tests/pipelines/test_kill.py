@@ -11,10 +11,16 @@ from pathlib import Path
 import pytest
 
 from checkouts import ROOT, clone, environment, run, succeed
+from plainmlp.config import compose, parse
+from plainmlp.history import read_digests, read_history
+from plainmlp.model import Model, Trained
+from plainmlp.places import Places
+from plainmlp.recording.training import point_of
+from plainmlp.stages.train import train
+from recorded import splits_of
 
 pytestmark = pytest.mark.slow
 SECONDS = 120
-FILES = ("models/model.safetensors", "reports/history.csv")
 LONG = (
     "dataset=clusters",
     "split.validation=0.1",
@@ -50,10 +56,11 @@ def checkout(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole(checkout):
-    """Return the folder of a run that nobody disturbed."""
-    succeed(checkout, "python", "pipelines/run.py", *LONG, "hydra.run.dir=whole")
-    return checkout / "whole"
+def whole():
+    """Return the configuration's point, and the result of a training that nobody disturbed."""
+    config = parse(compose(ROOT / "conf", LONG))
+    splits = splits_of(config)
+    return point_of(config, splits), train(splits, config.seed, config.model, config.optimizer, config.training)
 
 
 def latest(checkout: Path) -> int:
@@ -95,9 +102,12 @@ def wait_for_the_end_of(group: int) -> None:
     pytest.fail("processes are left of a command that was killed")
 
 
-def assert_same(folder: Path, whole: Path) -> None:
-    for name in FILES:
-        assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+def assert_same(folder: Path, trained: Trained) -> None:
+    places = Places(folder)
+    model = Model.load(places.model)
+    assert (model.weights_digest, model.initial_digest) == (trained.model.weights_digest, trained.model.initial_digest)
+    assert read_history(places.history) == trained.history
+    assert read_digests(places.history) == trained.digests
 
 
 def test_run_goes_on_where_it_was_killed(checkout, whole):
@@ -106,7 +116,7 @@ def test_run_goes_on_where_it_was_killed(checkout, whole):
         kill(checkout, *command)
         assert not (checkout / "killed" / "run.json").exists()
     succeed(checkout, *command)
-    assert_same(checkout / "killed", whole)
+    assert_same(checkout / "killed", whole[1])
     assert latest(checkout) == 0
 
 
@@ -115,7 +125,7 @@ def test_repro_goes_on_where_it_was_killed(checkout, whole):
     kill(checkout, *command)
     assert not (checkout / "models" / "model.safetensors").exists()
     succeed(checkout, "dvc", "repro", "evaluate")
-    assert_same(checkout, whole)
+    assert_same(checkout, whole[1])
     assert latest(checkout) == 0
 
 
@@ -123,8 +133,8 @@ def test_sweep_goes_on_where_it_was_killed(checkout, whole):
     command = ("python", "pipelines/run.py", "-m", *LONG, "seed=0,1", "hydra/launcher=stacked")
     kill(checkout, *command)
     succeed(checkout, *command)
-    point_id = json.loads((whole / "run.json").read_text())["point_id"]
+    point_id, trained = whole
     points = checkout / ".plainmlp" / "archive" / "points"
     assert len(list(points.iterdir())) == 2
-    assert_same(points / point_id, whole)
+    assert_same(points / point_id, trained)
     assert latest(checkout) == 0
