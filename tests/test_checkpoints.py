@@ -206,6 +206,14 @@ def test_training_begins_again_where_no_checkpoint_is_good(files, tmp_path, caps
     assert "is damaged" in capsys.readouterr().err
 
 
+def test_a_later_checkpoint_that_is_damaged_stands_in_no_way(files, tmp_path):
+    for path, number in zip(files, (8, 9), strict=True):
+        path.rename(path.with_name(f"00000000{number}.safetensors")).write_bytes(b"")
+    checkpoints = Checkpoints(tmp_path, ID)
+    interrupted([POINT], [checkpoints], 3)
+    assert checkpoints.load().snapshot.epochs == 3
+
+
 def test_watchers_hear_of_the_epochs_before_as_well(files, tmp_path):
     seen = []
     whole = alone(POINT.config)

@@ -43,12 +43,13 @@ class Checkpoints:
         self._folder = root / point_id
 
     def load(self) -> Progress | None:
-        """Return the latest progress that is whole and of this point; say on stderr which are not."""
+        """Return the latest progress that is whole and of this point; one that is not is removed, with a warning."""
         with self._alone():
             for path in self._paths():
                 try:
                     return read_checkpoint(path, self._point_id)
                 except InputError as error:
+                    path.unlink()  # else it would be taken for the latest again
                     sys.stderr.write(f"warning: {error}; training goes on from the one before it, or from the start\n")
         return None
 
