@@ -84,7 +84,11 @@ def test_switch_refuses_what_is_no_bool(key: str, bad: object) -> None:
             {"mean": 0},
             "model.initializer.name is missing: it must be a text that is not empty",
         ),
-        ("tracking", None, "tracking=null is not allowed: it must be a mapping with the keys uri, experiment"),
+        (
+            "tracking",
+            None,
+            "tracking=null is not allowed: it must be a mapping with the keys uri, experiment, wait_seconds",
+        ),
         (
             "model.activation",
             ["relu", "tanh"],

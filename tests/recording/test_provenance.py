@@ -189,7 +189,7 @@ def test_no_password_of_a_tracking_address_is_recorded():
     assert SECRET not in text + repr(parameters)
     assert canonical(parse(parse_yaml(text))) == {
         **canonical(config),
-        "tracking": {"experiment": "e", "uri": parameters["tracking.uri"]},
+        "tracking": {**canonical(config)["tracking"], "uri": parameters["tracking.uri"]},
     }
 
 

@@ -62,7 +62,7 @@ def test_points_go_on_from_their_checkpoints_and_leave_none(archive, tmp_path, m
     values = {"training__epochs": 5, "training__checkpoint_epochs": 1}
     points = [point(seed=seed, **values) for seed in range(3)] + [point(optimizer__learning_rate=1e30, **values)]
     with monkeypatch.context() as broken:
-        broken.setattr(workers, "evaluate", None)
+        broken.setattr(workers, "measure", None)
         assert set(map(type, dict(train_points(points, archive, 1)).values())) == {TrainingError}
     assert {path.parent.name for path in checkpoints_in(tmp_path)} == {each.point_id for each in points[:3]}
     # with an earlier attempt that took a day
