@@ -21,8 +21,9 @@ from plainmlp.sweeps.archive import Archive
 from plainmlp.sweeps.reports import write_reports
 from plainmlp.tracking import connection
 from plainmlp.tracking.operations import log_files, log_values
-from plainmlp.tracking.outbox import Outbox, Record
+from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.publication import publish
+from plainmlp.tracking.record import Record
 from plainmlp.tracking.store import Store
 from pointed import files_below, point, splits_of
 from swept import whole_sweep

@@ -12,6 +12,7 @@ SCRIPTS = sorted(path.stem for path in (ROOT / "pipelines").glob("[!_]*.py"))
 SLOW = {"mlflow", "sklearn", "matplotlib", "pandas", "scipy", "rich"}
 WORDS = {
     "run": ["experiment", "dataset: clusters, digits", "hidden_sizes", "learning_rate", "-m", "HYDRA_FULL_ERROR=1"],
+    "sync": ["outbox", "tracking.uri=", "KEY=VALUE"],
     "leaderboard": ["run_id", "--metric", "--folder", "MLflow", "KEY=VALUE"],
     "repro": ["KEY=VALUE", "overrides.yaml", "experiment=mnist", "pipelines/run.py --help"],
     "compose": ["overrides.yaml", "params.yaml", "pipelines/run.py --help"],

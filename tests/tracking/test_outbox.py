@@ -6,7 +6,8 @@ import pytest
 
 from configurations import refusal
 from plainmlp.tracking.operations import log_files, log_values
-from plainmlp.tracking.outbox import Outbox, Record
+from plainmlp.tracking.outbox import Outbox
+from plainmlp.tracking.record import Record
 from plainmlp.tracking.tags import PARENT_TAG
 
 RECORD = Record("record-1", "http://h", "e", "a run", {"point_id": "p"}, 5)

@@ -16,7 +16,8 @@ from plainmlp.recording.provenance import FOLDER, read_code, training_numerics, 
 from plainmlp.schema import Config, DatasetSection, TrackingSection
 from plainmlp.storage import digest_file, digest_splits, write_json
 from plainmlp.tracking.database import tracking_address
-from plainmlp.tracking.outbox import Outbox, read_record
+from plainmlp.tracking.outbox import Outbox
+from plainmlp.tracking.record import read_record
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import DataInput, Store
 from plainmlp.tracking.tags import RESTORED_TAG

@@ -13,7 +13,8 @@ from plainmlp.tracking.database import refusal, shown_address
 from plainmlp.tracking.journal import Journal, find_run
 from plainmlp.tracking.models import rename_run
 from plainmlp.tracking.operations import Operation
-from plainmlp.tracking.outbox import PREFIX, Outbox, Record
+from plainmlp.tracking.outbox import Outbox
+from plainmlp.tracking.record import PREFIX, Record
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import PARENT_TAG, POINT_TAG
 
@@ -77,8 +78,16 @@ def publish(outbox: Outbox, address: str, wait_seconds: float) -> Iterator[Publi
         store = stores(_full_address(record, address), record.experiment)
         used.add(store)
         yield _publish(outbox, store, record)
-    for store in used:  # a record whose process was killed has no end
-        store.close_abandoned()
+    for store in used:
+        _close_abandoned(store)
+
+
+def _close_abandoned(store: Store) -> None:
+    """End the runs whose record has no end: their process was killed."""
+    try:
+        store.connection.call(store.close_abandoned)
+    except AwayError as error:
+        raise refusal(store.address, str(error)) from error
 
 
 def _full_address(record: Record, address: str) -> str:

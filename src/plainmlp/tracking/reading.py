@@ -11,7 +11,8 @@ from plainmlp.errors import InputError
 from plainmlp.history import History, read_history
 from plainmlp.tracking.connection import AwayError, Connection, one_line
 from plainmlp.tracking.database import refusal
-from plainmlp.tracking.outbox import Outbox, Record
+from plainmlp.tracking.outbox import Outbox
+from plainmlp.tracking.record import Record
 from plainmlp.tracking.tags import FAILURE_TAG, PARENT_TAG, POINT_TAG
 
 RUNS_AT_ONCE = 1000

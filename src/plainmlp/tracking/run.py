@@ -14,8 +14,8 @@ from plainmlp.errors import StorageError
 from plainmlp.tracking.journal import Journal
 from plainmlp.tracking.models import pack_model
 from plainmlp.tracking.operations import Point, end, log_files, log_values, metric_points
-from plainmlp.tracking.outbox import Record
 from plainmlp.tracking.parameters import LONGEST_PARAMETER
+from plainmlp.tracking.record import Record
 from plainmlp.tracking.tags import FAILURE_TAG, MODEL_TAG
 
 if TYPE_CHECKING:

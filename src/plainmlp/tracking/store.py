@@ -14,8 +14,9 @@ from plainmlp.tracking.connection import AwayError, connect
 from plainmlp.tracking.database import apply_settings, artifact_location, locked, opening, refusal, shown_address
 from plainmlp.tracking.journal import Journal
 from plainmlp.tracking.operations import begin_again, end, log_values, metric_points, use_data
-from plainmlp.tracking.outbox import PREFIX, Outbox, Record, new_record_id
+from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.reading import Child, Reader, kept_children
+from plainmlp.tracking.record import PREFIX, Record, new_record_id
 from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun
 from plainmlp.tracking.tags import COMMIT_TAG, FAILURE_TAG, PARENT_TAG, POINT_TAG, PROCESS_TAG, SWEEP_TAG
 
