@@ -99,7 +99,7 @@ def test_what_was_there_is_whole_and_the_same_call_works_with_room(disk, writers
 
 
 def test_error_goes_through_a_pipe():
-    error = StorageError(Path("/x/y"), "No space left on device")
+    error = StorageError(28, "No space left on device", "/x/y")
     again = pickle.loads(pickle.dumps(error))
     assert (
         str(again) == str(error) == "/x/y: cannot be written (No space left on device); what was there before is whole"

@@ -16,21 +16,14 @@ class TrainingError(Exception):
     exit_code = 1
 
 
-class StorageError(Exception):
+class StorageError(OSError):
     """Report a file or folder that cannot be written, such as on a full disk; what was there before is whole.
 
-    Parameters
-    ----------
-    path : path
-    reason : str
+    Takes a number, a reason and a path, as every OSError does.
     """
 
     exit_code = 1
 
-    def __init__(self, path: object, reason: str) -> None:
-        super().__init__(path, reason)  # as they are, so that it goes through a pipe
-        self.path, self.reason = path, reason
-
     def __str__(self) -> str:
         """Return the line."""
-        return f"{self.path}: cannot be written ({self.reason}); what was there before is whole"
+        return f"{self.filename}: cannot be written ({self.strerror}); what was there before is whole"

@@ -41,11 +41,10 @@ def writing(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except StorageError as error:
-        raise StorageError(path, error.reason) from error
     except OSError as error:
-        # of an array that does not fit NumPy says how much did, with no reason
-        raise StorageError(path, error.strerror or os.strerror(ENOSPC)) from error
+        # of an array that does not fit NumPy says how much did, with no number and no reason
+        number = error.errno or ENOSPC
+        raise StorageError(number, error.strerror or os.strerror(number), str(path)) from error
 
 
 @contextmanager
