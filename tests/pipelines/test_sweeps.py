@@ -71,7 +71,7 @@ def check_child(folder: Path, child) -> None:
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     assert len(client.get_metric_history(child.info.run_id, "train_loss")) == 3
     files = {file.path for file in client.list_artifacts(child.info.run_id)}
-    assert files == {"config.yaml", "history.csv", "model.safetensors"}
+    assert files == {"config.yaml", "history.csv", "model.safetensors", "provenance"}
 
 
 def test_nothing_is_trained_or_recorded_twice(folder: Path) -> None:

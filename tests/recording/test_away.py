@@ -36,7 +36,7 @@ def test_evaluation_adds_to_the_run_of_its_training(server, config, tmp_path, tr
     splits, places = splits_of(config), Places(tmp_path)
     trained = train(splits, config.seed, config.model, config.optimizer, config.training)
     trained.model.save(places.model)
-    write_history(places.history, trained.history)
+    write_history(places.history, trained.history, trained.digests)
     with _server(server, training), start_run(config, splits, tmp_path).closing() as run:
         run.log_history(trained.history)
         publish_training(run, places, trained.model)

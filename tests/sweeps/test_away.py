@@ -114,6 +114,7 @@ def check_whole(server: Server, experiment: str, checkout: Path, board: dict[str
             "config.yaml",
             "history.csv",
             "model.safetensors",
+            "provenance",
         }
         assert len(client.get_metric_history(run.info.run_id, "train_loss")) == 3
 
