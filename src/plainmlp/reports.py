@@ -19,16 +19,21 @@ if TYPE_CHECKING:
 
 def write_evaluation(places: Places, trained: Trained, splits: Splits, evaluation: Evaluation) -> None:
     """Write metrics, their intervals, predictions and figures."""
-    intervals = {name: {"low": low, "high": high} for name, (low, high) in evaluation.intervals.items()}
-    write_json(places.metrics, evaluation.metrics)
-    write_json(places.intervals, {"test": intervals})
-    with replace_file(places.predictions) as temporary:
-        _predictions(trained.model, splits, evaluation).to_csv(temporary, index_label="row", lineterminator="\n")
+    write_measures(places, trained.model, splits, evaluation)
     data = FigureData(
         splits.description, trained.history, splits.train, splits.test, evaluation.outputs, trained.model.predict
     )
     with replace_folder(places.figures) as folder:
         draw_figures(data, folder)
+
+
+def write_measures(places: Places, model: Model, splits: Splits, evaluation: Evaluation) -> None:
+    """Write metrics, their intervals and predictions."""
+    intervals = {name: {"low": low, "high": high} for name, (low, high) in evaluation.intervals.items()}
+    write_json(places.metrics, evaluation.metrics)
+    write_json(places.intervals, {"test": intervals})
+    with replace_file(places.predictions) as temporary:
+        _predictions(model, splits, evaluation).to_csv(temporary, index_label="row", lineterminator="\n")
 
 
 def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataFrame":

@@ -21,6 +21,7 @@ WORDS = {
     "train": ["data/split", "models/model.safetensors", "reports/history.csv"],
     "sweep": ["layers_activations", "reports/sweep", "pipelines/run.py sweep="],
     "evaluate": ["models/model.safetensors", "metrics", "figures"],
+    "verify": ["run_id", "--sweep", "--sample", "--seed", "--here", "KEY=VALUE", "exit code: 0 identical"],
 }
 
 

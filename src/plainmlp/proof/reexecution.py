@@ -1,0 +1,81 @@
+"""The re-execution of a run: its configuration goes through all stages again and what comes of that into a folder.
+
+A command of its own, so that it can be run with the code of another commit: what goes in and what comes out are files.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from plainmlp.canonical import read_yaml
+from plainmlp.command import run_command
+from plainmlp.config import parse
+from plainmlp.data.arrays import Splits
+from plainmlp.errors import InputError
+from plainmlp.history import write_history
+from plainmlp.model import Model
+from plainmlp.places import Places
+from plainmlp.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
+from plainmlp.recording.training import point_of, provenance_tags
+from plainmlp.reports import write_measures
+from plainmlp.schema import Config
+from plainmlp.stages.evaluate import evaluate
+from plainmlp.stages.fetch import fetch
+from plainmlp.stages.split import split
+from plainmlp.stages.train import train
+from plainmlp.storage import write_json
+from plainmlp.terminal import watch_training
+
+TAGS = "tags.json"
+CHECKOUT = Path(__file__).parents[3]
+
+
+def reexecute(config: Config, folder: Path) -> None:
+    """Run all stages of a configuration and write what a run records of them.
+
+    Parameters
+    ----------
+    config : Config
+        With absolute paths.
+    folder : Path
+        Takes model, history, metrics, predictions and the tags.
+
+    Raises
+    ------
+    InputError
+        A file that the configuration names is not there any more, or the configuration is not possible.
+    TrainingError
+        The loss became NaN or infinite.
+    """
+    _check_inputs(config)
+    splits = split(fetch(config.dataset), config.split, config.dataset.missing)
+    with watch_training(config.training.epochs) as show:
+        trained = train(splits, config.seed, config.model, config.optimizer, config.training, watchers=[show])
+    evaluation = evaluate(trained.model, splits, config.seed, config.training.blas_threads)
+    places = Places(folder)
+    trained.model.save(places.model)
+    write_history(places.history, trained.history, trained.digests)
+    write_measures(places, trained.model, splits, evaluation)
+    _write_tags(folder, config, splits, trained.model)
+
+
+def _check_inputs(config: Config) -> None:
+    for key, path in (("dataset.path", config.dataset.path), ("model.weights", config.model.weights)):
+        if path is not None and not Path(path).exists():
+            message = f"{key}: {path} is not there any more, so the run cannot be executed again"
+            raise InputError(message)
+
+
+def _write_tags(folder: Path, config: Config, splits: Splits, model: Model) -> None:
+    code = read_code(CHECKOUT)
+    tags = provenance_tags(splits, CHECKOUT, training_numerics(config.training))
+    write_provenance(folder / FOLDER, code, tags)
+    write_json(folder / TAGS, {**tags, "point_id": point_of(config, splits), "weights_digest": model.weights_digest})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("configuration", type=Path, help="config.yaml of a run")
+    parser.add_argument("folder", type=Path, help="where the results go")
+    arguments = parser.parse_args()
+    sys.exit(run_command(lambda: reexecute(parse(read_yaml(arguments.configuration)), arguments.folder)))
