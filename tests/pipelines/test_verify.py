@@ -1,0 +1,225 @@
+"""pipelines/verify.py: real runs of every kind, executed again by a real process, with other code, data and kernels."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from checkouts import clone, commit, environment, last_ids, run, succeed, tracked_runs
+from recorded import write_flats
+
+pytestmark = pytest.mark.slow
+DIGITS = ("model.hidden_sizes=[8]", "training.epochs=2")
+FLATS = (
+    "dataset=table",
+    "dataset.path=flats.csv",
+    "dataset.target=kind",
+    "dataset.missing=mean",
+    "model.hidden_sizes=[4]",
+    "training.epochs=3",
+)
+KERNELS = ("Haswell", "Nehalem", "SkylakeX", "Prescott")
+STEP = "src/plainmlp/nn/optimizers.py"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a clone that the tests share, with a table beside its files."""
+    folder = clone(tmp_path_factory.mktemp("verify") / "my clone")
+    write_flats(folder / "flats.csv")
+    commit(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def digits(folder: Path) -> str:
+    return record(folder, *DIGITS)
+
+
+@pytest.fixture(scope="module")
+def flats(folder: Path) -> str:
+    return record(folder, *FLATS)
+
+
+@pytest.fixture(scope="module")
+def dirty(folder: Path) -> SimpleNamespace:
+    """Return a run whose code was no commit's: a line was changed, and a module was new; both are gone again."""
+    file, new = folder / STEP, folder / "src" / "plainmlp" / "nn" / "factor.py"
+    committed = file.read_text()
+    changed = committed.replace(
+        "import numpy as np\n", "import numpy as np\nfrom plainmlp.nn.factor import FACTOR\n", 1
+    )
+    changed = changed.replace("np.sqrt(", "FACTOR * np.sqrt(")
+    assert changed.count("FACTOR") > 1
+    file.write_text(changed)
+    new.write_text("FACTOR = 1.25\n")
+    run_id = record(folder, *FLATS)
+    file.write_text(committed)
+    new.unlink()
+    (folder / "notes.txt").write_text("of no importance\n")
+    commit(folder)
+    return SimpleNamespace(run_id=run_id, file=file, committed=committed)
+
+
+def record(folder: Path, *overrides: str) -> str:
+    return last_ids(succeed(folder, "python", "pipelines/run.py", *overrides))["run_id"]
+
+
+def verify(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return run(folder, "python", "pipelines/verify.py", *words, **variables)
+
+
+def last_line(ended: subprocess.CompletedProcess[str]) -> str:
+    return ended.stdout.splitlines()[-1]
+
+
+def tracked(folder: Path, run_id: str):
+    (found,) = [each for each in tracked_runs(folder / "mlflow.db") if each.info.run_id == run_id]
+    return found
+
+
+def reports(folder: Path, run_id: str) -> list[dict[str, object]]:
+    """Return the reports on a run, the latest last."""
+    files = sorted((folder / "mlruns" / "plainmlp" / run_id / "artifacts" / "verify").glob("report-*.json"))
+    assert [file.with_suffix(".md").exists() for file in files] == [True] * len(files)
+    return [json.loads(file.read_text()) for file in files]
+
+
+def worktrees(folder: Path) -> int:
+    return len(succeed(folder, "git", "worktree", "list").splitlines())
+
+
+def test_single_run_is_identical_and_its_record_says_so(folder: Path, digits: str) -> None:
+    ended = verify(folder, digits)
+    assert (ended.returncode, last_line(ended), ended.stderr) == (0, "identical", "")
+    tags = tracked(folder, digits).data.tags
+    assert tags["verify.verdict"] == "identical"
+    assert tags["verify.commit"] == tags["git_commit"]
+    assert tracked(folder, digits).info.status == "FINISHED"
+    report = reports(folder, digits)[-1]
+    assert {aspect["name"]: aspect["outcome"] for aspect in report["aspects"]} == dict.fromkeys(
+        (
+            "code",
+            "data",
+            "split",
+            "point",
+            "initial weights",
+            "epochs",
+            "weights",
+            "history",
+            "metrics",
+            "predictions",
+        ),
+        "equal",
+    )
+
+
+def test_another_kernel_gives_equality_within_tolerance_and_is_named(folder: Path, digits: str) -> None:
+    kernel = tracked(folder, digits).data.tags["numerics.blas_kernel"]
+    earlier = len(reports(folder, digits))
+    other = next(name for name in KERNELS if name != kernel)
+    ended = verify(folder, digits, OPENBLAS_CORETYPE=other)
+    report = reports(folder, digits)[-1]
+    if not report["numerics"]:
+        pytest.skip(f"the BLAS library of this machine does not take the kernel {other}")
+    assert ended.returncode == 3, ended.stdout
+    assert last_line(ended).startswith("equal within tolerance: epochs: 2 digests of 2 epochs: differ from epoch 0 on;")
+    assert "0 of 270 classes changed" in last_line(ended)
+    assert last_line(ended).endswith(f"likely cause: rounding, with other numerics ({report['numerics'][0]})")
+    assert report["numerics"][0].startswith(f"blas_kernel {kernel}, here ")
+    assert tracked(folder, digits).data.tags["verify.verdict"] == "equal within tolerance"
+    assert len(reports(folder, digits)) == earlier + 1
+
+
+def test_run_on_a_table_is_identical_until_a_byte_of_the_table_changes(folder: Path, flats: str) -> None:
+    table = folder / "flats.csv"
+    whole = table.read_bytes()
+    position = whole.index(b"\n", whole.index(b"\n") + 1) - len(b"9,gross")  # a digit of the first price
+    digit = whole[position : position + 1]
+    assert digit.isdigit()
+    table.write_bytes(whole[:position] + (b"1" if digit != b"1" else b"2") + whole[position + 1 :])
+    different = verify(folder, flats)
+    table.unlink()
+    gone = verify(folder, flats)
+    table.write_bytes(whole)
+    assert different.returncode == 4, different.stdout
+    assert last_line(different).startswith("different: data: data_digest ")
+    assert "likely cause: the data has changed since the run" in last_line(different)
+    assert gone.returncode == 2
+    assert gone.stderr.startswith("error: dataset.path: ")
+    assert gone.stderr.count("\n") == 1
+
+
+def test_code_of_a_changed_checkout_is_rebuilt_and_removed(folder: Path, dirty: SimpleNamespace) -> None:
+    ended = verify(folder, dirty.run_id)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    commit_id = tracked(folder, dirty.run_id).data.tags["git_commit"][:12]
+    assert f"executed again with the code of commit {commit_id} and changes.patch, rebuilt" in ended.stdout
+    assert worktrees(folder) == 1
+    assert succeed(folder, "git", "status", "--porcelain") == ""
+
+
+def test_code_that_is_here_is_different_in_one_line(folder: Path, dirty: SimpleNamespace) -> None:
+    ended = verify(folder, "--here", dirty.run_id)
+    assert ended.returncode == 4, ended.stdout
+    assert last_line(ended).startswith("different: code: code_digest ")
+    assert "epochs: 3 digests of 3 epochs: differ from epoch 0 on" in last_line(ended)
+    assert last_line(ended).endswith("likely cause: the code that ran is not the run's")
+
+
+def test_interruption_removes_the_rebuilt_code(folder: Path, dirty: SimpleNamespace) -> None:
+    process = subprocess.Popen(
+        ["python", "pipelines/verify.py", dirty.run_id],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while worktrees(folder) == 1 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert errors == "interrupted\n"
+    assert worktrees(folder) == 1
+
+
+def test_altered_patch_is_not_executed(folder: Path, dirty: SimpleNamespace) -> None:
+    patch = folder / "mlruns" / "plainmlp" / dirty.run_id / "artifacts" / "provenance" / "changes.patch"
+    whole = patch.read_text()
+    patch.write_text(whole.replace("1.25", "1.50"))
+    ended = verify(folder, dirty.run_id)
+    patch.write_text(whole)
+    assert ended.returncode == 4
+    assert "different (not compared: re-execution): changes.patch does not have the git_diff_digest" in last_line(ended)
+
+
+def test_run_of_dvc_is_identical(folder: Path) -> None:
+    succeed(folder, "python", "pipelines/repro.py", *FLATS)
+    run_id = tracked_runs(folder / "mlflow.db")[0].info.run_id
+    ended = verify(folder, run_id)
+    assert (ended.returncode, last_line(ended)) == (0, "identical"), ended.stdout + ended.stderr
+
+
+def test_points_of_a_sweep_are_identical_alone(folder: Path) -> None:
+    where, grid = "tracking.experiment=points", ("model.activation=relu,tanh", "hydra/launcher=stacked")
+    succeed(folder, "python", "pipelines/run.py", "-m", *FLATS, *grid, "split.validation=0.2", where)
+    runs = tracked_runs(folder / "mlflow.db", "points")
+    (parent,) = [each.info.run_id for each in runs if "sweep_id" in each.data.tags]
+    ended = verify(folder, "--sweep", parent, "--sample", "2")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert last_line(ended) == "identical: 2 of 2 points identical"
+    after = {
+        each.info.run_id: each.data.tags.get("verify.verdict") for each in tracked_runs(folder / "mlflow.db", "points")
+    }
+    assert after == dict.fromkeys(after, "identical")
+    assert len(after) == 3
+    assert ended.stdout.count("identical (not compared: predictions)") == 2
