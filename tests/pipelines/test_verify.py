@@ -128,7 +128,7 @@ def test_another_kernel_gives_equality_within_tolerance_and_is_named(folder: Pat
     if not report["numerics"]:
         pytest.skip(f"the BLAS library of this machine does not take the kernel {other}")
     assert ended.returncode == 3, ended.stdout
-    assert last_line(ended).startswith("equal within tolerance: epochs: 2 digests of 2 epochs: differ from epoch 0 on;")
+    assert last_line(ended).startswith("equal within tolerance: epochs: 2 digests of 2 epochs, differ from epoch 0 on;")
     assert "0 of 270 classes changed" in last_line(ended)
     assert last_line(ended).endswith(f"likely cause: rounding, with other numerics ({report['numerics'][0]})")
     assert report["numerics"][0].startswith(f"blas_kernel {kernel}, here ")
@@ -168,7 +168,7 @@ def test_code_that_is_here_is_different_in_one_line(folder: Path, dirty: SimpleN
     ended = verify(folder, "--here", dirty.run_id)
     assert ended.returncode == 4, ended.stdout
     assert last_line(ended).startswith("different: code: code_digest ")
-    assert "epochs: 3 digests of 3 epochs: differ from epoch 0 on" in last_line(ended)
+    assert "epochs: 3 digests of 3 epochs, differ from epoch 0 on" in last_line(ended)
     assert last_line(ended).endswith("likely cause: the code that ran is not the run's")
 
 

@@ -52,7 +52,7 @@ def test_same_results_are_identical(again: Results) -> None:
 def test_drift_within_tolerance_is_rounding_also_where_no_reason_is_known(again: Results, surroundings, cause) -> None:
     judgement = judged(drifted(again, TOLERANCE / 2), again, surroundings)
     assert judgement.verdict is Verdict.TOLERATED
-    assert "epochs: 3 digests of 3 epochs: differ from epoch 1 on" in judgement.summarize()
+    assert "epochs: 3 digests of 3 epochs, differ from epoch 1 on" in judgement.summarize()
     assert judgement.cause.startswith(cause)
 
 
@@ -104,7 +104,7 @@ def test_digest_that_differs_comes_first_and_is_the_cause(again: Results, name: 
     recorded = replace(drifted(again, 1.0, first=0), tags={**again.tags, key: "0" * 64})
     judgement = judged(recorded, again, OTHER_KERNEL)
     assert judgement.summarize().startswith(f"different: {name}: {key} 000000000000, here ")
-    assert "epochs: 3 digests of 3 epochs: differ from epoch 0 on" in judgement.summarize()
+    assert "epochs: 3 digests of 3 epochs, differ from epoch 0 on" in judgement.summarize()
     assert judgement.cause.startswith("the code" if name == "code" else "the data")
 
 

@@ -35,4 +35,4 @@ class Aspect:
     @property
     def full_detail(self) -> str:
         """Return what was compared and how it differs."""
-        return f"{self.detail}: {self.note}" if self.note else self.detail
+        return f"{self.detail}, {self.note}" if self.note else self.detail

@@ -166,7 +166,7 @@ def _compare_numbers(
     outcomes = [_judge(size, _tolerance(key, tolerance)) for size, (_, key, *_) in zip(sizes, different, strict=True)]
     worst = Outcome.DIFFERENT if Outcome.DIFFERENT in outcomes else Outcome.ROUNDED
     place, _, a, b, _ = different[outcomes.index(worst)]
-    return Aspect(name, worst, compared, f"{len(different)} differ, such as {place}: {a!r}, here {b!r}")
+    return Aspect(name, worst, compared, f"{len(different)} values differ, such as {place}: {a!r}, here {b!r}")
 
 
 def is_same(first: float, second: float) -> bool:
