@@ -32,7 +32,7 @@ def main(arguments: argparse.Namespace) -> None:
     from plainmlp.tracking.store import Store
 
     tracking = parse(compose(ROOT / "conf", arguments.overrides)).tracking
-    store = Store(tracking_address(tracking, ROOT), tracking.experiment)
+    store = Store(tracking_address(tracking, ROOT), tracking.experiment, wait_seconds=tracking.wait_seconds)
     if not arguments.sweep:
         sys.exit(verify_and_publish(store, arguments.run_id, is_here=arguments.here).exit_code)
     run_ids = draw_points(store, arguments.run_id, arguments.sample, arguments.seed)
@@ -41,15 +41,15 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def verify_and_publish(store: "Store", run_id: str, *, is_here: bool) -> "Verdict":
-    """Verify a run, write the verdict on it, show it."""
+    """Verify a run, show the verdict and write it on the run."""
     from plainmlp.proof.report import publish, show
     from plainmlp.proof.verification import verify
     from plainmlp.provenance.repository import read_repository
 
     repository = read_repository(ROOT)
     verification = verify(store, run_id, ROOT, is_here=is_here)
-    publish(store, verification, repository.commit if repository else "none")
     show(verification)
+    publish(store, verification, repository.commit if repository else "none")
     return verification.judgement.verdict
 
 

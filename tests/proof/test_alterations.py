@@ -15,6 +15,10 @@ from plainmlp.proof.comparison import compare
 from plainmlp.proof.recorded import Recorded, read_recorded
 from plainmlp.proof.results import Results
 from plainmlp.proof.verdict import Surroundings, Verdict, judge
+from plainmlp.tracking.connection import Connection
+from plainmlp.tracking.records import add_verification
+from plainmlp.tracking.store import Store
+from recorded import EXPERIMENT
 
 FILES = (
     "config.yaml",
@@ -186,3 +190,10 @@ def test_runs_that_cannot_be_executed_again_are_refused(tracked: SimpleNamespace
     assert "ended RUNNING; only a run that is FINISHED" in refusal(read_recorded, store, other.run_id, tmp_path)
     other.end("FINISHED")
     assert "has no artifact config.yaml" in refusal(read_recorded, store, other.run_id, tmp_path)
+
+
+def test_server_that_went_away_is_said_in_one_line(tracked: SimpleNamespace, tmp_path: Path) -> None:
+    store = Store(tracked.store.address, EXPERIMENT)
+    store.connection = Connection(store.address, 0.0, is_limited=False)  # it has waited long enough
+    assert "MLflow cannot record there" in refusal(read_recorded, store, tracked.run_id, tmp_path)
+    assert "MLflow cannot record there" in refusal(add_verification, store, tracked.run_id, {"verify.verdict": "x"}, {})

@@ -32,7 +32,7 @@ def publish(store: Store, verification: Verification, commit: str) -> None:
 
 
 def publish_sample(store: Store, parent_run_id: str, verdicts: Mapping[str, Verdict]) -> Verdict:
-    """Write on the run of a sweep what came of a sample of its points, print it, and return the worst verdict.
+    """Print what came of a sample of a sweep's points, write it on the sweep's run, and return the worst verdict.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def publish_sample(store: Store, parent_run_id: str, verdicts: Mapping[str, Verd
     tags = {**_tags(worst, now), "verify.sample": str(len(verdicts))}
     record = {"run_id": parent_run_id, **tags, "summary": summary, "points": {k: v.text for k, v in verdicts.items()}}
     lines = [f"- {run_id}: {verdict.text}" for run_id, verdict in verdicts.items()]
-    add_verification(store, parent_run_id, tags, _files(now, record, _page(parent_run_id, now, summary, lines)))
     print_plain(summary)
+    add_verification(store, parent_run_id, tags, _files(now, record, _page(parent_run_id, now, summary, lines)))
     return worst
 
 
@@ -118,4 +118,4 @@ def print_plain(line: str) -> None:
     """Print a line as it is, however long."""
     from rich.console import Console
 
-    Console(soft_wrap=True, highlight=False).print(line, markup=False)
+    Console(soft_wrap=True, highlight=False).print(line, markup=False, emoji=False)
