@@ -26,13 +26,13 @@ def run_alone(config: Config, folder: Path) -> None:
     from plainmlp.places import Places
     from plainmlp.provenance.usage import process_usage
     from plainmlp.recording.evaluation import publish_evaluation, show_results, write_summary
-    from plainmlp.recording.tracked import checkpoints_of, train_tracked
     from plainmlp.recording.training import start_run
     from plainmlp.reports import write_evaluation
     from plainmlp.stages.evaluate import evaluate
     from plainmlp.stages.fetch import fetch
     from plainmlp.stages.split import split
     from plainmlp.terminal import show_places
+    from plainmlp.tracked import checkpoints_of, train_tracked
 
     config = found_inputs(config, ROOT)
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)

@@ -10,9 +10,9 @@ def main() -> None:
     from plainmlp.inputs import INPUTS, linked_inputs
     from plainmlp.places import Places
     from plainmlp.provenance.usage import process_usage
-    from plainmlp.recording.tracked import checkpoints_of, train_tracked
     from plainmlp.recording.training import remember_run, start_run
     from plainmlp.storage import read_splits
+    from plainmlp.tracked import checkpoints_of, train_tracked
 
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
     splits = read_splits(ROOT / "data" / "split")

@@ -34,7 +34,7 @@ LONG_HISTORY = {"train_loss": [1 / 3] * 9000}
 
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with small_disk(tmp_path_factory.mktemp("disks") / "disk", 4096) as folder:
+    with small_disk(tmp_path_factory.mktemp("disks") / "disk", 8192) as folder:
         yield folder
 
 
@@ -49,10 +49,10 @@ def writers() -> dict[str, Callable[[Path], object]]:
     return {
         "json": lambda folder: write_json(folder / "metrics.json", list(range(5000))),
         "model": lambda folder: trained.model.save(Places(folder).model),
-        "history": lambda folder: write_history(Places(folder).history, LONG_HISTORY),
+        "history": lambda folder: write_history(Places(folder).history, LONG_HISTORY, ["0" * 64] * 9000),
         "splits": lambda folder: write_splits(folder / "split", splits),
         "evaluation": lambda folder: write_evaluation(Places(folder), trained, splits, evaluation),
-        "archive": lambda folder: Archive(folder).keep(f"{_count(folder)}", config, trained, evaluation, 1.0),
+        "archive": lambda folder: Archive(folder).keep(f"{_count(folder)}", config, trained, evaluation.metrics, 1.0),
         "leaderboard": lambda folder: write_reports(folder, board),
         "outbox operation": lambda folder: Outbox(folder).keep(RECORD, log_values([("a", 0.5, 1, 1)] * 9000)),
         "outbox file": lambda folder: Outbox(folder).keep(RECORD, log_files(None), ROOT / "requirements.lock"),

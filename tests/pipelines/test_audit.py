@@ -14,8 +14,13 @@ pytestmark = pytest.mark.slow
 MAIN = [name for name in STAGES if name != "sweep"]  # the sweep runs other scripts, each in a process of its own
 TABLE = ("dataset=table", "dataset.target=kind", "dataset.path=data.csv", "model.hidden_sizes=[4]")
 RUNS = ((TABLE, MAIN), (("experiment=clusters_published",), ["train"]))  # the second begins with given weights
-# what is read, and changes no output: plugins that Hydra imports wherever it runs; the weights, for the point's id
-FREE = {"compose": {"src/hydra_plugins"}, "evaluate": {"data/inputs/model.weights"}}
+# what is read, and changes no output: plugins that Hydra imports wherever it runs; the weights, for the point's id; the
+# pinned packages, for the record of the run
+FREE = {
+    "compose": {"src/hydra_plugins"},
+    "train": {"requirements.lock"},
+    "evaluate": {"data/inputs/model.weights", "requirements.lock"},
+}
 Stage = dict[str, Any]
 
 

@@ -50,7 +50,8 @@ def test_run_goes_on_after_the_time_it_may_wait(port, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("port", [silent_port, swallowing_port], ids=["silent", "swallowing"])
-def test_reading_waits_no_longer(port):
+def test_reading_waits_no_longer(port, monkeypatch):
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT", raising=False)  # of an earlier store of this process
     with port() as number, stopwatch(1.0 + MARGIN):
         assert refusal(Store, f"http://127.0.0.1:{number}", "e", None, 1.0).startswith("tracking.uri = ")
 
