@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
-from plainmlp.canonical import canonical
 from plainmlp.history import History
+from plainmlp.recording.configuration import recorded_parameters
 from plainmlp.sweeps.archive import Archive
 from plainmlp.sweeps.points import Point
 from plainmlp.sweeps.results import FINISHED, Results, judge_all
-from plainmlp.tracking.parameters import flat_parameters
 from plainmlp.tracking.reading import Child, Reader
 
 UNRECORDED = "its job left no record"
@@ -24,7 +23,7 @@ class Outcomes:
     reader : Reader
         Has what another checkout trained.
     recorded : iterable of Child
-        The points' runs, as far as they are known.
+        The points' runs, as far as they are known; there need be none for those that the archive has.
     """
 
     def __init__(self, points: Iterable[Point], archive: Archive, reader: Reader, recorded: Iterable[Child]) -> None:
@@ -52,7 +51,7 @@ class Outcomes:
     def _child(self, point: Point, runs: Mapping[str, Child]) -> Child:
         run = runs.get(point.point_id)
         run_id = "" if run is None else run.run_id
-        parameters = flat_parameters(canonical(point.config))
+        parameters = recorded_parameters(point.config)
         if self._archive.has(point.point_id):
             kept = self._archive.load(point.point_id)
             history = self._histories[point.point_id] = kept.trained.history

@@ -60,7 +60,7 @@ def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: P
         parent = _open_parent(store, points, checkout)
         with parent.closing():
             _launch_all(_missing(store, parent, points), launch, parent, checkout)
-            outcomes = Outcomes(points, Archive(checkout / FOLDER), store, store.recorded_children(parent))
+            outcomes = _outcomes(store, parent, points, Archive(checkout / FOLDER))
             board = build_leaderboard(outcomes.results(settings.sweep.metric))
             _publish(parent, board, folder)
             parent.log_results({**_summary(board, len(points), len(outcomes.failures)), **process_usage()}, {})
@@ -68,6 +68,12 @@ def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: P
     show_places({"leaderboard": folder, "mlflow": parent.page()})
     if outcomes.failures:
         raise TrainingError(_failure_message(points, outcomes.failures, checkout))
+
+
+def _outcomes(store: Store, parent: TrackedRun, points: Sequence[Point], archive: Archive) -> Outcomes:
+    """Return what has become of the points; MLflow, which takes its time, is asked where the archive lacks any."""
+    is_whole = all(archive.has(point.point_id) for point in points)
+    return Outcomes(points, archive, store, [] if is_whole else store.recorded_children(parent))
 
 
 def identify_sweep(points: Sequence[Point]) -> str:
