@@ -1,16 +1,20 @@
 """Runs below another: written in one go, found again, and with all that a leaderboard needs."""
 
 import math
+import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import IntegrityError
 
 from configurations import refusal
 from plainmlp.history import write_history
 from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun
 from plainmlp.tracking.store import Store
+from plainmlp.tracking.whole_runs import is_known
 
 CURVES = {"train_loss": [0.5, 0.25, math.pi], "validation_accuracy": [0.1, 0.9, 0.8]}
 
@@ -117,7 +121,8 @@ def test_unknown_parent_is_refused_in_one_line(store):
     assert refusal(store.children, "' or 1=1 --").startswith('"')
 
 
-def test_child_that_cannot_be_written_does_not_stay_running(store, parent):
+def test_child_that_cannot_be_written_does_not_stay_running(store, parent, monkeypatch):
+    monkeypatch.setattr("plainmlp.tracking.store.is_known", lambda: False)
     with pytest.raises(MlflowException):
         add(store, parent, curves={"no [such] name": [1.0]})
     assert [child.status for child in store.children(parent.run_id)] == ["FAILED"]
@@ -129,3 +134,46 @@ def test_times_are_those_given(store, parent):
     now = time.time()
     run = store.client.get_run(add(store, parent, started=now - 3, ended=now))
     assert run.info.end_time - run.info.start_time == pytest.approx(3000, abs=1)
+
+
+def rows_of(store, run_id):
+    """Return all that the database has of a run, but for what tells it from others."""
+    found = {}
+    with closing(sqlite3.connect(store.address.removeprefix("sqlite:///"))) as connection:
+        for table in ("runs", "tags", "params", "metrics", "latest_metrics"):
+            cursor = connection.execute(f"select * from {table} where run_uuid = ?", [run_id])
+            names = [column[0] for column in cursor.description]
+            texts = (tuple(str(value).replace(run_id, "ID") for value in row) for row in cursor)
+            found[table] = sorted(tuple(zip(names, row, strict=True)) for row in texts)
+    found["tags"] = [row for row in found["tags"] if ("key", "plainmlp.record") not in row]
+    return found
+
+
+def test_run_in_one_transaction_has_the_rows_that_the_client_writes(store, parent, tmp_path, monkeypatch):
+    (tmp_path / "provenance").mkdir()
+    (tmp_path / "provenance" / "changes.patch").write_text("none\n")
+    nasty = {"a": [math.nan, 1.0, -math.inf], "b": [0.0, -0.0, math.inf], "c": [5.0, 4.0, math.nan]}
+    assert is_known()
+    run_ids = []
+    for known in (True, False):
+        monkeypatch.setattr("plainmlp.tracking.store.is_known", lambda known=known: known)
+        run_ids.append(add(store, parent, curves={**CURVES, **nasty}, artifacts=tmp_path))
+    one, other = (rows_of(store, run_id) for run_id in run_ids)
+    assert one == other
+    assert len(one["metrics"]) > 10
+    files = [{file.path for file in store.client.list_artifacts(run_id, "provenance")} for run_id in run_ids]
+    assert files == [{"provenance/changes.patch"}] * 2
+
+
+def test_run_in_one_transaction_is_there_whole_or_not_at_all(store, parent):
+    before = len(store.children(parent.run_id))
+    with pytest.raises(IntegrityError):
+        add(store, parent, parameters={"seed": None})
+    assert len(store.children(parent.run_id)) == before
+
+
+def test_tables_of_another_version_are_left_to_the_client(monkeypatch):
+    monkeypatch.setattr("plainmlp.tracking.whole_runs.VALUE_COLUMNS", "key value run_uuid another")
+    is_known.cache_clear()
+    assert not is_known()
+    is_known.cache_clear()

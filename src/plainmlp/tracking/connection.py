@@ -118,10 +118,12 @@ def connect(address: str, wait_seconds: float, *, is_limited: bool) -> Connectio
 def is_away(error: Exception) -> bool:
     """Say whether an error means that the store cannot be reached, rather than that it refuses what it is asked."""
     from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
     if isinstance(error, MlflowException):
         return error.error_code in AWAY_CODES
+    if isinstance(error, (DataError, IntegrityError, ProgrammingError)):  # the database is there, and says no
+        return False
     return isinstance(error, (OSError, SQLAlchemyError))  # of artifacts too: what requests raises is an OSError
 
 

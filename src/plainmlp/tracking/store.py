@@ -11,7 +11,15 @@ from plainmlp.errors import InputError
 from plainmlp.process import is_dead, own_process
 from plainmlp.schema import WAIT_SECONDS
 from plainmlp.tracking.connection import AwayError, connect
-from plainmlp.tracking.database import apply_settings, artifact_location, locked, opening, refusal, shown_address
+from plainmlp.tracking.database import (
+    apply_settings,
+    artifact_location,
+    database_file,
+    locked,
+    opening,
+    refusal,
+    shown_address,
+)
 from plainmlp.tracking.journal import Journal
 from plainmlp.tracking.operations import begin_again, end, log_values, metric_points, use_data
 from plainmlp.tracking.outbox import Outbox
@@ -19,6 +27,7 @@ from plainmlp.tracking.reading import Child, Reader, kept_children
 from plainmlp.tracking.record import PREFIX, Record, new_record_id
 from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun
 from plainmlp.tracking.tags import COMMIT_TAG, FAILURE_TAG, PARENT_TAG, POINT_TAG, PROCESS_TAG, SWEEP_TAG
+from plainmlp.tracking.whole_runs import WholeRun, is_known, write_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -216,19 +225,27 @@ class Store(Reader):
         """
         marks = {POINT_TAG: point_id, PARENT_TAG: parent, **tags}
         record = self._record(f"{name} {point_id[:12]}", marks, new_record_id(), started)
-        journal = self.journal(record, is_kept=parent.startswith(PREFIX))
-        journal.begin()
         stamp = int(ended * 1000)
         values = metric_points({**{name: [value] for name, value in metrics.items()}, **curves}, stamp)
-        first = METRICS_AT_ONCE - len(parameters)
+        child = WholeRun(record, parameters, values, artifacts, status, stamp)
+        if database_file(self.address) and is_known() and not parent.startswith(PREFIX):
+            with suppress(AwayError):  # as the journal will notice too, and keep the run
+                return self.connection.call(lambda: write_run(self.address, self.experiment_id, child))
+        return self._write_child(child, is_kept=parent.startswith(PREFIX))
+
+    def _write_child(self, child: WholeRun, *, is_kept: bool) -> str:
+        """Write a run that is over through the client, or keep it; return its reference."""
+        journal = self.journal(child.record, is_kept=is_kept)
+        journal.begin()
         run = self._tracked(journal)
+        first = METRICS_AT_ONCE - len(child.parameters)
         with run.closing_on_failure():
-            if artifacts is not None:  # before the rest: MLflow reads all that a run has to find its folder
-                run.log_file(artifacts)
-            journal.write(log_values(values[:first], parameters))
-            for position in range(first, len(values), METRICS_AT_ONCE):
-                journal.write(log_values(values[position : position + METRICS_AT_ONCE]))
-            journal.write(end(status, stamp))
+            if child.artifacts is not None:  # before the rest: MLflow reads all that a run has to find its folder
+                run.log_file(child.artifacts)
+            journal.write(log_values(child.metrics[:first], child.parameters))
+            for position in range(first, len(child.metrics), METRICS_AT_ONCE):
+                journal.write(log_values(child.metrics[position : position + METRICS_AT_ONCE]))
+            journal.write(end(child.status, child.ended))
         return run.reference
 
     def recorded_children(self, parent: TrackedRun) -> list[Child]:
