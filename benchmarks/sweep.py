@@ -192,13 +192,13 @@ def _dvc_command(change: str) -> list[str]:
 
 def time_scikit_learn() -> Timing:
     """Run the grid by scikit-learn's grid search over MLPClassifier, on the same parts and without any record."""
-    process = psutil.Process()
-    with Memory(process) as memory:
-        seconds = _timed(_search())
-    return Timing("scikit-learn's GridSearchCV", POINTS, seconds, memory.peak / MEGABYTE)
+    with TemporaryDirectory() as folder:
+        command = [sys.executable, "benchmarks/sweep.py", "--scikit-learn"]
+        return run_command("scikit-learn's GridSearchCV", POINTS, command, copied_checkout(Path(folder)))
 
 
-def _search() -> Callable[[], object]:
+def search_with_scikit_learn() -> None:
+    """Fetch and split the data, and search the grid."""
     import numpy as np
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.model_selection import GridSearchCV, PredefinedSplit
@@ -225,13 +225,7 @@ def _search() -> Callable[[], object]:
     warnings.simplefilter(
         "ignore", ConvergenceWarning
     )  # that 20 epochs are not enough; joblib's processes take it over
-    return lambda: search.fit(features, targets)
-
-
-def _timed(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+    search.fit(features, targets)
 
 
 def machine() -> str:
@@ -279,7 +273,11 @@ def main() -> None:
     """Measure, print a table and write it into the docs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="also run 2,000 points")
+    parser.add_argument("--scikit-learn", action="store_true", help="only search by scikit-learn, and time nothing")
     arguments = parser.parse_args()
+    if arguments.scikit_learn:
+        search_with_scikit_learn()
+        return
     ways: list[Callable[[], Timing]] = [time_stacked, time_basic, time_dvc, time_scikit_learn]
     if arguments.large:
         ways.append(lambda: time_stacked(LARGE_RATES, range(25)))
