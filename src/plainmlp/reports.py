@@ -29,9 +29,8 @@ def write_evaluation(places: Places, trained: Trained, splits: Splits, evaluatio
 
 def write_measures(places: Places, model: Model, splits: Splits, evaluation: Evaluation) -> None:
     """Write metrics, their intervals and predictions."""
-    intervals = {name: {"low": low, "high": high} for name, (low, high) in evaluation.intervals.items()}
     write_json(places.metrics, evaluation.metrics)
-    write_json(places.intervals, {"test": intervals})
+    write_json(places.intervals, _interval_ends(evaluation))
     with replace_file(places.predictions) as temporary:
         _predictions(model, splits, evaluation).to_csv(temporary, index_label="row", lineterminator="\n")
 
@@ -55,7 +54,19 @@ def flat_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]
 
 def final_metrics(evaluation: Evaluation) -> dict[str, float]:
     """Return every metric of every part in one flat table, such as `test_accuracy` and `interval/test_accuracy_low`."""
-    values = flat_metrics(evaluation.metrics)
-    for name, (low, high) in evaluation.intervals.items():
-        values |= {f"interval/test_{name}_low": low, f"interval/test_{name}_high": high}
-    return values
+    return flat_metrics(evaluation.metrics) | flat_intervals(_interval_ends(evaluation))
+
+
+def flat_intervals(intervals: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
+    """Return the ends of the intervals of all parts in one flat table, such as `interval/test_accuracy_low`."""
+    return {
+        f"interval/{part}_{name}_{end}": value
+        for part, metrics in intervals.items()
+        for name, ends in metrics.items()
+        for end, value in ends.items()
+    }
+
+
+def _interval_ends(evaluation: Evaluation) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the intervals as reports/intervals.json has them."""
+    return {"test": {name: {"low": low, "high": high} for name, (low, high) in evaluation.intervals.items()}}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plainmlp.figures.canvas import RESOLUTION, STYLE, FigureData
+from plainmlp.figures.canvas import FigureData, save_figure
 from plainmlp.figures.classes import draw_calibration, draw_confusion_matrix
 from plainmlp.figures.curves import draw_fitted_curves, draw_learning_curves, draw_predicted_against_actual
 from plainmlp.figures.images import draw_worst_mistakes
@@ -48,16 +48,7 @@ def draw_figures(data: FigureData, folder: Path) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     names = [name for name, entry in FIGURES.items() if entry.applies(data)]
-    return [_write(FIGURES[name], data, folder / f"{name}.png") for name in names]
-
-
-def _write(entry: FigureEntry, data: FigureData, path: Path) -> Path:
-    """Draw one figure in the project's style, whatever the user's own matplotlib settings are."""
-    from matplotlib import style
-
-    with style.context(["default", STYLE]):
-        entry.draw(data).savefig(path, format="png", dpi=RESOLUTION, metadata={"Software": None})
-    return path
+    return [save_figure(FIGURES[name].draw, data, folder / f"{name}.png") for name in names]
 
 
 def _is_classification(data: FigureData) -> bool:

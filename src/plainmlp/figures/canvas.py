@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from plainmlp.data.arrays import Array, Description, Part
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Subject = TypeVar("Subject")
 RESOLUTION = 100  # dots per inch
 STYLE: dict[str, Any] = {
     "font.size": 10,
@@ -75,6 +77,24 @@ class FigureData:
     def target_names(self) -> list[str]:
         """Return the targets' names, fit to be written on a figure."""
         return [caption(name, 30) for name in self.description.target_names]
+
+
+def save_figure(draw: Callable[[Subject], "Figure"], subject: Subject, path: Path) -> Path:
+    """Draw a figure in the project's style, whatever the user's own matplotlib settings are; return where it went.
+
+    Parameters
+    ----------
+    draw : callable
+        Takes the subject, returns a matplotlib figure.
+    subject : FigureData or Leaderboard
+    path : Path
+        A PNG file; the same subject gives the same bytes.
+    """
+    from matplotlib import style
+
+    with style.context(["default", STYLE]):
+        draw(subject).savefig(path, format="png", dpi=RESOLUTION, metadata={"Software": None})
+    return path
 
 
 def caption(name: str, length: int = 16) -> str:

@@ -13,7 +13,7 @@ from plainmlp.errors import InputError
 from plainmlp.history import STATE_DIGEST, History, read_digests, read_history
 from plainmlp.model import Model
 from plainmlp.places import Places
-from plainmlp.reports import flat_metrics
+from plainmlp.reports import flat_intervals, flat_metrics
 from plainmlp.storage import read_json
 
 PREDICTED = "predicted"
@@ -84,7 +84,7 @@ def read_results(places: Places, tags: Mapping[str, str]) -> Results:
     digests = _tried(places.history, _read_chain, problems) or ()
     predictions = _tried(places.predictions, _read_predictions, problems) if places.predictions.exists() else None
     metrics: dict[str, float] = {}
-    for path, flat in ((places.metrics, flat_metrics), (places.intervals, _flat_intervals)):
+    for path, flat in ((places.metrics, flat_metrics), (places.intervals, flat_intervals)):
         if path.exists():
             metrics |= flat(_tried(path, read_json, problems) or {})
     return Results(tags, model, history, digests, metrics, predictions, problems)
@@ -103,16 +103,6 @@ def _read_chain(path: Path) -> tuple[str, ...]:
     """Return the hash chain of a history; of one that was written without there is none."""
     with path.open(encoding="utf-8") as file:
         return read_digests(path) if STATE_DIGEST in file.readline() else ()
-
-
-def _flat_intervals(intervals: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
-    """Return the ends of intervals under the names that they have in MLflow."""
-    return {
-        f"interval/{part}_{name}_{end}": value
-        for part, metrics in intervals.items()
-        for name, ends in metrics.items()
-        for end, value in ends.items()
-    }
 
 
 def _read_predictions(path: Path) -> Predictions:

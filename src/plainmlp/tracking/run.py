@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 METRICS_AT_ONCE = 1000  # MLflow refuses more in one call
-WORKFLOW = "workflowType=machine_learning"  # MLflow's pages are about language models otherwise
+WORKFLOW = "workflowType=machine_learning"  # without it MLflow opens its pages for traces and prompts
 MODEL_FOLDER = "model"
 
 

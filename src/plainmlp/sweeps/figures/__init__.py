@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plainmlp.figures.canvas import RESOLUTION, STYLE
+from plainmlp.figures.canvas import save_figure
 from plainmlp.sweeps.figures.curves import draw_learning_curves
 from plainmlp.sweeps.figures.heatmap import draw_heatmap
 from plainmlp.sweeps.figures.parallel import draw_parallel_coordinates
@@ -43,16 +43,9 @@ def draw_sweep_figures(figures: Mapping[str, SweepFigure], board: Leaderboard, f
     folder : Path
         Made where it does not exist.
     """
-    from matplotlib import style
-
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, figure in figures.items():
-        if board.rows and figure.applies(board):
-            paths.append(folder / f"{name}.png")
-            with style.context(["default", STYLE]):
-                figure.draw(board).savefig(paths[-1], format="png", dpi=RESOLUTION, metadata={"Software": None})
-    return paths
+    names = [name for name, figure in figures.items() if board.rows and figure.applies(board)]
+    return [save_figure(figures[name].draw, board, folder / f"{name}.png") for name in names]
 
 
 def _has_curves(board: Leaderboard) -> bool:
