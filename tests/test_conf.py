@@ -35,6 +35,16 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
         "model": {"hidden_sizes": [5], "l2": 0.01, "weights": "weights/clusters_published.safetensors"},
         "training": {"epochs": 5001, "batch_size": "full", "dtype": "float64"},
     },
+    "clusters_minibatch": {
+        "split": {"train": 13_400, "test": 0.1, "validation": 0, "stratify": False, "seed": 12, "scaling": "none"},
+        "model": {
+            "hidden_sizes": [5],
+            "l2": 0.0,
+            "initializer": {"name": "truncated_normal", "mean": 0.0, "standard_deviation": 1.0},
+        },
+        "optimizer": {"name": "sgd", "learning_rate": 0.01},
+        "training": {"epochs": 75, "batch_size": 100, "shuffle": False},
+    },
     "digits": {"dataset": {"name": "digits"}, "model": {"hidden_sizes": [128, 64]}},
     "mnist": {
         "dataset": {"name": "mnist"},

@@ -60,7 +60,8 @@ def split_rows(
     Notes
     -----
     The test part is that of `sklearn.model_selection.train_test_split(test_size=test, random_state=seed)`; the
-    validation part is drawn in the same way from the rest, and so is the train part where it is not all the rest.
+    validation part is drawn in the same way from the rest. A train part that is not all the rest is its first rows, and
+    where classes are stratified drawn in the same way.
     """
     n_train, n_validation, n_test = _counts(len(part), train, validation, test)
     classes = part.targets if stratify and task == "classification" else None
@@ -74,7 +75,8 @@ def split_rows(
         rest, validation_rows = parting("validation", rest, n_validation)
         validation_part = part.take(validation_rows)
     if n_train < len(rest):
-        rest, _ = parting("train", rest, len(rest) - n_train)
+        # without strata the first of rows in random order are a sample as good as another draw, and keep their order
+        rest = rest[:n_train] if classes is None else parting("train", rest, len(rest) - n_train)[0]
     return part.take(rest), validation_part, part.take(test_rows)
 
 
