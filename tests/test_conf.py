@@ -53,6 +53,19 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
         "optimizer": {"name": "adam", "schedule": {"name": "cosine", "minimum_factor": 0.0}},
         "training": {"epochs": 20},
     },
+    "mnist_per_sample": {
+        "dataset": {"name": "mnist"},
+        "split": {"test": 0.15, "stratify": False, "seed": 42, "scaling": {"name": "divisor", "divisor": 255.0}},
+        "model": {
+            "hidden_sizes": [128, 64],
+            "activation": "sigmoid",
+            "bias": False,
+            "initializer": "normal_fan_out",
+            "dropout": 0.0,
+        },
+        "optimizer": {"name": "sgd", "learning_rate": 0.001, "schedule": "constant"},
+        "training": {"epochs": 10, "batch_size": 1},
+    },
     "sincos": {
         "dataset": {"name": "sincos", "n_samples": 300 * 32},
         "split": {"test": 30, "validation": 0, "shuffle": False, "scaling": "none", "target_scaling": "none"},
