@@ -26,7 +26,7 @@ def main() -> None:
     with continue_run(config, splits, ROOT, places, trained).closing() as run:
         publish_evaluation(run, places, trained, splits, evaluation)
     forget_run(ROOT)
-    show_results(run, places, evaluation)
+    show_results(run, places, trained.model, evaluation)
 
 
 if __name__ == "__main__":

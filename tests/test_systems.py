@@ -1,8 +1,10 @@
 """The published systems: the order of their batches, their figures over a few seeds, and what is said of dead outputs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from sklearn.model_selection import train_test_split
 
 from plainmlp.config import compose, parse
@@ -10,6 +12,8 @@ from plainmlp.data.datasets import clusters
 from plainmlp.nn.batches import Batches, Examples
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split
+from plainmlp.stages.stack import Task, train_stack
+from run import run
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
@@ -38,3 +42,46 @@ def test_batches_of_the_clusters_are_those_of_the_published_index():
         np.testing.assert_array_equal(inputs[step].T, features[start : start + 100])
         np.testing.assert_array_equal(classes[step], targets[start : start + 100])
     assert not config.training.shuffle
+
+
+@pytest.fixture(scope="module")
+def published_sincos():
+    """Train the published sine and cosine from eight seeds."""
+    config = configured("sincos_published")
+    splits = parts_of(config)
+    tasks = [Task(seed, config.model, config.optimizer, config.training) for seed in range(8)]
+    return splits, [outcome.trained.model for outcome in train_stack(tasks, splits)]
+
+
+def test_dead_outputs_are_named(published_sincos):
+    splits, models = published_sincos
+    found = [model.dead_outputs(model.predict(splits.test.features)) for model in models]
+    assert [] in found
+    for model, dead in zip(models, found, strict=True):
+        outputs = model.predict(splits.train.features)
+        assert dead == [name for name, values in zip(("sin", "cos"), outputs.T, strict=True) if not values.any()]
+    assert any(found)
+
+
+def test_outputs_of_a_linear_link_are_never_dead(published_sincos):
+    _, models = published_sincos
+    linear = replace(models[0], architecture=replace(models[0].architecture, loss="squared_error"))
+    assert linear.dead_outputs(np.zeros((3, 2))) == []
+
+
+def test_run_warns_of_dead_outputs(published_sincos, tmp_path, capsys):
+    splits, models = published_sincos
+    dead = [bool(model.dead_outputs(model.predict(splits.test.features))) for model in models]
+    for seed in (dead.index(True), dead.index(False)):
+        store = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"
+        run(configured("sincos_published", f"seed={seed}", store), tmp_path / str(seed))
+        assert ("warning: dead outputs" in capsys.readouterr().out) == dead[seed]
+
+
+def test_sincos_converges():
+    config = configured("sincos")
+    splits = parts_of(config)
+    tasks = [Task(seed, config.model, config.optimizer, config.training) for seed in range(6)]
+    for outcome in train_stack(tasks, splits):
+        difference = outcome.trained.model.predict(splits.test.features) - splits.test.targets
+        assert np.abs(difference).max() < 0.05

@@ -14,6 +14,7 @@ from plainmlp.data.records import description_from_dict, description_to_dict
 from plainmlp.errors import InputError
 from plainmlp.history import History
 from plainmlp.nn.architecture import Architecture, view_layers
+from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.network import Network
 from plainmlp.storage import replace_file
 
@@ -70,6 +71,19 @@ class Model:
         if self.description.task == "classification" and outputs.shape[1] == 1:
             return np.hstack([1 - outputs, outputs])
         return self.preparation.restore_targets(outputs)
+
+    def dead_outputs(self, outputs: Array) -> list[str]:
+        """Return the names of the outputs that are zero for all samples, where the loss has a link that can die.
+
+        Parameters
+        ----------
+        outputs : ndarray of shape (n_samples, n_targets)
+            As `predict` returns them for the samples.
+        """
+        if not LOSSES[self.architecture.loss].can_die:
+            return []
+        zero = (outputs == self.preparation.restore_targets(np.zeros_like(outputs))).all(axis=0)
+        return [name for name, is_zero in zip(self.description.target_names, zero, strict=True) if is_zero]
 
     def predict_frame(self, frame: "DataFrame") -> "DataFrame":
         """Return what the model says of a table of raw features, with names.

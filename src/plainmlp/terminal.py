@@ -97,6 +97,18 @@ def _short(value: float) -> str:
     return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.2e}"
 
 
+def show_warning(text: str) -> None:
+    """Print a line that asks for attention.
+
+    Parameters
+    ----------
+    text : str
+    """
+    from rich.console import Console
+
+    Console(soft_wrap=True, highlight=False).print(f"warning: {text}", style="yellow", markup=False)
+
+
 def show_places(places: Mapping[str, object]) -> None:
     """Print where results are, one in a line."""
     from rich.console import Console

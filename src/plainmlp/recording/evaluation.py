@@ -8,7 +8,7 @@ from plainmlp.places import Places
 from plainmlp.reports import final_metrics
 from plainmlp.stages.evaluate import Evaluation
 from plainmlp.storage import write_json
-from plainmlp.terminal import show_metrics, show_places
+from plainmlp.terminal import show_metrics, show_places, show_warning
 from plainmlp.tracking.run import TrackedRun
 
 EXAMPLE_ROWS = 3
@@ -36,7 +36,10 @@ def write_summary(path: Path, run: TrackedRun, model: Model, evaluation: Evaluat
     write_json(path, {**ids, "metrics": final_metrics(evaluation)})
 
 
-def show_results(run: TrackedRun, places: Places, evaluation: Evaluation) -> None:
-    """Print the metrics, and where to look for more."""
+def show_results(run: TrackedRun, places: Places, model: Model, evaluation: Evaluation) -> None:
+    """Print the metrics, a warning where outputs are dead, and where to look for more."""
     show_metrics(evaluation.metrics, evaluation.intervals)
+    dead = model.dead_outputs(evaluation.outputs)
+    if dead:
+        show_warning(f"dead outputs, zero for every row of the test part: {', '.join(dead)}; try another seed or loss")
     show_places({"figures": places.figures, "model": places.model, "mlflow": run.page()})
