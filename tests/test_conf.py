@@ -70,8 +70,8 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
         "dataset": {"name": "sincos", "n_samples": 300 * 32},
         "split": {"test": 30, "validation": 0, "shuffle": False, "scaling": "none", "target_scaling": "none"},
         "model": {"hidden_sizes": [16], "loss": "squared_error"},
-        "optimizer": {"name": "sgd", "learning_rate": 1.0},
-        "training": {"epochs": 1, "batch_size": 32, "shuffle": False},
+        "optimizer": {"name": "sgd", "learning_rate": 1.0, "schedule": {"name": "cosine", "minimum_factor": 0.0}},
+        "training": {"epochs": 50, "batch_size": 32, "shuffle": True},
     },
     "sincos_published": {
         "model": {
@@ -80,7 +80,7 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
             "initializer": {"name": "normal", "mean": 0.0, "standard_deviation": 0.1},
             "bias_initializer": {"name": "normal", "mean": 0.0, "standard_deviation": 0.1},
         },
-        "optimizer": {"name": "sgd", "learning_rate": 1.0},
+        "optimizer": {"name": "sgd", "learning_rate": 1.0, "schedule": "constant"},
         "training": {"epochs": 1, "batch_size": 32, "shuffle": False},
     },
 }
