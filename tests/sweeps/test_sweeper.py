@@ -16,6 +16,7 @@ from configurations import CONF
 from hydra_plugins.plainmlp_launcher._composition import Composer
 from hydra_plugins.plainmlp_launcher._expansion import read_grid
 from multirun import begin
+from plainmlp.data.datasets import DATASETS
 from plainmlp.schema import SweepSection
 from plainmlp.sweeps.grid import Candidate, choose_points, read_settings
 
@@ -25,7 +26,20 @@ GRIDS = {
     "optimizers": {"optimizer.name": 8, "optimizer.learning_rate": 3, "seed": 3},
     "regularization": {"model.dropout": 4, "model.l2": 4, "seed": 3},
     "initializers": {"model.activation": 3, "model.initializer": 4, "seed": 3},
+    "activations": {"model.activation": 8, "seed": 3},
+    "biases": {"model.bias": 2, "model.activation": 3, "seed": 3},
+    "layer_sizes": {"model.hidden_sizes": 8, "seed": 3},
+    "batch_sizes": {"training.batch_size": 5, "seed": 3},
+    "clusters_seeds": {"seed": 10},
+    "clusters_minibatch_seeds": {"seed": 10},
+    "sincos_seeds": {"seed": 50},
+    "sincos_published_seeds": {"seed": 50},
+    "sincos_initial_weights": {"model.initializer": 2, "model.bias_initializer": 2, "seed": 25},
+    "sincos_activations": {"model.activation": 2, "seed": 10},
+    "sincos_losses": {"model.loss": 2, "optimizer.learning_rate": 2, "seed": 25},
+    "sincos_small": {"model.l1": 4, "model.l2": 4, "seed": 3},
 }
+TIMED = {"sincos_activations"}  # one point after the other
 FAST = ("model.hidden_sizes=[2]", "training.epochs=1", "hydra/launcher=basic")
 # what is refused before anything is trained -> words of the line, in their order
 REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
@@ -79,14 +93,16 @@ def test_grid_has_the_points_that_it_says(name: str) -> None:
     assert said is not None
     assert (settings.name, len(candidates)) == (name, int(said[1]))
     assert {key: len(values_of(candidates, key)) for key in GRIDS[name]} == GRIDS[name]
-    assert values_of(candidates, "dataset.name") == ["digits"]
+    data = name.split("_", maxsplit=1)[0]
+    assert values_of(candidates, "dataset.name") == [data if data in DATASETS else "digits"]
+    assert all(candidate.config.split.validation for candidate in candidates)
 
 
 @pytest.mark.parametrize("name", GRIDS)
 def test_grid_needs_no_flag_and_trains_stacks(name: str) -> None:
     _, master = begin(f"sweep={name}")
     assert master.hydra.mode.name == "MULTIRUN"
-    assert master.hydra.launcher._target_.endswith(".StackedLauncher")
+    assert master.hydra.launcher._target_.endswith(".BasicLauncher" if name in TIMED else ".StackedLauncher")
 
 
 def test_settings_without_a_grid_file_are_all_there() -> None:
