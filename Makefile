@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep test check format bench bench-digests bench-sweep lock sync ui clean
+.PHONY: help repro sweep systems test check format bench bench-digests bench-sweep lock sync ui clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ bench-digests: $(READY) ## time what the hash chain of a training costs
 
 bench-sweep: $(READY) ## time a grid of 240 points beside other ways to run it
 	@python benchmarks/sweep.py
+
+systems: $(READY) ## train the published systems and write docs/systems.md
+	@python benchmarks/systems.py
 
 sync: $(READY) ## publish what was kept while MLflow could not be reached
 	@python pipelines/sync.py
