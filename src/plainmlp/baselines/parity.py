@@ -1,0 +1,151 @@
+"""The parity certificate: how far the loss and gradients of another library are from ours, step by step."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from plainmlp.baselines.backends import BACKENDS
+from plainmlp.baselines.numpy import NumpyPeer
+from plainmlp.baselines.peer import Array, Peer, Start
+from plainmlp.nn.architecture import Architecture, view_layers
+from plainmlp.nn.optimizers import OPTIMIZERS
+from plainmlp.nn.options import fill_options
+from plainmlp.nn.randomness import generator
+from plainmlp.nn.recipe import Recipe
+
+STEPS = 100
+LARGEST_DIFFERENCE = 1e-10
+
+
+class Workload(NamedTuple):
+    """A network, how it is trained, and what it learns from.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    learning_rates : tuple of (float, float)
+        Of plain gradient descent and its momentum forms, and of the optimisers that scale each parameter's step.
+    batch_size : int
+    draw : callable (generator, n_samples) -> (inputs, targets)
+        Returns float64 arrays with a row a sample; classes as rows of an identity matrix.
+    l2 : float, default 0
+    """
+
+    architecture: Architecture
+    learning_rates: tuple[float, float]
+    batch_size: int
+    draw: Callable[[np.random.Generator, int], tuple[Array, Array]]
+    l2: float = 0.0
+
+
+class Parity(NamedTuple):
+    """What a comparison found: for each step the relative difference of the loss and of the gradients."""
+
+    loss: list[float]
+    gradients: list[float]
+
+    @property
+    def largest(self) -> float:
+        """Return the largest of all differences; a NaN counts as infinite."""
+        return float(np.nan_to_num(np.array([*self.loss, *self.gradients]), nan=np.inf).max())
+
+
+def _clusters(stream: np.random.Generator, n_samples: int) -> tuple[Array, Array]:
+    """Draw points around (0, 0), (1, 4) and (2, 8), with the variances of the clusters that the published code means."""
+    classes = stream.integers(3, size=n_samples)
+    return stream.normal(size=(n_samples, 2)) + np.array([[0, 0], [1, 4], [2, 8]])[classes], np.eye(3)[classes]
+
+
+def _pixels(stream: np.random.Generator, n_samples: int) -> tuple[Array, Array]:
+    """Draw sparse images of 28 x 28 grey levels with a class each: parity asks nothing of what they show."""
+    levels = stream.random((n_samples, 784)) * (stream.random((n_samples, 784)) < 0.2)
+    return levels, np.eye(10)[stream.integers(10, size=n_samples)]
+
+
+def _sine_and_cosine(stream: np.random.Generator, n_samples: int) -> tuple[Array, Array]:
+    x = stream.random((n_samples, 1))
+    return x, np.hstack([np.sin(x), np.cos(x)])
+
+
+WORKLOADS: dict[str, Workload] = {
+    "clusters 2-5-3": Workload(
+        Architecture((2, 5, 3), ("relu",), "cross_entropy"), (0.01, 0.001), 100, _clusters, l2=0.01
+    ),
+    "mnist 784-128-64-10": Workload(
+        Architecture((784, 128, 64, 10), ("sigmoid",) * 2, "cross_entropy"), (0.01, 0.001), 64, _pixels
+    ),
+    "sincos 1-16-2": Workload(Architecture((1, 16, 2), ("relu",), "squared_error"), (0.1, 0.001), 32, _sine_and_cosine),
+}
+
+
+def certify(
+    workload: Workload, optimizer: str, make: Callable[[Start], Peer], n_steps: int = STEPS, seed: int = 0
+) -> Parity:
+    """Train a network twice, on ours and on another library, from the same weights and batches.
+
+    Parameters
+    ----------
+    workload : Workload
+    optimizer : str
+        A name in OPTIMIZERS.
+    make : callable (start) -> Peer
+        Returns the network in the hands of that library.
+    n_steps : int, default 100
+    seed : int, default 0
+        Of the weights and the data.
+
+    Returns
+    -------
+    Parity
+        The difference of two losses is relative to the larger one; that of two gradients is the largest over all
+        parameters, relative to the largest entry of both.
+    """
+    start = _start(workload, optimizer, seed)
+    ours, theirs = NumpyPeer(start), make(start)
+    inputs, targets = workload.draw(generator(seed, "parity"), n_steps * workload.batch_size)
+    found = Parity([], [])
+    for step in range(n_steps):
+        rows = slice(step * workload.batch_size, (step + 1) * workload.batch_size)
+        one, other = (p.step(inputs[rows], targets[rows], None, start.recipe.learning_rate) for p in (ours, theirs))
+        found.loss.append(_difference(np.array([one.loss]), np.array([other.loss])))
+        found.gradients.append(_difference(one.gradients, other.gradients))
+    return found
+
+
+def certificates(backends: Sequence[str], make: Callable[[str, Start], Peer]) -> Iterator[tuple[str, str, str, Parity]]:
+    """Yield (workload, backend, optimiser, parity) for each optimiser that a library has too.
+
+    Parameters
+    ----------
+    backends : sequence of str
+        Names in BACKENDS.
+    make : callable (backend, start) -> Peer
+    """
+    for name, workload in WORKLOADS.items():
+        for backend in backends:
+            for optimizer in BACKENDS[backend].optimizers:
+                yield name, backend, optimizer, certify(workload, optimizer, partial(make, backend))
+
+
+def _start(workload: Workload, optimizer: str, seed: int) -> Start:
+    """Return weights N(0, 1 / n_in), biases N(0, 0.01), so that no gradient is zero by symmetry."""
+    parameters = np.empty((1, workload.architecture.n_parameters))
+    layers, stream = view_layers(parameters, workload.architecture), generator(seed, "initial weights")
+    for weights in layers.weights:
+        weights[0] = stream.normal(0, weights.shape[2] ** -0.5, weights.shape[1:])
+    for biases in layers.biases:
+        biases[0] = stream.normal(0, 0.1, biases.shape[1:])
+    options = fill_options(OPTIMIZERS[optimizer].options, {})
+    rate = workload.learning_rates[optimizer not in _PLAIN]
+    recipe = Recipe(seed=seed, optimizer=optimizer, learning_rate=rate, optimizer_options=options, l2=workload.l2)
+    return Start(workload.architecture, recipe, parameters[0])
+
+
+_PLAIN = ("sgd", "momentum", "nesterov")
+
+
+def _difference(ours: Array, theirs: Array) -> float:
+    """Return the largest difference, relative to the largest entry of both."""
+    return float(np.abs(ours - theirs).max() / max(np.abs(ours).max(), np.abs(theirs).max(), np.finfo(float).tiny))
