@@ -13,7 +13,7 @@ from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.schema import Config, OptimizerSection
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
-SECTIONS = ("dataset", "split", "model", "optimizer", "training", "tracking")
+SECTIONS = ("dataset", "split", "model", "optimizer", "training", "backend", "tracking")
 FILES = sorted(path for section in (*SECTIONS, "experiment") for path in (CONF / section).glob("*.yaml"))
 NEEDED = {"table": ["dataset.path=mine.csv", "dataset.target=y"]}
 

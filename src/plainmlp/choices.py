@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from plainmlp.baselines.backends import BACKENDS, OWN_BACKEND
 from plainmlp.data.datasets import DATASETS, dataset_options
 from plainmlp.data.scaling import SCALINGS
 from plainmlp.errors import InputError
@@ -16,6 +17,7 @@ from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.options import Option
 from plainmlp.nn.schedules import SCHEDULES
 from plainmlp.schema import (
+    BackendSection,
     Choice,
     Config,
     DatasetSection,
@@ -53,6 +55,7 @@ def complete(config: Config) -> tuple[Config, list[str]]:
         "model": partial(_model, config.model),
         "optimizer": partial(_optimizer, config.optimizer),
         "training": partial(_training, config.training, config.split),
+        "backend": partial(_backend, config.backend),
     }
     completed, problems = {}, []
     for name, section in sections.items():
@@ -140,6 +143,11 @@ def _training(section: TrainingSection, split: SplitSection) -> TrainingSection:
             f"validation part, and split.validation is 0; set split.validation, or training.patience=null"
         )
         raise InputError(message)
+    return section
+
+
+def _backend(section: BackendSection) -> BackendSection:
+    _check_name("backend.name", section.name, (OWN_BACKEND, *BACKENDS))
     return section
 
 

@@ -140,6 +140,12 @@ class TrackingSection(Section):
     wait_seconds: Positive = WAIT_SECONDS  # earlier runs have no such key
 
 
+class BackendSection(Section):
+    """Which library trains the network: our own NumPy core, or a peer beside it."""
+
+    name: Text = "numpy"
+
+
 class Exclusion(Section):
     """Combinations that a sweep leaves out: for each key a value, or a list of values."""
 
@@ -170,5 +176,6 @@ class Config(Section):
     model: ModelSection
     optimizer: OptimizerSection
     training: TrainingSection
+    backend: BackendSection = BackendSection()  # earlier runs have no such section
     tracking: TrackingSection
     sweep: SweepSection

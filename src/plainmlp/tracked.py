@@ -37,6 +37,7 @@ def train_tracked(config: Config, splits: Splits, run: TrackedRun, places: Place
             config.training,
             watchers=[show, run.log_epoch],
             checkpoint=checkpoints_of(run, checkout),
+            backend=config.backend.name,
         )
     trained.model.save(places.model, run.point_id)
     write_history(places.history, trained.history, trained.digests)

@@ -70,4 +70,4 @@ def test_parameters_exist(name: str) -> None:
 
 def test_only_what_can_change_a_result_is_a_parameter() -> None:
     named = {key.split(".")[0] for stage in STAGES.values() for key in stage["params"] if isinstance(key, str)}
-    assert named == {"dataset", "split", "model", "optimizer", "seed", "training"}
+    assert named == {"backend", "dataset", "split", "model", "optimizer", "seed", "training"}

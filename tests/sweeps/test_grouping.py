@@ -136,3 +136,13 @@ def test_a_point_that_does_not_suit_its_data_is_alone():
 
 def test_no_points_make_no_stacks():
     assert group([], splits_of, workers=2) == []
+
+
+def test_networks_of_another_backend_are_alone():
+    points = [point(seed=seed, backend={"name": name}) for seed in range(2) for name in ("numpy", "sklearn")]
+    stacks = group(points, splits_of, workers=1)
+    assert sorted(sorted(each.config.backend.name for each in stack) for stack in stacks) == [
+        ["numpy", "numpy"],
+        ["sklearn"],
+        ["sklearn"],
+    ]

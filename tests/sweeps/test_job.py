@@ -54,7 +54,7 @@ def test_failure_of_another_kind_is_recorded_too(given, tmp_path, monkeypatch):
         raise MemoryError(message)
 
     store, parent, config = given
-    monkeypatch.setattr(workers, "train_stack", too_large)
+    monkeypatch.setattr(workers, "train_tasks", too_large)
     with pytest.raises(TrainingError, match="MemoryError"):
         run_point(config(), parent.run_id, tmp_path)
     assert [child.failure for child in store.children(parent.run_id)] == ["MemoryError: no room for it"]

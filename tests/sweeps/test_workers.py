@@ -102,10 +102,10 @@ def test_a_stack_that_breaks_down_is_trained_one_by_one(archive, monkeypatch):
         if len(tasks) > 1 or tasks[0].model is POINTS[1].config.model:
             message = "no memory\nleft"
             raise MemoryError(message)
-        return train_stack(tasks, splits)
+        return train_tasks(tasks, splits)
 
-    train_stack = workers.train_stack
-    monkeypatch.setattr(workers, "train_stack", only_alone)
+    train_tasks = workers.train_tasks
+    monkeypatch.setattr(workers, "train_tasks", only_alone)
     results = dict(train_points(POINTS[:3], archive, 1))
     failure = results.pop(POINTS[1].point_id)
     assert (type(failure), str(failure)) == (TrainingError, "MemoryError: no memory left")

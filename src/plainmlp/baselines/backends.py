@@ -9,7 +9,7 @@ from plainmlp.baselines.peer import Peer, Start
 from plainmlp.errors import InputError
 from plainmlp.wording import shown
 
-OWN = "numpy"
+OWN_BACKEND = "numpy"
 
 
 class Backend(NamedTuple):

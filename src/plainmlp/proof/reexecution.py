@@ -50,7 +50,15 @@ def reexecute(config: Config, folder: Path) -> None:
     _check_inputs(config)
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)
     with watch_training(config.training.epochs) as show:
-        trained = train(splits, config.seed, config.model, config.optimizer, config.training, watchers=[show])
+        trained = train(
+            splits,
+            config.seed,
+            config.model,
+            config.optimizer,
+            config.training,
+            watchers=[show],
+            backend=config.backend.name,
+        )
     evaluation = evaluate(trained.model, splits, config.seed, config.training.blas_threads)
     places = Places(folder)
     trained.model.save(places.model)

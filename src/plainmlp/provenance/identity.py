@@ -10,9 +10,19 @@ from typing import Any
 
 PACKAGE = Path(__file__).parents[1]
 # what can change a result; the rest of the package reads, writes, draws and reports it
-RESULT_CODE = ("nn", "data", "evaluation", "construction.py", "model.py", "numerics.py", "schema.py", "stages")
+RESULT_CODE = (
+    "nn",
+    "baselines",
+    "data",
+    "evaluation",
+    "construction.py",
+    "model.py",
+    "numerics.py",
+    "schema.py",
+    "stages",
+)
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-RESULT_SECTIONS = ("dataset", "model", "optimizer", "seed", "split", "training")
+RESULT_SECTIONS = ("backend", "dataset", "model", "optimizer", "seed", "split", "training")
 # of their keys, what only says where the data is, and what is kept of a training beside its result
 FREE_KEYS = {"dataset": {"path"}, "training": {"digest_every", "checkpoint_epochs", "checkpoint_seconds"}}
 

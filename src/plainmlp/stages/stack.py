@@ -46,6 +46,8 @@ class Task:
     checkpoint : Checkpoint, optional
         What the training goes on from, where it holds anything, and what keeps its progress meanwhile. One that has
         ended well is left to the caller, who clears it once the result is kept.
+    backend : str, default "numpy"
+        Which library trains it; only ours trains stacks.
     """
 
     seed: int
@@ -54,6 +56,7 @@ class Task:
     training: TrainingSection
     watchers: Sequence[Watcher] = ()
     checkpoint: Checkpoint | None = None
+    backend: str = "numpy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +181,7 @@ def _epochs(
 
 def _record(epoch: Epoch, members: Sequence[_Member], seconds: float) -> None:
     """Write an epoch into the members that trained in it."""
-    lost = {divergence.model: _failure(divergence) for divergence in epoch.diverged}
+    lost = {divergence.model: diverged_error(divergence) for divergence in epoch.diverged}
     for row, model in enumerate(epoch.models):
         member = members[model]
         if model in lost:
@@ -190,7 +193,8 @@ def _record(epoch: Epoch, members: Sequence[_Member], seconds: float) -> None:
             member.journal.add(metrics, snapshot, seconds, is_last=model not in epoch.remaining)
 
 
-def _failure(divergence: Divergence) -> TrainingError:
+def diverged_error(divergence: Divergence) -> TrainingError:
+    """Return the failure of a network whose loss was not finite."""
     return TrainingError(
         f"the loss is not finite any more in epoch {divergence.epoch}, step {divergence.step}, with the learning "
         f"rate {divergence.learning_rate:g}; try a smaller optimizer.learning_rate, or optimizer.clip_norm"

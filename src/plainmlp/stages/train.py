@@ -6,7 +6,8 @@ from plainmlp.data.arrays import Splits
 from plainmlp.model import Trained
 from plainmlp.schema import ModelSection, OptimizerSection, TrainingSection
 from plainmlp.stages.progress import Checkpoint, Watcher
-from plainmlp.stages.stack import Fitted, Task, train_stack
+from plainmlp.stages.stack import Fitted, Task
+from plainmlp.stages.training import train_tasks
 
 
 def train(
@@ -18,6 +19,7 @@ def train(
     *,
     watchers: Sequence[Watcher] = (),
     checkpoint: Checkpoint | None = None,
+    backend: str = "numpy",
 ) -> Trained:
     """Train a network.
 
@@ -34,6 +36,8 @@ def train(
     checkpoint : Checkpoint, optional
         What the training goes on from, where it holds anything, and what keeps its progress meanwhile. After a
         training that has ended well the caller clears it, once the result is kept.
+    backend : str, default "numpy"
+        Which library trains; the others keep no checkpoints and no digests of their states.
 
     Returns
     -------
@@ -48,7 +52,7 @@ def train(
     TrainingError
         The loss became NaN or infinite.
     """
-    (outcome,) = train_stack([Task(seed, model, optimizer, training, watchers, checkpoint)], splits)
+    (outcome,) = train_tasks([Task(seed, model, optimizer, training, watchers, checkpoint, backend)], splits)
     if isinstance(outcome, Fitted):
         return outcome.trained
     raise outcome

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
+from plainmlp.baselines.backends import OWN_BACKEND
 from plainmlp.construction import build_architecture
 from plainmlp.data.arrays import Splits
 from plainmlp.errors import InputError
@@ -38,8 +39,8 @@ def group(points: Sequence[Point], read: Callable[[Config], Splits], workers: in
     -------
     list of list of Point
         Every point once. The points of a stack share their data, layer sizes, biases, loss, optimiser and training,
-        early stopping, digests and checkpoints excepted, and stand sorted by their activations. What takes longest
-        comes first.
+        early stopping, digests and checkpoints excepted, and stand sorted by their activations; a point of another
+        backend than ours is alone. What takes longest comes first.
 
     Notes
     -----
@@ -74,7 +75,9 @@ class _Load:
         samples = len(splits.train)
         batch = samples if training.batch_size == "full" else min(training.batch_size, samples)
         architecture = _architecture(config, splits)
-        self.family: object = point.point_id if architecture is None else _family(config, architecture)
+        self.family: object = point.point_id
+        if architecture is not None and config.backend.name == OWN_BACKEND:
+            self.family = _family(config, architecture)
         self.activations = () if architecture is None else architecture.activations
         n_parameters = 0 if architecture is None else architecture.n_parameters
         units = 0 if architecture is None else sum(architecture.layer_sizes)

@@ -11,7 +11,8 @@ from plainmlp.data.arrays import Splits
 from plainmlp.errors import InputError, StorageError, TrainingError
 from plainmlp.schema import Config
 from plainmlp.stages.evaluate import measure, predict
-from plainmlp.stages.stack import Outcome, Task, train_stack
+from plainmlp.stages.stack import Outcome, Task
+from plainmlp.stages.training import train_tasks
 from plainmlp.sweeps.archive import Archive, read_once
 from plainmlp.sweeps.grouping import group
 from plainmlp.sweeps.points import Point
@@ -78,7 +79,7 @@ def complete(stack: Sequence[Point], folder: Path, archive: Archive) -> Iterator
     """
     try:
         splits = read_once(folder)
-        outcomes = train_stack([_task(point, archive) for point in stack], splits)
+        outcomes = train_tasks([_task(point, archive) for point in stack], splits)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the failure of the points that it belongs to
         if len(stack) == 1:
             yield stack[0].point_id, as_failure(error)
@@ -92,7 +93,14 @@ def complete(stack: Sequence[Point], folder: Path, archive: Archive) -> Iterator
 
 def _task(point: Point, archive: Archive) -> Task:
     config, checkpoint = point.config, archive.checkpoints(point.point_id)
-    return Task(config.seed, config.model, config.optimizer, config.training, checkpoint=checkpoint)
+    return Task(
+        config.seed,
+        config.model,
+        config.optimizer,
+        config.training,
+        checkpoint=checkpoint,
+        backend=config.backend.name,
+    )
 
 
 def _keep(point: Point, outcome: Outcome, splits: Splits, archive: Archive) -> Failure | None:

@@ -5,9 +5,9 @@ import pytest
 
 from plainmlp.baselines.backends import BACKENDS, make_peer
 from plainmlp.baselines.numpy import NumpyPeer
-from plainmlp.baselines.parity import LARGEST_DIFFERENCE, WORKLOADS, certify
 from plainmlp.baselines.peer import join_layers, split_layers
 from plainmlp.nn.gradient import Gradient
+from plainmlp.parity import LARGEST_DIFFERENCE, WORKLOADS, certify
 
 SMALL = "clusters 2-5-3"
 
