@@ -45,6 +45,11 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
         "optimizer": {"name": "sgd", "learning_rate": 0.01},
         "training": {"epochs": 75, "batch_size": 100, "shuffle": False},
     },
+    "clusters_tensorflow": {
+        "backend": {"name": "tensorflow"},
+        "split": {"train": 13_400},
+        "training": {"epochs": 75, "batch_size": 100, "shuffle": False},
+    },
     "digits": {"dataset": {"name": "digits"}, "model": {"hidden_sizes": [128, 64]}},
     "mnist": {
         "dataset": {"name": "mnist"},
@@ -52,6 +57,12 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
         "model": {"hidden_sizes": [128, 64], "dropout": 0.2},
         "optimizer": {"name": "adam", "schedule": {"name": "cosine", "minimum_factor": 0.0}},
         "training": {"epochs": 20},
+    },
+    "mnist_keras": {
+        "backend": {"name": "keras"},
+        "model": {"hidden_sizes": [128, 64], "activation": "sigmoid", "bias": True},
+        "optimizer": {"name": "sgd", "learning_rate": 0.01},
+        "training": {"epochs": 10, "batch_size": 32},
     },
     "mnist_per_sample": {
         "dataset": {"name": "mnist"},
@@ -64,6 +75,12 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
             "dropout": 0.0,
         },
         "optimizer": {"name": "sgd", "learning_rate": 0.001, "schedule": "constant"},
+        "training": {"epochs": 10, "batch_size": 1},
+    },
+    "mnist_torch": {
+        "backend": {"name": "torch"},
+        "model": {"hidden_sizes": [128, 64], "activation": "sigmoid", "bias": True},
+        "optimizer": {"name": "sgd", "learning_rate": 0.001},
         "training": {"epochs": 10, "batch_size": 1},
     },
     "sincos": {
