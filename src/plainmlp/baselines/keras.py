@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from plainmlp.baselines.peer import Array, Start, Step, join_layers, paper_epsilon, split_layers
-from plainmlp.baselines.tensorflow import set_threads
-from plainmlp.nn.activations import LEAK
+from plainmlp.baselines.tensorflow import gelu, leaky_relu, set_threads
 from plainmlp.nn.recipe import Recipe
 
 
@@ -103,13 +102,7 @@ def _model(start: Start) -> Any:
 
 
 def _activation(name: str) -> Any:
-    import keras
-
-    if name == "leaky_relu":
-        return lambda z: keras.ops.maximum(z, LEAK * z)  # the slope of its own is a float32
-    if name == "gelu":
-        return lambda z: keras.ops.gelu(z, approximate=True)
-    return "linear" if name == "identity" else name
+    return {"identity": "linear", "leaky_relu": leaky_relu, "gelu": gelu}.get(name, name)
 
 
 def _cost(loss: str) -> Any:

@@ -1,12 +1,11 @@
 """TensorFlow without Keras: a recorded gradient, and the update operations of its kernels."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from plainmlp.baselines.peer import Array, Start, Step, join_layers, paper_epsilon, split_layers
 from plainmlp.errors import InputError
-from plainmlp.nn.activations import LEAK
+from plainmlp.nn.activations import GELU_CUBIC, GELU_RATE, LEAK
 
 
 class Layers:
@@ -155,20 +154,34 @@ def set_threads(threads: int) -> None:
         raise InputError(message) from error
 
 
+def leaky_relu(z: Any) -> Any:
+    """Return max(z, 0.01 z); TensorFlow's own rounds the slope to float32."""
+    import tensorflow as tf
+
+    return tf.maximum(z, LEAK * z)
+
+
+def gelu(z: Any) -> Any:
+    """Return z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2; TensorFlow's own rounds the numbers to float32."""
+    import tensorflow as tf
+
+    return z * (1 + tf.tanh(GELU_RATE * (z + GELU_CUBIC * z**3))) / 2
+
+
 def _activations() -> dict[str, Callable[[Any], Any]]:
     import tensorflow as tf
 
     return {
         "identity": tf.identity,
         "relu": tf.nn.relu,
-        "leaky_relu": lambda z: tf.maximum(z, LEAK * z),  # the slope of its own is a float32
+        "leaky_relu": leaky_relu,
         "elu": tf.nn.elu,
         "selu": tf.nn.selu,
         "sigmoid": tf.sigmoid,
         "tanh": tf.tanh,
         "softplus": tf.nn.softplus,
         "silu": tf.nn.silu,
-        "gelu": partial(tf.nn.gelu, approximate=True),
+        "gelu": gelu,
     }
 
 
