@@ -1,12 +1,13 @@
 # Every target sets up what it needs: .venv is built from requirements.lock on first use.
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-peers
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep systems test check format bench bench-digests bench-sweep lock sync ui clean
+.PHONY: help repro sweep systems parity test check format bench bench-digests bench-sweep lock sync ui clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +32,10 @@ format: $(READY) ## format the code and mend what the linter can
 	@ruff check --fix .
 	@ruff format .
 
+parity: $(PEERS)/.ready ## compare losses and gradients with PyTorch, TensorFlow, Keras and scikit-learn
+	@$(PEERS)/bin/python benchmarks/parity.py
+	@echo "table: docs/parity.md"
+
 bench: $(READY) ## time the training of the mnist experiment
 	@python benchmarks/training.py
 
@@ -53,8 +58,8 @@ lock: $(READY) ## renew requirements.lock from pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --group dev --upgrade --output-file requirements.lock pyproject.toml
 
-clean: ## remove .venv
-	@rm -rf $(VENV)
+clean: ## remove .venv and .venv-peers
+	@rm -rf $(VENV) $(PEERS)
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "plainmlp needs Python 3.11 or newer: make PYTHON=python3.x")'
@@ -63,3 +68,14 @@ $(READY): requirements.lock pyproject.toml
 	@python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
+
+# The other libraries, as the extras of pyproject.toml name them, beside all that .venv has.
+LIBRARIES := import sysconfig; print(sysconfig.get_path("purelib"))
+EXTRAS := import tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]
+$(PEERS)/.ready: $(READY)
+	@echo "setting up $(PEERS) (once; several minutes)"
+	@$(VENV)/bin/python -m venv $(PEERS)
+	@$(VENV)/bin/python -c '$(LIBRARIES)' > "$$($(PEERS)/bin/python -c '$(LIBRARIES)')/libraries.pth"
+	@$(PEERS)/bin/python -c '$(EXTRAS); print(*sorted(set(sum(extras.values(), []))), sep="\n")' > $(PEERS)/extras.txt
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(PEERS)/extras.txt
+	@touch $@
