@@ -45,7 +45,7 @@ def test_outputs_of_more_samples_than_one_pass_holds(n_samples, monkeypatch):
     network = make_network(make_architecture((3, 5, 4)))
     inputs = make_examples("cross_entropy", n_samples, 3, 4).inputs
     at_once = network.outputs(inputs)
-    monkeypatch.setattr(network_module, "INFERENCE_ROWS", 10)
+    monkeypatch.setattr(network_module, "inference_rows", lambda network: 10)
     np.testing.assert_allclose(network.outputs(inputs), at_once, rtol=1e-12)
 
 

@@ -113,10 +113,12 @@ class Updates:
         steps = np.arange(self.steps + 1.0, self.steps + n_steps + 1).reshape(-1, 1, 1)
         settings = {**self.settings, "learning_rate": np.array(learning_rates)[:, np.newaxis]}
         self.steps += n_steps
-        return zip(*self.optimizer.coefficients(settings, steps, self.buffers.product), strict=True)
+        columns = list(zip(*self.optimizer.coefficients(settings, steps, self.buffers.product), strict=True))
+        return [(settings["learning_rate"], step) for step in columns or [()] * n_steps]
 
-    def update(self, gradients, columns):
-        self.buffers.gradients[...] = gradients
+    def update(self, gradients, step):
+        learning_rate, columns = step
+        self.buffers.gradients[...] = gradients * learning_rate if self.optimizer.takes_steps else gradients
         self.optimizer.update(self.buffers, *columns)
         return self.buffers.parameters
 
@@ -153,8 +155,8 @@ def test_first_steps_are_those_of_the_paper(name, blocks):
 def test_coefficients_do_not_depend_on_the_block(name, size):
     slow = {"beta1": 0.99, "momentum_decay": 50.0} if name == "nadam" else {}  # a running product that stays near 1
     at_once, in_blocks = (Updates(name, np.zeros((2, 5)), [slow, OTHER_OPTIONS[name]]) for _ in range(2))
-    whole = [np.array(step) for step in at_once.coefficients(42, [0.01, 0.3])]
-    parts = [np.array(step) for _ in range(42 // size) for step in in_blocks.coefficients(size, [0.01, 0.3])]
+    whole = [np.array(step) for _, step in at_once.coefficients(42, [0.01, 0.3])]
+    parts = [np.array(step) for _ in range(42 // size) for _, step in in_blocks.coefficients(size, [0.01, 0.3])]
     assert np.array(whole).tobytes() == np.array(parts).tobytes()
 
 
@@ -168,7 +170,8 @@ def test_reaches_the_minimum_of_a_parabola(name, dtype):
     rates = np.geomspace(1, 0.01, n_steps) * learning_rate
     for rate in rates:
         (columns,) = updates.coefficients(1, [rate])
-        columns = [column.astype(dtype) for column in columns]
+        learning_rate, numbers = columns
+        columns = learning_rate, [column.astype(dtype) for column in numbers]
         found = updates.update(curvature * (updates.buffers.parameters - target), columns)
     assert found.dtype == dtype
     np.testing.assert_allclose(found[0], target, atol=2e-3)

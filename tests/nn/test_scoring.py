@@ -33,7 +33,7 @@ def test_metrics_of_a_part_are_those_of_its_outputs():
 def test_validation_in_several_passes_counts_each_sample_once(loss, monkeypatch):
     validation, found = make_examples(loss, 9, 2, 3, seed=1, weighted=True), []
     for rows in (1024, 4, 1):
-        monkeypatch.setattr(scoring, "INFERENCE_ROWS", rows)
+        monkeypatch.setattr(scoring, "inference_rows", lambda network, rows=rows: rows)
         network = make_network(make_architecture((2, 4, 3), loss=loss))
         (epoch,) = train(network, [SGD], make_examples(loss, 7, 2, 3), validation)
         found.append([float(epoch.metrics[f"validation_{name}"][0]) for name in ("loss", LOSSES[loss].metric)])

@@ -130,7 +130,7 @@ class PeerTraining:
         for step, targets, z, row in zip(steps, block.targets, *record, strict=True):
             z[0] = step.sums.T
             self._network.loss.error(z, targets, np.empty_like(z), row, **options)
-        return self._scorer.scores(block, record)
+        return self._scorer.measure(block, record)[1]
 
     def _examine(self, metric: str) -> dict[str, Array]:
         if self._examination is None:

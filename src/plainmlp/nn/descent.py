@@ -54,6 +54,7 @@ class Descent:
         parameters = network.parameters
         weights = parameters[:, : network.shape.n_weights]
         gradients, scratch = np.empty_like(parameters), np.empty_like(parameters)
+        self._weight_gradients = gradients[:, : network.shape.n_weights]
         self._buffers = Buffers(parameters, weights, gradients, state.slots, scratch, state.product)
         self._optimizer = OPTIMIZERS[recipes[0].optimizer]
         self._settings = {
@@ -65,6 +66,7 @@ class Descent:
             _column([r.l1 for r in recipes], dtype), _column([r.l2 for r in recipes], dtype), weights
         )
         self._clip_norm = _column([r.clip_norm for r in recipes], dtype)
+        self._clips = bool(np.isfinite(self._clip_norm).any())
         self._dropout = any(recipe.dropout for recipe in recipes)
         self._passes: dict[int, Gradient] = {}
         self._gradient_norm = np.zeros((network.n_models, 1), dtype)
@@ -95,8 +97,9 @@ class Descent:
         for block in self._blocks(batches, shuffle):
             record = scorer.record(block)
             penalties = self._descend(block, record, learning_rates[:, np.newaxis], before + batches.steps)
-            costs.append(scorer.costs(block, record) + penalties)
-            scores.append(scorer.scores(block, record))
+            cost, score = scorer.measure(block, record)
+            costs.append(cost + penalties)
+            scores.append(score)
         diverged = list(self._diverged(np.concatenate(costs), before))
         norms = self._gradient_norm[:, 0].astype(np.float64)
         return Run(mean_over_batches(costs), mean_over_batches(scores, batches.sizes), norms, diverged)
@@ -110,18 +113,22 @@ class Descent:
         """Make the updates of a block and return the penalties before each, of shape (n_batches, n_models)."""
         passes = self._gradient(block.inputs.shape[-1])
         penalties = np.zeros((len(block), self.network.n_models), self.network.parameters.dtype)
-        batches = zip(block.inputs, block.targets, block.factors(), *record, strict=True)
+        scale = learning_rates.astype(penalties.dtype) if self._optimizer.takes_steps else None
+        factors = block.factors() if scale is None else [factor * scale[..., np.newaxis] for factor in block.factors()]
         coefficients = self._coefficients(len(block), learning_rates)
-        for batch, (inputs, targets, factor, z, row) in enumerate(batches):
-            self._draw_masks(passes)
+        batches = zip(block.inputs, block.targets, factors, *record, coefficients, strict=True)
+        for batch, (inputs, targets, factor, z, row, columns) in enumerate(batches):
+            if self._dropout:
+                self._draw_masks(passes)
             passes.forward(inputs, z)
             passes.backward(inputs, targets, factor, z, row)
             self._steps += 1
             if self._penalty.is_used:
                 penalties[batch] = self._penalty.cost()
-                self._penalty.add_gradient(self._buffers.gradients[:, : self.network.shape.n_weights])
-            self._clip(self._steps == last_step)
-            self._optimizer.update(self._buffers, *(column[batch] for column in coefficients))
+                self._penalty.add_gradient(self._weight_gradients, 1.0 if scale is None else scale)
+            if self._clips or self._steps == last_step:
+                self._clip(scale)
+            self._optimizer.update(self._buffers, *columns)
         return penalties
 
     def _gradient(self, n_batch: int) -> Gradient:
@@ -131,11 +138,13 @@ class Descent:
             self._passes[n_batch] = Gradient(self.network, n_batch, self._dropout, gradients=gradients)
         return self._passes[n_batch]
 
-    def _coefficients(self, n_steps: int, learning_rates: Array) -> list[Array]:
+    def _coefficients(self, n_steps: int, learning_rates: Array) -> list[tuple[Array, ...]]:
+        """Return what the optimiser needs in each of the next steps beside the gradients."""
         steps = np.arange(self._steps + 1, self._steps + n_steps + 1, dtype=np.float64).reshape(-1, 1, 1)
         settings = {**self._settings, "learning_rate": learning_rates}
         columns = self._optimizer.coefficients(settings, steps, self._buffers.product)
-        return [column.astype(self.network.parameters.dtype) for column in columns]
+        dtype = self.network.parameters.dtype
+        return list(zip(*(column.astype(dtype) for column in columns), strict=True)) or [()] * n_steps
 
     def _draw_masks(self, passes: Gradient) -> None:
         """Draw which hidden units a step leaves out; a model without dropout draws nothing."""
@@ -149,18 +158,15 @@ class Descent:
                 np.greater_equal(mask, recipe.dropout, out=mask)
                 np.divide(mask, 1 - recipe.dropout, out=mask)
 
-    def _clip(self, is_last: bool) -> None:
-        """Shorten gradients that are longer than allowed; measure their norms where that, or the last step, needs it."""
-        clips = np.isfinite(self._clip_norm).any()
-        if not clips and not is_last:
-            return
-        np.multiply(self._buffers.gradients, self._buffers.gradients, out=self._buffers.scratch)
-        np.add.reduce(self._buffers.scratch, axis=1, keepdims=True, out=self._gradient_norm)
-        np.sqrt(self._gradient_norm, out=self._gradient_norm)
-        if clips:
-            is_long = self._gradient_norm > self._clip_norm
-            factor = np.where(is_long, self._clip_norm / self._gradient_norm, 1)
-            np.multiply(self._buffers.gradients, factor, out=self._buffers.gradients)
+    def _clip(self, scale: Array | None) -> None:
+        """Measure the norms of the gradients, without their scale, and shorten those that are longer than allowed."""
+        gradients, scratch, norm = self._buffers.gradients, self._buffers.scratch, self._gradient_norm
+        np.divide(gradients, 1.0 if scale is None else scale, out=scratch)
+        np.multiply(scratch, scratch, out=scratch)
+        np.add.reduce(scratch, axis=1, keepdims=True, out=norm)
+        np.sqrt(norm, out=norm)
+        if self._clips:
+            np.multiply(gradients, np.where(norm > self._clip_norm, self._clip_norm / norm, 1), out=gradients)
 
     def _diverged(self, costs: Array, before: int) -> Iterable[tuple[int, int]]:
         """Yield (row, step) of each model with a loss, or at the end a parameter, that is not finite."""

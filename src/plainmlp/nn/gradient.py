@@ -1,6 +1,6 @@
 """The gradient of a stack's cost, by the pass backward (Rumelhart et al., 1986)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,6 +12,34 @@ from plainmlp.nn.architecture import view_layers
 from plainmlp.nn.network import Call, Passes
 
 Array = NDArray[Any]
+
+
+# where a layer has fewer outputs than this and a batch at least so many samples, the product of a layer's error with
+# its inputs takes a half to a fifth of the time as a product of a matrix and a vector for each output
+ROW_OUTPUTS, ROW_BATCH = 8, 512
+
+
+def weight_product(delta: Array, gradient: Array) -> Callable[[Array], Array]:
+    """Return the function that writes a layer's gradient, given the layer's inputs.
+
+    Parameters
+    ----------
+    delta : ndarray of shape (n_models, n_out, n_batch)
+        The layer's error.
+    gradient : ndarray of shape (n_models, n_out, n_in)
+        Receives the sum over the batch of the outer products of error and inputs.
+
+    Returns
+    -------
+    callable (inputs of shape (n_models or 1, n_in, n_batch))
+    """
+    n_out, n_batch = delta.shape[1:]
+    if n_batch == 1:
+        return lambda inputs: np.multiply(delta, inputs.swapaxes(1, 2), out=gradient)
+    if n_out < ROW_OUTPUTS and n_batch >= ROW_BATCH:
+        errors, rows = delta[..., np.newaxis], gradient[..., np.newaxis]
+        return lambda inputs: np.matmul(inputs[:, np.newaxis], errors, out=rows)
+    return lambda inputs: np.matmul(delta, inputs.swapaxes(1, 2), out=gradient)
 
 
 @dataclass(eq=False)
@@ -31,6 +59,7 @@ class Gradient(Passes):
         self._layers = view_layers(self.gradients, self.network.shape)
         self._ones = np.ones((self.n_batch, 1), dtype)
         self._deltas = [np.empty(hidden.z.shape, dtype) for hidden in self.hidden] + [np.empty(self.z.shape, dtype)]
+        self._first_product = weight_product(self._deltas[0], self._layers.weights[0])
         self._output_error = partial(self.network.loss.error, **dict(self.network.shape.loss_options))
         self._backward_calls = [
             call for layer in reversed(range(len(self._deltas))) for call in self._layer_calls(layer)
@@ -44,8 +73,7 @@ class Gradient(Passes):
         if layer == 0:
             return
         before, hidden = self._deltas[layer - 1], self.hidden[layer - 1]
-        inputs = self.layer_output(layer - 1).swapaxes(1, 2)
-        yield partial(np.matmul, delta, inputs, out=self._layers.weights[layer])
+        yield partial(weight_product(delta, self._layers.weights[layer]), self.layer_output(layer - 1))
         yield partial(np.matmul, self.network.layers.weights[layer].swapaxes(1, 2), delta, out=before)
         if hidden.mask is not None:
             yield partial(np.multiply, before, hidden.mask, out=before)
@@ -73,4 +101,4 @@ class Gradient(Passes):
         np.multiply(delta, factor, out=delta)
         for call in self._backward_calls:
             call()
-        np.matmul(self._deltas[0], inputs.swapaxes(1, 2), out=self._layers.weights[0])
+        self._first_product(inputs)

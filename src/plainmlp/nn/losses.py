@@ -1,8 +1,8 @@
 """Losses, each with its output link: what the last layer's sums mean, what they cost, and the error they send back.
 
 A link and a loss are one entry, so that the simple form of the output error is a property of the entry. All functions
-work on arrays of shape (..., n_outputs, n_batch); `row` is a buffer of shape (..., 1, n_batch). A `value` is the cost
-of each sample, summed over the outputs; the cost of a batch is the mean over its samples.
+work on arrays of shape (..., n_outputs, n_batch); `row` is a buffer of shape (..., 1, n_batch). The cost of a sample is
+summed over the outputs; the cost of a batch is the mean over its samples.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,19 +17,32 @@ from plainmlp.nn.options import Option
 Array = NDArray[Any]
 
 
+class Marks(NamedTuple):
+    """Buffers for what a loss says of each sample.
+
+    Parameters
+    ----------
+    scratch : ndarray of shape (..., n_outputs, n_batch), contiguous
+    costs, scores : ndarray of shape (..., n_batch)
+    """
+
+    scratch: Array
+    costs: Array
+    scores: Array
+
+
 class Loss(NamedTuple):
     """An output link with its loss, as operations on given buffers.
 
     Parameters
     ----------
     error : callable (z, targets, delta, row, **options)
-        Write d value / d z into `delta`; may shift `z` and fill `row`, which `value` then reads.
-    value : callable (z, targets, row, **options) -> ndarray of shape (..., n_batch)
-        The cost of each sample, from `z` and `row` as `error` left them.
+        Write d cost / d z into `delta`; may shift `z` and fill `row`, which `mark` then reads.
+    mark : callable (z, targets, row, scale, marks, **options)
+        Write what each sample costs and how well it is met into `marks`, from `z` and `row` as `error` left them;
+        `scale` (n_out, 1) undoes the targets' scaling.
     link : callable (z, row)
         Turn `z` into the network's outputs, in place.
-    score : callable (z, targets, scale) -> ndarray of shape (..., n_batch)
-        How well each sample is met, from `z` as `error` left it; `scale` (n_out, 1) undoes the targets' scaling.
     metric : {"accuracy", "mean_squared_error"}
         What the mean of the scores is.
     tasks : tuple of str
@@ -40,9 +53,8 @@ class Loss(NamedTuple):
     """
 
     error: Callable[..., object]
-    value: Callable[..., Array]
+    mark: Callable[..., object]
     link: Callable[[Array, Array], object]
-    score: Callable[[Array, Array, Array | float], Array]
     metric: str
     tasks: tuple[str, ...]
     options: Mapping[str, Option] = {}
@@ -69,10 +81,27 @@ def _cross_entropy_error(z: Array, targets: Array, delta: Array, row: Array) -> 
     np.subtract(delta, targets, out=delta)
 
 
-def _cross_entropy(z: Array, targets: Array, row: Array) -> Array:
-    """Value = log(sum exp z) - z of the true class, with z shifted by its largest."""
-    cost: Array = np.log(row[..., 0, :]) - np.add.reduce(z * targets, axis=-2)
-    return cost
+def _mark_cross_entropy(z: Array, targets: Array, row: Array, scale: Array | float, marks: Marks) -> None:
+    """Cost = log(sum exp z) - z of the true class, with z shifted by its largest; score 1 where that class has it.
+
+    Among equal ones the first counts, as in argmax.
+    """
+    np.multiply(z, targets, out=marks.scratch)
+    np.add.reduce(marks.scratch, axis=-2, out=marks.scores)
+    np.log(row[..., 0, :], out=marks.costs)
+    np.subtract(marks.costs, marks.scores, out=marks.costs)
+    if _largest_are_single(z, marks):
+        np.equal(marks.scores, 0, out=marks.scores)
+    else:
+        largest_is_true = z.argmax(axis=-2) == targets.argmax(axis=-2)
+        np.copyto(marks.scores, largest_is_true & ~np.isnan(marks.scores))
+
+
+def _largest_are_single(z: Array, marks: Marks) -> bool:
+    """Say whether all of z but one of each sample are below zero, the largest; not where any is not a number."""
+    is_below = marks.scratch.reshape(-1).view(np.bool_)[: z.size].reshape(z.shape)
+    np.less(z, 0, out=is_below)
+    return bool(np.count_nonzero(is_below) == z.size - marks.scores.size)
 
 
 def _sigmoid(z: Array, row: Array) -> None:
@@ -85,11 +114,14 @@ def _binary_cross_entropy_error(z: Array, targets: Array, delta: Array, row: Arr
     np.subtract(delta, targets, out=delta)
 
 
-def _binary_cross_entropy(z: Array, targets: Array, row: Array) -> Array:
-    """Value = sum of log(1 + exp z) - t z, as max(z, 0) + log(1 + exp(-|z|)) - t z, finite for any z."""
+def _mark_binary_cross_entropy(z: Array, targets: Array, row: Array, scale: Array | float, marks: Marks) -> None:
+    """Cost = sum of log(1 + exp z) - t z, as max(z, 0) + log(1 + exp(-|z|)) - t z, finite for any z.
+
+    Score 1 where every output is on its target's side of one half.
+    """
     costs = np.maximum(z, 0) + np.log1p(np.exp(-np.absolute(z))) - targets * z
-    cost: Array = np.add.reduce(costs, axis=-2)
-    return cost
+    np.add.reduce(costs, axis=-2, out=marks.costs)
+    np.copyto(marks.scores, ((z > 0) == (targets > 0.5)).all(axis=-2))
 
 
 def _identity(z: Array, row: Array) -> None:
@@ -101,11 +133,12 @@ def _squared_error_delta(z: Array, targets: Array, delta: Array, row: Array) -> 
     np.subtract(z, targets, out=delta)
 
 
-def _squared_error(z: Array, targets: Array, row: Array) -> Array:
-    """Value = sum of (z - t)^2 / 2."""
-    difference = z - targets
-    cost: Array = np.add.reduce(difference * difference, axis=-2) / 2
-    return cost
+def _squared_error(z: Array, targets: Array, marks: Marks) -> None:
+    """Cost = sum of (z - t)^2 / 2."""
+    np.subtract(z, targets, out=marks.scratch)
+    np.multiply(marks.scratch, marks.scratch, out=marks.scratch)
+    np.add.reduce(marks.scratch, axis=-2, out=marks.costs)
+    np.multiply(marks.costs, 0.5, out=marks.costs)
 
 
 def _absolute_error_delta(z: Array, targets: Array, delta: Array, row: Array) -> None:
@@ -114,10 +147,11 @@ def _absolute_error_delta(z: Array, targets: Array, delta: Array, row: Array) ->
     np.sign(delta, out=delta)
 
 
-def _absolute_error(z: Array, targets: Array, row: Array) -> Array:
-    """Value = sum of |z - t|."""
-    cost: Array = np.add.reduce(np.absolute(z - targets), axis=-2)
-    return cost
+def _absolute_error(z: Array, targets: Array, marks: Marks) -> None:
+    """Cost = sum of |z - t|."""
+    np.subtract(z, targets, out=marks.scratch)
+    np.absolute(marks.scratch, out=marks.scratch)
+    np.add.reduce(marks.scratch, axis=-2, out=marks.costs)
 
 
 def _huber_delta(z: Array, targets: Array, delta: Array, row: Array, *, threshold: float) -> None:
@@ -127,12 +161,11 @@ def _huber_delta(z: Array, targets: Array, delta: Array, row: Array, *, threshol
     np.maximum(delta, -threshold, out=delta)
 
 
-def _huber(z: Array, targets: Array, row: Array, *, threshold: float) -> Array:
-    """Value = sum of d^2 / 2 for |d| <= threshold, else threshold (|d| - threshold / 2), d = z - t (Huber, 1964)."""
+def _huber(z: Array, targets: Array, marks: Marks, *, threshold: float) -> None:
+    """Cost = sum of d^2 / 2 for |d| <= threshold, else threshold (|d| - threshold / 2), d = z - t (Huber, 1964)."""
     difference = np.absolute(z - targets)
     near = np.minimum(difference, threshold)
-    cost: Array = np.add.reduce(near * (difference - near / 2), axis=-2)
-    return cost
+    np.add.reduce(near * (difference - near / 2), axis=-2, out=marks.costs)
 
 
 def _relu(z: Array, row: Array) -> None:
@@ -146,49 +179,43 @@ def _relu_squared_error_delta(z: Array, targets: Array, delta: Array, row: Array
     np.multiply(delta, z > 0, out=delta)
 
 
-def _largest_is_true(z: Array, targets: Array, scale: Array | float) -> Array:
-    """Score 1 where the true class has the largest z; among equal ones the first counts, as in argmax."""
-    largest = z.max(axis=-2)
-    hits: Array = np.add.reduce(z * targets, axis=-2) >= largest
-    below = np.count_nonzero(z < largest[..., np.newaxis, :])
-    if below < z.size - largest.size:  # something is equal to the largest, or not a number: take the slow way
-        hits = (z.argmax(axis=-2) == targets.argmax(axis=-2)) & ~np.isnan(largest)
-    return hits
+def _mark_differences(cost: Callable[..., object]) -> Callable[..., object]:
+    """Return the marks of a regression: its cost, and as score the mean of (z - t)^2 in the targets' own units."""
+
+    def mark(z: Array, targets: Array, row: Array, scale: Array | float, marks: Marks, **options: float) -> None:
+        cost(z, targets, marks, **options)
+        np.subtract(z, targets, out=marks.scratch)
+        np.multiply(marks.scratch, scale, out=marks.scratch)
+        np.multiply(marks.scratch, marks.scratch, out=marks.scratch)
+        np.add.reduce(marks.scratch, axis=-2, out=marks.scores)
+        np.divide(marks.scores, z.shape[-2], out=marks.scores)
+
+    return mark
 
 
-def _all_sides_true(z: Array, targets: Array, scale: Array | float) -> Array:
-    """Score 1 where every output is on its target's side of one half."""
-    hits: Array = ((z > 0) == (targets > 0.5)).all(axis=-2)
-    return hits
-
-
-def _mean_squared_difference(z: Array, targets: Array, scale: Array | float) -> Array:
-    """Score the mean over the outputs of (z - t)^2, in the targets' own units."""
-    difference = (z - targets) * scale
-    score: Array = np.add.reduce(difference * difference, axis=-2) / z.shape[-2]
-    return score
-
-
-_REGRESSION = (_mean_squared_difference, "mean_squared_error", ("regression",))
+_REGRESSION = ("mean_squared_error", ("regression",))
 
 LOSSES: dict[str, Loss] = {
-    "cross_entropy": Loss(
-        _cross_entropy_error, _cross_entropy, _softmax, _largest_is_true, "accuracy", ("classification",)
-    ),
+    "cross_entropy": Loss(_cross_entropy_error, _mark_cross_entropy, _softmax, "accuracy", ("classification",)),
     "binary_cross_entropy": Loss(
         _binary_cross_entropy_error,
-        _binary_cross_entropy,
+        _mark_binary_cross_entropy,
         _sigmoid,
-        _all_sides_true,
         "accuracy",
         ("multilabel", "classification"),
     ),
-    "squared_error": Loss(_squared_error_delta, _squared_error, _identity, *_REGRESSION),
-    "absolute_error": Loss(_absolute_error_delta, _absolute_error, _identity, *_REGRESSION),
+    "squared_error": Loss(_squared_error_delta, _mark_differences(_squared_error), _identity, *_REGRESSION),
+    "absolute_error": Loss(_absolute_error_delta, _mark_differences(_absolute_error), _identity, *_REGRESSION),
     "huber": Loss(
-        _huber_delta, _huber, _identity, *_REGRESSION, {"threshold": Option(1.0, minimum=0, open_minimum=True)}
+        _huber_delta,
+        _mark_differences(_huber),
+        _identity,
+        *_REGRESSION,
+        {"threshold": Option(1.0, minimum=0, open_minimum=True)},
     ),
-    "relu_squared_error": Loss(_relu_squared_error_delta, _squared_error, _relu, *_REGRESSION, can_die=True),
+    "relu_squared_error": Loss(
+        _relu_squared_error_delta, _mark_differences(_squared_error), _relu, *_REGRESSION, can_die=True
+    ),
 }
 
 

@@ -20,8 +20,8 @@ from plainmlp.nn.losses import LOSSES, Loss
 Array = NDArray[Any]
 Call = Callable[[], object]
 
-# rows in one pass over data that is only read: enough to be fast, small enough to stay in the cache
-INFERENCE_ROWS = 1024
+# in one pass over data that is only read: enough to be fast, small enough to stay in the cache
+INFERENCE_ROWS, INFERENCE_VALUES = 1024, 1 << 15
 
 
 class Segment(NamedTuple):
@@ -193,11 +193,16 @@ class Passes:
             np.add(z, layers.biases[-1], out=z)
 
 
+def inference_rows(network: Network) -> int:
+    """Return how many rows one pass over data that is only read takes; the size of the stack does not count."""
+    return max(INFERENCE_ROWS, INFERENCE_VALUES // sum(network.shape.layer_sizes))
+
+
 def forward_passes(network: Network, n_samples: int) -> Iterator[tuple[slice, Passes]]:
     """Yield the rows of each pass over data that is only read, and the buffers for it."""
-    passes = None
-    for start in range(0, n_samples, INFERENCE_ROWS):
-        rows = slice(start, min(start + INFERENCE_ROWS, n_samples))
+    passes, n_rows = None, inference_rows(network)
+    for start in range(0, n_samples, n_rows):
+        rows = slice(start, min(start + n_rows, n_samples))
         if passes is None or passes.n_batch != rows.stop - start:
             passes = Passes(network, rows.stop - start)
         yield rows, passes

@@ -45,12 +45,16 @@ class Optimizer(NamedTuple):
         How many arrays of memory there are; they start at zero.
     options : mapping of str to Option
         Settings beside the learning rate.
+    takes_steps : bool, default False
+        Whether the gradients come multiplied by the learning rate: a factor that the backward pass applies to the
+        output error at no cost, where a pass over all parameters is a fifth of the time of a step on one sample.
     """
 
     coefficients: Callable[[Settings, Array, Array], tuple[Array, ...]]
     update: Callable[..., object]
     n_slots: int
     options: Mapping[str, Option] = {}
+    takes_steps: bool = False
 
 
 def _same(*names: str) -> Callable[[Settings, Array, Array], tuple[Array, ...]]:
@@ -62,9 +66,8 @@ def _same(*names: str) -> Callable[[Settings, Array, Array], tuple[Array, ...]]:
     return coefficients
 
 
-def _sgd(b: Buffers, learning_rate: Array) -> None:
-    """Step: p -= lr g (Robbins and Monro, 1951)."""
-    np.multiply(b.gradients, learning_rate, out=b.gradients)
+def _sgd(b: Buffers) -> None:
+    """Step: p -= lr g (Robbins and Monro, 1951), the gradients being lr g."""
     np.subtract(b.parameters, b.gradients, out=b.parameters)
 
 
@@ -207,7 +210,7 @@ _EPSILON = {"epsilon": Option(1e-8, minimum=0, open_minimum=True)}
 _ADAM = {"beta1": _below_one(0.9), "beta2": _below_one(0.999), **_EPSILON}
 
 OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": Optimizer(_same("learning_rate"), _sgd, 0),
+    "sgd": Optimizer(_same(), _sgd, 0, takes_steps=True),
     "momentum": Optimizer(_same("learning_rate", "momentum"), _momentum, 1, _MOMENTUM),
     "nesterov": Optimizer(_same("learning_rate", "momentum"), _nesterov, 1, _MOMENTUM),
     "adagrad": Optimizer(_same("learning_rate", "epsilon"), _adagrad, 1, _EPSILON),

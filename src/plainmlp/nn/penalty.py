@@ -40,11 +40,11 @@ class Penalty:
             total += np.where(free[:, 0], 0, costs)
         return total
 
-    def add_gradient(self, gradients: Array) -> None:
-        """Add l1 * sign(w) + l2 * w to the weights' gradients."""
+    def add_gradient(self, gradients: Array, scale: Array | float = 1.0) -> None:
+        """Add l1 * sign(w) + l2 * w, times a scale of shape (n_models, 1), to the weights' gradients."""
         for rate, free, _, _, slope in self._terms:
             slope(self._weights, out=self._scratch)
-            np.multiply(self._scratch, rate, out=self._scratch)
+            np.multiply(self._scratch, rate * scale, out=self._scratch)
             if free.any():
                 np.copyto(self._scratch, -0.0, where=free)  # adding -0.0 changes no bit, adding 0.0 turns -0.0 to 0.0
             np.add(gradients, self._scratch, out=gradients)

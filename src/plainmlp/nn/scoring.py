@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plainmlp.nn.batches import Batches, Block, Examples
-from plainmlp.nn.network import INFERENCE_ROWS, Network, Passes
+from plainmlp.nn.losses import Marks
+from plainmlp.nn.network import Network, Passes, inference_rows
 
 Array = NDArray[Any]
 
@@ -42,6 +43,7 @@ class Scorer:
         self._options = dict(network.shape.loss_options)
         self._scale: Array | float = 1.0 if target_scale is None else target_scale[:, np.newaxis]
         self._records: dict[tuple[int, int], Record] = {}
+        self._marks: dict[tuple[int, ...], Marks] = {}
 
     def record(self, block: Block) -> Record:
         """Return the buffers for a block, made once for each shape."""
@@ -53,19 +55,18 @@ class Scorer:
             self._records[key] = Record(*(np.empty(shape, dtype) for shape in shapes))
         return self._records[key]
 
-    def costs(self, block: Block, record: Record) -> Array:
-        """Return the mean cost of each batch, of shape (n_batches, n_models), without penalties."""
-        values = self._network.loss.value(record.z, block.targets, record.row, **self._options)
+    def measure(self, block: Block, record: Record) -> tuple[Array, Array]:
+        """Return the mean cost of each batch, without penalties, and its mean score, of shape (n_batches, n_models)."""
+        z, row = record
+        if z.shape not in self._marks:
+            self._marks[z.shape] = Marks(np.empty_like(z), *(np.empty_like(row[..., 0, :]) for _ in range(2)))
+        marks = self._marks[z.shape]
+        self._network.loss.mark(z, block.targets, row, self._scale, marks, **self._options)
         if block.weights is not None:
-            values = values * block.weights
-        means: Array = np.add.reduce(values, axis=-1) / values.shape[-1]
-        return means
-
-    def scores(self, block: Block, record: Record) -> Array:
-        """Return the mean score of each batch, of shape (n_batches, n_models)."""
-        scores = self._network.loss.score(record.z, block.targets, self._scale)
-        means: Array = np.add.reduce(scores, axis=-1) / scores.shape[-1]
-        return means
+            np.multiply(marks.costs, block.weights, out=marks.costs)
+        n_batch = z.shape[-1]
+        scores = np.add.reduce(marks.scores, axis=-1).astype(np.float64)  # of an accuracy: exact
+        return np.add.reduce(marks.costs, axis=-1) / n_batch, scores / n_batch
 
 
 def mean_over_batches(parts: Sequence[Array], sizes: Array | None = None) -> Array:
@@ -79,6 +80,9 @@ def mean_over_batches(parts: Sequence[Array], sizes: Array | None = None) -> Arr
     sizes : ndarray of shape (n_batches,), optional
         Samples in each batch, to weigh it with.
     """
+    if sum(map(len, parts)) == 1:
+        only: Array = parts[0][0].astype(np.float64)
+        return only
     values = np.ascontiguousarray(np.concatenate(parts).T, dtype=np.float64)
     if sizes is None:
         sizes = np.ones(values.shape[1])
@@ -100,7 +104,7 @@ class Examination:
     def __init__(self, network: Network, examples: Examples, target_scale: Array | None = None) -> None:
         self._network = network
         self._scorer = Scorer(network, target_scale)
-        self._batches = Batches(examples, network.shape.layer_sizes[-1], INFERENCE_ROWS, 1, network.n_models)
+        self._batches = Batches(examples, network.shape.layer_sizes[-1], inference_rows(network), 1, network.n_models)
         self._passes = {size: Passes(network, size) for size in set(self._batches.sizes.tolist())}
 
     def run(self) -> tuple[Array, Array]:
@@ -109,8 +113,9 @@ class Examination:
         for block in self._batches.ordered():
             record = self._scorer.record(block)
             self._fill(block, record)
-            costs.append(self._scorer.costs(block, record))
-            scores.append(self._scorer.scores(block, record))
+            cost, score = self._scorer.measure(block, record)
+            costs.append(cost)
+            scores.append(score)
         sizes = self._batches.sizes
         return mean_over_batches(costs, sizes), mean_over_batches(scores, sizes)
 

@@ -22,7 +22,7 @@ class DeadUnits:
 
     def __init__(self, network: Network, inputs: Array) -> None:
         self._network = network
-        self._inputs = np.ascontiguousarray(inputs[:INFERENCE_ROWS]).T[np.newaxis]
+        self._inputs = np.ascontiguousarray(inputs[:INFERENCE_ROWS].T)[np.newaxis]
         self._watched = [
             (layer, segment.rows)
             for layer in range(len(network.shape.layer_sizes) - 2)
