@@ -119,6 +119,7 @@ class TrainingSection(Section):
     """How long, in which batches, with which numerics."""
 
     epochs: Count
+    max_steps: Count | None = None  # earlier runs have no such key
     batch_size: Count | Literal["full"]
     dtype: Literal["float32", "float64"]
     shuffle: bool

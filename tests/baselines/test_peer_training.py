@@ -13,6 +13,7 @@ SMALL = {
     "model__hidden_sizes": [8],
     "model__activation": "tanh",
     "training__epochs": 4,
+    "training__max_steps": 150,  # in the middle of the fourth
     "training__dtype": "float64",
     "optimizer__schedule": "cosine",
 }

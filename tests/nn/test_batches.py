@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plainmlp.nn import batches as batches_module
-from plainmlp.nn.batches import Batches, Examples, draw_orders
+from plainmlp.nn.batches import Batches, Examples, draw_orders, limit_epochs
 
 
 def numbered(n_samples, n_in=2, n_out=3, weighted=True, values=False):
@@ -57,6 +57,30 @@ def test_the_last_batch_holds_what_is_left():
 def test_a_batch_larger_than_the_data_holds_all_of_it():
     batches = Batches(numbered(10), 3, 10**30, 1, 1)
     np.testing.assert_array_equal(batches.sizes, [10])
+
+
+@pytest.mark.parametrize("block_bytes", [1, 100, 1 << 19])
+@pytest.mark.parametrize("n_batches", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("n_samples", [12, 14])
+def test_the_first_batches_are_those_of_the_whole_epoch(n_samples, n_batches, block_bytes, monkeypatch):
+    monkeypatch.setattr(batches_module, "BLOCK_BYTES", block_bytes)
+    order = draw_orders([np.random.default_rng(0)], n_samples)
+    whole = Batches(numbered(n_samples), 3, 4, 1, 1)
+    list(whole.ordered())  # an earlier epoch
+    first = whole.first(n_batches)
+    assert first.steps == min(n_batches, whole.steps) == len(first.sizes)
+    for every, some in ((whole.ordered, first.ordered), (lambda: whole.shuffled(order), lambda: first.shuffled(order))):
+        expected = [rows.tolist() for block in every() for rows in rows_of(block)]
+        assert [rows.tolist() for block in some() for rows in rows_of(block)] == expected[:n_batches]
+
+
+def test_steps_end_within_an_epoch_or_with_the_last():
+    assert limit_epochs(10, 4, 5, None) == (5, 3)
+    assert limit_epochs(10, 4, 5, 7) == (3, 1)
+    assert limit_epochs(10, 4, 5, 6) == (2, 3)
+    assert limit_epochs(10, 4, 5, 1) == (1, 1)
+    assert limit_epochs(10, 4, 5, 100) == (5, 3)
+    assert limit_epochs(10, 100, 5, 3) == (3, 1)
 
 
 def test_factors_are_weights_over_batch_size():

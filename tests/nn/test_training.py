@@ -1,12 +1,15 @@
+from copy import deepcopy
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
 
 from nn.networks import copy_of, make_architecture, make_examples, make_network, metric, train
-from plainmlp.nn.batches import Examples
+from plainmlp.nn.batches import Examples, draw_orders
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.network import Network
+from plainmlp.nn.randomness import generator
 from plainmlp.nn.recipe import Recipe
 from plainmlp.nn.training import fit
 
@@ -144,6 +147,32 @@ def test_parameters_that_overflow_in_the_last_step_are_a_divergence():
     assert [(d.epoch, d.step) for d in epoch.diverged] == [(0, 1)]
     assert np.isfinite(epoch.metrics["train_loss"])
     assert not np.isfinite(network.parameters).all()
+
+
+def test_the_last_epoch_ends_with_the_most_steps():
+    examples = make_examples("cross_entropy", 10, 2, 3)
+    recipes = [Recipe(schedule="cosine"), Recipe(seed=1, schedule="cosine")]
+    network = make_network(*[make_architecture((2, 4, 3))] * 2)
+    start, ways = copy_of(network), {"batch_size": 4, "shuffle": False}
+    epochs = fit(network, recipes, examples, epochs=9, max_steps=8, **ways)
+    resume = [deepcopy(epoch.snapshot(model)) for epoch in islice(epochs, 2) for model in (0, 1)][2:]
+    (last,) = epochs
+    assert (last.number, last.remaining, last.snapshot(0).steps) == (2, (), 8)
+    eight = Examples(*(part[:8] for part in examples[:2]))
+    (expected,) = train(start, recipes, eight, epochs=3, resume=resume, **ways)
+    assert start.parameters.tobytes() == network.parameters.tobytes()
+    assert {name: values.tolist() for name, values in last.metrics.items()} == {
+        name: values.tolist() for name, values in expected.metrics.items()
+    }
+
+
+def test_a_cut_epoch_draws_its_samples_from_all():
+    recipes, examples = [Recipe()], make_examples("cross_entropy", 10, 2, 3)
+    cut, other = (make_network(make_architecture((2, 4, 3))) for _ in range(2))
+    train(cut, recipes, examples, max_steps=1, batch_size=4)
+    order = draw_orders([generator(0, "shuffle")], 10)[0, :4]
+    train(other, recipes, Examples(*(part[order] for part in examples[:2])))
+    assert cut.parameters.tobytes() == other.parameters.tobytes()
 
 
 def test_training_is_quiet_about_overflow_and_leaves_the_error_state_alone():

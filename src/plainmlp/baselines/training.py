@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from plainmlp.baselines.peer import Array, Peer, Start, Step
-from plainmlp.nn.batches import Batches, Block, Examples, draw_orders
+from plainmlp.nn.batches import Batches, Block, Examples, draw_orders, limit_epochs
 from plainmlp.nn.early_stopping import EarlyStopping
 from plainmlp.nn.epoch import Divergence
 from plainmlp.nn.network import Network
@@ -42,6 +42,8 @@ class PeerTraining:
     train : Examples
     validation : Examples, optional
     epochs : int
+    max_steps : int, optional
+        The most updates; the last epoch is cut short there.
     batch_size : int
     shuffle : bool
         Whether each epoch takes the samples in a new order: the one in which our own network would take them.
@@ -57,11 +59,13 @@ class PeerTraining:
         validation: Examples | None,
         *,
         epochs: int,
+        max_steps: int | None,
         batch_size: int,
         shuffle: bool,
         target_scale: Array | None,
     ) -> None:
-        self._peer, self._recipe, self._epochs = peer, start.recipe, epochs
+        self._peer, self._recipe = peer, start.recipe
+        self._epochs, self._last_batches = limit_epochs(len(train.inputs), batch_size, epochs, max_steps)
         self._network = Network([start.architecture], start.parameters[np.newaxis].copy())
         self._batches = Batches(train, start.architecture.layer_sizes[-1], batch_size, 1, 1)
         self._shuffle = shuffle and batch_size < len(train.inputs)
@@ -92,7 +96,8 @@ class PeerTraining:
 
     def _epoch(self, number: int, learning_rate: float) -> PeerEpoch:
         costs, scores = [], []
-        for block in self._blocks():
+        batches = self._batches if number + 1 < self._epochs else self._batches.first(self._last_batches)
+        for block in self._blocks(batches):
             steps = self._descend(block, learning_rate)
             costs += [[step.loss] for step in steps]
             scores.append(self._score(block, steps))
@@ -100,7 +105,7 @@ class PeerTraining:
         metric, losses = self._network.loss.metric, np.array(costs)
         metrics = {
             "train_loss": mean_over_batches([losses]),
-            f"train_{metric}": mean_over_batches(scores, self._batches.sizes),
+            f"train_{metric}": mean_over_batches(scores, batches.sizes),
             **self._examine(metric),
             "gradient_norm": np.array([np.linalg.norm(steps[-1].gradients)]),
             "dead_units": self._dead_units.share(),
@@ -109,10 +114,10 @@ class PeerTraining:
         diverged = self._diverged(number, losses[:, 0], learning_rate)
         return PeerEpoch({name: float(values[0]) for name, values in metrics.items()}, diverged)
 
-    def _blocks(self) -> Iterator[Block]:
+    def _blocks(self, batches: Batches) -> Iterator[Block]:
         if not self._shuffle:
-            return self._batches.ordered()
-        return self._batches.shuffled(draw_orders([self._stream], len(self._batches.examples.inputs)))
+            return batches.ordered()
+        return batches.shuffled(draw_orders([self._stream], len(batches.examples.inputs)))
 
     def _descend(self, block: Block, learning_rate: float) -> list[Step]:
         """Make the updates of a block."""

@@ -5,6 +5,7 @@ call where it would cost one a batch; a large network's block is a single batch 
 """
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -92,18 +93,27 @@ class Batches:
         self.block_batches = min(max(fitting, 1), BLOCK_BATCHES, max(len(examples.inputs) // self.batch_size, 1))
         self._buffers: dict[tuple[int, ...], Array] = {}
         self._only_block: Block | None = None
+        self._limit = -(-len(examples.inputs) // self.batch_size)
+
+    def first(self, n_batches: int) -> "Batches":
+        """Return the first batches of an epoch alone, with the buffers of all; all of them where there are no more."""
+        if n_batches >= self.steps:
+            return self
+        limited = copy(self)
+        limited._limit, limited._only_block = n_batches, None
+        return limited
 
     @cached_property
     def sizes(self) -> Array:
         """Return the number of samples in each batch of an epoch."""
         n_samples = len(self.examples.inputs)
         sizes: Array = np.minimum(self.batch_size, n_samples - np.arange(0, n_samples, self.batch_size))
-        return sizes
+        return sizes[: self._limit]
 
     @property
     def steps(self) -> int:
         """Return the number of batches in an epoch."""
-        return len(self.sizes)
+        return self._limit
 
     def ordered(self) -> Iterator[Block]:
         """Yield the epoch's blocks in the order of the data; inputs are copied only where they are one small block."""
@@ -134,9 +144,10 @@ class Batches:
     def _spans(self) -> Iterator[tuple[int, int, int]]:
         """Yield the start, number of batches and batch size of each block."""
         n_full, left = divmod(len(self.examples.inputs), self.batch_size)
+        is_whole, n_full = n_full < self._limit, min(n_full, self._limit)
         for first in range(0, n_full, self.block_batches):
             yield first * self.batch_size, min(self.block_batches, n_full - first), self.batch_size
-        if left:
+        if left and is_whole:
             yield n_full * self.batch_size, 1, left
 
     def _buffer(self, *shape: int) -> Array:
@@ -157,3 +168,19 @@ class Batches:
 def draw_orders(generators: Sequence[np.random.Generator], n_samples: int) -> Array:
     """Return a random order of the samples for each generator, of shape (n_generators, n_samples)."""
     return np.stack([generator.permutation(n_samples) for generator in generators])
+
+
+def limit_epochs(n_samples: int, batch_size: int, epochs: int, max_steps: int | None) -> tuple[int, int]:
+    """Return how many epochs a training has, and how many batches the last of them.
+
+    Parameters
+    ----------
+    n_samples, batch_size, epochs : int
+        At least 1.
+    max_steps : int, optional
+        At least 1: the most steps, one a batch; the last epoch is cut short there.
+    """
+    n_batches = -(-n_samples // batch_size)
+    steps = epochs * n_batches if max_steps is None else min(max_steps, epochs * n_batches)
+    whole, last = divmod(steps - 1, n_batches)
+    return whole + 1, last + 1

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plainmlp.nn.batches import Batches, Examples
+from plainmlp.nn.batches import Batches, Examples, limit_epochs
 from plainmlp.nn.descent import Descent, Run
 from plainmlp.nn.early_stopping import EarlyStopping
 from plainmlp.nn.epoch import Divergence, Epoch
@@ -33,18 +33,20 @@ class _Training:
         resume: Sequence[Snapshot],
         *,
         epochs: int,
+        max_steps: int | None,
         batch_size: int,
         shuffle: bool,
         target_scale: Array | None,
     ) -> None:
-        self.home, self.recipes, self.epochs = network, tuple(recipes), epochs
+        self.home, self.recipes = network, tuple(recipes)
+        self.epochs, self.last_batches = limit_epochs(len(train.inputs), batch_size, epochs, max_steps)
         self.first = _common_epoch(resume)
         self.train, self.validation, self.target_scale = train, validation, target_scale
         self.batch_size = batch_size
         self.shuffle = shuffle and batch_size < len(train.inputs)
         self.stopping = [EarlyStopping(recipe, snapshot.best) for recipe, snapshot in zip(recipes, resume, strict=True)]
         self.losses = [list(snapshot.losses) for snapshot in resume]
-        self.schedules = [start_schedule(r.schedule, r.schedule_options, epochs) for r in recipes]
+        self.schedules = [start_schedule(r.schedule, r.schedule_options, self.epochs) for r in recipes]
         self.factors = np.array(list(map(replay, self.schedules, self.losses)))
         self.models = tuple(range(network.n_models))
         present = Network(network.architectures, np.stack([snapshot.parameters for snapshot in resume]))
@@ -65,7 +67,8 @@ class _Training:
     def epoch(self, number: int) -> Epoch:
         """Train one epoch and measure it; models that diverge or stop early leave the stack."""
         learning_rates = self.factors * [self.recipes[model].learning_rate for model in self.models]
-        run = self.descent.run(self.batches, learning_rates, self.shuffle, self.scorer)
+        batches = self.batches if number + 1 < self.epochs else self.batches.first(self.last_batches)
+        run = self.descent.run(batches, learning_rates, self.shuffle, self.scorer)
         metrics = {**self._measure(run), "learning_rate": learning_rates}
         models, snapshot = self.models, partial(self._snapshot, self.descent, self.models)
         diverged = tuple(
@@ -148,6 +151,7 @@ def fit(
     validation: Examples | None = None,
     *,
     epochs: int,
+    max_steps: int | None = None,
     batch_size: int,
     shuffle: bool = True,
     target_scale: Array | None = None,
@@ -168,6 +172,8 @@ def fit(
         `validation` may be None.
     epochs : int
         At least 1.
+    max_steps : int, optional
+        At least 1: the training ends after so many steps, within an epoch where need be.
     batch_size : int
         At least 1; all samples at once where it is not below their number, and their order is then left as it is.
     shuffle : bool, default True
@@ -194,11 +200,12 @@ def fit(
         validation,
         resume,
         epochs=epochs,
+        max_steps=max_steps,
         batch_size=batch_size,
         shuffle=shuffle,
         target_scale=target_scale,
     )
-    for number in range(training.first, epochs):
+    for number in range(training.first, training.epochs):
         with np.errstate(all="ignore"):  # a loss that is not finite is found and reported
             epoch = training.epoch(number)
         yield epoch

@@ -172,6 +172,7 @@ def _epochs(
         prepared(rows),
         None if splits.validation is None else prepared(splits.validation),
         epochs=training.epochs,
+        max_steps=training.max_steps,
         batch_size=len(splits.train) if training.batch_size == "full" else training.batch_size,
         shuffle=training.shuffle,
         target_scale=None if scaling is None else scaling.scale.astype(training.dtype),

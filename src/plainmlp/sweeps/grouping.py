@@ -85,6 +85,7 @@ class _Load:
         of_units = 4 * units * batch  # sums, outputs, errors and scratch
         self.step_bytes = (of_parameters + of_units) * (8 if training.dtype == "float64" else 4)
         steps = training.epochs * -(-samples // batch)
+        steps = steps if training.max_steps is None else min(steps, training.max_steps)
         self.seconds = OTHER_SECONDS + steps * (STEP_SECONDS + PRODUCT_SECONDS * n_parameters * batch)
 
 
