@@ -36,7 +36,7 @@ def test_batches_of_the_clusters_are_those_of_the_published_index():
     inputs = np.concatenate([block.inputs[:, 0] for block in blocks])
     classes = np.concatenate([block.targets[:, 0].argmax(axis=1) for block in blocks])
     starts = (np.arange(10_001) * 100) % (13_500 - 100)  # as published
-    assert batches.steps * config.training.epochs >= len(starts) > batches.steps * (config.training.epochs - 1)
+    assert len(starts) == config.training.max_steps <= batches.steps * config.training.epochs
     np.testing.assert_array_equal(starts, np.arange(10_001) % batches.steps * 100)
     for step, start in enumerate(starts[: batches.steps]):
         np.testing.assert_array_equal(inputs[step].T, features[start : start + 100])
