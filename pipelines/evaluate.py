@@ -7,7 +7,7 @@ from plainmlp.command import run_stage
 def main() -> None:
     """Read the model, evaluate, write, publish."""
     from plainmlp.canonical import read_parameters
-    from plainmlp.history import read_digests, read_history
+    from plainmlp.history import read_digests, read_history, read_steps
     from plainmlp.inputs import INPUTS, linked_inputs
     from plainmlp.model import Model, Trained
     from plainmlp.places import Places
@@ -20,13 +20,14 @@ def main() -> None:
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
     splits = read_splits(ROOT / "data" / "split")
     places = Places(ROOT)
-    trained = Trained(Model.load(places.model), read_history(places.history), read_digests(places.history))
+    curves = read_history(places.history), read_digests(places.history), read_steps(places.steps)
+    trained = Trained(Model.load(places.model), *curves)
     evaluation = evaluate(trained.model, splits, config.seed, config.training.blas_threads)
     write_evaluation(places, trained, splits, evaluation)
     with continue_run(config, splits, ROOT, places, trained).closing() as run:
         publish_evaluation(run, places, trained, splits, evaluation)
     forget_run(ROOT)
-    show_results(run, places, trained.model, evaluation)
+    show_results(run, places, trained, evaluation)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def run_alone(config: Config, folder: Path) -> None:
         tracked.log_results(process_usage(), {})
     write_summary(folder / "run.json", tracked, trained.model, evaluation)
     checkpoints_of(tracked, ROOT).clear()
-    show_results(tracked, places, trained.model, evaluation)
+    show_results(tracked, places, trained, evaluation)
     show_places({**tracked.ids(), "weights_digest": trained.model.weights_digest})
 
 

@@ -25,5 +25,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     run_stage(
-        main, "Train the network of params.yaml on data/split; writes models/model.safetensors and reports/history.csv."
+        main,
+        "Train the network of params.yaml on data/split; writes models/model.safetensors, reports/history.csv and reports/steps.csv.",
     )

@@ -40,7 +40,13 @@ def stop_after(epochs):
 
 
 def everything(trained):
-    return trained.model.parameters.tobytes(), trained.model.initial_digest, trained.history, trained.digests
+    return (
+        trained.model.parameters.tobytes(),
+        trained.model.initial_digest,
+        trained.history,
+        trained.steps,
+        trained.digests,
+    )
 
 
 def alone(config, **options):
@@ -77,6 +83,7 @@ def points_of(optimizer):
             training__minimum_improvement=0.1,
             training__epochs=EPOCHS,
             training__checkpoint_epochs=1,
+            training__loss_every=1 + seed % 3,
         )
         for seed, (schedule, dropout, patience) in enumerate(product(SCHEDULES, (0.0, 0.3), (None, 2)))
     ]

@@ -24,6 +24,8 @@ HISTORY = {
     "gradient_norm": [1.0, 0.5, 0.2, 0.1],
 }
 
+STEPS = {"step": [0, 10, 20], "loss": [3.0, 2.0, 1.0], "sum_of_squares": [90.0, 9.0, 0.9]}
+
 
 def columns(*names: str) -> tuple[Column, ...]:
     return tuple(Column(name) for name in names)
@@ -74,7 +76,8 @@ def curve() -> FigureData:
     features = np.linspace(0, 1, 60)[::-1, np.newaxis]
     description = Description("sincos", "regression", columns("x"), ("sin", "cos"))
     targets = np.concatenate([np.sin(features), np.cos(features)], axis=1)
-    return make_data(description, features, targets, lambda x: np.concatenate([x, 1 - x / 2], axis=1))
+    data = make_data(description, features, targets, lambda x: np.concatenate([x, 1 - x / 2], axis=1))
+    return replace(data, steps=STEPS)
 
 
 @pytest.fixture
@@ -106,7 +109,7 @@ def draw(name: str, data: FigureData) -> list[Axes]:
 EXPECTED = {
     "plane": {"learning_curves", "confusion_matrix", "calibration", "data", "decision_regions"},
     "images": {"learning_curves", "confusion_matrix", "calibration", "worst_mistakes"},
-    "curve": {"learning_curves", "fitted_curves", "predicted_against_actual"},
+    "curve": {"learning_curves", "steps", "fitted_curves", "predicted_against_actual"},
     "table": {"learning_curves", "predicted_against_actual"},
     "labels": {"learning_curves"},
 }
@@ -174,6 +177,14 @@ def test_learning_curves_do_without_validation_and_with_one_epoch(table: FigureD
     assert [line.get_label() for line in loss.lines] == ["train"]
     assert loss.lines[0].get_marker() == "o"  # a line through one point would not be seen
     assert loss.get_xlim() == (-0.5, 0.5)
+
+
+def test_steps_are_drawn_by_their_numbers(curve: FigureData) -> None:
+    loss, squares = draw("steps", curve)
+    assert (loss.get_xlabel(), loss.get_ylabel(), squares.get_ylabel()) == ("step", "loss", "sum of squares")
+    assert (loss.get_yscale(), squares.get_yscale()) == ("linear", "log")
+    assert [list(axes.lines[0].get_xdata()) for axes in (loss, squares)] == [STEPS["step"]] * 2
+    assert [list(axes.lines[0].get_ydata()) for axes in (loss, squares)] == [STEPS["loss"], STEPS["sum_of_squares"]]
 
 
 @pytest.mark.parametrize(("last", "scale"), [(1.0, "linear"), (0.001, "log"), (0.0, "linear"), (-5.0, "linear")])

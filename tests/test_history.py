@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from configurations import refusal
-from plainmlp.history import read_digests, read_history, write_history
+from plainmlp.history import read_digests, read_history, read_steps, write_history, write_steps
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -24,6 +24,19 @@ def test_table_has_a_row_an_epoch_from_0(tmp_path):
     write_history(tmp_path / "reports" / "history.csv", history, ["", "00ff"])
     expected = b"epoch,train_loss,dead_units,state_digest\n0,0.1,0.0,\n1,inf,1.0,00ff\n"
     assert (tmp_path / "reports" / "history.csv").read_bytes() == expected
+
+
+def test_table_of_steps_has_a_row_a_step_or_none(tmp_path):
+    path = tmp_path / "reports" / "steps.csv"
+    steps = {"step": [0, 100], "loss": [0.1, math.inf]}
+    write_steps(path, steps)
+    assert path.read_bytes() == b"step,loss\n0,0.1\n100,inf\n"
+    assert read_steps(path) == steps
+    write_steps(path, {})
+    assert path.read_bytes() == b"step\n"
+    assert read_steps(path) == {}
+    path.write_bytes(b"step,loss\n0,x\n")
+    assert refusal(read_steps, path).startswith(f"{path}: is missing or damaged; train again")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ def test_files_have_the_names_that_scripts_rely_on():
     assert places.metrics == Path("run/reports/metrics.json")
     assert places.intervals == Path("run/reports/intervals.json")
     assert places.history == Path("run/reports/history.csv")
+    assert places.steps == Path("run/reports/steps.csv")
     assert places.predictions == Path("run/reports/predictions.csv")
     assert places.figures == Path("run/reports/figures")
     assert places.intervals == Path("run/reports/intervals.json")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plainmlp.terminal import describe, show_metrics, show_places, watch_training
+from plainmlp.terminal import describe, show_metrics, show_places, show_steps, watch_training
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 WATCH = """
@@ -89,3 +89,13 @@ def test_last_epoch_has_a_line_where_a_training_stops_early(capsys):
             watch(epoch, {"train_loss": 0.5})
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == ["10/100", "13/100"]
+
+
+def test_first_and_last_step_are_shown(capsys):
+    show_steps({})
+    assert capsys.readouterr().out == ""
+    show_steps({"step": [0.0, 5.0, 10.0], "loss": [2.97031569, 1.0, 0.5], "accuracy": [0.25, 0.5, 1.0]})
+    assert capsys.readouterr().out.splitlines() == [
+        "batch of step 0: loss 2.970316  accuracy 0.25",
+        "batch of step 10: loss 0.5  accuracy 1",
+    ]

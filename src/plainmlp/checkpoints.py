@@ -94,6 +94,7 @@ def write_checkpoint(path: Path, progress: Progress, point_id: str) -> None:
     tensors = {"parameters": snapshot.parameters, "losses": np.array(snapshot.losses)}
     tensors |= {f"slots.{number}": slot for number, slot in enumerate(snapshot.slots)}
     tensors |= {f"history.{name}": np.array(values) for name, values in history.items()}
+    tensors |= {f"of_steps.{name}": np.array(values) for name, values in progress.steps.items()}
     if snapshot.best.parameters is not None:
         tensors["best"] = snapshot.best.parameters
     content = {
@@ -102,6 +103,7 @@ def write_checkpoint(path: Path, progress: Progress, point_id: str) -> None:
         "initial_digest": progress.initial_digest,
         "digests": progress.digests,
         "metrics": list(history),
+        "of_steps": list(progress.steps),
         "product": snapshot.product,
         "steps": snapshot.steps,
         "shuffle": snapshot.shuffle,
@@ -160,4 +162,5 @@ def _progress(content: dict[str, Any], tensors: dict[str, Array]) -> Progress:
         Best(value, waited, tensors.get("best")),
     )
     history = {name: tensors[f"history.{name}"].tolist() for name in content["metrics"]}
-    return Progress(snapshot, content["initial_digest"], history, content["digests"], content["seconds"])
+    steps = {name: tensors[f"of_steps.{name}"].tolist() for name in content["of_steps"]}
+    return Progress(snapshot, content["initial_digest"], history, content["digests"], content["seconds"], steps)

@@ -1,13 +1,14 @@
-"""The history of a training: what was measured after each epoch, and its table on disk."""
+"""The history of a training: what was measured after each epoch and before single steps, and its tables on disk."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from plainmlp.errors import InputError
 from plainmlp.storage import replace_file
 
 History = dict[str, list[float]]
+STEP = "step"
 EPOCH, STATE_DIGEST = "epoch", "state_digest"  # columns that are no metrics
 
 
@@ -21,11 +22,20 @@ def write_history(path: Path, history: History, digests: Sequence[str]) -> None:
     digests : sequence of str
         The hash chain of the training's states, an entry an epoch: the last column.
     """
+    rows = zip(*history.values(), digests, strict=True)
+    _write_rows(path, [EPOCH, *history, STATE_DIGEST], ([epoch, *values] for epoch, values in enumerate(rows)))
+
+
+def write_steps(path: Path, steps: History) -> None:
+    """Write what was measured before single steps as CSV, a row a step; the header alone where there is nothing."""
+    _write_rows(path, list(steps) or [STEP], zip(*steps.values(), strict=True))
+
+
+def _write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     with replace_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([EPOCH, *history, STATE_DIGEST])
-        rows = zip(*history.values(), digests, strict=True)
-        writer.writerows([epoch, *values] for epoch, values in enumerate(rows))
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
 def read_history(path: Path) -> History:
@@ -36,9 +46,25 @@ def read_history(path: Path) -> History:
     InputError
         The file is missing or is no such table.
     """
-    rows = _read_rows(path)
+    return _numbers(path, _read_epochs(path))
+
+
+def read_steps(path: Path) -> History:
+    """Read what `write_steps` wrote.
+
+    Raises
+    ------
+    InputError
+        The file is missing or is no such table.
+    """
+    return _numbers(path, _read_rows(path))
+
+
+def _numbers(path: Path, rows: Sequence[dict[str, str]]) -> History:
+    """Return the columns of a table that are metrics."""
+    names = [name for name in (rows[0] if rows else ()) if name not in {EPOCH, STATE_DIGEST}]
     try:
-        return {name: [float(row[name]) for row in rows] for name in rows[0] if name not in {EPOCH, STATE_DIGEST}}
+        return {name: [float(row[name]) for row in rows] for name in names}
     except (ValueError, TypeError) as error:
         raise InputError(_problem(path, error)) from error
 
@@ -51,7 +77,7 @@ def read_digests(path: Path) -> tuple[str, ...]:
     InputError
         The file is missing or is no such table.
     """
-    rows = _read_rows(path)
+    rows = _read_epochs(path)
     try:
         return tuple(row[STATE_DIGEST] for row in rows)
     except KeyError as error:
@@ -59,12 +85,17 @@ def read_digests(path: Path) -> tuple[str, ...]:
 
 
 def _read_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a table that has any."""
+    """Return the rows of a table."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+            return list(csv.DictReader(file))
     except (OSError, ValueError) as error:
         raise InputError(_problem(path, error)) from error
+
+
+def _read_epochs(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a table that has any."""
+    rows = _read_rows(path)
     if not rows:
         raise InputError(_problem(path, "it has no rows"))
     return rows

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,11 +165,14 @@ class Trained:
     digests : tuple of str
         An entry an epoch: the hash chain of the training's states (`plainmlp.nn.snapshot.Snapshot.digest`) that begins
         with the model's `initial_digest`, empty for an epoch that is not linked.
+    steps : History
+        What single updates began from; empty where none was kept.
     """
 
     model: Model
     history: History
     digests: tuple[str, ...]
+    steps: History = field(default_factory=dict)
 
 
 def save_layers(path: Path, parameters: Array, architecture: Architecture, record: dict[str, Any]) -> None:

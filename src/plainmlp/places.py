@@ -27,6 +27,11 @@ class Places:
         return self.root / "reports" / "history.csv"
 
     @property
+    def steps(self) -> Path:
+        """Return the place of the table of steps."""
+        return self.root / "reports" / "steps.csv"
+
+    @property
     def metrics(self) -> Path:
         """Return the place of the metrics of every part."""
         return self.root / "reports" / "metrics.json"

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 def write_evaluation(places: Places, trained: Trained, splits: Splits, evaluation: Evaluation) -> None:
     """Write metrics, their intervals, predictions and figures."""
     write_measures(places, trained.model, splits, evaluation)
+    parts = (splits.train, splits.test)
     data = FigureData(
-        splits.description, trained.history, splits.train, splits.test, evaluation.outputs, trained.model.predict
+        splits.description, trained.history, *parts, evaluation.outputs, trained.model.predict, trained.steps
     )
     with replace_folder(places.figures) as folder:
         draw_figures(data, folder)

@@ -128,6 +128,7 @@ class TrainingSection(Section):
     minimum_improvement: NotNegative
     class_weights: Literal["balanced"] | Annotated[tuple[Positive, ...], Field(strict=False)] | None
     blas_threads: Count
+    loss_every: Count | None = None  # earlier runs have no such key
     digest_every: Count
     checkpoint_epochs: Count | None
     checkpoint_seconds: Positive | None

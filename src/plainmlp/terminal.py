@@ -1,7 +1,7 @@
 """What a run says to whoever waits for it: a progress bar on a terminal, lines elsewhere, and a table at the end."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -95,6 +95,23 @@ def show_metrics(metrics: Mapping[str, Mapping[str, float]], intervals: Mapping[
 def _short(value: float) -> str:
     """Return a number in at most nine characters, so that a table fits into 80 columns."""
     return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.2e}"
+
+
+def show_steps(steps: Mapping[str, Sequence[float]]) -> None:
+    """Print what the first and the last of the steps began from, where there are any.
+
+    Parameters
+    ----------
+    steps : mapping of str to sequence of float
+        As `plainmlp.history.read_steps` returns them.
+    """
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False)
+    rows = [dict(zip(steps, row, strict=True)) for row in zip(*steps.values(), strict=True)]
+    for row in [rows[0], rows[-1]] if rows else []:
+        found = "  ".join(f"{name} {value:.7g}" for name, value in row.items() if name != "step")
+        console.print(f"batch of step {int(row['step'])}: {found}")
 
 
 def show_warning(text: str) -> None:

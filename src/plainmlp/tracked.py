@@ -4,7 +4,7 @@ from pathlib import Path
 
 from plainmlp.checkpoints import FOLDER, Checkpoints
 from plainmlp.data.arrays import Splits
-from plainmlp.history import write_history
+from plainmlp.history import write_history, write_steps
 from plainmlp.model import Trained
 from plainmlp.places import Places
 from plainmlp.recording.training import publish_training
@@ -41,6 +41,7 @@ def train_tracked(config: Config, splits: Splits, run: TrackedRun, places: Place
         )
     trained.model.save(places.model, run.point_id)
     write_history(places.history, trained.history, trained.digests)
+    write_steps(places.steps, trained.steps)
     publish_training(run, places, trained.model)
     return trained
 

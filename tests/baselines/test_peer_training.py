@@ -15,6 +15,7 @@ SMALL = {
     "training__epochs": 4,
     "training__max_steps": 150,  # in the middle of the fourth
     "training__dtype": "float64",
+    "training__loss_every": 7,
     "optimizer__schedule": "cosine",
 }
 PEERS = [pytest.param(name, id=name) for name in BACKENDS]
@@ -43,6 +44,9 @@ def test_a_peer_ends_where_ours_ends_with_the_same_curves(backend, digits):
     assert list(theirs.history) == list(ours.history)
     for name, values in ours.history.items():
         assert theirs.history[name] == pytest.approx(values, rel=1e-7), name
+    assert list(theirs.steps) == ["step", "loss", "accuracy"]
+    for name, values in ours.steps.items():
+        assert theirs.steps[name] == pytest.approx(values, rel=1e-7), name
     assert np.allclose(theirs.model.parameters, ours.model.parameters, rtol=1e-6, atol=1e-8)
     assert theirs.digests == ("",) * 4
     assert theirs.model.initial_digest == ""

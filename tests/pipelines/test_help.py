@@ -18,7 +18,7 @@ WORDS = {
     "compose": ["overrides.yaml", "params.yaml", "pipelines/run.py --help"],
     "fetch": ["params.yaml", "data/raw"],
     "split": ["data/raw", "data/split"],
-    "train": ["data/split", "models/model.safetensors", "reports/history.csv"],
+    "train": ["data/split", "models/model.safetensors", "reports/history.csv", "reports/steps.csv"],
     "sweep": ["layers_activations", "reports/sweep", "pipelines/run.py sweep="],
     "evaluate": ["models/model.safetensors", "metrics", "figures"],
     "verify": ["run_id", "--sweep", "--sample", "--seed", "--here", "KEY=VALUE", "exit code: 0 identical"],

@@ -38,6 +38,7 @@ def _results(folder: Path) -> dict[str, bytes]:
     names = [
         "models/model.safetensors",
         "reports/history.csv",
+        "reports/steps.csv",
         "reports/metrics.json",
         "reports/predictions.csv",
         "params.yaml",

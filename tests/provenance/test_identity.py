@@ -39,7 +39,7 @@ def with_leaf(path: tuple[str, ...], value: object) -> dict:
 
 def is_free(path: tuple[str, ...]) -> bool:
     """Say whether a key can change no result."""
-    kept = {("training", key) for key in ("digest_every", "checkpoint_epochs", "checkpoint_seconds")}
+    kept = {("training", key) for key in ("loss_every", "digest_every", "checkpoint_epochs", "checkpoint_seconds")}
     return path[0] in {"sweep", "tracking"} or path in {("dataset", "path"), ("model", "weights")} | kept
 
 

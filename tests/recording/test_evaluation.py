@@ -43,7 +43,7 @@ def tracked(address, tmp_path_factory):
     write_flats(folder / "flats.csv")
     path = str(folder / "flats.csv")
     kinds = {
-        "digits": {"model__hidden_sizes": [16], "training__epochs": 6},
+        "digits": {"model__hidden_sizes": [16], "training__epochs": 6, "training__loss_every": 50},
         "kind": {**TABLE, "dataset__path": path, "dataset__target": "kind"},
         "price": {**TABLE, "dataset__path": path, "dataset__target": "price", "dataset__missing": "median"},
     }
@@ -107,10 +107,11 @@ def test_artifacts_are_the_files_of_the_run(tracked):
         "intervals.json",
         "metrics.json",
         "predictions.csv",
+        "steps.csv",
     }
     assert names == {"model", "figures", "provenance", *files}
     figures = {file.path for file in run.client.list_artifacts(run.run.info.run_id, "figures")}
-    assert {"figures/learning_curves.png", "figures/confusion_matrix.png"} <= figures
+    assert {"figures/learning_curves.png", "figures/confusion_matrix.png", "figures/steps.png"} <= figures
     stored = artifacts(run)
     assert digest(stored / "model.safetensors") == digest(run.folder / "models" / "model.safetensors")
     assert (stored / "history.csv").read_bytes() == (run.folder / "reports" / "history.csv").read_bytes()

@@ -111,6 +111,24 @@ def test_hash_chain_ends_where_the_training_stops_early(digits):
     assert [bool(digest) for digest in found.digests] == [False] * (len(found.history["train_loss"]) - 1) + [True]
 
 
+@pytest.mark.parametrize("every", [1, 7, 1000])
+def test_steps_are_kept_by_their_numbers(digits, every):
+    config = configuration(**SMALL, training__loss_every=every, training__max_steps=100)
+    found = train(digits, 0, *sections_of(config))
+    whole = train(digits, 0, *sections_of(configuration(**SMALL, training__loss_every=1, training__max_steps=100)))
+    assert list(found.steps) == ["step", "loss", "accuracy"]
+    assert {name: values[::every] for name, values in whole.steps.items()} == found.steps
+    assert whole.steps["step"] == list(range(100))
+    sizes = [32] * 39 + [9]  # of 1,257 samples
+    assert np.mean(whole.steps["loss"][:40]) == pytest.approx(found.history["train_loss"][0], rel=1e-12)
+    assert np.average(whole.steps["accuracy"][40:80], weights=sizes) == pytest.approx(
+        found.history["train_accuracy"][1], rel=1e-12
+    )
+    silent = train(digits, 0, *sections_of(configuration(**SMALL, training__max_steps=100)))
+    assert silent.steps == {}
+    assert silent.model.weights_digest == found.model.weights_digest
+
+
 def test_training_without_validation_part_has_no_validation_metrics():
     config = configuration(**SMALL, split__validation=0, training__monitor="train_loss")
     assert not [name for name in trained(config).history if name.startswith("validation")]

@@ -12,7 +12,7 @@ from plainmlp.nn.epoch import Divergence
 from plainmlp.nn.network import Network
 from plainmlp.nn.randomness import generator
 from plainmlp.nn.schedules import start_schedule
-from plainmlp.nn.scoring import Examination, Scorer, mean_over_batches
+from plainmlp.nn.scoring import Examination, Scorer, mean_over_batches, step_metrics
 from plainmlp.nn.vitality import DeadUnits
 
 
@@ -25,10 +25,13 @@ class PeerEpoch(NamedTuple):
         Those of `plainmlp.nn.epoch.Epoch`.
     diverged : Divergence, optional
         Where a loss or, at the end, a parameter was not finite; the metrics then mean nothing.
+    steps : dict of str to ndarray of shape (n_batches,)
+        What each update began from, as `plainmlp.nn.scoring.step_metrics` has it.
     """
 
     metrics: dict[str, float]
     diverged: Divergence | None
+    steps: dict[str, Array]
 
 
 class PeerTraining:
@@ -112,7 +115,9 @@ class PeerTraining:
             "learning_rate": np.array([learning_rate]),
         }
         diverged = self._diverged(number, losses[:, 0], learning_rate)
-        return PeerEpoch({name: float(values[0]) for name, values in metrics.items()}, diverged)
+        first = number * self._batches.steps
+        of_steps = step_metrics(self._network.shape, first, batches.sizes, [losses], scores, row=0)
+        return PeerEpoch({name: float(values[0]) for name, values in metrics.items()}, diverged, of_steps)
 
     def _blocks(self, batches: Batches) -> Iterator[Block]:
         if not self._shuffle:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from plainmlp.figures.canvas import FigureData, save_figure
 from plainmlp.figures.classes import draw_calibration, draw_confusion_matrix
-from plainmlp.figures.curves import draw_fitted_curves, draw_learning_curves, draw_predicted_against_actual
+from plainmlp.figures.curves import draw_fitted_curves, draw_learning_curves, draw_predicted_against_actual, draw_steps
 from plainmlp.figures.images import draw_worst_mistakes
 from plainmlp.figures.planes import draw_data, draw_decision_regions
 
@@ -78,6 +78,7 @@ def _has_numbers_only(data: FigureData, n_columns: int) -> bool:
 
 FIGURES: dict[str, FigureEntry] = {
     "learning_curves": FigureEntry(draw_learning_curves, lambda data: bool(data.history.get("train_loss"))),
+    "steps": FigureEntry(draw_steps, lambda data: bool(data.steps)),
     "confusion_matrix": FigureEntry(draw_confusion_matrix, _is_classification),
     "calibration": FigureEntry(draw_calibration, _is_classification),
     "data": FigureEntry(draw_data, _is_plane),

@@ -1,7 +1,7 @@
 """What all figures share: their data, colours, sizes and the paper they are drawn on."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,6 +49,8 @@ class FigureData:
         classification, else of the targets' shape.
     predict : callable
         Takes raw features of shape (n_samples, n_columns), returns outputs of the same kind.
+    steps : mapping of str to sequence of float
+        What the updates began from whose numbers are under `step`; empty where none was kept.
     """
 
     description: Description
@@ -57,6 +59,7 @@ class FigureData:
     test: Part
     outputs: Array
     predict: Callable[[Array], Array]
+    steps: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def predicted(self) -> NDArray[np.intp]:

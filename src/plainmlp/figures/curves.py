@@ -40,6 +40,25 @@ def draw_learning_curves(data: FigureData) -> "Figure":
     return figure
 
 
+def draw_steps(data: FigureData) -> "Figure":
+    """Draw what the updates began from: the loss of each batch, and its accuracy or sum of squares.
+
+    Parameters
+    ----------
+    data : FigureData
+        Its steps are not empty.
+    """
+    names = [name for name in data.steps if name != "step"]
+    figure = new_figure(data, "each batch before its update", 5.2 * len(names), 3.9)
+    for axes, name, colour in zip(figure.subplots(1, len(names)), names, COLOURS, strict=False):
+        axes.plot(data.steps["step"], data.steps[name], color=colour, linewidth=1)
+        if _spans_decades(np.asarray(data.steps[name])):
+            axes.set_yscale("log")
+        axes.set(xlabel="step", ylabel=name.replace("_", " "))
+        axes.grid(visible=True)
+    return figure
+
+
 def draw_fitted_curves(data: FigureData) -> "Figure":
     """Draw test targets as points and the network's function as lines, over the one input column.
 

@@ -1,6 +1,7 @@
 """Descent: the updates of one epoch, for all models of a stack at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,19 +14,26 @@ from plainmlp.nn.optimizers import OPTIMIZERS, Buffers
 from plainmlp.nn.options import fill_options
 from plainmlp.nn.penalty import Penalty
 from plainmlp.nn.recipe import Recipe
-from plainmlp.nn.scoring import Record, Scorer, mean_over_batches
+from plainmlp.nn.scoring import Record, Scorer, mean_over_batches, step_metrics
 from plainmlp.nn.snapshot import Snapshot, State
 
 Array = NDArray[Any]
 
 
 class Run(NamedTuple):
-    """What one epoch's updates came to: arrays of shape (n_models,), and (row, step) of each loss that broke down."""
+    """What one epoch's updates came to: arrays of shape (n_models,), and (row, step) of each loss that broke down.
+
+    Parameters
+    ----------
+    steps : callable (*, row) -> dict of str to ndarray of shape (n_batches,)
+        Returns what each update of one model began from, as `plainmlp.nn.scoring.step_metrics` has it.
+    """
 
     loss: Array
     score: Array
     gradient_norm: Array
     diverged: list[tuple[int, int]]
+    steps: Callable[..., dict[str, Array]]
 
 
 class Descent:
@@ -102,7 +110,8 @@ class Descent:
             scores.append(score)
         diverged = list(self._diverged(np.concatenate(costs), before))
         norms = self._gradient_norm[:, 0].astype(np.float64)
-        return Run(mean_over_batches(costs), mean_over_batches(scores, batches.sizes), norms, diverged)
+        steps = partial(step_metrics, self.network.shape, before, batches.sizes, costs, scores)
+        return Run(mean_over_batches(costs), mean_over_batches(scores, batches.sizes), norms, diverged, steps)
 
     def _blocks(self, batches: Batches, shuffle: bool) -> Iterable[Block]:
         if not shuffle:

@@ -43,6 +43,8 @@ class Epoch:
     snapshot : callable (model) -> Snapshot
         Returns what a model of `models` goes on from. Nothing is copied: its arrays are the training's own, and hold
         until the next epoch begins.
+    steps : callable (model) -> dict of str to ndarray of shape (n_batches,)
+        Returns what each update of a model of `models` began from, as `plainmlp.nn.scoring.step_metrics` has it.
     """
 
     number: int
@@ -51,3 +53,4 @@ class Epoch:
     diverged: tuple[Divergence, ...]
     remaining: tuple[int, ...]
     snapshot: Callable[[int], Snapshot]
+    steps: Callable[[int], dict[str, Array]]

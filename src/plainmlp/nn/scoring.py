@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.batches import Batches, Block, Examples
-from plainmlp.nn.losses import Marks
+from plainmlp.nn.losses import LOSSES, Marks
 from plainmlp.nn.network import Network, Passes, inference_rows
 
 Array = NDArray[Any]
@@ -88,6 +89,36 @@ def mean_over_batches(parts: Sequence[Array], sizes: Array | None = None) -> Arr
         sizes = np.ones(values.shape[1])
     mean: Array = np.add.reduce(values * sizes, axis=1) / sizes.sum()
     return mean
+
+
+def step_metrics(
+    architecture: Architecture, first: int, sizes: Array, costs: Sequence[Array], scores: Sequence[Array], *, row: int
+) -> dict[str, Array]:
+    """Return what each update of an epoch began from, for one model of a stack.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    first : int
+        Updates before the epoch.
+    sizes : ndarray of shape (n_batches,)
+        Samples in each batch.
+    costs, scores : sequence of ndarray of shape (n_batches, n_models)
+    row : int
+        Which model.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_batches,)
+        `step`, counted from 0; `loss`, the mean cost of the batch before the update, penalties included; and `accuracy`
+        or, where numbers are estimated, `sum_of_squares` of the differences, over the batch and the outputs.
+    """
+    loss, score = (np.concatenate([part[:, row] for part in parts]) for parts in (costs, scores))
+    steps = {"step": np.arange(first, first + len(sizes)), "loss": loss}
+    metric = LOSSES[architecture.loss].metric
+    if metric == "mean_squared_error":
+        return {**steps, "sum_of_squares": score * sizes * architecture.layer_sizes[-1]}
+    return {**steps, metric: score}
 
 
 class Examination:

@@ -71,12 +71,13 @@ class _Training:
         run = self.descent.run(batches, learning_rates, self.shuffle, self.scorer)
         metrics = {**self._measure(run), "learning_rate": learning_rates}
         models, snapshot = self.models, partial(self._snapshot, self.descent, self.models)
+        steps = partial(_steps, run, self.models)
         diverged = tuple(
             Divergence(models[row], number, step, float(learning_rates[row])) for row, step in run.diverged
         )
         self._conclude(metrics, {divergence.model for divergence in diverged})
         remaining = self.models if number + 1 < self.epochs else ()
-        return Epoch(number, models, metrics, diverged, remaining, snapshot)
+        return Epoch(number, models, metrics, diverged, remaining, snapshot, steps)
 
     def _measure(self, run: Run) -> dict[str, Array]:
         """Return the metrics of an epoch but for the learning rate."""
@@ -133,6 +134,11 @@ class _Training:
         """Write the results of the models that are still in training into the stack that was given."""
         for row in range(len(self.models)):
             self._send_home(row)
+
+
+def _steps(run: Run, models: tuple[int, ...], model: int) -> dict[str, Array]:
+    """Return what each update of a model began from, in a run of the given models."""
+    return run.steps(row=models.index(model))
 
 
 def _common_epoch(resume: Sequence[Snapshot]) -> int:

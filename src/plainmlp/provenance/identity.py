@@ -24,7 +24,10 @@ RESULT_CODE = (
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 RESULT_SECTIONS = ("backend", "dataset", "model", "optimizer", "seed", "split", "training")
 # of their keys, what only says where the data is, and what is kept of a training beside its result
-FREE_KEYS = {"dataset": {"path"}, "training": {"digest_every", "checkpoint_epochs", "checkpoint_seconds"}}
+FREE_KEYS = {
+    "dataset": {"path"},
+    "training": {"loss_every", "digest_every", "checkpoint_epochs", "checkpoint_seconds"},
+}
 
 
 def identify_point(configuration: Mapping[str, Any], data_digest: str, weights_digest: str | None) -> str:

@@ -8,7 +8,7 @@ from plainmlp.places import Places
 from plainmlp.reports import final_metrics
 from plainmlp.stages.evaluate import Evaluation
 from plainmlp.storage import write_json
-from plainmlp.terminal import show_metrics, show_places, show_warning
+from plainmlp.terminal import show_metrics, show_places, show_steps, show_warning
 from plainmlp.tracking.run import TrackedRun
 
 EXAMPLE_ROWS = 3
@@ -23,6 +23,8 @@ def publish_evaluation(
     run.log_file(places.metrics)
     run.log_file(places.intervals)
     run.log_file(places.predictions)
+    if trained.steps:
+        run.log_file(places.steps)
     for figure in sorted(places.figures.iterdir()):
         run.log_file(figure, "figures")
     example = trained.model.preparation.to_frame(splits.test.features[:EXAMPLE_ROWS])
@@ -36,10 +38,11 @@ def write_summary(path: Path, run: TrackedRun, model: Model, evaluation: Evaluat
     write_json(path, {**ids, "metrics": final_metrics(evaluation)})
 
 
-def show_results(run: TrackedRun, places: Places, model: Model, evaluation: Evaluation) -> None:
-    """Print the metrics, a warning where outputs are dead, and where to look for more."""
+def show_results(run: TrackedRun, places: Places, trained: Trained, evaluation: Evaluation) -> None:
+    """Print the metrics, the first and the last step that was kept, a warning where outputs are dead, and where to look for more."""
     show_metrics(evaluation.metrics, evaluation.intervals)
-    dead = model.dead_outputs(evaluation.outputs)
+    show_steps(trained.steps)
+    dead = trained.model.dead_outputs(evaluation.outputs)
     if dead:
         show_warning(f"dead outputs, zero for every row of the test part: {', '.join(dead)}; try another seed or loss")
     show_places({"figures": places.figures, "model": places.model, "mlflow": run.page()})

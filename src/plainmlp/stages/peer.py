@@ -1,7 +1,6 @@
 """Stage train for one network in the hands of another library, from our first weights and in our order of rows."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -24,7 +23,7 @@ from plainmlp.history import History
 from plainmlp.model import Model, Trained
 from plainmlp.numerics import blas_threads
 from plainmlp.schema import TrainingSection
-from plainmlp.stages.progress import Watcher
+from plainmlp.stages.progress import keep_steps
 from plainmlp.stages.stack import Fitted, Outcome, Task, diverged_error
 
 
@@ -57,9 +56,9 @@ def _train(task: Task, splits: Splits) -> Trained:
     check_backend(task.backend, start, weighted=rows.weights is not None)
     training = _training(task.training, start, replace(splits, train=rows), task.backend)
     with np.errstate(all="ignore"):  # a loss that is not finite is found and reported
-        history = _history(training, task.watchers)
+        history, steps = _histories(training, task)
     model = Model(start.architecture, training.parameters(), splits.preparation, splits.description)
-    return Trained(model, history, ("",) * len(history["train_loss"]))
+    return Trained(model, history, ("",) * len(history["train_loss"]), steps)
 
 
 def _start(task: Task, splits: Splits) -> Start:
@@ -88,13 +87,17 @@ def _training(training: TrainingSection, start: Start, splits: Splits, backend: 
     )
 
 
-def _history(training: PeerTraining, watchers: Sequence[Watcher]) -> History:
+def _histories(training: PeerTraining, task: Task) -> tuple[History, History]:
+    """Train, and return what was measured after each epoch and before the updates that are kept."""
     history: History = {}
+    kept: History = {}
     for number, epoch in enumerate(training.run()):
         if epoch.diverged is not None:
             raise diverged_error(epoch.diverged)
         for name, value in epoch.metrics.items():
             history.setdefault(name, []).append(value)
-        for watch in watchers:
+        if task.training.loss_every is not None:
+            keep_steps(kept, epoch.steps, task.training.loss_every)
+        for watch in task.watchers:
             watch(number, epoch.metrics)
-    return history
+    return history, kept

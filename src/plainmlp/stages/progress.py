@@ -1,10 +1,11 @@
 """The progress of a training: how far one network has come, and all that it needs to go on from there."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from plainmlp.data.arrays import Array
 from plainmlp.history import History
 from plainmlp.nn.snapshot import Snapshot
 from plainmlp.schema import TrainingSection
@@ -27,6 +28,8 @@ class Progress:
         An entry an epoch: the hash chain of its snapshots, empty for an epoch that is not linked.
     seconds : float
         The network's share of the time that its epochs took.
+    steps : History
+        What `keep_steps` has kept of its updates.
     """
 
     snapshot: Snapshot
@@ -34,11 +37,28 @@ class Progress:
     history: History = field(default_factory=dict)
     digests: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    steps: History = field(default_factory=dict)
 
     @classmethod
     def initial(cls, snapshot: Snapshot) -> "Progress":
         """Return the progress before the first epoch."""
         return cls(snapshot, snapshot.digest())
+
+
+def keep_steps(kept: History, steps: Mapping[str, Array], every: int) -> None:
+    """Add every so-manieth update of an epoch to those that are kept.
+
+    Parameters
+    ----------
+    kept : History
+    steps : mapping of str to ndarray of shape (n_batches,)
+        As `plainmlp.nn.scoring.step_metrics` returns them.
+    every : int
+        Of the updates 0, 1, 2 ... of the training, those that it divides are kept.
+    """
+    chosen = steps["step"] % every == 0
+    for name, values in steps.items():
+        kept.setdefault(name, []).extend(values[chosen].tolist())
 
 
 class Checkpoint(Protocol):
@@ -62,7 +82,7 @@ class Journal:
     progress : Progress
         To go on from.
     training : TrainingSection
-        Its `digest_every`, `checkpoint_epochs` and `checkpoint_seconds` count.
+        Its `loss_every`, `digest_every`, `checkpoint_epochs` and `checkpoint_seconds` count.
     watchers : sequence of callable (epoch, metrics)
         Called at once for the epochs that `progress` has already.
     checkpoint : Checkpoint, optional
@@ -83,13 +103,21 @@ class Journal:
             self._tell(epoch, {name: values[epoch] for name, values in progress.history.items()})
 
     def add(
-        self, metrics: dict[str, float], snapshot: Callable[[], Snapshot], seconds: float, *, is_last: bool
+        self,
+        metrics: dict[str, float],
+        steps: Callable[[], dict[str, Array]],
+        snapshot: Callable[[], Snapshot],
+        seconds: float,
+        *,
+        is_last: bool,
     ) -> None:
         """Take in an epoch.
 
         Parameters
         ----------
         metrics : dict of str to float
+        steps : callable ()
+            Returns what its updates began from; called where that is kept.
         snapshot : callable ()
             Returns what the training goes on from after it; called where it is needed.
         seconds : float
@@ -100,6 +128,8 @@ class Journal:
         progress, epoch = self.progress, len(self.progress.digests)
         for name, value in metrics.items():
             progress.history.setdefault(name, []).append(value)
+        if self._training.loss_every is not None:
+            keep_steps(progress.steps, steps(), self._training.loss_every)
         progress.digests.append(self._link(snapshot()) if is_last or self._is_linked(epoch) else "")
         progress.seconds += seconds
         if self._checkpoint is not None and not is_last and self._is_due(epoch):

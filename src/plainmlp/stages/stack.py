@@ -142,7 +142,7 @@ def _outcome(member: _Member, splits: Splits) -> Outcome:
     model = Model(
         member.architecture, member.parameters, splits.preparation, splits.description, progress.initial_digest
     )
-    return Fitted(Trained(model, progress.history, tuple(progress.digests)), progress.seconds)
+    return Fitted(Trained(model, progress.history, tuple(progress.digests), progress.steps), progress.seconds)
 
 
 def _fit(members: Sequence[_Member], splits: Splits) -> None:
@@ -190,8 +190,8 @@ def _record(epoch: Epoch, members: Sequence[_Member], seconds: float) -> None:
             member.journal.fail()
         else:
             metrics = {name: float(values[row]) for name, values in epoch.metrics.items()}
-            snapshot = partial(epoch.snapshot, model)
-            member.journal.add(metrics, snapshot, seconds, is_last=model not in epoch.remaining)
+            steps, snapshot = partial(epoch.steps, model), partial(epoch.snapshot, model)
+            member.journal.add(metrics, steps, snapshot, seconds, is_last=model not in epoch.remaining)
 
 
 def diverged_error(divergence: Divergence) -> TrainingError:

@@ -43,7 +43,8 @@ def train(
     -------
     Trained
         The model with its best parameters where `training.patience` is set, else its last; the history has the
-        metrics of `plainmlp.nn.epoch.Epoch`, a value an epoch.
+        metrics of `plainmlp.nn.epoch.Epoch`, a value an epoch, and the steps those of `plainmlp.nn.scoring.step_metrics`,
+        a value each `training.loss_every` updates.
 
     Raises
     ------
