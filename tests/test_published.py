@@ -45,6 +45,8 @@ def test_clusters_reach_the_published_losses_and_accuracy():
     trained = train(splits, config.seed, config.model, config.optimizer, config.training)
     losses = trained.history["train_loss"]
     assert len(losses) == 5001
+    assert trained.steps["step"] == list(range(0, 5001, 100))
+    assert trained.steps["loss"] == losses[::100]
     assert losses[0] == pytest.approx(2.97031571897, rel=1e-6)
     assert losses[5000] == pytest.approx(0.227432713332, rel=1e-6)
     assert evaluate(trained.model, splits, config.seed, 1).metrics["test"]["accuracy"] == 0.964

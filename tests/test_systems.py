@@ -1,5 +1,6 @@
 """The published systems: the order of their batches, their figures over a few seeds, and what is said of dead outputs."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +9,12 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from plainmlp.config import compose, parse
+from plainmlp.construction import build_architecture, draw_parameters
 from plainmlp.data.datasets import clusters
+from plainmlp.history import read_steps
+from plainmlp.model import Model
 from plainmlp.nn.batches import Batches, Examples
+from plainmlp.places import Places
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split
 from plainmlp.stages.stack import Task, train_stack
@@ -75,7 +80,25 @@ def test_run_warns_of_dead_outputs(published_sincos, tmp_path, capsys):
     for seed in (dead.index(True), dead.index(False)):
         store = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"
         run(configured("sincos_published", f"seed={seed}", store), tmp_path / str(seed))
-        assert ("warning: dead outputs" in capsys.readouterr().out) == dead[seed]
+        shown = capsys.readouterr().out
+        assert ("warning: dead outputs" in shown) == dead[seed]
+        start, end = re.findall(r"batch of step (\d+): loss \S+  sum_of_squares (\S+)\n", shown)
+        assert (start[0], end[0]) == ("0", "299")
+        assert cost_of_first_batch(splits, seed) == pytest.approx(float(start[1]), rel=1e-6)
+        assert (float(end[1]) > 5) == dead[seed]
+        steps = read_steps(Places(tmp_path / str(seed)).steps)
+        assert len(steps["sum_of_squares"]) == 300
+        assert steps["sum_of_squares"] == pytest.approx([64 * loss for loss in steps["loss"]])  # 32 samples, halves
+        assert (Places(tmp_path / str(seed)).figures / "steps.png").is_file()
+
+
+def cost_of_first_batch(splits, seed):
+    """Return the sum of squares that the first weights have in the first batch."""
+    config = configured("sincos_published")
+    architecture = build_architecture(splits, config.model)
+    parameters = draw_parameters(architecture, config.model, seed, config.training.dtype)
+    first = Model(architecture, parameters, splits.preparation, splits.description)
+    return np.square(first.predict(splits.train.features[:32]) - splits.train.targets[:32]).sum()
 
 
 def test_sincos_converges():
