@@ -107,7 +107,7 @@ def draw(name: str, data: FigureData) -> list[Axes]:
 
 
 EXPECTED = {
-    "plane": {"learning_curves", "confusion_matrix", "calibration", "data", "decision_regions"},
+    "plane": {"learning_curves", "confusion_matrix", "calibration", "data", "right_and_wrong", "decision_regions"},
     "images": {"learning_curves", "confusion_matrix", "calibration", "worst_mistakes"},
     "curve": {"learning_curves", "steps", "fitted_curves", "predicted_against_actual"},
     "table": {"learning_curves", "predicted_against_actual"},
@@ -234,8 +234,9 @@ def test_data_are_coloured_by_class(plane: FigureData) -> None:
     assert [text.get_text() for text in legend.texts] == ["red", "green", "blue"]
 
 
-def test_decision_regions_part_right_points_from_wrong_ones(plane: FigureData) -> None:
-    figure = FIGURES["decision_regions"].draw(plane)
+@pytest.mark.parametrize("name", ["right_and_wrong", "decision_regions"])
+def test_right_points_are_parted_from_wrong_ones(name: str, plane: FigureData) -> None:
+    figure = FIGURES[name].draw(plane)
     axes = figure.axes[0]
     right, wrong = axes.collections
     mistakes = plane.outputs.argmax(axis=1) != plane.test.targets
@@ -244,7 +245,8 @@ def test_decision_regions_part_right_points_from_wrong_ones(plane: FigureData) -
     np.testing.assert_array_equal(right.get_offsets(), plane.test.features[~mistakes])
     assert to_rgb(wrong.get_edgecolors()[0]) == to_rgb(WRONG)
     entries = [text.get_text() for text in figure.legends[0].texts]
-    assert entries == [f"right ({(~mistakes).sum()})", f"wrong ({mistakes.sum()})", "red", "green", "blue"]
+    classes = ["red", "green", "blue"] if name == "decision_regions" else []
+    assert entries == [f"right ({(~mistakes).sum()})", f"wrong ({mistakes.sum()})", *classes]
     assert f"{(~mistakes).mean():.1%}" in figure.get_suptitle()
 
 

@@ -9,7 +9,7 @@ from plainmlp.figures.canvas import FigureData, save_figure
 from plainmlp.figures.classes import draw_calibration, draw_confusion_matrix
 from plainmlp.figures.curves import draw_fitted_curves, draw_learning_curves, draw_predicted_against_actual, draw_steps
 from plainmlp.figures.images import draw_worst_mistakes
-from plainmlp.figures.planes import draw_data, draw_decision_regions
+from plainmlp.figures.planes import draw_data, draw_decision_regions, draw_right_and_wrong
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,6 +82,7 @@ FIGURES: dict[str, FigureEntry] = {
     "confusion_matrix": FigureEntry(draw_confusion_matrix, _is_classification),
     "calibration": FigureEntry(draw_calibration, _is_classification),
     "data": FigureEntry(draw_data, _is_plane),
+    "right_and_wrong": FigureEntry(draw_right_and_wrong, _is_plane),
     "decision_regions": FigureEntry(draw_decision_regions, _is_plane),
     "worst_mistakes": FigureEntry(draw_worst_mistakes, _is_images),
     "fitted_curves": FigureEntry(draw_fitted_curves, _is_curve),

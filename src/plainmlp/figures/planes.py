@@ -48,6 +48,19 @@ def draw_data(data: FigureData) -> "Figure":
     return figure
 
 
+def draw_right_and_wrong(data: FigureData) -> "Figure":
+    """Draw the test points that are right and those that are wrong, in two colours.
+
+    Parameters
+    ----------
+    data : FigureData
+        Of a classification with two numeric columns.
+    """
+    figure = new_figure(data, _share_right(data), 7.0, 5.2)
+    _add_legend(figure, _draw_points(_new_plane(figure, data), data))
+    return figure
+
+
 def draw_decision_regions(data: FigureData) -> "Figure":
     """Draw the region of each predicted class, with the test points that are right and those that are wrong.
 
@@ -56,17 +69,19 @@ def draw_decision_regions(data: FigureData) -> "Figure":
     data : FigureData
         Of a classification with two numeric columns.
     """
-    right = data.predicted == data.test.targets
-    rows, note = thinned(len(right), MOST_POINTS)
-    title = f"decision regions, {right.mean():.1%} of {len(right):,} test points right{note}"
-    figure = new_figure(data, title, 7.0, 5.2)
+    figure = new_figure(data, f"decision regions, {_share_right(data)}", 7.0, 5.2)
     axes = _new_plane(figure, data)
     colours = PALENESS + (1 - PALENESS) * class_colours(len(data.class_names))
     _draw_regions(axes, data, colours)
-    _draw_points(axes, data.test.take(rows), right[rows])
-    points = [_handle("o", NEUTRAL, f"right ({right.sum():,})"), _handle("x", WRONG, f"wrong ({(~right).sum():,})")]
+    points = _draw_points(axes, data)
     _add_legend(figure, [*points, *_name_classes(axes, data, "s", colours)])
     return figure
+
+
+def _share_right(data: FigureData) -> str:
+    """Return how much of the test part is right, and how much of it is drawn."""
+    _, note = thinned(len(data.test), MOST_POINTS)
+    return f"{(data.predicted == data.test.targets).mean():.1%} of {len(data.test):,} test points right{note}"
 
 
 def _all_samples(data: FigureData) -> Part:
@@ -93,13 +108,17 @@ def _draw_regions(axes: "Axes", data: FigureData, colours: NDArray[np.float64]) 
     axes.imshow(picture, extent=(left, right, bottom, top), origin="lower", aspect="auto", interpolation="nearest")
 
 
-def _draw_points(axes: "Axes", test: Part, right: NDArray[np.bool_]) -> None:
-    """Draw the test points, those that are wrong as crosses over the others."""
-    style = point_style(len(test))
-    horizontal, vertical = test.features.T
+def _draw_points(axes: "Axes", data: FigureData) -> list["Line2D"]:
+    """Draw the test points, those that are wrong as crosses over the others; return their legend entries."""
+    all_right = data.predicted == data.test.targets
+    rows, _ = thinned(len(all_right), MOST_POINTS)
+    right, style = all_right[rows], point_style(len(rows))
+    horizontal, vertical = data.test.features[rows].T
     axes.scatter(horizontal[right], vertical[right], color=NEUTRAL, marker="o", label="right", **style)
     size = max(10.0, 2 * style["s"])
     axes.scatter(horizontal[~right], vertical[~right], color=WRONG, marker="x", label="wrong", s=size, linewidths=1.1)
+    counts = all_right.sum(), (~all_right).sum()
+    return [_handle("o", NEUTRAL, f"right ({counts[0]:,})"), _handle("x", WRONG, f"wrong ({counts[1]:,})")]
 
 
 def _name_classes(axes: "Axes", data: FigureData, marker: str, colours: NDArray[np.float64]) -> list["Line2D"]:
