@@ -17,7 +17,7 @@ def numbered(n_samples, n_in=2, n_out=3, weighted=True, values=False):
 
 def rows_of(block):
     """Return which samples a block holds, as (batch, model, sample)."""
-    return np.floor(block.inputs[:, :, 0]).astype(int)
+    return np.array([np.floor(inputs[:, 0]) for inputs in block.inputs]).astype(int)
 
 
 @given(

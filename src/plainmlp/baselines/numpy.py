@@ -39,10 +39,10 @@ class NumpyPeer:
         """Write the gradient that the next update will take, and return the last layer's sums."""
         passes = Gradient(self._network, batches.batch_size, gradients=self._gradients)
         (block,) = batches.ordered()
-        (factor,) = block.factors()
-        passes.forward(block.inputs[0], passes.z)
+        (factor,), (of_batch,) = block.factors(), block.inputs
+        passes.forward(of_batch, passes.z)
         sums: Array = passes.z[0].T.copy()
-        passes.backward(block.inputs[0], block.targets[0], factor, passes.z, passes.row)
+        passes.backward(of_batch, block.targets[0], factor, passes.z, passes.row)
         self._penalty.add_gradient(self._gradients[:, : self._architecture.n_weights])
         return sums
 

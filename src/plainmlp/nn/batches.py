@@ -1,13 +1,12 @@
-"""An epoch, handed out in blocks of batches that are gathered together.
+"""An epoch, handed out in blocks of batches that are scored together.
 
-A block is as many batches as fit a small buffer. Gathering and scoring a whole block at once costs a small network one
-call where it would cost one a batch; a large network's block is a single batch that stays in the cache.
+A block is as many batches as fit a small buffer. Scoring a whole block at once costs a small network one call where it
+would cost one a batch. Inputs are gathered a few batches at a time, so that those of a large network stay in the cache.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,31 +38,36 @@ class Examples(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Batches of one size; the axes are (batch in the block, model, unit, sample in the batch).
+    """Batches of one size; a `model` axis of length 1 means that all models see the same batch.
 
-    A `model` axis of length 1 means that all models see the same batch. `weights` has no unit axis.
+    Parameters
+    ----------
+    inputs : iterable of ndarray of shape (model, unit, sample in the batch)
+        One a batch; those of a shuffled block are gathered on the way, so that they can be read once.
+    targets : ndarray of shape (batch, model, unit, sample in the batch)
+        Holds until the next block.
+    weights : ndarray of shape (batch, model, sample in the batch), optional
     """
 
-    inputs: Array
+    inputs: Iterable[Array]
     targets: Array
     weights: Array | None
 
     def __len__(self) -> int:
         """Return the number of batches."""
-        return len(self.inputs)
+        return len(self.targets)
+
+    @property
+    def batch_size(self) -> int:
+        """Return the number of samples in each batch."""
+        size: int = self.targets.shape[-1]
+        return size
 
     def factors(self) -> Array | list[float]:
         """Return for each batch what its samples count in their mean."""
-        size = self.inputs.shape[-1]
-        return [1 / size] * len(self) if self.weights is None else self.weights[:, :, np.newaxis] / size
-
-
-def _unit_rows(examples: Examples, n_out: int) -> Array:
-    """Return targets by unit: an identity matrix to pick class columns from, or the values transposed."""
-    dtype = examples.inputs.dtype
-    if examples.targets.ndim == 1:
-        return np.eye(n_out, dtype=dtype)
-    return np.ascontiguousarray(examples.targets.T, dtype=dtype)
+        if self.weights is None:
+            return [1 / self.batch_size] * len(self)
+        return self.weights[:, :, np.newaxis] / self.batch_size
 
 
 class Batches:
@@ -83,37 +87,43 @@ class Batches:
     """
 
     def __init__(self, examples: Examples, n_out: int, batch_size: int, n_orders: int, n_models: int) -> None:
-        weights = None if examples.weights is None else examples.weights.astype(examples.inputs.dtype)
-        self.examples = examples._replace(weights=weights)
+        dtype = examples.inputs.dtype
+        weights = None if examples.weights is None else examples.weights.astype(dtype)
+        # classes are compared with this column, which makes a row of zeros and ones of each; small numbers are quickest
+        self._classes = np.arange(n_out, dtype=np.min_scalar_type(n_out - 1))[:, np.newaxis]
+        targets = examples.targets.astype(self._classes.dtype if examples.targets.ndim == 1 else dtype)
+        self.examples = Examples(examples.inputs, targets, weights)
         self.batch_size = min(batch_size, len(examples.inputs))
         self.n_orders = n_orders
-        self._unit_rows = _unit_rows(examples, n_out)
-        row_bytes = (examples.inputs.shape[1] * n_orders + n_out * n_models) * examples.inputs.itemsize
-        fitting = BLOCK_BYTES // max(row_bytes * self.batch_size, 1)
-        self.block_batches = min(max(fitting, 1), BLOCK_BATCHES, max(len(examples.inputs) // self.batch_size, 1))
-        self._buffers: dict[tuple[int, ...], Array] = {}
+        n_full = len(examples.inputs) // self.batch_size
+        self._block_batches = min(self._fitting(n_out * n_models), BLOCK_BATCHES, n_full)
+        self._gathered_batches = min(self._fitting(examples.inputs.shape[1] * n_orders), self._block_batches)
+        self._buffers: dict[tuple[str, tuple[int, ...]], Array] = {}
         self._only_block: Block | None = None
-        self._limit = -(-len(examples.inputs) // self.batch_size)
+        starts = np.arange(0, len(examples.inputs), self.batch_size)
+        self._sizes: Array = np.minimum(self.batch_size, len(examples.inputs) - starts)
+
+    def _fitting(self, row_values: int) -> int:
+        """Return how many batches fit a buffer, at least one."""
+        return max(BLOCK_BYTES // max(row_values * self.examples.inputs.itemsize * self.batch_size, 1), 1)
 
     def first(self, n_batches: int) -> "Batches":
         """Return the first batches of an epoch alone, with the buffers of all; all of them where there are no more."""
         if n_batches >= self.steps:
             return self
         limited = copy(self)
-        limited._limit, limited._only_block = n_batches, None
+        limited._sizes, limited._only_block = self._sizes[:n_batches], None
         return limited
 
-    @cached_property
+    @property
     def sizes(self) -> Array:
         """Return the number of samples in each batch of an epoch."""
-        n_samples = len(self.examples.inputs)
-        sizes: Array = np.minimum(self.batch_size, n_samples - np.arange(0, n_samples, self.batch_size))
-        return sizes[: self._limit]
+        return self._sizes
 
     @property
     def steps(self) -> int:
         """Return the number of batches in an epoch."""
-        return self._limit
+        return len(self._sizes)
 
     def ordered(self) -> Iterator[Block]:
         """Yield the epoch's blocks in the order of the data; inputs are copied only where they are one small block."""
@@ -127,7 +137,7 @@ class Batches:
             is_only = indices.size == len(self.examples.inputs)
             if is_only and inputs.nbytes <= BLOCK_BYTES:  # read in every epoch: quicker with one unit after another
                 inputs = np.ascontiguousarray(inputs.swapaxes(2, 3)).swapaxes(2, 3)
-            block = self._block(inputs, indices)
+            block = self._block(inputs.swapaxes(2, 3), indices)
             if is_only:
                 self._only_block = block
             yield block
@@ -136,38 +146,53 @@ class Batches:
         """Yield the epoch's blocks in the given order of rows, of shape (n_orders, n_samples)."""
         for start, n_batches, size in self._spans():
             indices = orders[:, start : start + n_batches * size].reshape(-1, n_batches, size).swapaxes(0, 1)
-            inputs = self._buffer(n_batches, self.n_orders, size)
-            # with mode="clip" numpy writes straight into `out`
-            np.take(self.examples.inputs, indices, axis=0, out=inputs, mode="clip")
-            yield self._block(inputs, indices)
+            yield self._block(self._gather(indices), indices)
+
+    def _gather(self, indices: Array) -> Iterator[Array]:
+        """Yield the inputs of each batch, `indices` being (batch, model, sample)."""
+        for first in range(0, len(indices), self._gathered_batches):
+            rows = indices[first : first + self._gathered_batches]
+            yield from self._take("inputs", self.examples.inputs, rows).swapaxes(2, 3)
 
     def _spans(self) -> Iterator[tuple[int, int, int]]:
         """Yield the start, number of batches and batch size of each block."""
-        n_full, left = divmod(len(self.examples.inputs), self.batch_size)
-        is_whole, n_full = n_full < self._limit, min(n_full, self._limit)
-        for first in range(0, n_full, self.block_batches):
-            yield first * self.batch_size, min(self.block_batches, n_full - first), self.batch_size
-        if left and is_whole:
-            yield n_full * self.batch_size, 1, left
+        n_full = int(np.count_nonzero(self._sizes == self.batch_size))
+        for first in range(0, n_full, self._block_batches):
+            yield first * self.batch_size, min(self._block_batches, n_full - first), self.batch_size
+        if n_full < self.steps:
+            yield n_full * self.batch_size, 1, int(self._sizes[-1])
 
-    def _buffer(self, *shape: int) -> Array:
-        """Return the buffer for a block's inputs, made once for each shape."""
-        if shape not in self._buffers:
-            inputs = self.examples.inputs
-            self._buffers[shape] = np.empty((*shape, inputs.shape[1]), inputs.dtype)
-        return self._buffers[shape]
+    def _buffer(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """Return a buffer that is made once for each shape."""
+        if (name, shape) not in self._buffers:
+            self._buffers[name, shape] = np.empty(shape, dtype)
+        return self._buffers[name, shape]
 
-    def _block(self, inputs: Array, indices: Array) -> Block:
+    def _take(self, name: str, source: Array, indices: Array) -> Array:
+        """Return rows of an array in a buffer."""
+        out = self._buffer(name, (*indices.shape, *source.shape[1:]), source.dtype)
+        return np.take(source, indices, axis=0, out=out, mode="clip")  # which lets numpy write straight into `out`
+
+    def _block(self, inputs: Iterable[Array], indices: Array) -> Block:
         """Return a block with the targets and weights of some rows, `indices` being (batch, model, sample)."""
-        picked = self.examples.targets[indices] if self.examples.targets.ndim == 1 else indices
-        targets = np.ascontiguousarray(np.take(self._unit_rows, picked, axis=1).transpose(1, 2, 0, 3))
-        weights = None if self.examples.weights is None else self.examples.weights[indices]
-        return Block(inputs.swapaxes(2, 3), targets, weights)
+        taken = self._take("targets", self.examples.targets, indices)
+        shape = (*indices.shape[:2], len(self._classes), indices.shape[2])
+        targets = self._buffer("targets by unit", shape, self.examples.inputs.dtype)
+        if taken.ndim == indices.ndim:
+            np.equal(taken[:, :, np.newaxis], self._classes, out=targets)
+        else:
+            np.copyto(targets, taken.swapaxes(2, 3))
+        weights = self.examples.weights
+        return Block(inputs, targets, None if weights is None else self._take("weights", weights, indices))
 
 
 def draw_orders(generators: Sequence[np.random.Generator], n_samples: int) -> Array:
-    """Return a random order of the samples for each generator, of shape (n_generators, n_samples)."""
-    return np.stack([generator.permutation(n_samples) for generator in generators])
+    """Return a random order of the samples for each generator, of shape (n_generators, n_samples).
+
+    The order of generators that are one and the same is drawn once; where all are, `n_generators` is 1.
+    """
+    orders = {generator: generator.permutation(n_samples) for generator in dict.fromkeys(generators)}
+    return np.stack([orders[generator] for generator in (generators if len(orders) > 1 else orders)])
 
 
 def limit_epochs(n_samples: int, batch_size: int, epochs: int, max_steps: int | None) -> tuple[int, int]:

@@ -84,6 +84,11 @@ class Descent:
         """Return what the updates remember; its arrays change with the next ones."""
         return State(self._buffers.slots, self._buffers.product, self._streams, self._steps)
 
+    @property
+    def n_orders(self) -> int:
+        """Return how many orders of the samples a shuffled epoch has: one a model, or 1 where all share a stream."""
+        return self.network.n_models if len({id(stream.shuffle) for stream in self._streams}) > 1 else 1
+
     def take(self, rows: Sequence[int]) -> "Descent":
         """Return the descent of the given models alone."""
         rows = list(rows)
@@ -120,7 +125,7 @@ class Descent:
 
     def _descend(self, block: Block, record: Record, learning_rates: Array, last_step: int) -> Array:
         """Make the updates of a block and return the penalties before each, of shape (n_batches, n_models)."""
-        passes = self._gradient(block.inputs.shape[-1])
+        passes = self._gradient(block.batch_size)
         penalties = np.zeros((len(block), self.network.n_models), self.network.parameters.dtype)
         scale = learning_rates.astype(penalties.dtype) if self._optimizer.takes_steps else None
         factors = block.factors() if scale is None else [factor * scale[..., np.newaxis] for factor in block.factors()]

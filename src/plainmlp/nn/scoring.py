@@ -48,7 +48,7 @@ class Scorer:
 
     def record(self, block: Block) -> Record:
         """Return the buffers for a block, made once for each shape."""
-        key = (len(block), block.inputs.shape[-1])
+        key = (len(block), block.batch_size)
         if key not in self._records:
             n_models, n_out = self._network.n_models, self._network.shape.layer_sizes[-1]
             dtype = self._network.parameters.dtype
@@ -151,7 +151,7 @@ class Examination:
         return mean_over_batches(costs, sizes), mean_over_batches(scores, sizes)
 
     def _fill(self, block: Block, record: Record) -> None:
-        passes = self._passes[block.inputs.shape[-1]]
+        passes = self._passes[block.batch_size]
         options = dict(self._network.shape.loss_options)
         for inputs, targets, z, row in zip(block.inputs, block.targets, *record, strict=True):
             passes.forward(inputs, z)

@@ -33,7 +33,7 @@ class State(NamedTuple):
     product : ndarray of shape (n_models, 1), float64
         The optimiser's running product.
     streams : tuple of Streams
-        One a model.
+        One a model; models that shuffle alike, as those of one seed do, share their shuffle stream, and so its draws.
     steps : int
         Updates done so far.
     """
@@ -48,8 +48,9 @@ class State(NamedTuple):
         """Return the state of models that go on from snapshots, all of one epoch."""
         slots = tuple(np.stack(arrays) for arrays in zip(*(snapshot.slots for snapshot in snapshots), strict=True))
         product = np.array([[snapshot.product] for snapshot in snapshots])
-        streams = tuple(Streams(restore(snapshot.shuffle), restore(snapshot.dropout)) for snapshot in snapshots)
-        return cls(slots, product, streams, snapshots[0].steps)
+        shuffles = _restore_shared([snapshot.shuffle for snapshot in snapshots])
+        dropouts = [restore(snapshot.dropout) for snapshot in snapshots]
+        return cls(slots, product, tuple(map(Streams, shuffles, dropouts)), snapshots[0].steps)
 
     def take(self, rows: Sequence[int]) -> "State":
         """Return the state of the given models alone."""
@@ -137,3 +138,12 @@ def _stream_bytes(state: Mapping[str, Any]) -> bytes:
     numbers = state["state"]
     words: bytes = numbers["state"].to_bytes(16, "little") + numbers["inc"].to_bytes(16, "little")
     return words + struct.pack("<BI", state["has_uint32"], state["uinteger"])
+
+
+def _restore_shared(states: Sequence[Mapping[str, Any]]) -> list[np.random.Generator]:
+    """Return a generator for each state, one and the same for states that are equal."""
+    generators: dict[bytes, np.random.Generator] = {}
+    for state in states:
+        if _stream_bytes(state) not in generators:
+            generators[_stream_bytes(state)] = restore(state)
+    return [generators[_stream_bytes(state)] for state in states]

@@ -56,7 +56,7 @@ class _Training:
         """Make the buffers for the models that are still in training."""
         n_out = self.home.shape.layer_sizes[-1]
         self.descent = descent
-        orders = len(self.models) if self.shuffle else 1
+        orders = descent.n_orders if self.shuffle else 1
         self.batches = Batches(self.train, n_out, self.batch_size, orders, len(self.models))
         self.scorer = Scorer(descent.network, self.target_scale)
         self.dead_units = DeadUnits(descent.network, self.train.inputs)
