@@ -121,3 +121,24 @@ def test_orders_are_those_of_each_generator():
     orders = draw_orders([np.random.default_rng(1), np.random.default_rng(2)], 20)
     np.testing.assert_array_equal(orders[1], np.random.default_rng(2).permutation(20))
     np.testing.assert_array_equal(np.sort(orders), [np.arange(20)] * 2)
+
+
+def test_one_and_the_same_generator_draws_one_order():
+    shared, other = np.random.default_rng(1), np.random.default_rng(2)
+    expected = np.random.default_rng(1).permutation(20)
+    np.testing.assert_array_equal(draw_orders([shared, shared], 20), [expected])
+    both = draw_orders([shared, other, shared], 20)
+    assert both.shape == (3, 20)
+    np.testing.assert_array_equal(both[0], both[2])
+    np.testing.assert_array_equal(both[1], np.random.default_rng(2).permutation(20))
+
+
+def test_inputs_are_gathered_a_few_batches_at_a_time(monkeypatch):
+    monkeypatch.setattr(batches_module, "BLOCK_BYTES", 400)  # of float64: 50 values
+    batches = Batches(numbered(40, n_in=20), 3, 2, 1, 1)
+    (block, *_) = batches.shuffled(np.arange(40)[np.newaxis])
+    assert len(block) == 8  # 6 values a batch of targets and 40 a batch of inputs
+    first, second = (inputs.copy() for inputs, _ in zip(block.inputs, range(2), strict=False))
+    np.testing.assert_array_equal(np.floor(first[0, 0]), [0, 1])
+    np.testing.assert_array_equal(np.floor(second[0, 0]), [2, 3])
+    assert max(buffer.nbytes for (name, _), buffer in batches._buffers.items() if name == "inputs") <= 400

@@ -5,8 +5,8 @@ import pytest
 
 from gradcheck import check_gradient
 from nn.networks import make_architecture, make_examples, make_network, train
-from plainmlp.nn.activations import ACTIVATIONS
-from plainmlp.nn.gradient import Gradient
+from plainmlp.nn.activations import ACTIVATIONS, SIGN_SIZE
+from plainmlp.nn.gradient import ROW_BATCH, ROW_OUTPUTS, Gradient, weight_product
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.network import Network
 from plainmlp.nn.recipe import Recipe
@@ -53,6 +53,29 @@ def test_layers_of_different_activations_with_dropout(loss):
     )
     recipes = [replace(PLAIN, seed=1, dropout=0.4, l1=0.01), replace(PLAIN, seed=2, dropout=0.2)]
     check_step(network, recipes, make_examples(loss, 6, 3, 4, weighted=True))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_out", [2, ROW_OUTPUTS, 11])
+@pytest.mark.parametrize("n_batch", [1, 5, ROW_BATCH, ROW_BATCH + 1])
+def test_gradient_of_a_layer_is_the_sum_of_outer_products(n_batch, n_out, dtype):
+    generator = np.random.default_rng(0)
+    delta = generator.normal(size=(3, n_out, n_batch)).astype(dtype)
+    for n_orders in (1, 3):
+        inputs = generator.normal(size=(n_orders, n_batch, 4)).astype(dtype).swapaxes(1, 2)
+        gradient = np.full((3, n_out, 4), np.nan, dtype)
+        weight_product(delta, gradient)(inputs)
+        expected = (delta[:, :, np.newaxis].astype(float) * inputs[:, np.newaxis]).sum(axis=-1)
+        np.testing.assert_allclose(gradient, expected, rtol=0, atol=200 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("n_units", [3, SIGN_SIZE // 6 + 1])
+def test_slope_of_relu_in_small_and_large_layers(n_units):
+    z = np.tile([-2.0, -0.0, 0.0, 1e-300, 3.0, np.inf], (1, n_units, 1))
+    delta, out, scratch = np.full_like(z, 5.0), np.empty_like(z), np.empty_like(z)
+    ACTIVATIONS["relu"].apply(z, out, scratch)
+    ACTIVATIONS["relu"].multiply_slope(delta, z, out, scratch)
+    np.testing.assert_array_equal(delta, np.tile([0.0, 0, 0, 5, 5, 5], (1, n_units, 1)))
 
 
 def test_the_check_notices_a_wrong_gradient():

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from nn.networks import copy_of, make_architecture, make_examples, make_network, train
 from plainmlp.nn import batches as batches_module
-from plainmlp.nn.activations import ACTIVATIONS
+from plainmlp.nn.activations import ACTIVATIONS, SIGN_SIZE
+from plainmlp.nn.gradient import ROW_BATCH
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.network import Network
 from plainmlp.nn.optimizers import OPTIMIZERS
@@ -95,10 +96,26 @@ def test_every_optimizer(name, dtype, monkeypatch):
 def test_every_number_of_classes(n_out):
     """Sums over classes are where the order of the terms could depend on the stack."""
     for dtype in DTYPES:
-        for batch_size in (1, 2, 32):
+        for batch_size in (1, 2, ROW_BATCH):
             network = make_network(*[make_architecture((3, 4, n_out))] * 3, dtype=dtype)
-            examples = make_examples("cross_entropy", 35, 3, n_out, dtype=dtype)
+            examples = make_examples("cross_entropy", ROW_BATCH + 3, 3, n_out, dtype=dtype)
             check_stack(network, five_recipes()[:3], examples, examples, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_models_of_one_seed_share_the_order_and_draw_their_own_masks(shuffle):
+    network = make_network(*[make_architecture((3, 6, 4), "relu")] * 4)
+    examples = make_examples("cross_entropy", 30, 3, 4, weighted=True)
+    for seeds in ((3, 3, 3, 3), (3, 4, 3, 4)):
+        recipes = [replace(r, seed=s, dropout=0.3) for r, s in zip(five_recipes(), seeds, strict=False)]
+        check_stack(network, recipes, examples, examples, epochs=3, batch_size=7, shuffle=shuffle)
+
+
+def test_a_stack_with_relu_units_so_many_that_their_slope_is_compared():
+    network = make_network(*[make_architecture((3, 16, 4), ("relu",))] * 5, dtype=np.float32)
+    n_batch = SIGN_SIZE // (16 * 5) + 1
+    examples = make_examples("cross_entropy", 2 * n_batch, 3, 4, dtype=np.float32)
+    check_stack(network, five_recipes(), examples, epochs=2, batch_size=n_batch)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

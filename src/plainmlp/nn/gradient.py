@@ -16,7 +16,7 @@ Array = NDArray[Any]
 
 # where a layer has fewer outputs than this and a batch at least so many samples, the product of a layer's error with
 # its inputs takes a half to a fifth of the time as a product of a matrix and a vector for each output
-ROW_OUTPUTS, ROW_BATCH = 8, 512
+ROW_OUTPUTS, ROW_BATCH = 8, 64
 
 
 def weight_product(delta: Array, gradient: Array) -> Callable[[Array], Array]:
