@@ -7,6 +7,7 @@ import sys
 import psutil
 import pytest
 
+from checkouts import ROOT, succeed
 from plainmlp.process import CLOCK_STEP, is_dead, name_process, own_process
 
 
@@ -38,3 +39,15 @@ def test_nothing_is_known_of_another_machine():
     _, pid, _ = own_process().rsplit(" ", 2)
     assert not is_dead(f"elsewhere {pid} 1.00")
     assert is_dead(f"{os.uname().nodename} {2**22 + 1} 1.00")
+
+
+def test_process_that_collects_seldom_ends_without_a_last_look(tmp_path):
+    code = """
+import atexit, gc
+from plainmlp.process import NEW_OBJECTS, collect_seldom
+atexit.register(lambda: print(gc.get_freeze_count() > 1000))
+collect_seldom()
+print(gc.get_threshold()[0] == NEW_OBJECTS, gc.isenabled(), gc.get_freeze_count())
+"""
+    said = succeed(tmp_path, sys.executable, "-c", code, PYTHONPATH=str(ROOT / "src"))
+    assert said == "True True 0\nTrue\n"

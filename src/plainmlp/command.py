@@ -12,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from plainmlp.errors import InputError, StorageError, TrainingError
+from plainmlp.process import collect_seldom
 
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -45,6 +46,7 @@ def run_command(main: Callable[[], None]) -> int:
     >>> run_command(lambda: None)
     0
     """
+    collect_seldom()
     earlier = signal.signal(signal.SIGTERM, _terminate)
     try:
         main()

@@ -12,6 +12,8 @@ from queue import SimpleQueue
 from threading import Thread, current_thread, main_thread
 from typing import Any
 
+from plainmlp.process import collect_seldom
+
 PR_SET_PDEATHSIG = 1  # of prctl in Linux: which signal a process gets when its parent ends
 ENDING = (signal.SIGINT, signal.SIGTERM)
 SECONDS_TO_END = 5  # after the last result
@@ -96,6 +98,7 @@ def _whole() -> Iterator[None]:
 def _serve(work: Work, tasks: Connection, results: Connection, parent: int) -> None:
     """Do tasks for as long as the parent is there, which `_receive` notices everywhere."""
     end_with(parent)
+    collect_seldom()
     waiting: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
     Thread(target=_receive, args=(tasks, waiting), daemon=True).start()
     while True:
