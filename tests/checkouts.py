@@ -1,10 +1,12 @@
 """Copies of this checkout, the commands that are run in them, and what they leave in MLflow."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,24 @@ def succeed(folder: Path, *words: str | Path, **variables: str) -> str:
     ended = run(folder, *words, **variables)
     assert ended.returncode == 0, f"{words}\n{ended.stdout}\n{ended.stderr}"
     return ended.stdout
+
+
+def run_many(
+    folder: Path, commands: Sequence[tuple[Mapping[str, str], Sequence[str]]], checkout: Path = ROOT
+) -> list[dict[str, Any]]:
+    """Give run.py of a checkout many sets of variables and arguments, in one process; return what each came to."""
+    process = subprocess.run(
+        [sys.executable, str(checkout / "tests" / "many_runs.py")],
+        cwd=folder,
+        env=environment(),
+        input=json.dumps([[dict(variables), list(arguments)] for variables, arguments in commands]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (process.returncode, process.stderr) == (0, "")
+    results: list[dict[str, Any]] = json.loads(process.stdout)
+    return results
 
 
 def environment(**variables: str) -> dict[str, str]:

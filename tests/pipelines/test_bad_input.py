@@ -4,16 +4,13 @@ The runs share one process, so that a hundred of them take seconds; the exit cod
 """
 
 import gzip
-import json
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from checkouts import ROOT, environment, run, tracked_runs
+from checkouts import ROOT, run, run_many, tracked_runs
 
 pytestmark = pytest.mark.slow
 
@@ -115,13 +112,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         "PLAINMLP_OPENML_URL": "http://127.0.0.1:9",
         "SCIKIT_LEARN_DATA": str(folder / "cache"),
     }
-    commands = json.dumps([[variables, list(overrides)] for overrides in CASES])
-    driver = [sys.executable, str(ROOT / "tests" / "many_runs.py")]
-    process = subprocess.run(
-        driver, cwd=folder, env=environment(), input=commands, capture_output=True, text=True, check=False
-    )
-    assert (process.returncode, process.stderr) == (0, "")
-    results = dict(zip(CASES, json.loads(process.stdout), strict=True))
+    results = dict(zip(CASES, run_many(folder, [(variables, overrides) for overrides in CASES]), strict=True))
     return SimpleNamespace(folder=folder, before=before, results=results)
 
 

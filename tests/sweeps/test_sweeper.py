@@ -1,9 +1,6 @@
 """The sweeper in real Hydra: the files of conf/sweep, the jobs that are launched, and what is refused before any."""
 
-import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +8,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from checkouts import ROOT, clone, environment, run, succeed
+from checkouts import clone, run, run_many, succeed
 from configurations import CONF
 from hydra_plugins.plainmlp_launcher._composition import Composer
 from hydra_plugins.plainmlp_launcher._expansion import read_grid
@@ -137,17 +134,8 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Give every mistake to run.py, in one process."""
     folder = tmp_path_factory.mktemp("user")
     variables = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}"}
-    process = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "many_runs.py")],
-        cwd=folder,
-        env=environment(),
-        input=json.dumps([[variables, list(arguments)] for arguments in REFUSED]),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (process.returncode, process.stderr) == (0, "")
-    return SimpleNamespace(folder=folder, results=dict(zip(REFUSED, json.loads(process.stdout), strict=True)))
+    ended = run_many(folder, [(variables, arguments) for arguments in REFUSED])
+    return SimpleNamespace(folder=folder, results=dict(zip(REFUSED, ended, strict=True)))
 
 
 @pytest.mark.slow
