@@ -17,11 +17,10 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 
 import psutil
+from _performance import machine, write_section
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "src"))
+from _checkout import ROOT
 
-PAGE = ROOT / "docs" / "performance.md"
 TITLE = "## Sweeps"
 EPOCHS, BATCH = 20, 32
 SIZES = [[32], [128], [64, 32], [128, 64]]
@@ -228,13 +227,6 @@ def search_with_scikit_learn() -> None:
     search.fit(features, targets)
 
 
-def machine() -> str:
-    """Return the processor and the number of cores."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
-    return f"{model}, {os.cpu_count()} cores"
-
-
 def table(timings: Sequence[Timing]) -> list[str]:
     """Return the lines of a Markdown table; every way is compared with the first."""
     header = ["way", "points", "seconds", "points a second", "seconds a point", "times ours", "peak MB"]
@@ -261,14 +253,6 @@ def section(lines: Sequence[str]) -> str:
     return "\n".join([TITLE, "", text, "", *lines, "", notes]) + "\n"
 
 
-def write_page(text: str) -> None:
-    """Put the section into docs/performance.md, in the place of an earlier one."""
-    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# How fast\n\n"
-    before, found, rest = page.partition(f"{TITLE}\n")
-    after = rest[rest.index("\n## ") + 1 :] if found and "\n## " in rest else ""
-    PAGE.write_text(f"{before}{text}" + (f"\n{after}" if after else ""), encoding="utf-8")
-
-
 def main() -> None:
     """Measure, print a table and write it into the docs."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -289,7 +273,7 @@ def main() -> None:
     print("\n".join(lines))
     if arguments.large and timings[-1].megabytes > timings[0].megabytes + MEGABYTES_MORE:
         sys.exit(f"error: {timings[-1].points:,} points took over {MEGABYTES_MORE} MB more than {POINTS}")
-    write_page(section(lines))
+    write_section(TITLE, section(lines))
 
 
 if __name__ == "__main__":

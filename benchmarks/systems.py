@@ -9,6 +9,8 @@ from pathlib import Path
 from shutil import copy
 from tempfile import TemporaryDirectory
 
+from _performance import machine
+
 from _checkout import ROOT
 from plainmlp.config import compose, parse
 from plainmlp.construction import draw_parameters
@@ -25,7 +27,6 @@ from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split
 from plainmlp.stages.stack import Fitted, Task, train_stack
 from plainmlp.sweeps.statistics import summarize
-from sweep import machine
 
 PAGE = ROOT / "docs" / "systems.md"
 IMAGES = ROOT / "docs" / "images"

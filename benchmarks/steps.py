@@ -1,0 +1,106 @@
+"""Time a step of training beside other systems, and write benchmarks/results/latest.json and docs/performance.md."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any
+
+from _performance import machine, write_section
+
+from _checkout import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
+PICTURE = ROOT / "docs" / "images" / "performance.png"
+DISTRIBUTIONS = {"numpy": "NumPy", "torch": "PyTorch", "scikit-learn": "scikit-learn", "jax": "JAX"}
+THREADS = (1, 2)
+ROUNDS, FEW_ROUNDS = 9, 2
+QUIET = 1.5  # processes that are ready to run
+
+
+def measured(workload: str, threads: int, rounds: int) -> dict[str, Any]:
+    """Measure a workload in a process of its own, whose libraries start with the number of threads."""
+    from speed.measuring import environment
+
+    command = [sys.executable, __file__, "--only", workload, "--threads", str(threads), "--rounds", str(rounds)]
+    variables = {**os.environ, **environment(threads)}
+    output = subprocess.run(command, env=variables, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return dict(json.loads(output.splitlines()[-1]))
+
+
+def benchmark(workloads: list[str], rounds: int) -> dict[str, Any]:
+    """Measure workloads with each number of threads and return the results."""
+    from speed.workloads import digits_source
+
+    results: dict[str, Any] = {
+        "machine": machine(),
+        "versions": {shown: version(name) for name, shown in DISTRIBUTIONS.items()},
+        "digits": digits_source(),
+        "rounds": rounds,
+        "timings": [],
+        "phases": {},
+        "allocation": {},
+    }
+    for threads in THREADS:
+        for workload in workloads:
+            found = measured(workload, threads, rounds)
+            results["timings"] += found.pop("timings")
+            for name, figures in found.items():
+                results[name][workload] = figures
+            print(f"{workload}, threads: {threads}", file=sys.stderr)
+    return results
+
+
+def write(results: dict[str, Any]) -> None:
+    """Write the results, the section of the page and its picture."""
+    from speed.report import TITLE, draw_ratios, section
+
+    from plainmlp.figures.canvas import save_figure
+
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    save_figure(draw_ratios, results["timings"], PICTURE)
+    write_section(TITLE, section(results))
+    print(f"written: {', '.join(str(path.relative_to(ROOT)) for path in (RESULTS, PICTURE))}, docs/performance.md")
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return what the command line asks for."""
+    from speed.workloads import WORKLOADS
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=WORKLOADS, metavar="WORKLOAD", help="measure this one, and write nothing")
+    parser.add_argument("--quick", action="store_true", help="few rounds, and write nothing")
+    parser.add_argument("--threads", type=int, choices=THREADS, help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print the tables and, where all was measured, write them."""
+    from speed.measuring import measure
+    from speed.report import table
+    from speed.workloads import WORKLOADS
+
+    for module in ("torch", "jax"):
+        if find_spec(module) is None:
+            sys.exit(f"error: {module} is not installed here; `make bench` sets up an environment that has it")
+    arguments = parse_arguments()
+    if arguments.threads is not None:  # a process that `measured` started
+        print(json.dumps(measure(arguments.only, arguments.threads, arguments.rounds)))
+        return
+    if os.getloadavg()[0] > QUIET:
+        print(f"warning: this machine is busy (load {os.getloadavg()[0]:.1f}): the times will be", file=sys.stderr)
+    workloads = [arguments.only] if arguments.only else list(WORKLOADS)
+    results = benchmark(workloads, FEW_ROUNDS if arguments.quick else arguments.rounds)
+    for threads in THREADS:
+        print("\n".join(table(results["timings"], threads)))
+    if arguments.only is None and not arguments.quick:
+        write(results)
+
+
+if __name__ == "__main__":
+    main()
