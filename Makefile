@@ -36,8 +36,8 @@ parity: $(PEERS)/.ready ## compare losses and gradients with PyTorch, TensorFlow
 	@$(PEERS)/bin/python benchmarks/parity.py
 	@echo "table: docs/parity.md"
 
-bench: $(READY) ## time the training of the mnist experiment
-	@python benchmarks/training.py
+bench: $(PEERS)/.ready ## time a step of training beside PyTorch, scikit-learn, JAX and a plain loop
+	@$(PEERS)/bin/python benchmarks/steps.py
 
 bench-digests: $(READY) ## time what the hash chain of a training costs
 	@python benchmarks/digests.py
@@ -69,13 +69,14 @@ $(READY): requirements.lock pyproject.toml
 	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-# The other libraries, as the extras of pyproject.toml name them, beside all that .venv has.
+# The other libraries, as the extras and a group of pyproject.toml name them, beside all that .venv has.
 LIBRARIES := import sysconfig; print(sysconfig.get_path("purelib"))
-EXTRAS := import tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]
+EXTRAS := import tomllib; tables = tomllib.load(open("pyproject.toml", "rb")); \
+	extras = [*tables["project"]["optional-dependencies"].values(), tables["dependency-groups"]["benchmark"]]
 $(PEERS)/.ready: $(READY)
 	@echo "setting up $(PEERS) (once; several minutes)"
 	@$(VENV)/bin/python -m venv $(PEERS)
 	@$(VENV)/bin/python -c '$(LIBRARIES)' > "$$($(PEERS)/bin/python -c '$(LIBRARIES)')/libraries.pth"
-	@$(PEERS)/bin/python -c '$(EXTRAS); print(*sorted(set(sum(extras.values(), []))), sep="\n")' > $(PEERS)/extras.txt
+	@$(PEERS)/bin/python -c '$(EXTRAS); print(*sorted(set(sum(extras, []))), sep="\n")' > $(PEERS)/extras.txt
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(PEERS)/extras.txt
 	@touch $@

@@ -72,7 +72,7 @@ def _loss_of(problem: Problem) -> Callable[[Any, Any], Any]:
     return lambda outputs, targets: jnp.sum((outputs - targets) ** 2) / (2 * len(targets))
 
 
-def _update_of(problem: Problem) -> Callable[[Any, Any, Any], Any]:
+def _update_of(problem: Problem) -> Callable[..., Any]:
     """Return the update rule: from parameters, memory and gradients to new parameters and memory."""
     import jax
 

@@ -8,24 +8,29 @@ from speed.problem import Array, Epoch, Problem, Run, Runner, run_epochs
 
 
 def _relu(z: Array) -> Array:
-    return np.maximum(z, 0)
+    output: Array = np.maximum(z, 0)
+    return output
 
 
 def _relu_slope(output: Array) -> Array:
-    return output > 0
+    slope: Array = output > 0
+    return slope
 
 
 def _sigmoid(z: Array) -> Array:
-    return 1 / (1 + np.exp(-z))
+    output: Array = 1 / (1 + np.exp(-z))
+    return output
 
 
 def _sigmoid_slope(output: Array) -> Array:
-    return output * (1 - output)
+    slope: Array = output * (1 - output)
+    return slope
 
 
 def _softmax(z: Array) -> Array:
     exponentials = np.exp(z - z.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    shares: Array = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return shares
 
 
 ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {

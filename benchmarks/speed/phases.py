@@ -2,7 +2,7 @@
 
 import time
 import tracemalloc
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -42,7 +42,7 @@ class Stopwatch:
     """Seconds by phase; a phase within another stops the outer one's clock, but what validation calls is its own."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
         self._open = [REST]
         self._since = time.perf_counter()
 

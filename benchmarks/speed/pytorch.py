@@ -49,9 +49,11 @@ def _loss(problem: Problem) -> Callable[[Any, Any], Any]:
     """Return the mean cost of a batch, as ours is defined."""
     from torch.nn import functional
 
-    if problem.is_classification:
-        return functional.cross_entropy
-    return lambda outputs, targets: functional.mse_loss(outputs, targets) * (outputs.shape[1] / 2)
+    def half_square(outputs: Any, targets: Any) -> Any:
+        return functional.mse_loss(outputs, targets) * (outputs.shape[1] / 2)
+
+    cross_entropy: Callable[[Any, Any], Any] = functional.cross_entropy
+    return cross_entropy if problem.is_classification else half_square
 
 
 def _epochs(problem: Problem, *, fused: bool) -> Iterator[Epoch]:

@@ -50,7 +50,7 @@ def table(timings: Sequence[Mapping[str, Any]], threads: int) -> list[str]:
     lines = [_row("workload", "ours, µs", *COLUMNS), "|---|" + "--:|" * (len(COLUMNS) + 1)]
     for workload, systems in _by_workload(timings, threads):
         ours = systems[OURS]["microseconds_per_step"]["median"]
-        cells = [next((_cell(systems[name]) for name in names if name in systems), "") for names in COLUMNS.values()]
+        cells = ["; ".join(_cell(systems[name]) for name in names if name in systems) for names in COLUMNS.values()]
         lines.append(_row(workload, f"{ours:,.1f}", *cells))
     return lines
 

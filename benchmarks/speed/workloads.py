@@ -105,7 +105,7 @@ WORKLOADS: dict[str, Workload] = {
     ),
     "784-128-64-10 sigmoid, batches of 64, Adam": Workload(
         (*_DIGITS, "optimizer=adam"),
-        {**_OWN, **_LIBRARIES, FUSED: pytorch.fused, FUSED: pytorch.fused, **_PRODUCTS},
+        {**_OWN, **_LIBRARIES, FUSED: pytorch.fused, **_PRODUCTS},
         {TORCH: 1.7, SKLEARN: 1.8, LIMIT: 1 / 1.6},
     ),
     "784-128-64-10 sigmoid, one sample at a time, SGD": Workload(
