@@ -1,6 +1,7 @@
 """A plain NumPy loop: the textbook's method as it is published, a row a sample, a new array for every result."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -97,11 +98,11 @@ def _epochs(problem: Problem) -> Iterator[Epoch]:
     targets = problem.targets_by_unit(problem.train.targets)
     validation_targets = problem.targets_by_unit(problem.validation.targets)
     while True:
-        order = generator.permutation(len(inputs)) if problem.shuffles else np.arange(len(inputs))
-        losses = []
-        for start in range(0, len(inputs), problem.batch_size):
-            rows = order[start : start + problem.batch_size] if problem.shuffles else slice(None)
-            losses.append(network.step(inputs[rows], targets[rows], problem.learning_rate))
+        batches: list[Any] = problem.slices
+        if problem.shuffles:
+            order = generator.permutation(len(inputs))
+            batches = [order[rows] for rows in batches]
+        losses = [network.step(inputs[rows], targets[rows], problem.learning_rate) for rows in batches]
         probabilities = network.forward(validation_inputs)[-1]
         accuracy = np.mean(probabilities.argmax(axis=1) == validation_targets.argmax(axis=1))
         yield Epoch(float(np.mean(losses)), cross_entropy(probabilities, validation_targets), float(accuracy))

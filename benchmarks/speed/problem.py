@@ -104,6 +104,12 @@ class Problem:
         return self.config.training.shuffle and self.steps > 1
 
     @property
+    def slices(self) -> list[slice]:
+        """Return the rows of each batch where the samples keep their order."""
+        size = self.batch_size
+        return [slice(start, start + size) for start in range(0, len(self.train.inputs), size)]
+
+    @property
     def learning_rate(self) -> float:
         """Return the optimiser's constant learning rate."""
         return self.config.optimizer.learning_rate

@@ -65,10 +65,10 @@ def _epochs(problem: Problem, *, fused: bool) -> Iterator[Epoch]:
     validation = [torch.from_numpy(array) for array in problem.validation[:2]]
     torch.manual_seed(problem.config.seed)
     while True:
-        batches = torch.randperm(len(inputs)).split(problem.batch_size) if problem.shuffles else (slice(None),)
+        batches = torch.randperm(len(inputs)).split(problem.batch_size) if problem.shuffles else problem.slices
         losses = []
-        for batch in batches:
-            loss = loss_of(network(inputs[batch]), targets[batch])
+        for rows in batches:
+            loss = loss_of(network(inputs[rows]), targets[rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
