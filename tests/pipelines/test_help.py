@@ -37,6 +37,13 @@ def test_help_says_what_can_be_set_without_loading_what_is_slow(tmp_path: Path, 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_help_of_the_app_is_that_of_hydra_without_numpy(tmp_path: Path) -> None:
+    ended = run(tmp_path, "python", "-X", "importtime", ROOT / "pipelines" / "run.py", "--help", "optimizer=sgd")
+    assert "numpy" not in ended.stderr
+    hydra_prints = run(tmp_path, "python", ROOT / "pipelines" / "run.py", "--help", "--resolve", "optimizer=sgd")
+    assert hydra_prints.stdout == ended.stdout
+
+
 def test_stage_refuses_arguments(tmp_path: Path) -> None:
     ended = run(tmp_path, "python", ROOT / "pipelines" / "train.py", "optimizer=sgd")
     assert ended.returncode == 2
