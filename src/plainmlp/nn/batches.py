@@ -16,6 +16,7 @@ Array = NDArray[Any]
 
 BLOCK_BYTES = 1 << 19
 BLOCK_BATCHES = 128
+MANY_ROWS = 1 << 20  # numpy indexes with int64, and turns other numbers into those on the way
 
 
 class Examples(NamedTuple):
@@ -191,8 +192,17 @@ def draw_orders(generators: Sequence[np.random.Generator], n_samples: int) -> Ar
 
     The order of generators that are one and the same is drawn once; where all are, `n_generators` is 1.
     """
-    orders = {generator: generator.permutation(n_samples) for generator in dict.fromkeys(generators)}
-    return np.stack([orders[generator] for generator in (generators if len(orders) > 1 else orders)])
+    orders = {generator: row_numbers(n_samples) for generator in generators}
+    for generator, order in orders.items():
+        generator.shuffle(order)  # the draws of `permutation`
+    if len(orders) == 1:
+        return order[np.newaxis]
+    return np.stack([orders[generator] for generator in generators])
+
+
+def row_numbers(n_samples: int) -> Array:
+    """Return 0 to n_samples - 1: as int32 where they are very many, since int64 numbers alone would fill memory."""
+    return np.arange(n_samples, dtype=np.int32 if MANY_ROWS <= n_samples <= 1 << 31 else np.int64)
 
 
 def limit_epochs(n_samples: int, batch_size: int, epochs: int, max_steps: int | None) -> tuple[int, int]:
