@@ -2,15 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plainmlp.data.arrays import Part, Task
+from plainmlp.data.arrays import Array, Part, Task
 from plainmlp.errors import InputError
+from plainmlp.nn.batches import row_numbers
 from plainmlp.wording import shown
 
-Rows = NDArray[np.intp]
+Rows = NDArray[np.integer[Any]]
 Size = int | float
 
 
@@ -69,7 +71,7 @@ def split_rows(
         message = "split.stratify=true needs split.shuffle=true; set split.stratify=false to keep the rows in order"
         raise InputError(message)
     parting = _Parting(classes, class_names, shuffle, seed)
-    rest, test_rows = parting("test", np.arange(len(part)), n_test)
+    rest, test_rows = parting("test", row_numbers(len(part)), n_test)
     validation_part = None
     if n_validation:
         rest, validation_rows = parting("validation", rest, n_validation)
@@ -115,24 +117,29 @@ def _wanted(size: Size, n_rows: int) -> float:
 class _Parting:
     """Takes a number of rows away from others, always in the same way."""
 
-    classes: NDArray[np.int64] | None
+    classes: Array | None
     names: tuple[str, ...]
     shuffle: bool
     seed: int
 
     def __call__(self, key: str, rows: Rows, n_taken: int) -> tuple[Rows, Rows]:
+        if self.classes is None:
+            return self._without_strata(rows, n_taken)
         from sklearn.model_selection import train_test_split
 
-        classes = None if self.classes is None else self.classes[rows]
-        if classes is not None:
-            self._check(key, classes, min(n_taken, len(rows) - n_taken))
-        seed = self.seed if self.shuffle else None
-        kept, taken = train_test_split(
-            rows, test_size=n_taken, random_state=seed, shuffle=self.shuffle, stratify=classes
-        )
+        classes = self.classes[rows]
+        self._check(key, classes, min(n_taken, len(rows) - n_taken))
+        kept, taken = train_test_split(rows, test_size=n_taken, random_state=self.seed, stratify=classes)
         return kept, taken
 
-    def _check(self, key: str, classes: NDArray[np.int64], n_smaller: int) -> None:
+    def _without_strata(self, rows: Rows, n_taken: int) -> tuple[Rows, Rows]:
+        """Part rows as `train_test_split` does, but in place: of very many rows it would make several copies."""
+        if not self.shuffle:
+            return rows[:-n_taken], rows[-n_taken:]
+        np.random.RandomState(self.seed).shuffle(rows)
+        return rows[n_taken:], rows[:n_taken]
+
+    def _check(self, key: str, classes: Array, n_smaller: int) -> None:
         """Refuse classes that are too small, or too many, to be in both parts."""
         present, counts = np.unique(classes, return_counts=True)
         smallest = int(np.argmin(counts))
