@@ -121,7 +121,7 @@ def test_optimizer_is_filled_in_and_refuses_the_options_of_others(name: str) -> 
 def test_dataset_refuses_a_key_that_it_does_not_take() -> None:
     line = refusal(parse, changed(dataset__path="mine.csv"))
     assert line == (
-        "dataset.path='mine.csv' is not allowed: 'digits' takes no such key (these data sets do: mnist, table)"
+        "dataset.path='mine.csv' is not allowed: 'digits' takes no such key (these data sets do: mnist, npy, table)"
     )
 
 

@@ -15,7 +15,7 @@ from plainmlp.schema import Config, OptimizerSection
 CONF = Path(__file__).resolve().parents[1] / "conf"
 SECTIONS = ("dataset", "split", "model", "optimizer", "training", "backend", "tracking")
 FILES = sorted(path for section in (*SECTIONS, "experiment") for path in (CONF / section).glob("*.yaml"))
-NEEDED = {"table": ["dataset.path=mine.csv", "dataset.target=y"]}
+NEEDED = {"table": ["dataset.path=mine.csv", "dataset.target=y"], "npy": ["dataset.path=mine"]}
 
 # What each recipe is about, beyond composing. A new file under conf/experiment needs its line here.
 EXPERIMENTS: dict[str, dict[str, Any]] = {

@@ -31,7 +31,7 @@ from plainmlp.wording import allowed_values, shown, unknown_key, unknown_name
 Options = Mapping[str, Option]
 MONITORS = tuple(sorted({metric for loss in LOSSES for metric in recorded_metrics(loss)}))
 OTHER_OPTIMIZER = "optimizer=<name> selects another optimiser with its own keys"
-REQUIRED_DATASET_KEYS = {"table": ("path", "target"), "openml": ("data_id",)}
+REQUIRED_DATASET_KEYS = {"table": ("path", "target"), "npy": ("path",), "openml": ("data_id",)}
 
 
 def complete(config: Config) -> tuple[Config, list[str]]:

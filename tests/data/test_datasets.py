@@ -11,6 +11,7 @@ from plainmlp.data.split import split_rows
 from plainmlp.errors import InputError
 from plainmlp.schema import DatasetSection
 from plainmlp.storage import digest_arrays
+from stored import npy_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 MNIST_8K = ROOT / ".." / "shared" / "data" / "mnist-8k"
@@ -34,6 +35,7 @@ def options(tmp_path):
         "digits": {},
         "mnist": {"path": idx_folder(tmp_path, [3, 9])},
         "table": {"path": str(tmp_path / "data.csv"), "target": "y"},
+        "npy": {"path": str(npy_folder(tmp_path / "npy", np.ones((4, 2)), np.array([0, 1, 0, 2])))},
     }
 
 

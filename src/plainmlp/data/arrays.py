@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from plainmlp.data.stored import StoredRows
+
 if TYPE_CHECKING:
     from plainmlp.data.preparation import Preparation
 
@@ -59,9 +61,10 @@ class Part:
     Parameters
     ----------
     features : ndarray of shape (n_samples, n_columns), any numeric dtype
+        Where they are too large for the memory, `StoredRows` stand in for it.
     targets : ndarray
-        int64 class indices of shape (n_samples,) for a classification; else float64 of shape
-        (n_samples, n_targets), zeros and ones for a multi-label task.
+        Class indices of shape (n_samples,) for a classification, int64 unless the features are stored; else float64
+        of shape (n_samples, n_targets), zeros and ones for a multi-label task.
     weights : ndarray of shape (n_samples,), float64, optional
         How much each sample counts, at least 0.
     """
@@ -74,10 +77,14 @@ class Part:
         """Return the number of samples."""
         return len(self.features)
 
-    def take(self, rows: NDArray[np.intp]) -> "Part":
+    def take(self, rows: NDArray[np.integer[Any]]) -> "Part":
         """Return the given rows, in the given order."""
         weights = None if self.weights is None else self.weights[rows]
-        return Part(self.features[rows], self.targets[rows], weights)
+        return Part(_taken(self.features, rows), self.targets[rows], weights)
+
+
+def _taken(features: "Array | StoredRows", rows: NDArray[np.integer[Any]]) -> Any:
+    return features.select(rows) if isinstance(features, StoredRows) else features[rows]
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,13 +4,14 @@ import inspect
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plainmlp.data.arrays import Array, Column, Dataset, Description, Part
 from plainmlp.data.idx import read_idx_folder
+from plainmlp.data.npy import read_npy_folder
 from plainmlp.data.openml import fetch_openml_dataset
 from plainmlp.data.reading import Cells, check_names, read_table
 from plainmlp.data.table import Missing, TableTask, table_dataset
@@ -214,6 +215,29 @@ def table(
     return table_dataset(cells, name="table", target=target, task=task, missing=missing, sample_weights=sample_weights)
 
 
+def npy(*, path: str | None = None) -> Dataset:
+    """Return the user's own arrays; large features stay in their file and are read a batch at a time.
+
+    Parameters
+    ----------
+    path : str
+        A folder with ``features.npy`` and ``targets.npy``, see `read_npy_folder`.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read, or its array cannot be used.
+    """
+    if path is None:
+        message = "dataset.path is missing: the data set 'npy' needs a folder with features.npy and targets.npy"
+        raise InputError(message)
+    features, targets, task, n_classes = read_npy_folder(Path(path))
+    columns = tuple(Column(f"x{number}") for number in range(1, features.shape[1] + 1))
+    classes = tuple(str(index) for index in range(n_classes))
+    names = ("class",) if classes else tuple(f"y{number}" for number in range(1, targets.shape[1] + 1))
+    return Dataset(Part(cast("Array", features), targets), Description("npy", task, columns, names, classes))
+
+
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "clusters": clusters,
     "sincos": sincos,
@@ -221,6 +245,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "mnist": mnist,
     "openml": openml,
     "table": table,
+    "npy": npy,
 }
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from plainmlp.data.arrays import Array, Column
 from plainmlp.data.columns import label_text, numbers
 from plainmlp.data.reading import Cells, check_column, check_names, listed
+from plainmlp.data.stored import StoredRows
 from plainmlp.errors import InputError
 from plainmlp.wording import shown
 
@@ -60,6 +61,8 @@ def fill_missing(features: Array, columns: tuple[Column, ...], fill_values: NDAr
     InputError
         A value is missing and there is nothing to put there.
     """
+    if isinstance(features, StoredRows):  # they were checked when they were fetched
+        return features
     missing = np.isnan(features) if features.dtype.kind == "f" else np.zeros((1, 1), dtype=bool)
     if not missing.any():
         return features

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from plainmlp.data.encoding import (
 )
 from plainmlp.data.records import columns_from_records
 from plainmlp.data.scaling import Scaling, fit_scaling
+from plainmlp.data.stored import StoredRows
 from plainmlp.schema import Choice, Missing
 
 if TYPE_CHECKING:
@@ -67,6 +69,8 @@ class Preparation:
         InputError
             A value is missing and missing values are refused.
         """
+        if isinstance(features, StoredRows):
+            return features.converted(partial(self.inputs, dtype=dtype), len(self.input_names), dtype)
         filled = fill_missing(features, self.columns, self.fill_values)
         numeric = are_numeric(self.columns)
         if numeric.all():

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from plainmlp.data.arrays import Array
+from plainmlp.data.moments import stored_moments
+from plainmlp.data.stored import StoredRows
 from plainmlp.errors import InputError
 from plainmlp.nn.options import Option, fill_options
 
@@ -110,6 +112,8 @@ def _none(values: Array) -> tuple[Vector, Vector]:
 
 def _standard(values: Array) -> tuple[Vector, Vector]:
     """Subtract the mean and divide by the standard deviation (that of the train part, without Bessel's correction)."""
+    if isinstance(values, StoredRows):
+        return stored_moments(values)
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler().fit(values)
@@ -122,7 +126,9 @@ def _minmax(values: Array) -> tuple[Vector, Vector]:
     """Map the smallest value to 0 and the largest to 1."""
     from sklearn.preprocessing import MinMaxScaler
 
-    scaler = MinMaxScaler().fit(values)
+    scaler = MinMaxScaler()
+    for rows in values.pieces() if isinstance(values, StoredRows) else [values]:
+        scaler.partial_fit(rows)
     ranges = np.asarray(scaler.data_range_, np.float64)
     return np.asarray(scaler.data_min_, np.float64), np.where(ranges == 0, 1.0, ranges)
 

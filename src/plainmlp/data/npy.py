@@ -1,0 +1,108 @@
+"""The user's own arrays: a folder of two ``.npy`` files, one of features and one of targets."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from plainmlp.data.arrays import Array, Task
+from plainmlp.data.columns import MOST_CATEGORIES
+from plainmlp.data.stored import RowFile, StoredRows
+from plainmlp.errors import InputError
+
+FEATURES, TARGETS = "features.npy", "targets.npy"
+HELD_BYTES = 1 << 26  # of features; a larger file is left where it is
+
+
+class Arrays(NamedTuple):
+    """What a folder holds: features and targets as `Part` has them, the task and the number of classes."""
+
+    features: Array | StoredRows
+    targets: Array
+    task: Task
+    n_classes: int
+
+
+def read_npy_folder(folder: Path) -> Arrays:
+    """Read features and targets.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds `FEATURES`, of shape (n_samples, n_columns), integers or real numbers, and `TARGETS`: class indices of
+        shape (n_samples,), an integer dtype, or the numbers of a regression of shape (n_samples, n_targets).
+
+    Returns
+    -------
+    Arrays
+        Features of more than `HELD_BYTES`, and of more than one column, stay in their file; class indices then have the smallest dtype.
+
+    Raises
+    ------
+    InputError
+        A file is missing, damaged, of another shape or dtype, holds a number that is not finite, or they differ in
+        length.
+    """
+    features, targets = _opened(folder, FEATURES), _opened(folder, TARGETS)
+    if features.n_dimensions != 2:
+        raise _refused(features, "one dimension", "features have the shape (n_samples, n_columns)")
+    if features.n_rows != targets.n_rows:
+        raise _refused(targets, f"{targets.n_rows} rows", f"as many as the {features.n_rows} in {FEATURES}")
+    _check_finite(features)
+    is_held = features.n_bytes <= HELD_BYTES or features.n_columns == 1
+    kept = features.read(0, features.n_rows) if is_held else StoredRows(features)
+    if targets.n_dimensions == 2:
+        _check_finite(targets)
+        return Arrays(kept, targets.read(0, targets.n_rows).astype(np.float64), "regression", 0)
+    n_classes = _count_classes(targets)
+    dtype = np.dtype(np.int64) if is_held else np.min_scalar_type(n_classes - 1)
+    return Arrays(kept, _class_indices(targets, dtype), "classification", n_classes)
+
+
+def _opened(folder: Path, name: str) -> RowFile:
+    if not folder.is_dir():
+        message = f"dataset.path: {folder} is no folder; allowed: a folder with {FEATURES} and {TARGETS}"
+        raise InputError(message)
+    try:
+        file = RowFile(folder / name)
+    except InputError as error:
+        message = f"dataset.path: {error}"
+        raise InputError(message) from None
+    if file.dtype.kind not in "iuf":
+        raise _refused(file, str(file.dtype), "integers and real numbers")
+    return file
+
+
+def _check_finite(file: RowFile) -> None:
+    if file.dtype.kind != "f":
+        return
+    for start, values in file.pieces():
+        wrong = np.argwhere(~np.isfinite(values))
+        if len(wrong):
+            row, column = wrong[0]
+            found = f"{values[row, column]} in row {start + row + 1}, column {column + 1}"
+            raise _refused(file, found, "finite numbers")
+
+
+def _count_classes(targets: RowFile) -> int:
+    """Return the number of classes: one more than the largest index."""
+    if targets.dtype.kind == "f":
+        allowed = "integers (n_samples,), or for a regression numbers of shape (n_samples, n_targets)"
+        raise _refused(targets, f"{targets.dtype} in one dimension", allowed)
+    ends = [(int(values.min()), int(values.max())) for _, values in targets.pieces()]
+    smallest, largest = min(low for low, _ in ends), max(high for _, high in ends)
+    if smallest < 0 or not 1 <= largest < MOST_CATEGORIES:
+        allowed = f"class indices from 0, at least two classes and at most {MOST_CATEGORIES}"
+        raise _refused(targets, f"integers from {smallest} to {largest}", allowed)
+    return largest + 1
+
+
+def _class_indices(targets: RowFile, dtype: np.dtype[np.generic]) -> Array:
+    indices = np.empty(targets.n_rows, dtype)
+    for start, values in targets.pieces():
+        indices[start : start + len(values)] = values[:, 0]
+    return indices
+
+
+def _refused(file: RowFile, found: str, allowed: str) -> InputError:
+    return InputError(f"dataset.path: {file.path} holds {found}; allowed: {allowed}")

@@ -1,0 +1,216 @@
+"""Rows that stay in their ``.npy`` file and are read some at a time: the stand-in for an array too large for memory.
+
+They are read with file reads and not through a memory map: pages of a map count as memory of the process, and where
+the system keeps files in large folios a thousand rows from all over the file bring in gigabytes of them.
+"""
+
+import hashlib
+import os
+import weakref
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from plainmlp.errors import InputError
+
+Array = NDArray[Any]
+Rows = NDArray[np.integer[Any]]
+Conversion = Callable[[Array], Array]
+
+PIECE_NUMBERS = 1 << 19  # at once, where all of a file is gone through: 4 MB as float64
+
+
+class RowFile:
+    """A ``.npy`` file of one or two dimensions whose rows are read from the disk each time.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or is no whole ``.npy`` file of rows in C order.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        shape, self.dtype, self._start = _header(path)
+        self.n_rows, self.n_columns, self.n_dimensions = shape[0], 1 if len(shape) == 1 else shape[1], len(shape)
+        self.row_bytes = self.n_columns * self.dtype.itemsize
+        self._descriptor = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._descriptor)
+
+    @property
+    def n_bytes(self) -> int:
+        """Return how many bytes all rows take."""
+        return self.n_rows * self.row_bytes
+
+    @cached_property
+    def digest(self) -> str:
+        """Return the SHA-256 of the file's bytes, as hexadecimal digits."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def read(self, start: int, stop: int) -> Array:
+        """Return the rows from `start` up to `stop`, of shape (stop - start, n_columns)."""
+        values = np.empty((stop - start, self.n_columns), self.dtype)
+        left, offset = _bytes(values), self._start + start * self.row_bytes
+        while left:
+            n_read = os.preadv(self._descriptor, [left], offset)
+            self._check(n_read > 0)
+            left, offset = left[n_read:], offset + n_read
+        return values
+
+    def gather(self, rows: Rows) -> Array:
+        """Return the given rows, of shape (n_given, n_columns)."""
+        values = np.empty((len(rows), self.n_columns), self.dtype)
+        into, size, n_read = _bytes(values), self.row_bytes, 0
+        offsets = (rows.astype(np.int64) * size + self._start).tolist()
+        for place, offset in zip(range(0, values.nbytes, size), offsets, strict=True):
+            n_read += os.preadv(self._descriptor, [into[place : place + size]], offset)
+        self._check(n_read == values.nbytes)
+        return values
+
+    def pieces(self) -> Iterator[tuple[int, Array]]:
+        """Yield all rows some at a time, each piece with the number of its first row."""
+        step = piece_rows(self.n_columns)
+        for start in range(0, self.n_rows, step):
+            yield start, self.read(start, min(start + step, self.n_rows))
+
+    def _check(self, is_whole: bool) -> None:
+        if not is_whole:
+            message = f"{self.path}: is truncated"
+            raise InputError(message)
+
+
+class StoredRows:
+    """Rows of a `RowFile` in some order; what reads an array of rows a slice, or a few of them, at a time can read it.
+
+    Parameters
+    ----------
+    file : RowFile
+    rows : range or ndarray of shape (n_samples,), integer, optional
+        Which rows, in order; without it all of them.
+    conversion : callable (values) -> ndarray of shape (n, n_columns), optional
+        What becomes of rows as they are read.
+    n_columns : int, optional
+        That it makes; without it as many as in the file.
+    dtype : dtype, optional
+        That it makes; without it that of the file.
+    """
+
+    ndim = 2
+
+    def __init__(
+        self,
+        file: RowFile,
+        rows: range | Rows | None = None,
+        *,
+        conversion: Conversion | None = None,
+        n_columns: int | None = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        self.file, self.rows = file, range(file.n_rows) if rows is None else rows
+        self.dtype = np.dtype(file.dtype if dtype is None else dtype)
+        self.shape = (len(self.rows), file.n_columns if n_columns is None else n_columns)
+        self._conversion = conversion
+
+    @property
+    def itemsize(self) -> int:
+        """Return the bytes of one number."""
+        return self.dtype.itemsize
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.rows)
+
+    def __getitem__(self, key: Any) -> Array:
+        """Return the rows of a slice, or of an array of their numbers; after a comma, these columns of them."""
+        if isinstance(key, tuple):
+            rows, columns = key
+            return np.asarray(self[rows][..., columns])
+        if not isinstance(key, slice):
+            return self.take(np.asarray(key))
+        chosen = self.rows[key]
+        return self._read(chosen)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """Return all rows, in memory."""
+        return np.concatenate(list(self.pieces())).astype(self.dtype if dtype is None else dtype, copy=False)
+
+    def take(self, indices: Rows, axis: int = 0, out: Array | None = None, mode: str = "raise") -> Array:
+        """Return rows by their numbers, as `numpy.take` along the first axis; `axis` and `mode` stand for its own."""
+        numbers = indices.ravel()
+        chosen = numbers + self.rows.start if isinstance(self.rows, range) else self.rows[numbers]
+        taken = self._read(chosen).reshape(*indices.shape, self.shape[1])
+        if out is None:
+            return taken
+        out[...] = taken
+        return out
+
+    def select(self, rows: Rows) -> "StoredRows":
+        """Return the given ones of these rows, still in their file."""
+        chosen = rows + self.rows.start if isinstance(self.rows, range) else self.rows[rows]
+        if len(chosen) and (chosen[1:] - chosen[:-1] == 1).all():  # side by side they are read in one go
+            return StoredRows(self.file, range(int(chosen[0]), int(chosen[-1]) + 1))
+        return StoredRows(self.file, chosen)
+
+    def converted(self, conversion: Conversion, n_columns: int, dtype: DTypeLike) -> "StoredRows":
+        """Return these rows as a conversion makes them; it is called for those that are read."""
+        return StoredRows(self.file, self.rows, conversion=conversion, n_columns=n_columns, dtype=dtype)
+
+    def pieces(self) -> Iterator[Array]:
+        """Yield all rows in order, some at a time."""
+        step = piece_rows(max(self.file.n_columns, self.shape[1]))
+        for start in range(0, len(self), step):
+            yield self[start : start + step]
+
+    def digest(self) -> str:
+        """Return the SHA-256 over the file's digest and the numbers of the rows, as hexadecimal digits."""
+        digest = hashlib.sha256(self.file.digest.encode())
+        if isinstance(self.rows, range):
+            digest.update(f"{self.rows.start}:{self.rows.stop}".encode())
+        else:
+            digest.update(np.ascontiguousarray(self.rows, np.int32 if self.file.n_rows <= 1 << 31 else np.int64).data)
+        return digest.hexdigest()
+
+    def _read(self, rows: range | Rows) -> Array:
+        values = self.file.read(rows.start, rows.stop) if isinstance(rows, range) else self.file.gather(rows)
+        return values if self._conversion is None else self._conversion(values)
+
+
+def piece_rows(n_columns: int) -> int:
+    """Return how many rows of so many columns are read in one piece."""
+    return max(1, PIECE_NUMBERS // n_columns)
+
+
+def _header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Return the shape and dtype of the array in a file, and where its first byte is."""
+    try:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        message = f"{path}: cannot be read ({error.strerror or error})"
+        raise InputError(message) from None
+    except (ValueError, EOFError) as error:  # no header, Python objects, or fewer bytes than the header says
+        message = f"{path}: is no whole .npy file of numbers ({' '.join(str(error).split())})"
+        raise InputError(message) from None
+    if (
+        not isinstance(mapped, np.memmap)
+        or mapped.ndim not in {1, 2}
+        or not mapped.size
+        or not mapped.flags.c_contiguous
+    ):
+        message = (
+            f"{path}: holds an array of shape {mapped.shape}; allowed: rows of numbers, one after another (C order)"
+        )
+        raise InputError(message)
+    return mapped.shape, mapped.dtype, int(mapped.offset)
+
+
+def _bytes(values: Array) -> memoryview:
+    return values.reshape(-1).view(np.uint8).data
