@@ -8,11 +8,12 @@ def main() -> None:
     """Read the parameters, fetch, write."""
     from plainmlp.canonical import read_parameters
     from plainmlp.inputs import INPUTS, linked_inputs
+    from plainmlp.references import through_link
     from plainmlp.stages.fetch import fetch
     from plainmlp.storage import write_dataset
 
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
-    dataset = fetch(config.dataset)
+    dataset = through_link(fetch(config.dataset), ROOT / INPUTS / "dataset.path")
     write_dataset(ROOT / "data" / "raw", dataset)
     print(f"{dataset.description.name}: {len(dataset.rows)} rows of {len(dataset.description.columns)} features")
 

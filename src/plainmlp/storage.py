@@ -18,7 +18,9 @@ import numpy as np
 from plainmlp.data.arrays import Array, Dataset, Description, Part, Splits
 from plainmlp.data.preparation import Preparation
 from plainmlp.data.records import description_from_dict, description_to_dict
+from plainmlp.data.stored import StoredRows
 from plainmlp.errors import InputError, StorageError
+from plainmlp.references import open_reference, refer
 
 MANIFEST = "manifest.json"
 SPLITS_DIGESTED = 4  # at once in memory, as in a sweep
@@ -135,11 +137,17 @@ def digest_file(path: Path) -> str:
 
 
 def digest_arrays(*arrays: Array) -> str:
-    """Return the SHA-256 over the type, shape and bytes of arrays, in order, as hexadecimal digits."""
+    """Return the SHA-256 over the type, shape and bytes of arrays, in order, as hexadecimal digits.
+
+    Of rows that stay in their file its digest and their numbers take the place of the bytes.
+    """
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        if isinstance(array, StoredRows):
+            digest.update(array.digest().encode())
+        else:
+            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
@@ -168,6 +176,8 @@ def _digest_parts(parts: dict[str, Part], description: Description) -> str:
 
 def write_dataset(folder: Path, dataset: Dataset) -> None:
     """Write a data set as a folder of ``.npy`` arrays and a manifest; an earlier folder is replaced.
+
+    Of features that stay in their file the manifest has its path and digest, and no copy is made.
 
     Parameters
     ----------
@@ -216,7 +226,7 @@ def read_splits(folder: Path) -> Splits:
         A file is missing, truncated, altered or does not belong there.
     """
     manifest = _checked_manifest(folder)
-    has_validation = "validation_features.npy" in manifest["files"]
+    has_validation = "validation_targets.npy" in manifest["files"]
     return Splits(
         train=_read_part(folder, manifest, "train_"),
         validation=_read_part(folder, manifest, "validation_") if has_validation else None,
@@ -268,13 +278,18 @@ def replace_folder(folder: Path) -> Iterator[Path]:
 def _write_folder(folder: Path, parts: dict[str, Part], record: dict[str, Any]) -> None:
     """Write the arrays of the parts, their names led by the part's, and the manifest with every digest."""
     with replace_folder(folder) as temporary:
+        references: dict[str, Any] = {}
         for prefix, part in parts.items():
-            arrays = {"features": part.features, "targets": part.targets, "weights": part.weights}
+            arrays = {"targets": part.targets, "weights": part.weights}
+            if isinstance(part.features, StoredRows):
+                references[f"{prefix}features"], arrays["rows"] = refer(part.features, folder)
+            else:
+                arrays["features"] = part.features
             for name, array in arrays.items():
                 if array is not None:
                     np.save(temporary / f"{prefix}{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
         files = {path.name: digest_file(path) for path in sorted(temporary.iterdir())}
-        manifest = {**record, "files": files}
+        manifest = {**record, "files": files, **({"references": references} if references else {})}
         write_json(temporary / MANIFEST, {**manifest, "digest": _digest_record(manifest)})
 
 
@@ -302,11 +317,14 @@ def _digest_record(record: dict[str, Any]) -> str:
 
 
 def _read_part(folder: Path, manifest: dict[str, Any], prefix: str) -> Part:
-    arrays: dict[str, Array] = {
+    arrays: dict[str, Any] = {
         name: np.load(folder / f"{prefix}{name}.npy", allow_pickle=False)
-        for name in ("features", "targets", "weights")
+        for name in ("features", "targets", "weights", "rows")
         if f"{prefix}{name}.npy" in manifest["files"]
     }
+    numbers = arrays.pop("rows", None)
+    if f"{prefix}features" in manifest.get("references", {}):
+        arrays["features"] = open_reference(folder, manifest["references"][f"{prefix}features"], numbers)
     return Part(**arrays)
 
 
