@@ -1,10 +1,14 @@
 """What the outputs of a network are worth: every metric of its task, with bootstrap confidence intervals."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from plainmlp.data.arrays import Array, Task
+from plainmlp.data.stored import StoredRows
 from plainmlp.evaluation.intervals import Values, percentile_intervals
 from plainmlp.evaluation.metrics import METRICS
+from plainmlp.evaluation.totals import Piece, classification_metrics, regression_metrics
 
 
 def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: int) -> dict[str, float]:
@@ -19,7 +23,8 @@ def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: i
         and ones for a multi-label task.
     outputs : ndarray
         Probabilities of shape (n_samples, n_classes) for a classification, else of the targets' shape:
-        probabilities for a multi-label task, values for a regression.
+        probabilities for a multi-label task, values for a regression. Of `StoredRows`, a classification's or a
+        regression's, a piece at a time is asked for.
     n_classes : int
         The number of classes of a classification; of no meaning for the other tasks.
 
@@ -34,6 +39,8 @@ def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: i
     `macro_f1` and `balanced_accuracy` leave out classes that the samples do not hold. Ties between classes go to
     the first; a label is predicted where its probability is above 0.5.
     """
+    if isinstance(outputs, StoredRows):
+        return _evaluate_pieces(task, targets, outputs, n_classes)
     numbers = _checked(task, targets, outputs, n_classes)
     return {name: metric.value(targets, numbers) for name, metric in METRICS[task].items()}
 
@@ -80,6 +87,21 @@ def bootstrap_intervals(
     numbers = _checked(task, targets, outputs, n_classes)
     statistics = {name: metric.statistic(targets, numbers) for name, metric in METRICS[task].items()}
     return percentile_intervals(statistics, len(targets), generator=generator, resamples=resamples, level=level)
+
+
+def _evaluate_pieces(task: Task, targets: Array, outputs: StoredRows, n_classes: int) -> dict[str, float]:
+    pieces = _pieces(task, targets, outputs, n_classes)
+    if task == "classification":
+        return classification_metrics(pieces, n_classes)
+    return regression_metrics(pieces, targets)
+
+
+def _pieces(task: Task, targets: Array, outputs: StoredRows, n_classes: int) -> Iterator[Piece]:
+    start = 0
+    for piece in outputs.pieces():
+        of_piece = targets[start : start + len(piece)]
+        yield of_piece, _checked(task, of_piece, piece, n_classes)
+        start += len(piece)
 
 
 def _checked(task: Task, targets: Array, outputs: Array, n_classes: int) -> Values:

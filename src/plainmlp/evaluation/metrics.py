@@ -133,11 +133,11 @@ def _calibration_gaps(targets: Array, outputs: Values) -> Any:
 
 def _binary_log_losses(targets: Array, outputs: Values) -> Values:
     """Return the log loss of each sample, the mean over its labels."""
-    losses = _negative_log(np.where(targets > THRESHOLD, outputs, 1 - outputs))
+    losses = negative_log(np.where(targets > THRESHOLD, outputs, 1 - outputs))
     return np.asarray(losses.mean(axis=1))
 
 
-def _negative_log(probabilities: Values) -> Values:
+def negative_log(probabilities: Values) -> Values:
     """Return -log(p), with p kept as far from 0 and 1 as scikit-learn keeps it."""
     margin = np.finfo(np.float64).eps
     return np.asarray(-np.log(np.clip(probabilities, margin, 1 - margin)))
@@ -153,7 +153,7 @@ _CLASSIFICATION = {
         lambda t, p: resampled_mean_ratio(2 * _hit_table(t, p), _truth_table(t, p) + _prediction_table(p)),
     ),
     "log_loss": Metric(
-        _of_probabilities("log_loss"), lambda t, p: resampled_mean(_negative_log(p[np.arange(len(t)), t]))
+        _of_probabilities("log_loss"), lambda t, p: resampled_mean(negative_log(p[np.arange(len(t)), t]))
     ),
     # Brier (1950): the sum over all classes, from 0 to 2, also where there are two.
     "brier_score": Metric(

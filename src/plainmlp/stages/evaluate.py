@@ -1,13 +1,19 @@
 """Stage evaluate: from a trained model and the parts of a data set to what the model is worth."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
-from plainmlp.data.arrays import Array, Splits
+import numpy as np
+
+from plainmlp.data.arrays import Array, Description, Part, Splits
+from plainmlp.data.stored import StoredRows
 from plainmlp.evaluation import bootstrap_intervals, evaluate_outputs
 from plainmlp.model import Model
 from plainmlp.nn.randomness import generator
 from plainmlp.numerics import blas_threads
+
+MOST_PREDICTED = 1 << 17  # rows at once, of those that stay in their file
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,20 +48,39 @@ def evaluate(model: Model, splits: Splits, seed: int, threads: int) -> Evaluatio
         `training.blas_threads`.
     """
     outputs = predict(model, splits, threads)
+    tested = np.asarray(outputs["test"])
     intervals = bootstrap_intervals(
         splits.description.task,
         splits.test.targets,
-        outputs["test"],
+        tested,
         n_classes=len(splits.description.class_names),
         generator=generator(seed, "bootstrap"),
     )
-    return Evaluation(measure(splits, outputs), intervals, outputs["test"])
+    return Evaluation(measure(splits, outputs), intervals, tested)
 
 
 def predict(model: Model, splits: Splits, threads: int) -> dict[str, Array]:
-    """Return what a model says of each part, by the part's name; `threads` is `training.blas_threads`."""
-    with blas_threads(threads):
-        return {name: model.predict(part.features) for name, part in splits.parts().items()}
+    """Return what a model says of each part, by the part's name; `threads` is `training.blas_threads`.
+
+    Of more than `MOST_PREDICTED` rows that stay in their file it is found out when it is read, a piece at a time.
+    """
+
+    def say(features: Array) -> Array:
+        with blas_threads(threads):
+            return model.predict(features)
+
+    return {name: _outputs(part, say, _n_outputs(splits.description)) for name, part in splits.parts().items()}
+
+
+def _outputs(part: Part, say: Callable[[Array], Array], n_outputs: int) -> Array:
+    if isinstance(part.features, StoredRows):
+        outputs = part.features.converted(say, n_outputs, np.float64)
+        return cast("Array", outputs) if len(part) > MOST_PREDICTED else np.asarray(outputs)
+    return say(part.features)
+
+
+def _n_outputs(description: Description) -> int:
+    return len(description.class_names or description.target_names)
 
 
 def measure(splits: Splits, outputs: Mapping[str, Array]) -> dict[str, dict[str, float]]:
@@ -68,7 +93,8 @@ def measure(splits: Splits, outputs: Mapping[str, Array]) -> dict[str, dict[str,
         As `predict` returns them.
     """
     description = splits.description
+    n_classes = len(description.class_names)
     return {
-        name: evaluate_outputs(description.task, part.targets, outputs[name], n_classes=len(description.class_names))
+        name: evaluate_outputs(description.task, part.targets, outputs[name], n_classes=n_classes)
         for name, part in splits.parts().items()
     }
