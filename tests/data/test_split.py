@@ -6,6 +6,7 @@ from sklearn.model_selection import train_test_split
 
 from plainmlp.data.arrays import Part
 from plainmlp.data.split import split_rows
+from plainmlp.data.strata import part_by_class
 from plainmlp.errors import InputError
 
 SIZES = {"train": None, "validation": 0.15, "test": 0.15}
@@ -34,6 +35,20 @@ def test_the_test_part_is_that_of_train_test_split(n_rows, test, seed):
     for chosen, kept, taken in zip(("features", "targets", "weights"), expected[::2], expected[1::2], strict=True):
         np.testing.assert_array_equal(getattr(train, chosen), kept)
         np.testing.assert_array_equal(getattr(tested, chosen), taken)
+
+
+@given(
+    counts=st.lists(st.integers(2, 30), min_size=1, max_size=9),
+    share=st.floats(0, 1),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_parts_by_class_are_those_of_train_test_split(counts, share, seed):
+    classes = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    n_taken = len(counts) + round(share * (len(classes) - 2 * len(counts)))
+    rows = np.arange(len(classes))
+    expected = train_test_split(rows, test_size=n_taken, random_state=seed, stratify=classes)
+    for part, other in zip(part_by_class(classes, n_taken, seed), expected, strict=True):
+        np.testing.assert_array_equal(part, other)
 
 
 def test_the_validation_part_leaves_the_test_part_alone():

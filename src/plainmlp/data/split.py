@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plainmlp.data.arrays import Array, Part, Task
+from plainmlp.data.strata import part_by_class
 from plainmlp.errors import InputError
 from plainmlp.nn.batches import row_numbers
 from plainmlp.wording import shown
@@ -125,12 +126,10 @@ class _Parting:
     def __call__(self, key: str, rows: Rows, n_taken: int) -> tuple[Rows, Rows]:
         if self.classes is None:
             return self._without_strata(rows, n_taken)
-        from sklearn.model_selection import train_test_split
-
         classes = self.classes[rows]
         self._check(key, classes, min(n_taken, len(rows) - n_taken))
-        kept, taken = train_test_split(rows, test_size=n_taken, random_state=self.seed, stratify=classes)
-        return kept, taken
+        kept, taken = part_by_class(classes, n_taken, self.seed)
+        return rows[kept], rows[taken]
 
     def _without_strata(self, rows: Rows, n_taken: int) -> tuple[Rows, Rows]:
         """Part rows as `train_test_split` does, but in place: of very many rows it would make several copies."""
