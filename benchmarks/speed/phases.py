@@ -23,10 +23,10 @@ from speed.problem import Problem
 
 REST = "rest"
 METHODS: Mapping[str, tuple[tuple[type, str], ...]] = {
-    "gather": ((Batches, "_block"), (Batches, "shuffled")),
+    "gather": ((Batches, "_block"), (Batches, "shuffled"), (Batches, "_gather")),
     "forward": ((Passes, "forward"),),
     "backward": ((Gradient, "backward"),),
-    "scoring": ((Scorer, "costs"), (Scorer, "scores")),
+    "scoring": ((Scorer, "measure"),),
     "validation": ((Examination, "run"),),
     "dead units": ((DeadUnits, "share"),),
     "digest": ((Snapshot, "digest"),),
@@ -91,7 +91,7 @@ def watched(stopwatch: Stopwatch) -> Iterator[None]:
     with ExitStack() as stack:
         for phase, methods in METHODS.items():
             for owner, name in methods:
-                wrap = stopwatch.stepwise if name == "shuffled" else stopwatch.timed
+                wrap = stopwatch.stepwise if name in {"shuffled", "_gather"} else stopwatch.timed
                 stack.enter_context(patch.object(owner, name, wrap(phase, getattr(owner, name))))
         for phase, (entries, field) in ENTRIES.items():
             wrapped = {
