@@ -3,7 +3,6 @@
 import json
 import time
 
-import numpy as np
 import pytest
 from _performance import write_section
 from speed.measuring import environment, summarize, take_turns

@@ -95,7 +95,8 @@ def test_factors_are_weights_over_batch_size():
 
 def test_ordered_blocks_are_views_of_the_inputs():
     examples = numbered(10)
-    assert all(np.shares_memory(b.inputs, examples.inputs) for b in Batches(examples, 3, 4, 1, 1).ordered())
+    blocks = Batches(examples, 3, 4, 1, 1).ordered()
+    assert all(np.shares_memory(inputs, examples.inputs) for block in blocks for inputs in block.inputs)
 
 
 def test_many_batches_go_into_one_block_and_few_where_the_stack_is_large():

@@ -44,7 +44,7 @@ class Block:
     Parameters
     ----------
     inputs : iterable of ndarray of shape (model, unit, sample in the batch)
-        One a batch; those of a shuffled block are gathered on the way, so that they can be read once.
+        One a batch; those of most blocks are gathered or read on the way, so that they can be read once.
     targets : ndarray of shape (batch, model, unit, sample in the batch)
         Holds until the next block.
     weights : ndarray of shape (batch, model, sample in the batch), optional
@@ -131,17 +131,23 @@ class Batches:
         if self._only_block is not None:
             yield self._only_block
             return
+        n_samples, n_in = self.examples.inputs.shape
         for start, n_batches, size in self._spans():
-            rows = slice(start, start + n_batches * size)
-            inputs = self.examples.inputs[rows].reshape(n_batches, 1, size, -1)
-            indices = np.arange(rows.start, rows.stop).reshape(n_batches, 1, size)
-            is_only = indices.size == len(self.examples.inputs)
-            if is_only and inputs.nbytes <= BLOCK_BYTES:  # read in every epoch: quicker with one unit after another
-                inputs = np.ascontiguousarray(inputs.swapaxes(2, 3)).swapaxes(2, 3)
-            block = self._block(inputs.swapaxes(2, 3), indices)
-            if is_only:
-                self._only_block = block
-            yield block
+            indices = np.arange(start, start + n_batches * size).reshape(n_batches, 1, size)
+            if indices.size == n_samples and n_samples * n_in * self.examples.inputs.itemsize <= BLOCK_BYTES:
+                # read in every epoch: quicker with one unit after another
+                inputs = np.stack(list(self._read(start, n_batches, size)))
+                self._only_block = self._block(inputs, indices)
+                yield self._only_block
+            else:
+                yield self._block(self._read(start, n_batches, size), indices)
+
+    def _read(self, start: int, n_batches: int, size: int) -> Iterator[Array]:
+        """Yield the inputs of batches that lie side by side."""
+        for first in range(0, n_batches, self._gathered_batches):
+            n_read = min(self._gathered_batches, n_batches - first)
+            rows = slice(start + first * size, start + (first + n_read) * size)
+            yield from self.examples.inputs[rows].reshape(n_read, 1, size, -1).swapaxes(2, 3)
 
     def shuffled(self, orders: Array) -> Iterator[Block]:
         """Yield the epoch's blocks in the given order of rows, of shape (n_orders, n_samples)."""
