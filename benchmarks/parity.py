@@ -6,6 +6,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from _performance import machine
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "torch": "torch", "tensorflow": "tensorflow-cpu", "keras": "keras"}
@@ -28,7 +30,7 @@ their sum; Keras and TensorFlow round Python floats to float32, so settings are 
 running product of NAdam in its default dtype. What differs in the formula itself is not compared: RMSprop and Adagrad of
 Keras and TensorFlow have epsilon inside the root, and Keras's Nadam another momentum schedule.
 
-Measured with {versions}.
+Measured on {machine}, with {versions}.
 
 | network | library | optimiser | loss | gradients | |
 |---|---|---|---|---|---|
@@ -53,7 +55,7 @@ def main() -> int:
             cells = (workload, backend, optimizer, f"{max(parity.loss):.1e}", f"{max(parity.gradients):.1e}")
             lines.append(f"| {' | '.join(cells)} | {'holds' if holds else '**FAILS**'} |")
             print(lines[-1], flush=True)
-    head = HEAD.format(steps=STEPS, limit=LARGEST_DIFFERENCE, versions=versions)
+    head = HEAD.format(steps=STEPS, limit=LARGEST_DIFFERENCE, machine=machine(), versions=versions)
     output.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
     return 0 if passed else 1
 

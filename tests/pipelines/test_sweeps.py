@@ -74,6 +74,20 @@ def check_child(folder: Path, child) -> None:
     assert files == {"config.yaml", "history.csv", "model.safetensors", "provenance"}
 
 
+def test_backends_are_side_by_side_under_the_same_metrics(folder: Path) -> None:
+    ended = sweep(folder, "backend=numpy,sklearn", experiment("backends"), "hydra.sweep.dir=backends")
+    assert ended.returncode == 0, ended.stderr
+    ours, theirs = sorted(tree(folder, "backends")[1], key=lambda child: child.data.params["backend.name"])
+    assert [child.data.params["backend.name"] for child in (ours, theirs)] == ["numpy", "sklearn"]
+    assert {child.info.status for child in (ours, theirs)} == {"FINISHED"}
+    assert ours.data.metrics.keys() == theirs.data.metrics.keys()
+    # one start and one order of the samples: only rounding tells the libraries apart
+    for name in ("train_loss", "validation_loss", "gradient_norm", "test_log_loss"):
+        assert ours.data.metrics[name] == pytest.approx(theirs.data.metrics[name], rel=1e-3)
+    leaderboard = json.loads((folder / "backends" / "leaderboard.json").read_text())
+    assert {row["settings"]["backend.name"] for row in leaderboard["rows"]} == {"numpy", "sklearn"}
+
+
 def test_nothing_is_trained_or_recorded_twice(folder: Path) -> None:
     where, grid = experiment("twice"), ("seed=3,4,3", "model.hidden_sizes=[4],[4]")
     assert sweep(folder, *STACKED, *grid, where, "hydra.sweep.dir=first").returncode == 0
