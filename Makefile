@@ -45,8 +45,8 @@ bench-digests: $(READY) ## time what the hash chain of a training costs
 bench-sweep: $(READY) ## time a grid of 240 points beside other ways to run it
 	@python benchmarks/sweep.py
 
-systems: $(READY) ## train the published systems and write docs/systems.md
-	@python benchmarks/systems.py
+systems: $(PEERS)/.ready ## train the published systems, run their exercises, write docs/systems.md
+	@$(PEERS)/bin/python benchmarks/systems.py
 
 sync: $(READY) ## publish what was kept while MLflow could not be reached
 	@python pipelines/sync.py

@@ -9,9 +9,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
-from _performance import machine, write_section
-
 from _checkout import ROOT
+from _performance import machine, write_section
 
 RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
 PICTURE = ROOT / "docs" / "images" / "performance.png"
@@ -56,9 +55,8 @@ def benchmark(workloads: list[str], rounds: int) -> dict[str, Any]:
 
 def write(results: dict[str, Any]) -> None:
     """Write the results, the section of the page and its picture."""
-    from speed.report import TITLE, draw_ratios, section
-
     from plainmlp.figures.canvas import save_figure
+    from speed.report import TITLE, draw_ratios, section
 
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

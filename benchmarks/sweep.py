@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 
 import psutil
-from _performance import machine, write_section
 
 from _checkout import ROOT
+from _performance import machine, write_section
 
 TITLE = "## Sweeps"
 EPOCHS, BATCH = 20, 32

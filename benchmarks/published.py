@@ -1,0 +1,114 @@
+"""The published systems, trained: what each named experiment comes to from one seed or from many."""
+
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from shutil import copy
+from tempfile import TemporaryDirectory
+
+from _checkout import ROOT
+from plainmlp.config import compose, parse
+from plainmlp.construction import build_architecture, draw_parameters
+from plainmlp.data.arrays import Splits
+from plainmlp.errors import InputError
+from plainmlp.evaluation import evaluate_outputs
+from plainmlp.figures import draw_figures
+from plainmlp.figures.canvas import FigureData
+from plainmlp.inputs import found_inputs
+from plainmlp.model import Model, Trained
+from plainmlp.schema import Config
+from plainmlp.stages.evaluate import measure, predict
+from plainmlp.stages.fetch import fetch
+from plainmlp.stages.split import split
+from plainmlp.stages.stack import Fitted, Task
+from plainmlp.stages.training import train_tasks
+
+IMAGES = ROOT / "docs" / "images"
+SMALL_DIGITS = ROOT.parent / "shared" / "data" / "mnist-8k"
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """A named experiment, trained from several seeds."""
+
+    name: str
+    config: Config
+    splits: Splits
+    trained: tuple[Trained, ...]
+    times: list[float] = field(default_factory=list)  # seconds after each epoch
+
+    def test(self, metric: str) -> list[float]:
+        """Return a metric of the test part, one value a seed."""
+        return [measure(self.splits, predict(each.model, self.splits, 1))["test"][metric] for each in self.trained]
+
+    @property
+    def n_samples(self) -> int:
+        """Return how many samples all parts have."""
+        return sum(map(len, self.splits.parts().values()))
+
+    def dead(self) -> list[list[str]]:
+        """Return the names of the dead outputs, one list a seed."""
+        return [each.model.dead_outputs(each.model.predict(self.splits.test.features)) for each in self.trained]
+
+    def steps(self, metric: str, row: int) -> list[float]:
+        """Return what a step that was kept began from (0 for the first, -1 for the last), one value a seed."""
+        return [each.steps[metric][row] for each in self.trained]
+
+    def first_losses(self, n_draws: int) -> list[float]:
+        """Return the loss of the first batch for each of many draws of the first weights."""
+        architecture, size = build_architecture(self.splits, self.config.model), int(self.config.training.batch_size)
+        train, losses = self.splits.train, []
+        for seed in range(n_draws):
+            parameters = draw_parameters(architecture, self.config.model, seed, self.config.training.dtype)
+            model = Model(architecture, parameters, self.splits.preparation, self.splits.description)
+            outputs = model.predict(train.features[:size])
+            found = evaluate_outputs("classification", train.targets[:size], outputs, n_classes=outputs.shape[1])
+            losses.append(found["log_loss"])
+        return losses
+
+
+def train_system(name: str, n_seeds: int, *overrides: str) -> System:
+    """Train an experiment from the seeds 0, 1, 2 ... and say how long that took."""
+    config = found_inputs(parse(compose(ROOT / "conf", [f"experiment={name}", *overrides])), ROOT)
+    splits = split(fetch(config.dataset), config.split, config.dataset.missing)
+    times: list[float] = []
+    start = time.perf_counter()
+    task = partial(
+        Task, model=config.model, optimizer=config.optimizer, training=config.training, backend=config.backend.name
+    )
+    watch = lambda epoch, metrics: times.append(time.perf_counter() - start)  # noqa: E731
+    outcomes = train_tasks([task(seed, watchers=() if seed else (watch,)) for seed in range(n_seeds)], splits)
+    trained = tuple(outcome.trained for outcome in outcomes if isinstance(outcome, Fitted))
+    if len(trained) < n_seeds:
+        sys.exit(f"error: {n_seeds - len(trained)} of {n_seeds} trainings of {name} failed")
+    print(f"{name}: {n_seeds} seeds, {time.perf_counter() - start:.1f} s", file=sys.stderr)
+    return System(name, config, splits, trained, times)
+
+
+def digits_source(folder: Path | None) -> tuple[str, list[str]]:
+    """Return which digits are at hand, by name and as overrides: a given folder, OpenML's, or the small set."""
+    if folder is None:
+        try:
+            fetch(parse(compose(ROOT / "conf", ["dataset=mnist"])).dataset)
+        except InputError as error:
+            print(f"{error}; taking {SMALL_DIGITS.name}", file=sys.stderr)
+            folder = SMALL_DIGITS
+        else:
+            return "OpenML", []
+    return folder.name, [f"dataset.path={folder.resolve()}"]
+
+
+def pictures(system: System, names: Iterable[str]) -> list[str]:
+    """Draw figures of the first seed into docs/images; return the lines that show them."""
+    first = system.trained[0]
+    outputs = first.model.predict(system.splits.test.features)
+    parts = (system.splits.train, system.splits.test)
+    data = FigureData(system.splits.description, first.history, *parts, outputs, first.model.predict, first.steps)
+    with TemporaryDirectory() as folder:
+        drawn = {path.stem: path for path in draw_figures(data, Path(folder))}
+        for name in names:
+            copy(drawn[name], IMAGES / f"{system.name}_{name}.png")
+    return [f"![{system.name}: {name.replace('_', ' ')}](images/{system.name}_{name}.png)" for name in names]
