@@ -1,5 +1,6 @@
 """The documentation names what there is."""
 
+import re
 from itertools import chain
 from pathlib import Path
 
@@ -23,3 +24,30 @@ def test_definitions_name_every_entry(name):
 @pytest.mark.parametrize("experiment", sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml")))
 def test_readme_names_every_experiment(experiment):
     assert f"`{experiment}`" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_every_picture_is_shown_and_small():
+    links = {
+        (page.parent / link).resolve() for page in PAGES for link in re.findall(r"!\[.*?\]\((.*?)\)", page.read_text())
+    }
+    pictures = set((ROOT / "docs" / "images").iterdir())
+    assert links == pictures
+    assert [path.name for path in pictures if path.stat().st_size > 300_000] == []
+    assert len({path.read_bytes() for path in pictures}) == len(pictures)
+
+
+def test_grids_that_the_pages_name_are_there():
+    named = {name for page in PAGES for name in re.findall(r"\bsweep=([a-z_]+)", page.read_text(encoding="utf-8"))}
+    assert named <= {path.stem for path in (ROOT / "conf" / "sweep").glob("*.yaml")}
+    assert {"activations", "sincos_losses", "clusters_seeds"} <= named
+
+
+def test_systems_show_every_exercise_in_a_minute():
+    page = (ROOT / "docs" / "systems.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"sweep=([a-z_]+)`, (\d+) s\. Ranked", page))
+    assert len(sections) == page.count("\n### ") == 9
+    assert all(int(seconds) <= 60 for seconds in sections.values())
+    assert all(f"(images/exercise_{name}.png)" in page for name in sections)
