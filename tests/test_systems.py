@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from plainmlp.config import compose, parse
 from plainmlp.construction import build_architecture, draw_parameters
 from plainmlp.data.datasets import clusters
-from plainmlp.history import read_steps
+from plainmlp.history import read_history, read_steps
 from plainmlp.model import Model
 from plainmlp.nn.batches import Batches, Examples
 from plainmlp.places import Places
@@ -82,6 +82,9 @@ def test_run_warns_of_dead_outputs(published_sincos, tmp_path, capsys):
         run(configured("sincos_published", f"seed={seed}", store), tmp_path / str(seed))
         shown = capsys.readouterr().out
         assert ("warning: dead outputs" in shown) == dead[seed]
+        share = float(re.search(r"^dead units: (\S+)% of those that can die$", shown, re.MULTILINE).group(1))
+        history = read_history(Places(tmp_path / str(seed)).history)
+        assert share == pytest.approx(100 * history["dead_units"][-1], abs=0.05)
         start, end = re.findall(r"batch of step (\d+): loss \S+  sum_of_squares (\S+)\n", shown)
         assert (start[0], end[0]) == ("0", "299")
         assert cost_of_first_batch(splits, seed) == pytest.approx(float(start[1]), rel=1e-6)

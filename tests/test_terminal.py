@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plainmlp.terminal import describe, show_metrics, show_places, show_steps, watch_training
+from plainmlp.terminal import describe, show_dead_units, show_metrics, show_places, show_steps, watch_training
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 WATCH = """
@@ -99,3 +99,10 @@ def test_first_and_last_step_are_shown(capsys):
         "batch of step 0: loss 2.970316  accuracy 0.25",
         "batch of step 10: loss 0.5  accuracy 1",
     ]
+
+
+def test_dead_units_are_shown_where_there_are_any(capsys):
+    show_dead_units(0.0)
+    assert capsys.readouterr().out == ""
+    show_dead_units(4 / 18)
+    assert capsys.readouterr().out == "dead units: 22.2% of those that can die\n"

@@ -114,6 +114,20 @@ def show_steps(steps: Mapping[str, Sequence[float]]) -> None:
         console.print(f"batch of step {int(row['step'])}: {found}")
 
 
+def show_dead_units(share: float) -> None:
+    """Print how many units are dead, where any are.
+
+    Parameters
+    ----------
+    share : float
+        Of the units that can die, in the last epoch.
+    """
+    from rich.console import Console
+
+    if share:
+        Console(soft_wrap=True, highlight=False).print(f"dead units: {share:.1%} of those that can die")
+
+
 def show_warning(text: str) -> None:
     """Print a line that asks for attention.
 

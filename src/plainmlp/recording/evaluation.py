@@ -8,7 +8,7 @@ from plainmlp.places import Places
 from plainmlp.reports import final_metrics
 from plainmlp.stages.evaluate import Evaluation
 from plainmlp.storage import write_json
-from plainmlp.terminal import show_metrics, show_places, show_steps, show_warning
+from plainmlp.terminal import show_dead_units, show_metrics, show_places, show_steps, show_warning
 from plainmlp.tracking.run import TrackedRun
 
 EXAMPLE_ROWS = 3
@@ -39,9 +39,10 @@ def write_summary(path: Path, run: TrackedRun, model: Model, evaluation: Evaluat
 
 
 def show_results(run: TrackedRun, places: Places, trained: Trained, evaluation: Evaluation) -> None:
-    """Print the metrics, the first and the last step that was kept, a warning where outputs are dead, and where to look for more."""
+    """Print the metrics, the first and the last step that was kept, what is dead, and where to look for more."""
     show_metrics(evaluation.metrics, evaluation.intervals)
     show_steps(trained.steps)
+    show_dead_units(trained.history["dead_units"][-1])
     dead = trained.model.dead_outputs(evaluation.outputs)
     if dead:
         show_warning(f"dead outputs, zero for every row of the test part: {', '.join(dead)}; try another seed or loss")
