@@ -6,10 +6,11 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from checkouts import clone, environment, run, succeed, tracked_runs
+from checkouts import clone, environment, run, run_many, succeed, tracked_runs
 from launched import LAUNCHERS, SCRIPT, STACKED, archived, board, experiment, tree
 
 pytestmark = pytest.mark.slow
@@ -158,25 +159,33 @@ def test_command_of_a_failed_point_of_a_sweep_file_runs_that_point_alone(folder:
     assert len(tree(folder, "file")[0]) == 1
 
 
-@pytest.mark.parametrize(
-    ("grid", "line"),
-    [
-        (("seed=0,1", "model.activatio=relu"), "error: model.activatio is an unknown key"),
-        (("model.activation=relu,tanhh",), "error: model.activation='tanhh' is unknown"),
-        (("seed=range(5,5)",), "error: seed has no value"),
-        (("seed=range(0,100001)",), "error: the grid has 100,001 points"),
-        (("model.hidden_sizes=[4],[4,4]", "model.activation=[relu,tanh],relu"), "error: model.activation=['relu', 'ta"),
-        (("seed=0,1", "split.validation=0"), "error: split.validation=0 leaves a sweep nothing to rank its points by"),
-    ],
-)
-def test_mistakes_are_refused_before_anything_is_trained(folder: Path, grid, line: str) -> None:
+MISTAKES = {
+    ("seed=0,1", "model.activatio=relu"): "error: model.activatio is an unknown key",
+    ("model.activation=relu,tanhh",): "error: model.activation='tanhh' is unknown",
+    ("seed=range(5,5)",): "error: seed has no value",
+    ("seed=range(0,100001)",): "error: the grid has 100,001 points",
+    ("model.hidden_sizes=[4],[4,4]", "model.activation=[relu,tanh],relu"): "error: model.activation=['relu', 'ta",
+    ("seed=0,1", "split.validation=0"): "error: split.validation=0 leaves a sweep nothing to rank its points by",
+}
+
+
+@pytest.fixture(scope="module")
+def refused(folder: Path) -> dict[tuple[str, ...], dict[str, Any]]:
+    """Give every mistake to run.py, in one process, and see that nothing is trained."""
     before = archived(folder)
-    ended = sweep(folder, *grid, experiment("refused"))
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith(line)
-    assert ended.stderr.count("\n") == 1
-    assert tracked_runs(folder / "mlflow.db", "refused") == []
+    commands = [({}, ("-m", *SMALL, *grid, experiment("refused"))) for grid in MISTAKES]
+    ended = run_many(folder, commands, checkout=folder)
     assert archived(folder) == before
+    return dict(zip(MISTAKES, ended, strict=True))
+
+
+@pytest.mark.parametrize("grid", MISTAKES, ids=" ".join)
+def test_mistakes_are_refused_before_anything_is_trained(folder: Path, refused, grid: tuple[str, ...]) -> None:
+    ended = refused[grid]
+    assert (ended["code"], ended["output"]) == (2, "")
+    assert ended["errors"].startswith(MISTAKES[grid])
+    assert ended["errors"].count("\n") == 1
+    assert tracked_runs(folder / "mlflow.db", "refused") == []
 
 
 def test_excluded_combination_is_no_mistake_and_one_that_only_data_shows_fails_alone(folder: Path) -> None:
