@@ -31,15 +31,25 @@ def reads(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[s
     rows = (f"{i * 37 % 101 / 10},{'rgb'[i % 3]},{'yes' if i % 4 else 'no'}\n" for i in range(120))
     (folder / "data.csv").write_text("size,color,kind\n" + "".join(rows), encoding="utf-8")
     found: dict[str, dict[str, set[str]]] = {name: {"files": set(), "keys": set()} for name in MAIN}
-    for overrides, names in RUNS:
-        succeed(folder, "python", "pipelines/repro.py", *overrides, "training.epochs=2")
-        for name in names:
-            report = folder.parent / f"{name}.json"
-            audited = Path(__file__).parents[1] / "audited.py"
-            succeed(folder, "python", audited, folder, folder / "pipelines" / f"{name}.py", report)
-            for kind, read in json.loads(report.read_text(encoding="utf-8")).items():
+    for overrides, audited in RUNS:
+        lines = json.dumps({"overrides": [*overrides, "training.epochs=2"]})
+        (folder / "overrides.yaml").write_text(lines, encoding="utf-8")
+        for name in MAIN[: MAIN.index(audited[-1]) + 1]:
+            script = folder / "pipelines" / f"{name}.py"
+            if name not in audited:
+                succeed(folder, "python", script)
+                continue
+            for kind, read in reads_of(script, folder).items():
                 found[name][kind] |= {each for each in read if kind == "keys" or is_content(folder / each)}
     return found
+
+
+def reads_of(script: Path, folder: Path) -> dict[str, list[str]]:
+    """Run a stage as DVC does, in its turn, and return the files and the keys that it reads."""
+    report = folder.parent / "report.json"
+    succeed(folder, "python", Path(__file__).parents[1] / "audited.py", folder, script, report)
+    reads: dict[str, list[str]] = json.loads(report.read_text(encoding="utf-8"))
+    return reads
 
 
 def is_content(path: Path) -> bool:
