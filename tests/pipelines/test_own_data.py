@@ -103,7 +103,7 @@ def test_mistake_in_an_override_is_one_line_and_changes_nothing(own: SimpleNames
 
 
 def test_regression_gives_the_same_through_both_doors(own: SimpleNamespace) -> None:
-    overrides = ("experiment=sincos", "dataset.n_samples=320")
+    overrides = ("experiment=sincos", "dataset.n_samples=320", "training.epochs=3")
     succeed(own.folder, "python", "pipelines/repro.py", *overrides)
     succeed(own.folder, "python", "pipelines/run.py", *overrides)
     latest, before = _tags(own.folder)

@@ -32,10 +32,6 @@ def digests(children) -> dict[str, str]:
     return {child.data.tags["point_id"]: child.data.tags["weights_digest"] for child in children}
 
 
-def launched(folder: Path) -> bool:
-    return "Launching" in (folder / "said.txt").read_text()
-
-
 def test_every_launcher_gives_the_same_tree_and_the_same_bits(folder: Path) -> None:
     found, boards = {}, []
     for name, launcher in LAUNCHERS.items():
