@@ -21,7 +21,7 @@ sweep: $(READY) ## run the default grid search, and whatever it needs
 	@echo "leaderboard: reports/sweep/leaderboard.md    figures: reports/sweep/figures    runs: make ui"
 
 test: $(READY) ## run every test
-	@python -m pytest -n 2 --dist loadscope
+	@python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 check: $(READY) ## lint, formatting, types
 	@ruff check .
