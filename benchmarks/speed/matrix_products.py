@@ -6,34 +6,31 @@ from functools import partial
 
 import numpy as np
 
+from plainmlp.nn.batches import Batches
+from plainmlp.nn.gradient import weight_product
 from plainmlp.numerics import blas_threads
-from speed.problem import Array, Problem, Run, Runner
+from speed.problem import Problem, Run, Runner
 
 
 def products(problem: Problem) -> list[Callable[[], object]]:
     """Return the products that one step needs, in order, each as a call.
 
     They are the forward products, the weights' gradients and the errors that are sent back, in the shapes and layouts
-    of ours: units first, with an axis for the models.
+    of ours, and in the form that ours gives them.
     """
-    (weights, _), size = problem.layers(), problem.batch_size
-    stacked = [weight[np.newaxis] for weight in weights]
-    inputs = np.ascontiguousarray(problem.train.inputs[:size])[np.newaxis].swapaxes(1, 2)
-    outputs = [np.full((1, len(weight), size), 0.5, np.float32) for weight in weights]
+    weights = [weight[np.newaxis] for weight in problem.layers()[0]]
+    block = next(iter(Batches(problem.train, len(weights[-1][0]), problem.batch_size, 1, 1).ordered()))
+    outputs = [np.full((1, weight.shape[1], problem.batch_size), 0.5, np.float32) for weight in weights]
     deltas = [np.full_like(output, 1e-3) for output in outputs]
-    gradients = [np.empty_like(weight) for weight in stacked]
-    taken = [inputs, *outputs[:-1]]
-    forward = [_product(weight, before, out) for weight, before, out in zip(stacked, taken, outputs, strict=True)]
-    backward = []
+    taken = [next(iter(block.inputs)), *outputs[:-1]]
+    calls: list[Callable[[], object]] = [
+        partial(np.matmul, weight, before, out=out) for weight, before, out in zip(weights, taken, outputs, strict=True)
+    ]
     for layer in reversed(range(len(weights))):
-        backward.append(_product(deltas[layer], taken[layer].swapaxes(1, 2), gradients[layer]))
+        calls.append(partial(weight_product(deltas[layer], np.empty_like(weights[layer])), taken[layer]))
         if layer > 0:
-            backward.append(_product(stacked[layer].swapaxes(1, 2), deltas[layer], deltas[layer - 1]))
-    return [*forward, *backward]
-
-
-def _product(left: Array, right: Array, out: Array) -> Callable[[], object]:
-    return partial(np.matmul, left, right, out=out)
+            calls.append(partial(np.matmul, weights[layer].swapaxes(1, 2), deltas[layer], out=deltas[layer - 1]))
+    return calls
 
 
 def matrix_products(problem: Problem) -> Runner:

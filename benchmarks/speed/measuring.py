@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
-from speed.phases import allocation, phase_microseconds
+from speed.allocations import allocation
+from speed.phases import phase_microseconds
 from speed.problem import Runner
 from speed.workloads import OURS, WORKLOADS, Workload
 

@@ -1,8 +1,10 @@
 """Ours: the training stage of the pipeline, with everything that the pipeline has it record."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
+from plainmlp.history import History
 from plainmlp.stages.stack import Fitted, Task, train_stack
 from plainmlp.stages.train import train
 from speed.problem import Epoch, Problem, Run, Runner
@@ -27,19 +29,38 @@ def stacked(problem: Problem) -> Runner:
 
     def run(n_epochs: int) -> Run:
         stamps: list[float] = []
-        config = problem.config
-        training = config.training.model_copy(update={"epochs": n_epochs})
-        seeds = range(config.seed, config.seed + problem.n_models)
-        *others, last = [Task(seed, config.model, config.optimizer, training) for seed in seeds]
-        last = replace(last, watchers=[lambda epoch, metrics: stamps.append(time.perf_counter())])
-        *_, outcome = train_stack([*others, last], problem.splits)
-        assert isinstance(outcome, Fitted)  # noqa: S101  a benchmark of a training that fails says nothing
-        return Run(stamps[-1] - stamps[0], _epochs(outcome.trained.history))
+        history = train_stacked(problem, n_epochs, lambda epoch: stamps.append(time.perf_counter()))
+        return Run(stamps[-1] - stamps[0], _epochs(history))
 
     return run
 
 
-def _epochs(history: dict[str, list[float]]) -> list[Epoch]:
+def train_stacked(problem: Problem, n_epochs: int, watch: Callable[[int], object]) -> History:
+    """Train the networks of a problem as one stack.
+
+    Parameters
+    ----------
+    problem : Problem
+    n_epochs : int
+    watch : callable (epoch)
+        Called after each epoch.
+
+    Returns
+    -------
+    History
+        Of the last network.
+    """
+    config = problem.config
+    training = config.training.model_copy(update={"epochs": n_epochs})
+    seeds = range(config.seed, config.seed + problem.n_models)
+    *others, last = [Task(seed, config.model, config.optimizer, training) for seed in seeds]
+    last = replace(last, watchers=[lambda epoch, metrics: watch(epoch)])
+    *_, outcome = train_stack([*others, last], problem.splits)
+    assert isinstance(outcome, Fitted)  # noqa: S101  a benchmark of a training that fails says nothing
+    return outcome.trained.history
+
+
+def _epochs(history: History) -> list[Epoch]:
     losses = history["train_loss"]
     accuracies = history.get("validation_accuracy", [float("nan")] * len(losses))
     return list(map(Epoch, losses, history["validation_loss"], accuracies))

@@ -1,12 +1,10 @@
-"""Where the time of a step of ours goes, and what the steps allocate."""
+"""Phases: where the time of a step of ours goes."""
 
 import time
-import tracemalloc
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 from unittest.mock import patch
 
 from plainmlp.nn.batches import Batches
@@ -18,7 +16,7 @@ from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.scoring import Examination, Scorer
 from plainmlp.nn.snapshot import Snapshot
 from plainmlp.nn.vitality import DeadUnits
-from plainmlp.stages.stack import Task, train_stack
+from speed.ours import train_stacked
 from speed.problem import Problem
 
 REST = "rest"
@@ -32,6 +30,10 @@ METHODS: Mapping[str, tuple[tuple[type, str], ...]] = {
     "digest": ((Snapshot, "digest"),),
     "update": ((Descent, "_coefficients"),),
 }
+PHASES = (
+    *("gather", "forward", "output error", "backward", "update"),
+    *("scoring", "validation", "dead units", "digest", REST),
+)
 ENTRIES: Mapping[str, tuple[dict[str, Any], str]] = {
     "output error": (LOSSES, "error"),
     "update": (OPTIMIZERS, "update"),
@@ -102,43 +104,10 @@ def watched(stopwatch: Stopwatch) -> Iterator[None]:
         yield
 
 
-def train(problem: Problem, n_epochs: int, watch: Callable[[int], object]) -> None:
-    """Train the networks of a problem as one stack, and tell of each epoch's end."""
-    config = problem.config
-    training = config.training.model_copy(update={"epochs": n_epochs})
-    seeds = range(config.seed, config.seed + problem.n_models)
-    *others, last = [Task(seed, config.model, config.optimizer, training) for seed in seeds]
-    last = replace(last, watchers=[lambda epoch, metrics: watch(epoch)])
-    train_stack([*others, last], problem.splits)
-
-
 def phase_microseconds(problem: Problem, n_epochs: int) -> dict[str, float]:
     """Return the microseconds that each phase takes of a step, the first epoch left out; per network in a stack."""
     stopwatch = Stopwatch()
     with watched(stopwatch):
-        train(problem, n_epochs + 1, lambda epoch: stopwatch.reset() if epoch == 0 else None)
+        train_stacked(problem, n_epochs + 1, lambda epoch: stopwatch.reset() if epoch == 0 else None)
     steps = n_epochs * problem.steps * problem.n_models
     return {phase: 1e6 * seconds / steps for phase, seconds in stopwatch.seconds.items()}
-
-
-class Allocation(NamedTuple):
-    """Bytes that epochs 3 to 5 of a training left behind for each step, and that were in use at most in between."""
-
-    kept_per_step: float
-    peak: int
-
-
-def allocation(problem: Problem) -> Allocation:
-    """Return what the third to fifth epochs of a training allocate."""
-    found: list[Allocation] = []
-
-    def watch(epoch: int) -> None:
-        if epoch == 1:
-            tracemalloc.start()
-        elif epoch == 4:
-            kept, peak = tracemalloc.get_traced_memory()
-            tracemalloc.stop()
-            found.append(Allocation(kept / (3 * problem.steps), peak))
-
-    train(problem, 5, watch)
-    return found[0]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from plainmlp.figures.canvas import COLOURS, NEUTRAL
+from speed.phases import PHASES
 from speed.workloads import ALONE, FUSED, JAX, LIMIT, OURS, PLAIN, SKLEARN, TORCH, VMAP
 
 if TYPE_CHECKING:
@@ -17,20 +18,23 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "JAX jit or vmap": (JAX, VMAP),
     "limit": (LIMIT, ALONE),
 }
-INTRODUCTION = """Training on this package and on others, side by side in one run (`make bench`), float32, measured on {machine}
-with {versions}. Ours is the function that the stage `train` calls, with all that the pipeline has it record; the others
-do the same work in their own best way: a new order of the samples for each epoch, the loss of each step, loss and
-accuracy on a validation part after each epoch, the same optimiser and first weights (scikit-learn draws its own). The
-digits are {digits}.
+INTRODUCTION = """Training on this package and on others, side by side in one run (`make bench`), float32, measured on
+{machine}, with {versions}. Ours is the function that the stage
+`train` calls, with all that the pipeline has it record; the others do the same work as their users would write it: a new
+order of the samples for each epoch, the loss of each step, loss and accuracy on a validation part after each epoch, the
+same optimiser and first weights (scikit-learn draws its own weights, and has no validation loss). The digits are
+{digits}.
 
 A measurement is the time of about 0.4 s of epochs, without the set-up and the first epoch, divided by its steps;
 `first result` is all of a training, from arrays in memory to the end of step 1,000. The systems take turns; the table has
-the medians of {rounds} rounds after a warm-up: ours in microseconds a step, the others as multiples of ours, with the
+the medians of {rounds} measurements after a warm-up: ours in microseconds a step, the others as multiples of ours, with the
 multiple that is asked for. The limit is ours as a multiple of the step's matrix products alone, or for a stack the time
 of one network alone as a multiple of that of each in the stack. All times: `benchmarks/results/latest.json`.
 """
-PHASES = """Where a step of ours spends its microseconds, with one thread, and what the third to fifth epoch allocate: bytes that
-stay for each step, and kilobytes in use at most beyond those before. A stopwatch around each phase adds a little.
+NOTE = """Where a step of ours spends its microseconds, with one thread (a stopwatch around each phase adds a little), and what the
+third to fifth epochs allocate: at most within one step, which is no array, but what NumPy takes to broadcast, for some
+thousand values at a time; what stays after an epoch, which is its entry in the history; and at most altogether, which is
+also the order of the samples and the coefficients of many steps.
 """
 
 
@@ -41,7 +45,7 @@ def section(results: Mapping[str, Any]) -> str:
     parts = [TITLE, "", introduction]
     for threads in sorted({timing["threads"] for timing in results["timings"]}):
         parts += [f"Threads: {threads}.", "", *table(results["timings"], threads), ""]
-    parts += ["![times as multiples of ours](images/performance.png)", "", PHASES, *phase_table(results)]
+    parts += ["![times as multiples of ours](images/performance.png)", "", NOTE, *phase_table(results)]
     return "\n".join(parts) + "\n"
 
 
@@ -57,12 +61,12 @@ def table(timings: Sequence[Mapping[str, Any]], threads: int) -> list[str]:
 
 def phase_table(results: Mapping[str, Any]) -> list[str]:
     """Return the lines of the table of phases: a row a workload."""
-    names = list(dict.fromkeys(phase for phases in results["phases"].values() for phase in sorted(phases)))
-    lines = [_row("workload", *names, "stay, bytes", "peak, kB"), "|---|" + "--:|" * (len(names) + 2)]
+    lines = [_row("workload", *PHASES, "step, B", "stay, B", "peak, kB"), "|---|" + "--:|" * (len(PHASES) + 3)]
     for workload, phases in results["phases"].items():
         allocation = results["allocation"][workload]
-        allocated = f"{allocation['kept_per_step']:.0f}", f"{allocation['peak'] / 1000:,.0f}"
-        lines.append(_row(workload, *(f"{phases.get(name, 0):.1f}" for name in names), *allocated))
+        allocated = [f"{allocation[name]:,}" for name in ("in_a_step", "kept_per_epoch")]
+        peak = f"{allocation['peak'] / 1000:,.0f}"
+        lines.append(_row(workload, *(f"{phases.get(name, 0):.1f}" for name in PHASES), *allocated, peak))
     return lines
 
 
@@ -106,7 +110,7 @@ def draw_ratios(timings: Sequence[Mapping[str, Any]]) -> "Figure":
         for system in shown:
             ratio = systems[system]["ratio"]
             axes.barh(position, ratio - 1, left=1, color=colours[system], height=0.9)
-            axes.text(ratio, position, f" {system} {ratio:.1f}x ", va="center", ha="left" if ratio > 1 else "right")
+            axes.text(ratio, position, f" {system} {ratio:.2g}x ", va="center", ha="left" if ratio > 1 else "right")
             position += 1
         positions.append(position - (len(shown) + 1) / 2)
         labels.append(workload.replace(", ", ",\n", 1))

@@ -13,6 +13,7 @@ FULL = "clusters 2-5-3, full batch of 13,500"
 BATCHES = "clusters 2-5-3, batches of 100"
 SINCOS = "sin/cos 1-16-2, batches of 32"
 ADAM = "784-128-64-10 sigmoid, batches of 64, Adam"
+SINGLE = "784-128-64-10 sigmoid, one sample at a time, SGD"
 STACK = "64 networks 2-5-3 as one stack, batches of 100"
 NEEDS = {TORCH: "torch", FUSED: "torch", JAX: "jax", VMAP: "jax"}
 FEW = ("split.train=400", "split.test=100")
@@ -74,15 +75,24 @@ def test_the_last_network_of_a_stack_is_a_network_alone(system):
     np.testing.assert_allclose(epochs_of(STACK, system, whole), epochs_of(STACK, ALONE, whole, "seed=2"), rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", [FULL, BATCHES, SINCOS, ADAM])
-def test_products_are_those_of_a_step(name):
-    """The products of a step of ours, in its order of layers: forward, then weights' gradients and errors sent back."""
+@pytest.mark.parametrize("name", [FULL, BATCHES, SINCOS, ADAM, SINGLE])
+def test_products_are_those_of_a_step(name, monkeypatch):
+    """Each layer has a forward product and a weights' gradient, and each but the first sends its error back."""
+    multiplications = []
+    matmul, multiply = np.matmul, np.multiply
+
+    def counted_matmul(left, right, out):
+        multiplications.append(out.size * left.shape[-1])
+        return matmul(left, right, out=out)
+
+    def counted_multiply(left, right, out):
+        multiplications.append(out.size)
+        return multiply(left, right, out=out)
+
     problem = WORKLOADS[name].problem(*few(name))
-    sizes, n = problem.architecture.layer_sizes, problem.batch_size
-    shapes = [call.keywords["out"].shape for call in products(problem)]
-    forward = [(1, units, n) for units in sizes[1:]]
-    backward = []
-    for layer in reversed(range(len(sizes) - 1)):
-        backward.append((1, sizes[layer + 1], sizes[layer]))
-        backward += [(1, sizes[layer], n)] if layer else []
-    assert shapes == forward + backward
+    monkeypatch.setattr(np, "matmul", counted_matmul)
+    monkeypatch.setattr(np, "multiply", counted_multiply)
+    for call in products(problem):
+        call()
+    first, *others = (n_out * n_in * problem.batch_size for n_out, n_in in problem.architecture.shapes)
+    assert sorted(multiplications) == sorted([first] * 2 + others * 3)
