@@ -57,6 +57,10 @@ def test_files_that_are_missing_or_cut_off_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^dataset\.path: .*features.npy: cannot be read \(No such file"):
         fetch_dataset("npy", path=str(tmp_path))
     path = npy_folder(tmp_path, FEATURES, CLASSES) / "features.npy"
+    for content in (b"", b"PK not numbers"):
+        (tmp_path / "targets.npy").write_bytes(content)
+        with pytest.raises(InputError, match=r"^dataset\.path: .*targets.npy: is no whole .npy file of numbers"):
+            fetch_dataset("npy", path=str(tmp_path))
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(InputError, match=r"^dataset\.path: .*features.npy: is no whole .npy file"):
         fetch_dataset("npy", path=str(tmp_path))

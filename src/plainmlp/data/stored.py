@@ -163,7 +163,7 @@ class StoredRows:
         return np.concatenate(list(self.pieces())).astype(self.dtype if dtype is None else dtype, copy=False)
 
     def take(self, indices: Rows, axis: int = 0, out: Array | None = None, mode: str = "raise") -> Array:
-        """Return rows by their numbers, as `numpy.take` along the first axis; `axis` and `mode` stand for its own."""
+        """Return rows by their numbers from 0, as `numpy.take` along the first axis, which gives `axis` and `mode`."""
         numbers = indices.ravel()
         chosen = numbers + self.rows.start if isinstance(self.rows, range) else self.rows[numbers]
         taken = self._read(chosen).reshape(*indices.shape, self.shape[1])
@@ -211,19 +211,14 @@ def piece_rows(n_columns: int) -> int:
 def _header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any], int]:
     """Return the shape and dtype of the array in a file, and where its first byte is."""
     try:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        mapped = np.lib.format.open_memmap(path, mode="r")
     except OSError as error:
         message = f"{path}: cannot be read ({error.strerror or error})"
         raise InputError(message) from None
-    except (ValueError, EOFError) as error:  # no header, Python objects, or fewer bytes than the header says
+    except ValueError as error:  # no header, Python objects, or fewer bytes than the header says
         message = f"{path}: is no whole .npy file of numbers ({' '.join(str(error).split())})"
         raise InputError(message) from None
-    if (
-        not isinstance(mapped, np.memmap)
-        or mapped.ndim not in {1, 2}
-        or not mapped.size
-        or not mapped.flags.c_contiguous
-    ):
+    if mapped.ndim not in {1, 2} or not mapped.size or not mapped.flags.c_contiguous:
         message = (
             f"{path}: holds an array of shape {mapped.shape}; allowed: rows of numbers, one after another (C order)"
         )
