@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep systems parity test check format bench bench-digests bench-sweep lock sync ui clean
+.PHONY: help repro sweep systems parity test check format bench bench-digests bench-growth bench-sweep lock sync ui clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,10 @@ bench-digests: $(READY) ## time what the hash chain of a training costs
 
 bench-sweep: $(READY) ## time a grid of 240 points beside other ways to run it
 	@python benchmarks/sweep.py
+
+bench-growth: $(READY) ## measure time and memory from 10^4 to 10^7 rows, on 4 GB, and to 1,000 networks
+	@python benchmarks/growth.py
+	@echo "tables: docs/performance.md"
 
 systems: $(PEERS)/.ready ## train the published systems, run their exercises, write docs/systems.md
 	@$(PEERS)/bin/python benchmarks/systems.py
