@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from _performance import machine, write_section
 
 from _checkout import ROOT
+from _performance import machine, write_section
 
 RESULTS = ROOT / "benchmarks" / "results" / "growth.json"
 TITLE = "## Growth"

@@ -5,10 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import growth
 import numpy as np
 import pytest
 
+import growth
 from plainmlp.data.datasets import fetch_dataset
 
 RESULTS = {

@@ -4,16 +4,16 @@ import json
 import time
 
 import pytest
+
 from _performance import write_section
+from plainmlp.figures.canvas import save_figure
+from plainmlp.nn.gradient import Gradient
+from plainmlp.nn.scoring import Scorer
 from speed.allocations import allocation
 from speed.measuring import environment, summarize, take_turns
 from speed.phases import PHASES, phase_microseconds
 from speed.report import draw_ratios, section, table
 from speed.workloads import LIMIT, OURS, PLAIN, SKLEARN, TORCH, WORKLOADS
-
-from plainmlp.figures.canvas import save_figure
-from plainmlp.nn.gradient import Gradient
-from plainmlp.nn.scoring import Scorer
 
 DIGITS = "784-128-64-10 sigmoid, batches of 64, SGD"
 SECONDS = {OURS: [2e-6, 1e-6, 4e-6], TORCH: [3e-6, 3e-6, 9e-6], SKLEARN: [2e-6, 3e-6, 4e-6], LIMIT: [1e-6] * 3}

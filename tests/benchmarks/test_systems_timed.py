@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from speed.matrix_products import products
 from speed.workloads import ALONE, FUSED, JAX, OURS, PLAIN, SKLEARN, TORCH, VMAP, WORKLOADS
 

@@ -17,7 +17,9 @@ from plainmlp.errors import InputError
 from plainmlp.evaluation import evaluate_outputs
 from plainmlp.model import Trained
 from plainmlp.nn import batches
+from plainmlp.places import Places
 from plainmlp.references import through_link
+from plainmlp.reports import write_evaluation
 from plainmlp.schema import Config
 from plainmlp.stages import evaluate as stage
 from plainmlp.stages.evaluate import Evaluation, evaluate
@@ -112,6 +114,19 @@ def test_pieces_agree_with_scikit_learn_where_classes_or_spreads_are_missing(
     rows = StoredRows(stored.RowFile(tmp_path / "outputs.npy"))
     in_pieces = evaluate_outputs(task, np.array(targets), rows, n_classes=3)
     assert in_pieces == pytest.approx(evaluate_outputs(task, np.array(targets), np.asarray(rows), n_classes=3))
+
+
+def test_pictures_of_two_columns_are_those_of_rows_in_memory(tmp_path: Path) -> None:
+    config = configuration(model__hidden_sizes=[2], training__epochs=1)
+    mine = npy_folder(tmp_path / "mine", FEATURES[:, :2], TARGETS["classification"])
+    pictures = []
+    for name, dataset in {"left": left_in_its_file(mine), "held": fetch_dataset("npy", path=str(mine))}.items():
+        splits, places = parted(config, dataset), Places(tmp_path / name)
+        result, evaluation = trained(config, splits)
+        write_evaluation(places, result, splits, evaluation)
+        pictures.append({path.name: path.read_bytes() for path in places.figures.iterdir()})
+    assert {"data.png", "decision_regions.png"} <= pictures[0].keys()
+    assert pictures[0] == pictures[1]
 
 
 @pytest.mark.parametrize("shuffle", [False, True])

@@ -113,7 +113,7 @@ def _draw_points(axes: "Axes", data: FigureData) -> list["Line2D"]:
     all_right = data.predicted == data.test.targets
     rows, _ = thinned(len(all_right), MOST_POINTS)
     right, style = all_right[rows], point_style(len(rows))
-    horizontal, vertical = data.test.features[rows].T
+    horizontal, vertical = np.asarray(data.test.features)[rows].T
     axes.scatter(horizontal[right], vertical[right], color=NEUTRAL, marker="o", label="right", **style)
     size = max(10.0, 2 * style["s"])
     axes.scatter(horizontal[~right], vertical[~right], color=WRONG, marker="x", label="wrong", s=size, linewidths=1.1)
