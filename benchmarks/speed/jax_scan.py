@@ -26,7 +26,7 @@ def vmap(problem: Problem) -> Runner:
     """Return a runner of all networks of a problem; the epochs are those of the last."""
     import jax
 
-    compiled = jax.jit(jax.vmap(_epoch_of(problem), in_axes=(0, 0, None, None)), donate_argnums=(0,))
+    compiled = jax.jit(jax.vmap(_epoch_of(problem), in_axes=(0, None, None, None)), donate_argnums=(0,))
 
     def run(n_epochs: int) -> Run:
         carries = [_carry(problem, model) for model in range(problem.n_models)]
@@ -121,23 +121,21 @@ def _epoch_of(problem: Problem) -> Callable[[Any, Any, Any, Any], Any]:
 def _epochs(problem: Problem, compiled: Callable[..., Any], carry: Any, n_models: int) -> Iterator[Epoch]:
     import jax
 
-    generators = [np.random.default_rng(problem.config.seed + model) for model in range(n_models)]
+    generator = np.random.default_rng(problem.config.seed)
     train, validation = (
         [jax.numpy.asarray(part.inputs), jax.numpy.asarray(problem.targets_by_unit(part.targets))]
         for part in (problem.train, problem.validation)
     )
-    shape = (problem.steps, problem.batch_size) if n_models == 1 else (n_models, problem.steps, problem.batch_size)
     while True:
-        order = _order(problem, generators).reshape(shape)
+        order = _order(problem, generator).reshape(problem.steps, problem.batch_size)
         carry, *results = compiled(carry, order, train, validation)
         losses, *scores = (np.asarray(result)[-1:] if n_models > 1 else np.asarray(result) for result in results)
         accuracy = float(scores[1].item()) if problem.is_classification else float("nan")
         yield Epoch(float(losses.mean()), float(scores[0].item()), accuracy)
 
 
-def _order(problem: Problem, generators: list[np.random.Generator]) -> Array:
-    """Return the order of the samples for each network; drawing it on the host is quicker than in XLA."""
+def _order(problem: Problem, generator: np.random.Generator) -> Array:
+    """Return the order of the samples; drawing it on the host is quicker than in XLA."""
     n_samples = len(problem.train.inputs)
-    if not problem.shuffles:
-        return np.tile(np.arange(n_samples, dtype=np.int32), (len(generators), 1))
-    return np.stack([generator.permutation(n_samples) for generator in generators]).astype(np.int32)
+    order = generator.permutation(n_samples) if problem.shuffles else np.arange(n_samples)
+    return order.astype(np.int32)

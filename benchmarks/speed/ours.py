@@ -52,8 +52,8 @@ def train_stacked(problem: Problem, n_epochs: int, watch: Callable[[int], object
     """
     config = problem.config
     training = config.training.model_copy(update={"epochs": n_epochs})
-    seeds = range(config.seed, config.seed + problem.n_models)
-    *others, last = [Task(seed, config.model, config.optimizer, training) for seed in seeds]
+    sections = map(problem.model_section, range(problem.n_models))
+    *others, last = [Task(config.seed, section, config.optimizer, training) for section in sections]
     last = replace(last, watchers=[lambda epoch, metrics: watch(epoch)])
     *_, outcome = train_stack([*others, last], problem.splits)
     assert isinstance(outcome, Fitted)  # noqa: S101  a benchmark of a training that fails says nothing

@@ -15,7 +15,7 @@ from plainmlp.construction import build_architecture, build_examples, draw_param
 from plainmlp.data.arrays import Part, Splits
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.batches import Examples
-from plainmlp.schema import Config
+from plainmlp.schema import Choice, Config, ModelSection
 
 Array = NDArray[Any]
 
@@ -52,7 +52,7 @@ class Problem:
     splits : Splits
         With a validation part.
     n_models : int, default 1
-        Networks that are trained side by side, from the seeds `config.seed` and on.
+        Networks that are trained side by side.
     """
 
     config: Config
@@ -114,10 +114,18 @@ class Problem:
         """Return the optimiser's constant learning rate."""
         return self.config.optimizer.learning_rate
 
+    def model_section(self, model: int = 0) -> ModelSection:
+        """Return what a network is; those of a stack differ in the spread of their first weights, as in a grid."""
+        section = self.config.model
+        if self.n_models == 1:
+            return section
+        initializer = Choice(name="normal", mean=0.0, standard_deviation=(model + 1) / self.n_models)
+        return section.model_copy(update={"initializer": initializer})
+
     def layers(self, model: int = 0) -> tuple[list[Array], list[Array]]:
         """Return a network's first weights, each (n_out, n_in), and biases, each (n_out,), as ours draws them."""
-        config = self.config
-        drawn = draw_parameters(self.architecture, config.model, config.seed + model, config.training.dtype)
+        config, section = self.config, self.model_section(model)
+        drawn = draw_parameters(self.architecture, section, config.seed, config.training.dtype)
         return split_layers(drawn, self.architecture)
 
     def targets_by_unit(self, targets: Array) -> Array:
