@@ -45,9 +45,9 @@ def test_the_test_part_is_that_of_train_test_split(n_rows, test, seed):
 def test_parts_by_class_are_those_of_train_test_split(counts, share, seed):
     classes = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
     n_taken = len(counts) + round(share * (len(classes) - 2 * len(counts)))
-    rows = np.arange(len(classes))
+    rows = np.arange(len(classes)) * 3
     expected = train_test_split(rows, test_size=n_taken, random_state=seed, stratify=classes)
-    for part, other in zip(part_by_class(classes, n_taken, seed), expected, strict=True):
+    for part, other in zip(part_by_class(rows, classes, n_taken, seed), expected, strict=True):
         np.testing.assert_array_equal(part, other)
 
 

@@ -128,8 +128,7 @@ class _Parting:
             return self._without_strata(rows, n_taken)
         classes = self.classes[rows]
         self._check(key, classes, min(n_taken, len(rows) - n_taken))
-        kept, taken = part_by_class(classes, n_taken, self.seed)
-        return rows[kept], rows[taken]
+        return part_by_class(rows, classes, n_taken, self.seed)
 
     def _without_strata(self, rows: Rows, n_taken: int) -> tuple[Rows, Rows]:
         """Part rows as `train_test_split` does, but in place: of very many rows it would make several copies."""

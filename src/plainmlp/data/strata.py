@@ -6,16 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plainmlp.data.stored import Array, Rows
-from plainmlp.nn.batches import row_numbers
 
 Counts = NDArray[np.integer[Any]]
 
 
-def part_by_class(classes: Array, n_taken: int, seed: int) -> tuple[Rows, Rows]:
-    """Part the numbers of rows into those that are kept and those that are taken.
+def part_by_class(rows: Rows, classes: Array, n_taken: int, seed: int) -> tuple[Rows, Rows]:
+    """Part rows into those that are kept and those that are taken.
 
     Parameters
     ----------
+    rows : ndarray of shape (n_rows,), integer
+        Their numbers.
     classes : ndarray of shape (n_rows,), integer
         The class of each row; each at least twice.
     n_taken : int
@@ -24,23 +25,23 @@ def part_by_class(classes: Array, n_taken: int, seed: int) -> tuple[Rows, Rows]:
 
     Notes
     -----
-    The parts and their order are those of `sklearn.model_selection.train_test_split(stratify=classes)`, whose lists of
-    Python numbers take 40 bytes a row.
+    The parts and their order are those of `sklearn.model_selection.train_test_split` with ``stratify=classes``, whose
+    lists of Python numbers take 40 bytes a row.
     """
     draws = np.random.RandomState(seed)
     present, counts = np.unique(classes, return_counts=True)
     kept_counts = _shares(counts, len(classes) - n_taken, draws)
     taken_counts = _shares(counts - kept_counts, n_taken, draws)
-    numbers, kept, taken = row_numbers(len(classes)), [], []
-    for label, n_kept, n_left in zip(present, kept_counts, taken_counts, strict=True):
-        of_class = numbers[classes == label]
+    kept, taken = np.empty(len(rows) - n_taken, rows.dtype), np.empty(n_taken, rows.dtype)
+    ends = zip(np.cumsum(kept_counts), np.cumsum(taken_counts), strict=True)
+    for label, n_kept, n_left, (kept_end, taken_end) in zip(present, kept_counts, taken_counts, ends, strict=True):
+        of_class = rows[classes == label]
         draws.shuffle(of_class)
-        kept.append(of_class[:n_kept])
-        taken.append(of_class[n_kept : n_kept + n_left])
-    both = np.concatenate(kept), np.concatenate(taken)
-    for part in both:
-        draws.shuffle(part)
-    return both
+        kept[kept_end - n_kept : kept_end] = of_class[:n_kept]
+        taken[taken_end - n_left : taken_end] = of_class[n_kept:]
+    draws.shuffle(kept)
+    draws.shuffle(taken)
+    return kept, taken
 
 
 def _shares(counts: Counts, n_drawn: int, draws: np.random.RandomState) -> Counts:
