@@ -210,6 +210,7 @@ HARMLESS = {
     "__init__.py": "is empty",
     "errors.py": "ends a run",
     "history.py": "writes and reads what was measured",
+    "references.py": "finds rows in a file whose digest was written with them",
     "storage.py": "writes, and reads what has the digest that was written with it; the arrays' own digest counts",
     "wording.py": "words the errors",
 }
