@@ -6,7 +6,7 @@ import pytest
 from gradcheck import check_gradient
 from nn.networks import make_architecture, make_examples, make_network, train
 from plainmlp.nn.activations import ACTIVATIONS, SIGN_SIZE
-from plainmlp.nn.gradient import ROW_BATCH, ROW_OUTPUTS, Gradient, weight_product
+from plainmlp.nn.gradient import DOT_WEIGHTS, ROW_BATCH, ROW_OUTPUTS, Gradient, weight_product
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.network import Network
 from plainmlp.nn.recipe import Recipe
@@ -57,13 +57,13 @@ def test_layers_of_different_activations_with_dropout(loss):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_out", [2, ROW_OUTPUTS, 11])
-@pytest.mark.parametrize("n_batch", [1, 5, ROW_BATCH, ROW_BATCH + 1])
-def test_gradient_of_a_layer_is_the_sum_of_outer_products(n_batch, n_out, dtype):
+@pytest.mark.parametrize(("n_batch", "n_in"), [(1, 4), (1, DOT_WEIGHTS), (5, 4), (ROW_BATCH, 4), (ROW_BATCH + 1, 4)])
+def test_gradient_of_a_layer_is_the_sum_of_outer_products(n_batch, n_in, n_out, dtype):
     generator = np.random.default_rng(0)
     delta = generator.normal(size=(3, n_out, n_batch)).astype(dtype)
     for n_orders in (1, 3):
-        inputs = generator.normal(size=(n_orders, n_batch, 4)).astype(dtype).swapaxes(1, 2)
-        gradient = np.full((3, n_out, 4), np.nan, dtype)
+        inputs = generator.normal(size=(n_orders, n_batch, n_in)).astype(dtype).swapaxes(1, 2)
+        gradient = np.full((3, n_out, n_in), np.nan, dtype)
         weight_product(delta, gradient)(inputs)
         expected = (delta[:, :, np.newaxis].astype(float) * inputs[:, np.newaxis]).sum(axis=-1)
         np.testing.assert_allclose(gradient, expected, rtol=0, atol=200 * np.finfo(dtype).eps)

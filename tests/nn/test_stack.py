@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nn.networks import copy_of, make_architecture, make_examples, make_network, train
 from plainmlp.nn import batches as batches_module
 from plainmlp.nn.activations import ACTIVATIONS, SIGN_SIZE
-from plainmlp.nn.gradient import ROW_BATCH
+from plainmlp.nn.gradient import DOT_WEIGHTS, ROW_BATCH
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.network import Network
 from plainmlp.nn.optimizers import OPTIMIZERS
@@ -109,6 +109,15 @@ def test_models_of_one_seed_share_the_order_and_draw_their_own_masks(shuffle):
     for seeds in ((3, 3, 3, 3), (3, 4, 3, 4)):
         recipes = [replace(r, seed=s, dropout=0.3) for r, s in zip(five_recipes(), seeds, strict=False)]
         check_stack(network, recipes, examples, examples, epochs=3, batch_size=7, shuffle=shuffle)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_one_sample_at_a_time_through_a_large_layer(bias):
+    network = make_network(*[make_architecture((DOT_WEIGHTS // 8, 8, 3), bias=bias)] * 3, dtype=np.float32)
+    examples = make_examples("cross_entropy", 5, DOT_WEIGHTS // 8, 3, dtype=np.float32)
+    for seeds in ((1, 2, 3), (1, 1, 1)):
+        recipes = [replace(r, seed=seed) for r, seed in zip(five_recipes(), seeds, strict=False)]
+        check_stack(network, recipes, examples, epochs=2, batch_size=1)
 
 
 def test_a_stack_with_relu_units_so_many_that_their_slope_is_compared():

@@ -1,6 +1,6 @@
 """The gradient of a stack's cost, by the pass backward (Rumelhart et al., 1986)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,9 +17,11 @@ Array = NDArray[Any]
 # where a layer has fewer outputs than this and a batch at least so many samples, the product of a layer's error with
 # its inputs takes a half to a fifth of the time as a product of a matrix and a vector for each output
 ROW_OUTPUTS, ROW_BATCH = 8, 64
+# of one sample, and from so many weights on, np.dot takes half the time of a multiplication; np.matmul is slower still
+DOT_WEIGHTS = 1 << 12
 
 
-def weight_product(delta: Array, gradient: Array) -> Callable[[Array], Array]:
+def weight_product(delta: Array, gradient: Array) -> Callable[[Array], object]:
     """Return the function that writes a layer's gradient, given the layer's inputs.
 
     Parameters
@@ -34,12 +36,20 @@ def weight_product(delta: Array, gradient: Array) -> Callable[[Array], Array]:
     callable (inputs of shape (n_models or 1, n_in, n_batch))
     """
     n_out, n_batch = delta.shape[1:]
+    if n_batch == 1 and gradient[0].size >= DOT_WEIGHTS:
+        return partial(_outer_products, list(zip(delta, gradient, strict=True)))
     if n_batch == 1:
         return lambda inputs: np.multiply(delta, inputs.swapaxes(1, 2), out=gradient)
     if n_out < ROW_OUTPUTS and n_batch >= ROW_BATCH:
         errors, rows = delta[..., np.newaxis], gradient[..., np.newaxis]
         return lambda inputs: np.matmul(inputs[:, np.newaxis], errors, out=rows)
     return lambda inputs: np.matmul(delta, inputs.swapaxes(1, 2), out=gradient)
+
+
+def _outer_products(models: Sequence[tuple[Array, Array]], inputs: Array) -> None:
+    """Write the outer product of error and input for each model, given as (error, gradient)."""
+    for model, (delta, gradient) in enumerate(models):
+        np.dot(delta, inputs[model % len(inputs)].T, out=gradient)
 
 
 @dataclass(eq=False)
@@ -59,6 +69,8 @@ class Gradient(Passes):
         self._layers = view_layers(self.gradients, self.network.shape)
         self._ones = np.ones((self.n_batch, 1), dtype)
         self._deltas = [np.empty(hidden.z.shape, dtype) for hidden in self.hidden] + [np.empty(self.z.shape, dtype)]
+        if self.n_batch == 1 and self._layers.biases:
+            self._deltas = self._layers.biases  # of one sample, a layer's error is the gradient of its biases
         self._first_product = weight_product(self._deltas[0], self._layers.weights[0])
         self._output_error = partial(self.network.loss.error, **dict(self.network.shape.loss_options))
         self._backward_calls = [
@@ -68,7 +80,7 @@ class Gradient(Passes):
     def _layer_calls(self, layer: int) -> Iterator[Call]:
         """Yield the calls that use one layer's error; the product with the inputs is not among them."""
         delta = self._deltas[layer]
-        if self._layers.biases:
+        if self._layers.biases and self.n_batch > 1:
             yield partial(np.matmul, delta, self._ones, out=self._layers.biases[layer])
         if layer == 0:
             return
