@@ -30,13 +30,24 @@ def measured(workload: str, threads: int, rounds: int) -> dict[str, Any]:
     return dict(json.loads(output.splitlines()[-1]))
 
 
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries, and which of its kernels NumPy's BLAS takes on this processor."""
+    import numpy as np  # noqa: F401  its BLAS is to be loaded
+
+    from plainmlp.numerics import blas_libraries
+
+    found = {shown: version(name) for name, shown in DISTRIBUTIONS.items()}
+    blas = blas_libraries()[0]
+    return found | {blas["internal_api"]: f"{blas['version']} ({blas['architecture']} kernels)"}
+
+
 def benchmark(workloads: list[str], rounds: int) -> dict[str, Any]:
     """Measure workloads with each number of threads and return the results."""
     from speed.workloads import digits_source
 
     results: dict[str, Any] = {
         "machine": machine(),
-        "versions": {shown: version(name) for name, shown in DISTRIBUTIONS.items()},
+        "versions": versions(),
         "digits": digits_source(),
         "rounds": rounds,
         "timings": [],
