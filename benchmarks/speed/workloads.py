@@ -82,7 +82,7 @@ _LIBRARIES = {**_TORCH, SKLEARN: scikit_learn.scikit_learn, JAX: jax_scan.jit}
 _LOOP = {PLAIN: numpy_loop.numpy_loop}
 _PRODUCTS = {LIMIT: matrix_products.matrix_products}
 _FLOAT32 = ("training.dtype=float32", "training.shuffle=true", "optimizer.schedule=constant")
-_CLUSTERS = ("experiment=clusters", "model.l2=0", *_FLOAT32)
+_CLUSTERS = ("experiment=clusters", "model.l2=0", "training.loss_every=null", *_FLOAT32)
 _SINCOS = ("experiment=sincos", "dataset.n_samples=10530", "split.test=960", "optimizer.learning_rate=0.1", *_FLOAT32)
 _DIGITS = ("experiment=mnist", "model.activation=sigmoid", "model.dropout=0", *_FLOAT32)
 

@@ -80,7 +80,7 @@ def test_the_last_network_of_a_stack_is_a_network_alone(system):
 def test_products_are_those_of_a_step(name, monkeypatch):
     """Each layer has a forward product and a weights' gradient, and each but the first sends its error back."""
     multiplications = []
-    matmul, multiply = np.matmul, np.multiply
+    matmul, multiply, dot = np.matmul, np.multiply, np.dot
 
     def counted_matmul(left, right, out):
         multiplications.append(out.size * left.shape[-1])
@@ -90,9 +90,14 @@ def test_products_are_those_of_a_step(name, monkeypatch):
         multiplications.append(out.size)
         return multiply(left, right, out=out)
 
+    def counted_dot(left, right, out):
+        multiplications.append(out.size)
+        return dot(left, right, out=out)
+
     problem = WORKLOADS[name].problem(*few(name))
     monkeypatch.setattr(np, "matmul", counted_matmul)
     monkeypatch.setattr(np, "multiply", counted_multiply)
+    monkeypatch.setattr(np, "dot", counted_dot)
     for call in products(problem):
         call()
     first, *others = (n_out * n_in * problem.batch_size for n_out, n_in in problem.architecture.shapes)

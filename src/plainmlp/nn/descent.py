@@ -184,8 +184,10 @@ class Descent:
 
     def _diverged(self, costs: Array, before: int) -> Iterable[tuple[int, int]]:
         """Yield (row, step) of each model with a loss, or at the end a parameter, that is not finite."""
-        finite = np.isfinite(costs)
-        whole = np.isfinite(self.network.parameters).all(axis=1)
+        finite, parameters = np.isfinite(costs), np.isfinite(self.network.parameters)
+        if finite.all() and parameters.all():
+            return
+        whole = parameters.all(axis=1)
         for row in np.flatnonzero(~(finite.all(axis=0) & whole)):
             batch = int(finite[:, row].argmin()) if not finite[:, row].all() else len(costs) - 1
             yield int(row), before + batch

@@ -9,6 +9,8 @@ from plainmlp.nn.network import INFERENCE_ROWS, Network, Passes
 
 Array = NDArray[Any]
 
+FEW_ROWS = 64
+
 
 class DeadUnits:
     """Look for dead units in a stack of networks.
@@ -22,26 +24,40 @@ class DeadUnits:
 
     def __init__(self, network: Network, inputs: Array) -> None:
         self._network = network
-        self._inputs = np.ascontiguousarray(inputs[:INFERENCE_ROWS].T)[np.newaxis]
         self._watched = [
             (layer, segment.rows)
             for layer in range(len(network.shape.layer_sizes) - 2)
             for segment in network.segments(layer)
             if segment.activation.can_die
         ]
-        self._passes = Passes(network, self._inputs.shape[-1])
+        inputs = np.ascontiguousarray(inputs[:INFERENCE_ROWS].T)[np.newaxis]
+        # units that the first few samples find alive need no more of them: as a rule that is all
+        self._shown = [(part, Passes(network, part.shape[-1])) for part in (inputs[..., :FEW_ROWS].copy(), inputs)]
 
     def share(self) -> Array:
         """Return the share of dead units among those that can die, of shape (n_models,); 0 where none can."""
-        dead, counted = np.zeros(self._network.n_models), np.zeros(self._network.n_models)
+        alive = None
+        for inputs, passes in self._shown:
+            found = self._alive(inputs, passes)
+            alive = found if alive is None else [before | now for before, now in zip(alive, found, strict=True)]
+            if all(units.all() for units in alive):
+                return np.zeros(self._network.n_models)
+        return self._dead_share(alive or [])
+
+    def _alive(self, inputs: Array, passes: Passes) -> list[Array]:
+        """Return for each watched layer, and the outputs where they can die, which units are not zero throughout."""
         if not self._watched and not self._network.loss.can_die:
-            return dead
-        self._passes.forward(self._inputs, self._passes.z)
-        for layer, rows in self._watched:
-            output = self._passes.hidden[layer].output[rows]
-            dead[rows] += (output.max(axis=-1) <= 0).sum(axis=-1)
-            counted[rows] += output.shape[1]
+            return []
+        passes.forward(inputs, passes.z)
+        outputs = [passes.hidden[layer].output[rows] for layer, rows in self._watched]
         if self._network.loss.can_die:
-            dead += (self._passes.z.max(axis=-1) <= 0).sum(axis=-1)
-            counted += self._passes.z.shape[1]
+            outputs.append(passes.z)
+        return [~(output.max(axis=-1) <= 0) for output in outputs]
+
+    def _dead_share(self, alive: list[Array]) -> Array:
+        dead, counted = np.zeros(self._network.n_models), np.zeros(self._network.n_models)
+        rows = [rows for _, rows in self._watched] + [slice(None)] * self._network.loss.can_die
+        for models, units in zip(rows, alive, strict=True):
+            dead[models] += (~units).sum(axis=-1)
+            counted[models] += units.shape[1]
         return dead / np.maximum(counted, 1)
