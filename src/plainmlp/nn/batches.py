@@ -221,12 +221,17 @@ def draw_orders(generators: Sequence[np.random.Generator], n_samples: int) -> Ar
 
     The order of generators that are one and the same is drawn once; where all are, `n_generators` is 1.
     """
-    orders = {generator: row_numbers(n_samples) for generator in generators}
-    for generator, order in orders.items():
-        generator.shuffle(order)  # the draws of `permutation`
-    if len(orders) == 1:
-        return order[np.newaxis]
-    return np.stack([orders[generator] for generator in generators])
+    orders = row_numbers(n_samples)[np.newaxis]
+    if len(set(generators)) > 1:
+        orders = np.repeat(orders, len(generators), axis=0)
+    drawn: dict[np.random.Generator, Array] = {}
+    for generator, order in zip(generators, orders, strict=False):
+        if generator in drawn:
+            order[...] = drawn[generator]
+        else:
+            generator.shuffle(order)  # the draws of `permutation`
+            drawn[generator] = order
+    return orders
 
 
 def row_numbers(n_samples: int) -> Array:
