@@ -92,6 +92,7 @@ def _assert_reads_alike(rows: StoredRows, values: Array) -> None:
     indices = np.array([[0, 7], [len(values) - 1, 3]])
     np.testing.assert_array_equal(np.asarray(rows), values, strict=True)
     np.testing.assert_array_equal(rows[5:20], values[5:20], strict=True)
+    np.testing.assert_array_equal(rows[5:5], values[5:5], strict=True)
     np.testing.assert_array_equal(rows[-4:, 1], values[-4:, 1], strict=True)
     np.testing.assert_array_equal(np.take(rows, indices, axis=0), values[indices], strict=True)
     out = np.empty((2, 2, 3), values.dtype)

@@ -23,8 +23,6 @@ Rows = NDArray[np.integer[Any]]
 Conversion = Callable[[Array], Array]
 
 PIECE_NUMBERS = 1 << 19  # at once, where all of a file is gone through: 4 MB as float64
-
-
 SKIPPED_BYTES = 1 << 12  # that are read and not used where they are between two rows: less than a read of its own costs
 ROWS_OF_A_RUN = 4  # from so many on it pays to put rows in order and read them in runs
 
@@ -78,7 +76,7 @@ class RowFile:
         is_end = np.diff(in_order) * self.row_bytes > SKIPPED_BYTES
         is_end |= np.diff(in_order // piece_rows(self.n_columns)) > 0
         ends = np.flatnonzero(is_end) + 1
-        if len(ends) > len(rows) // ROWS_OF_A_RUN:
+        if len(ends) >= len(rows) // ROWS_OF_A_RUN:
             return self._gather_singly(rows)
         values = np.empty((len(rows), self.n_columns), self.dtype)
         for start, stop in pairwise([0, *ends.tolist(), len(rows)]):
