@@ -37,9 +37,10 @@ def test_batches_of_the_clusters_are_those_of_the_published_index():
     rows = clusters(seed=12).rows
     features, _, targets, _ = train_test_split(rows.features, rows.targets, test_size=0.1, random_state=12)
     batches = Batches(Examples(train.features, train.targets), 3, config.training.batch_size, 1, 1)
-    blocks = list(batches.ordered())
-    inputs = np.concatenate([block.inputs[:, 0] for block in blocks])
-    classes = np.concatenate([block.targets[:, 0].argmax(axis=1) for block in blocks])
+    inputs, classes = [], []
+    for block in batches.ordered():
+        inputs += [batch[0] for batch in block.inputs]
+        classes += list(block.targets[:, 0].argmax(axis=1))
     starts = (np.arange(10_001) * 100) % (13_500 - 100)  # as published
     assert len(starts) == config.training.max_steps <= batches.steps * config.training.epochs
     np.testing.assert_array_equal(starts, np.arange(10_001) % batches.steps * 100)

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plainmlp.nn import batches as batches_module
-from plainmlp.nn.batches import Batches, Examples, draw_orders, limit_epochs
+from plainmlp.nn.batches import Batches, Examples, limit_epochs
+from plainmlp.nn.orders import draw_orders
 
 
 def numbered(n_samples, n_in=2, n_out=3, weighted=True, values=False):

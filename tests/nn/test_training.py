@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from nn.networks import copy_of, make_architecture, make_examples, make_network, metric, train
-from plainmlp.nn.batches import Examples, draw_orders
+from plainmlp.nn.batches import Examples
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.network import Network
+from plainmlp.nn.orders import draw_orders
 from plainmlp.nn.randomness import generator
 from plainmlp.nn.recipe import Recipe
 from plainmlp.nn.training import fit

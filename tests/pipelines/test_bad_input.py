@@ -55,7 +55,7 @@ CONFIGURATION: dict[tuple[str, ...], tuple[str, ...]] = {
     ("seed=[",): ("seed=[", "cannot be read"),
     ("dataset=null",): ("dataset='null'", "allowed: clusters"),
     ("dataset=table",): ("dataset.path=null", "'table' needs it"),
-    ("dataset.path=a.csv",): ("dataset.path", "unknown", "dataset=mnist and dataset=table have it"),
+    ("dataset.path=a.csv",): ("dataset.path", "unknown", "dataset=mnist and dataset=npy and dataset=table have it"),
     ("training.patience=3", "split.validation=0"): ("training.patience=3", "validation_loss", "split.validation"),
     ("tracking.uri=nowhere://x",): ("tracking.uri = 'nowhere://x'", "allowed: sqlite:///"),
 }

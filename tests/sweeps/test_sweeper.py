@@ -20,13 +20,13 @@ from plainmlp.sweeps.grid import Candidate, choose_points, read_settings
 GRIDS = {
     "layers_activations": {"model.hidden_sizes": 4, "model.activation": 4, "seed": 3},
     "learning_rates": {"optimizer.learning_rate": 5, "optimizer.schedule": 3, "seed": 3},
-    "optimizers": {"optimizer.name": 8, "optimizer.learning_rate": 3, "seed": 3},
+    "optimizers": {"optimizer.name": 8, "optimizer.learning_rate": 3, "seed": 5},
     "regularization": {"model.dropout": 4, "model.l2": 4, "seed": 3},
     "initializers": {"model.activation": 3, "model.initializer": 4, "seed": 3},
-    "activations": {"model.activation": 8, "seed": 3},
-    "biases": {"model.bias": 2, "model.activation": 3, "seed": 3},
-    "layer_sizes": {"model.hidden_sizes": 8, "seed": 3},
-    "batch_sizes": {"training.batch_size": 5, "seed": 3},
+    "activations": {"model.activation": 8, "seed": 5},
+    "biases": {"model.bias": 2, "model.activation": 3, "seed": 5},
+    "layer_sizes": {"model.hidden_sizes": 8, "seed": 5},
+    "batch_sizes": {"training.batch_size": 5, "seed": 5},
     "clusters_seeds": {"seed": 10},
     "clusters_minibatch_seeds": {"seed": 10},
     "sincos_seeds": {"seed": 50},
@@ -34,7 +34,7 @@ GRIDS = {
     "sincos_initial_weights": {"model.initializer": 2, "model.bias_initializer": 2, "seed": 25},
     "sincos_activations": {"model.activation": 2, "seed": 10},
     "sincos_losses": {"model.loss": 2, "optimizer.learning_rate": 2, "seed": 25},
-    "sincos_small": {"model.l1": 4, "model.l2": 4, "seed": 3},
+    "sincos_small": {"model.l1": 4, "model.l2": 4, "seed": 5},
 }
 TIMED = {"sincos_activations"}  # one point after the other
 FAST = ("model.hidden_sizes=[2]", "training.epochs=1", "hydra/launcher=basic")
