@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from plainmlp.baselines.peer import Array, Peer, Start, Step
-from plainmlp.nn.batches import Batches, Block, Examples, draw_orders, limit_epochs
+from plainmlp.nn.batches import Batches, Block, Examples, limit_epochs
 from plainmlp.nn.early_stopping import EarlyStopping
 from plainmlp.nn.epoch import Divergence
 from plainmlp.nn.network import Network
+from plainmlp.nn.orders import draw_orders
 from plainmlp.nn.randomness import generator
 from plainmlp.nn.schedules import start_schedule
 from plainmlp.nn.scoring import Examination, Scorer, mean_over_batches, step_metrics

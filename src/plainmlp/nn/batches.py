@@ -4,7 +4,7 @@ A block is as many batches as fit a small buffer. Scoring a whole block at once 
 would cost one a batch. Inputs are gathered a few batches at a time, so that those of a large network stay in the cache.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,7 +16,6 @@ Array = NDArray[Any]
 
 BLOCK_BYTES = 1 << 19
 BLOCK_BATCHES = 128
-MANY_ROWS = 1 << 20  # numpy indexes with int64, and turns other numbers into those on the way
 AHEAD_BYTES = 1 << 24  # of inputs from a file
 
 
@@ -214,29 +213,6 @@ class Batches:
             np.copyto(targets, taken.swapaxes(2, 3))
         weights = self.examples.weights
         return Block(inputs, targets, None if weights is None else self._take("weights", weights, indices))
-
-
-def draw_orders(generators: Sequence[np.random.Generator], n_samples: int) -> Array:
-    """Return a random order of the samples for each generator, of shape (n_generators, n_samples).
-
-    The order of generators that are one and the same is drawn once; where all are, `n_generators` is 1.
-    """
-    orders = row_numbers(n_samples)[np.newaxis]
-    if len(set(generators)) > 1:
-        orders = np.repeat(orders, len(generators), axis=0)
-    drawn: dict[np.random.Generator, Array] = {}
-    for generator, order in zip(generators, orders, strict=False):
-        if generator in drawn:
-            order[...] = drawn[generator]
-        else:
-            generator.shuffle(order)  # the draws of `permutation`
-            drawn[generator] = order
-    return orders
-
-
-def row_numbers(n_samples: int) -> Array:
-    """Return 0 to n_samples - 1: as int32 where they are very many, since int64 numbers alone would fill memory."""
-    return np.arange(n_samples, dtype=np.int32 if MANY_ROWS <= n_samples <= 1 << 31 else np.int64)
 
 
 def limit_epochs(n_samples: int, batch_size: int, epochs: int, max_steps: int | None) -> tuple[int, int]:

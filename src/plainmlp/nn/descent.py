@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plainmlp.nn.batches import Batches, Block, draw_orders
+from plainmlp.nn.batches import Batches, Block
 from plainmlp.nn.gradient import Gradient
 from plainmlp.nn.network import Network
 from plainmlp.nn.optimizers import OPTIMIZERS, Buffers
 from plainmlp.nn.options import fill_options
+from plainmlp.nn.orders import draw_orders
 from plainmlp.nn.penalty import Penalty
 from plainmlp.nn.recipe import Recipe
 from plainmlp.nn.scoring import Record, Scorer, mean_over_batches, step_metrics
