@@ -17,15 +17,21 @@ PICTURE = ROOT / "docs" / "images" / "performance.png"
 DISTRIBUTIONS = {"numpy": "NumPy", "torch": "PyTorch", "scikit-learn": "scikit-learn", "jax": "JAX"}
 THREADS = (1, 2)
 ROUNDS, FEW_ROUNDS = 9, 2
+KERNELS = "OPENBLAS_CORETYPE"
 QUIET = 1.5  # processes that are ready to run
 
 
-def measured(workload: str, threads: int, rounds: int) -> dict[str, Any]:
-    """Measure a workload in a process of its own, whose libraries start with the number of threads."""
+def measured(workload: str, threads: int, rounds: int, kernels: str | None) -> dict[str, Any]:
+    """Measure a workload in a process of its own, whose libraries start with the number of threads.
+
+    They take the kernels that suit this processor, or NumPy's BLAS those that are asked for.
+    """
     from speed.measuring import environment
 
     command = [sys.executable, __file__, "--only", workload, "--threads", str(threads), "--rounds", str(rounds)]
-    variables = {**os.environ, **environment(threads)}
+    variables = {**os.environ, **environment(threads), KERNELS: kernels or ""}
+    if kernels is None:
+        del variables[KERNELS]
     output = subprocess.run(command, env=variables, check=True, stdout=subprocess.PIPE, text=True).stdout
     return dict(json.loads(output.splitlines()[-1]))
 
@@ -41,13 +47,13 @@ def versions() -> dict[str, str]:
     return found | {blas["internal_api"]: f"{blas['version']} ({blas['architecture']} kernels)"}
 
 
-def benchmark(workloads: list[str], rounds: int) -> dict[str, Any]:
+def benchmark(workloads: list[str], rounds: int, kernels: str | None) -> dict[str, Any]:
     """Measure workloads with each number of threads and return the results."""
     from speed.workloads import digits_source
 
     results: dict[str, Any] = {
         "machine": machine(),
-        "versions": versions(),
+        "versions": {},
         "digits": digits_source(),
         "rounds": rounds,
         "timings": [],
@@ -56,7 +62,8 @@ def benchmark(workloads: list[str], rounds: int) -> dict[str, Any]:
     }
     for threads in THREADS:
         for workload in workloads:
-            found = measured(workload, threads, rounds)
+            found = measured(workload, threads, rounds, kernels)
+            results["versions"] = found.pop("versions")
             results["timings"] += found.pop("timings")
             for name, figures in found.items():
                 results[name][workload] = figures
@@ -83,6 +90,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=WORKLOADS, metavar="WORKLOAD", help="measure this one, and write nothing")
     parser.add_argument("--quick", action="store_true", help="few rounds, and write nothing")
+    parser.add_argument("--kernels", metavar="NAME", help="of NumPy's OpenBLAS, such as Haswell; writes nothing")
     parser.add_argument("--threads", type=int, choices=THREADS, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -99,15 +107,15 @@ def main() -> None:
             sys.exit(f"error: {module} is not installed here; `make bench` sets up an environment that has it")
     arguments = parse_arguments()
     if arguments.threads is not None:  # a process that `measured` started
-        print(json.dumps(measure(arguments.only, arguments.threads, arguments.rounds)))
+        print(json.dumps({"versions": versions(), **measure(arguments.only, arguments.threads, arguments.rounds)}))
         return
     if os.getloadavg()[0] > QUIET:
         print(f"warning: this machine is busy (load {os.getloadavg()[0]:.1f}): the times will be", file=sys.stderr)
     workloads = [arguments.only] if arguments.only else list(WORKLOADS)
-    results = benchmark(workloads, FEW_ROUNDS if arguments.quick else arguments.rounds)
+    results = benchmark(workloads, FEW_ROUNDS if arguments.quick else arguments.rounds, arguments.kernels)
     for threads in THREADS:
         print("\n".join(table(results["timings"], threads)))
-    if arguments.only is None and not arguments.quick:
+    if arguments.only is None and arguments.kernels is None and not arguments.quick:
         write(results)
 
 

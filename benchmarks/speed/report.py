@@ -24,7 +24,7 @@ INTRODUCTION = """Training on this package and on others, side by side in one ru
 order of the samples for each epoch, the loss of each step, loss and accuracy on a validation part after each epoch, the
 same optimiser and first weights (scikit-learn draws its own weights, and has no validation loss). The digits are
 {digits}. The networks of the stack differ in the spread of their first weights and see the samples in one order,
-on JAX as on ours.
+on JAX as on ours. Each library takes the kernels that suit the processor, whatever `OPENBLAS_CORETYPE` says.
 
 A measurement is the time of about 0.4 s of epochs, without the set-up and the first epoch, divided by its steps;
 `first result` is all of a training, from arrays in memory to the end of step 1,000. The systems take turns; the table has

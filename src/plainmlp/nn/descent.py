@@ -131,6 +131,7 @@ class Descent:
         scale = learning_rates.astype(penalties.dtype) if self._optimizer.takes_steps else None
         factors = block.factors() if scale is None else [factor * scale[..., np.newaxis] for factor in block.factors()]
         coefficients = self._coefficients(len(block), learning_rates)
+        is_penalized, update = self._penalty.is_used, self._optimizer.update
         batches = zip(block.inputs, block.targets, factors, *record, coefficients, strict=True)
         for batch, (inputs, targets, factor, z, row, columns) in enumerate(batches):
             if self._dropout:
@@ -138,12 +139,12 @@ class Descent:
             passes.forward(inputs, z)
             passes.backward(inputs, targets, factor, z, row)
             self._steps += 1
-            if self._penalty.is_used:
+            if is_penalized:
                 penalties[batch] = self._penalty.cost()
                 self._penalty.add_gradient(self._weight_gradients, 1.0 if scale is None else scale)
             if self._clips or self._steps == last_step:
                 self._clip(scale)
-            self._optimizer.update(self._buffers, *columns)
+            update(self._buffers, *columns)
         return penalties
 
     def _gradient(self, n_batch: int) -> Gradient:

@@ -153,6 +153,10 @@ class Passes:
         self.z = np.empty((self.network.n_models, sizes[-1], self.n_batch), self.network.parameters.dtype)
         self.row = np.empty((self.network.n_models, 1, self.n_batch), self.network.parameters.dtype)
         self._hidden_calls = [call for layer in range(len(self.hidden)) for call in self._calls(layer)]
+        layers = self.network.layers
+        self._first, self._last = layers.weights[0], layers.weights[-1]
+        self._hidden_output = self.layer_output(len(self.hidden) - 1) if self.hidden else None
+        self._last_bias = layers.biases[-1] if layers.biases else None
 
     def layer_output(self, layer: int) -> Array:
         """Return what the next layer reads from a hidden layer."""
@@ -181,16 +185,15 @@ class Passes:
         inputs : ndarray of shape (n_models or 1, n_in, n_batch)
         z : ndarray of shape (n_models, n_out, n_batch)
         """
-        layers = self.network.layers
-        last = inputs
-        if self.hidden:
-            np.matmul(layers.weights[0], inputs, out=self.hidden[0].z)
+        last_inputs = inputs
+        if self._hidden_output is not None:
+            np.matmul(self._first, inputs, out=self.hidden[0].z)
             for call in self._hidden_calls:
                 call()
-            last = self.layer_output(len(self.hidden) - 1)
-        np.matmul(layers.weights[-1], last, out=z)
-        if layers.biases:
-            np.add(z, layers.biases[-1], out=z)
+            last_inputs = self._hidden_output
+        np.matmul(self._last, last_inputs, out=z)
+        if self._last_bias is not None:
+            np.add(z, self._last_bias, out=z)
 
 
 def inference_rows(network: Network) -> int:
