@@ -101,12 +101,13 @@ class Gradient(Passes):
         ----------
         inputs : ndarray of shape (n_models or 1, n_in, n_batch)
         targets : ndarray of shape (n_models or 1, n_out, n_batch)
-        factor : float or ndarray of shape (n_models or 1, 1, n_batch)
-            What each sample counts: its weight divided by `n_batch`.
+        factor : float or ndarray of shape (n_models or 1, 1, n_batch or 1)
+            What each sample counts: its weight divided by `n_batch`, times anything that all gradients are to be
+            multiplied by.
         z : ndarray of shape (n_models, n_out, n_batch)
-            The last layer's sums; left as the loss's `value` needs them.
+            The last layer's sums; left as the loss's `mark` needs them.
         row : ndarray of shape (n_models, 1, n_batch)
-            Left as the loss's `value` needs it.
+            Left as the loss's `mark` needs it.
         """
         delta = self._deltas[-1]
         self._output_error(z, targets, delta, row)
