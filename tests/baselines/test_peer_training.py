@@ -107,4 +107,4 @@ def test_what_scikit_learn_cannot_do_is_refused_in_one_line(changes, words, digi
 
 def test_a_missing_library_is_refused_with_the_line_that_installs_it(digits, monkeypatch):
     monkeypatch.setitem(BACKENDS, "torch", BACKENDS["torch"]._replace(library="no_such_library"))
-    assert "pip install 'plainmlp[torch]'" in refusal(lambda: trained(digits, "torch"))
+    assert "pip install -e '.[torch]'" in refusal(lambda: trained(digits, "torch"))

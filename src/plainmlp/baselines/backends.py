@@ -74,7 +74,8 @@ def make_peer(name: str, start: Start) -> Peer:
     backend = BACKENDS[name]
     if find_spec(backend.library) is None:
         message = (
-            f"backend={name} needs {backend.library}, which is not installed: pip install 'plainmlp[{backend.extra}]'"
+            f"backend={name} needs {backend.library}, which is not installed: "
+            f"pip install -e '.[{backend.extra}]' at the root of the repository"
         )
         raise InputError(message)
     peer: Peer = import_module(f"plainmlp.baselines.{name}").PEER(start)
