@@ -170,6 +170,18 @@ def test_sync_that_is_killed_at_random_moments_publishes_once(server, whole, fol
         assert content(server, run_id, folder / f"read{number}") == whole
 
 
+def test_what_a_killed_sync_left_of_a_rewritten_file_is_not_published(server, whole, folder):
+    server.stop()
+    record(opened(server, folder), server, folder)
+    server.go_on()
+    (packed,) = folder.glob(".plainmlp/outbox/*/files/*/model")
+    (packed / ".MLmodel.0123456789abcdef0123456789abcdef").write_text("half a rec")
+    before = {run.info.run_id for run in runs_of(server)}
+    synced(server, folder)
+    (run_id,) = {run.info.run_id for run in runs_of(server)} - before
+    assert content(server, run_id, folder / "read") == whole
+
+
 def test_server_that_is_killed_during_runs_and_during_sync(server, whole, folder):
     """Real deaths, at random moments of real operations; the server starts again on the same port."""
     generator = random.Random(1)

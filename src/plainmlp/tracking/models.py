@@ -49,6 +49,8 @@ def rename_run(folder: Path, record_id: str, run_id: str) -> None:
     """Name the run in a packed model, which named a record as long as there was no run."""
     path = folder / RECORD
     if path.is_file():
+        for left in folder.glob(f".{RECORD}.*"):  # by a process that was killed here; it would be published
+            left.unlink()
         text = path.read_text(encoding="utf-8")
         with replace_file(path) as temporary:
             temporary.write_text(text.replace(record_id, run_id), encoding="utf-8")
