@@ -112,6 +112,13 @@ def test_class_indices_may_have_any_integer_dtype(dtype):
     np.testing.assert_array_equal(block.targets[0, 0], np.eye(3)[:, [0, 1, 2, 2, 1, 0, 1]])
 
 
+@pytest.mark.parametrize("wrong", [-1, 3, 256])
+def test_a_class_that_no_output_stands_for_is_refused(wrong):
+    examples = numbered(3)._replace(targets=np.array([0, wrong, 2]))
+    with pytest.raises(ValueError, match=f"class indices from .*{wrong}.* for 3 outputs"):
+        Batches(examples, 3, 3, 1, 1)
+
+
 def test_targets_and_weights_take_the_dtype_of_the_inputs():
     examples = numbered(6, values=True)
     examples = examples._replace(inputs=examples.inputs.astype(np.float32))

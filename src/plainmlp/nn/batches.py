@@ -104,17 +104,25 @@ class Batches:
         Orders of the samples that there will be: one a model, or 1 for all the same.
     n_models : int
         Models in the stack.
+
+    Raises
+    ------
+    ValueError
+        A class index is not that of an output.
     """
 
     def __init__(self, examples: Examples, n_out: int, batch_size: int, n_orders: int, n_models: int) -> None:
         dtype = examples.inputs.dtype
-        weights = None if examples.weights is None else examples.weights.astype(dtype)
+        weights = None if examples.weights is None else examples.weights.astype(dtype, copy=False)
+        is_classes = examples.targets.ndim == 1
+        if is_classes and not 0 <= examples.targets.min() <= examples.targets.max() < n_out:
+            message = f"class indices from {examples.targets.min()} to {examples.targets.max()} for {n_out} outputs"
+            raise ValueError(message)
         # classes are compared with this column, which makes a row of zeros and ones of each; small numbers are quickest
         self._classes = np.arange(n_out, dtype=np.min_scalar_type(n_out - 1))[:, np.newaxis]
-        targets = examples.targets.astype(self._classes.dtype if examples.targets.ndim == 1 else dtype)
+        targets = examples.targets.astype(self._classes.dtype if is_classes else dtype, copy=False)
         self.examples = Examples(examples.inputs, targets, weights)
         self.batch_size = min(batch_size, len(examples.inputs))
-        self.n_orders = n_orders
         n_full = len(examples.inputs) // self.batch_size
         self._block_batches = min(self._fitting(n_out * n_models), BLOCK_BATCHES, n_full)
         self._gathered_batches = min(self._fitting(examples.inputs.shape[1] * n_orders), self._block_batches)

@@ -30,24 +30,23 @@ class DeadUnits:
             for segment in network.segments(layer)
             if segment.activation.can_die
         ]
-        inputs = np.ascontiguousarray(inputs[:INFERENCE_ROWS].T)[np.newaxis]
-        # units that the first few samples find alive need no more of them: as a rule that is all
-        self._shown = [(part, Passes(network, part.shape[-1])) for part in (inputs[..., :FEW_ROWS].copy(), inputs)]
+        self._inputs = np.ascontiguousarray(inputs[:INFERENCE_ROWS].T)[np.newaxis]
+        self._few = self._inputs[..., :FEW_ROWS].copy()
+        self._passes = {part.shape[-1]: Passes(network, part.shape[-1]) for part in (self._few, self._inputs)}
 
     def share(self) -> Array:
         """Return the share of dead units among those that can die, of shape (n_models,); 0 where none can."""
-        alive = None
-        for inputs, passes in self._shown:
-            found = self._alive(inputs, passes)
-            alive = found if alive is None else [before | now for before, now in zip(alive, found, strict=True)]
-            if all(units.all() for units in alive):
-                return np.zeros(self._network.n_models)
-        return self._dead_share(alive or [])
+        alive = self._alive(self._few)
+        if all(units.all() for units in alive):  # as a rule: what a few samples find alive needs no more of them
+            return np.zeros(self._network.n_models)
+        more = self._alive(self._inputs)
+        return self._dead_share([before | now for before, now in zip(alive, more, strict=True)])
 
-    def _alive(self, inputs: Array, passes: Passes) -> list[Array]:
+    def _alive(self, inputs: Array) -> list[Array]:
         """Return for each watched layer, and the outputs where they can die, which units are not zero throughout."""
         if not self._watched and not self._network.loss.can_die:
             return []
+        passes = self._passes[inputs.shape[-1]]
         passes.forward(inputs, passes.z)
         outputs = [passes.hidden[layer].output[rows] for layer, rows in self._watched]
         if self._network.loss.can_die:
