@@ -3,24 +3,25 @@ PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
 READY := $(VENV)/.ready
+KERNELS := $(VENV)/.kernels
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep systems parity test check format bench bench-digests bench-growth bench-sweep lock sync ui clean
+.PHONY: help repro sweep systems parity portability portability-core test check format bench bench-digests bench-growth bench-sweep lock sync ui clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
-repro: $(READY) ## run the main job: whatever is not up to date
+repro: $(KERNELS) ## run the main job: whatever is not up to date
 	@dvc repro evaluate
 	@echo "metrics: dvc metrics show    figures: reports/figures    runs: make ui"
 
-sweep: $(READY) ## run the default grid search, and whatever it needs
+sweep: $(KERNELS) ## run the default grid search, and whatever it needs
 	@dvc repro sweep
 	@echo "leaderboard: reports/sweep/leaderboard.md    figures: reports/sweep/figures    runs: make ui"
 
-test: $(READY) ## run every test
+test: $(KERNELS) ## run every test
 	@python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 check: $(READY) ## lint, formatting, types
@@ -32,24 +33,31 @@ format: $(READY) ## format the code and mend what the linter can
 	@ruff check --fix .
 	@ruff format .
 
-parity: $(PEERS)/.ready ## compare losses and gradients with PyTorch, TensorFlow, Keras and scikit-learn
+parity: $(PEERS)/.ready $(KERNELS) ## compare losses and gradients with PyTorch, TensorFlow, Keras and scikit-learn
 	@$(PEERS)/bin/python benchmarks/parity.py
 	@echo "table: docs/parity.md"
 
-bench: $(PEERS)/.ready ## time a step of training beside PyTorch, scikit-learn, JAX and a plain loop
+portability: $(KERNELS) ## compare every bit on AVX-512, AVX2, SSE and emulated 64-bit ARM
+	@python benchmarks/portability.py
+
+portability-core: $(KERNELS) ## a core of it: SSE, and the plain form on emulated 64-bit ARM
+	@python benchmarks/portability.py --core
+
+bench: $(PEERS)/.ready $(KERNELS) ## time a step of training beside PyTorch, scikit-learn, JAX and a plain loop
 	@$(PEERS)/bin/python benchmarks/steps.py
 
-bench-digests: $(READY) ## time what the hash chain of a training costs
+bench-digests: $(KERNELS) ## time what the hash chain of a training costs
 	@python benchmarks/digests.py
+	@echo "table: docs/performance.md"
 
-bench-sweep: $(READY) ## time a grid of 240 points beside other ways to run it
+bench-sweep: $(KERNELS) ## time a grid of 240 points beside other ways to run it
 	@python benchmarks/sweep.py
 
-bench-growth: $(READY) ## measure time and memory from 10^4 to 10^7 rows, on 4 GB, and to 1,000 networks
+bench-growth: $(KERNELS) ## measure time and memory from 10^4 to 10^7 rows, on 4 GB, and for 1,000 networks
 	@python benchmarks/growth.py
 	@echo "tables: docs/performance.md"
 
-systems: $(PEERS)/.ready ## train the published systems, run their exercises, write docs/systems.md
+systems: $(PEERS)/.ready $(KERNELS) ## train the published systems, run their exercises, write docs/systems.md
 	@$(PEERS)/bin/python benchmarks/systems.py
 
 sync: $(READY) ## publish what was kept while MLflow could not be reached
@@ -72,6 +80,12 @@ $(READY): requirements.lock pyproject.toml
 	@python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
+
+# Numba's kernels, compiled once for this processor, and again after a change of the core.
+$(KERNELS): $(READY) $(wildcard src/plainmlp/nn/*.py src/plainmlp/nn/compiled/*.py)
+	@echo "compiling the kernels (once; less than a minute)"
+	@python -m plainmlp.nn.compiled
+	@touch $(KERNELS)
 
 # The other libraries, as the extras and a group of pyproject.toml name them, beside all that .venv has.
 LIBRARIES := import sysconfig; print(sysconfig.get_path("purelib"))

@@ -8,30 +8,26 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "src"))
+from _checkout import ROOT
+from _performance import machine, write_section
+from plainmlp.config import compose, parse
+from plainmlp.schema import Config
+from plainmlp.stages.fetch import fetch
+from plainmlp.stages.split import split
+from plainmlp.stages.train import train
 
-from plainmlp.config import compose, parse  # noqa: E402  the checkout is found first
-from plainmlp.schema import Config  # noqa: E402
-from plainmlp.stages.fetch import fetch  # noqa: E402
-from plainmlp.stages.split import split  # noqa: E402
-from plainmlp.stages.stack import Task, train_stack  # noqa: E402
-
+TITLE = "## The hash chain"
+EPOCHS = 102  # the last of them has a digest in any case, and here in its turn
 EVERY_SECOND = ("training.digest_every=2", "training.checkpoint_seconds=null", "optimizer.schedule=constant")
-# the networks of sweep=layers_activations, a stack for each shape
-SHAPES = ("[32]", "[128]", "[64,32]", "[128,64]")
-ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu")
-SEEDS = (0, 1, 2)
+SHAPES = ("[32]", "[128]", "[64,32]", "[128,64]")  # of sweep=layers_activations
 
 
-def epoch_seconds(stack: Sequence[Config]) -> list[float]:
-    """Train networks as one stack and return the seconds of each epoch but the first."""
+def epoch_seconds(config: Config) -> list[float]:
+    """Train a network and return the seconds of each epoch but the first."""
     stamps: list[float] = []
-    tasks = [Task(config.seed, config.model, config.optimizer, config.training) for config in stack[:-1]]
-    last = stack[-1]  # what follows the last network of an epoch belongs to the next epoch
+    splits = split(fetch(config.dataset), config.split, config.dataset.missing)
     watchers = [lambda epoch, metrics: stamps.append(time.perf_counter())]
-    tasks.append(Task(last.seed, last.model, last.optimizer, last.training, watchers))
-    train_stack(tasks, split(fetch(last.dataset), last.split, last.dataset.missing))
+    train(splits, config.seed, config.model, config.optimizer, config.training, watchers=watchers)
     return [after - before for before, after in pairwise(stamps)]
 
 
@@ -40,37 +36,55 @@ def composed(*overrides: str) -> Config:
     return parse(compose(ROOT / "conf", [*overrides, *EVERY_SECOND]))
 
 
-def stacks(mnist: Path, epochs: int) -> Iterator[tuple[str, list[Config]]]:
-    """Yield the stacks to train and what they are called."""
-    given = (f"training.epochs={epochs}",)
+def networks(mnist: Path, epochs: int) -> Iterator[tuple[str, Config]]:
+    """Yield the networks to train and what they are called."""
+    given = f"training.epochs={epochs}"
     for optimizer in ("sgd", "adam"):
-        yield (
-            f"mnist, {optimizer}",
-            [composed("experiment=mnist", *given, f"optimizer={optimizer}", f"dataset.path={mnist}")],
-        )
+        own = ("experiment=mnist", f"optimizer={optimizer}", f"dataset.path={mnist}")
+        yield f"{mnist.name}, 784-128-64-10, {optimizer}", composed(*own, given)
     for shape in SHAPES:
-        own = [f"model.activation={name}" for name in ACTIVATIONS]
-        networks = [
-            composed(*given, f"model.hidden_sizes={shape}", name, f"seed={seed}") for name in own for seed in SEEDS
-        ]
-        yield f"digits, {shape}, {len(networks)} at once", networks
+        yield f"digits, {shape} hidden units, adam", composed(f"model.hidden_sizes={shape}", given)
+
+
+def row(name: str, seconds: Sequence[float]) -> str:
+    """Return the line of a network: medians of epochs without and with a digest, and of the share that it takes.
+
+    Parameters
+    ----------
+    name : str
+    seconds : sequence of float
+        Of each epoch; the first has a digest, the second none, and so on.
+    """
+    linked, unlinked = seconds[::2], seconds[1::2]
+    costs = [with_digest - without for with_digest, without in zip(linked, unlinked, strict=False)]
+    share = median(costs) / median(unlinked)
+    return f"| {name} | {1e3 * median(unlinked):.2f} | {1e3 * median(linked):.2f} | {100 * share:.1f} % |"
+
+
+def section(rows: Sequence[str]) -> str:
+    """Return the section of docs/performance.md."""
+    text = (
+        "What the digest of each epoch's state costs, the medians of epochs with and without it, taken in turn in one\n"
+        f"training (`make bench-digests`, {machine()}); `training.digest_every` takes one every so many epochs."
+    )
+    head = ["| network | milliseconds an epoch without | with | share |", "|---|--:|--:|--:|"]
+    return "\n".join([TITLE, "", text, "", *head, *rows]) + "\n"
 
 
 def main() -> None:
-    """Measure and print a table."""
+    """Measure, print the rows and, where none is cut short, write their section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mnist", type=Path, default=ROOT.parent / "shared" / "data" / "mnist-8k", help="IDX folder")
-    parser.add_argument("--epochs", type=int, default=101)
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"another number than {EPOCHS}; writes nothing")
     arguments = parser.parse_args()
     if not arguments.mnist.is_dir():
         sys.exit(f"error: --mnist {arguments.mnist}: there is no such folder of IDX files")
-    print(f"{'milliseconds an epoch':<32}{'without':>9}{'with':>9}{'share':>8}")
-    for name, stack in stacks(arguments.mnist.resolve(), arguments.epochs):
-        seconds = epoch_seconds(stack)
-        linked, unlinked = seconds[::2], seconds[1::2]  # the first of them is epoch 1, which has a digest
-        costs = [with_digest - without for with_digest, without in zip(linked, unlinked, strict=False)]
-        print(f"{name:<32}{1e3 * median(unlinked):>9.2f}{1e3 * median(linked):>9.2f}", end="")
-        print(f"{median(costs) / median(unlinked):>8.1%}", flush=True)
+    rows = []
+    for name, config in networks(arguments.mnist.resolve(), arguments.epochs):
+        rows.append(row(name, epoch_seconds(config)))
+        print(rows[-1], flush=True)
+    if arguments.epochs == EPOCHS:
+        write_section(TITLE, section(rows))
 
 
 if __name__ == "__main__":

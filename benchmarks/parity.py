@@ -39,8 +39,9 @@ Measured on {machine}, with {versions}.
 
 def main() -> int:
     """Compare, print and write the table; return 1 where a difference is too large."""
+    from threadpoolctl import threadpool_limits
+
     from plainmlp.baselines.backends import BACKENDS, make_peer
-    from plainmlp.numerics import blas_threads
     from plainmlp.parity import LARGEST_DIFFERENCE, STEPS, certificates
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -48,7 +49,7 @@ def main() -> int:
     output: Path = parser.parse_args().output
     versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", *DISTRIBUTIONS.values()))
     lines, passed = [], True
-    with blas_threads(1):
+    with threadpool_limits(limits=1, user_api="blas"):
         for workload, backend, optimizer, parity in certificates(list(BACKENDS), make_peer):
             holds = parity.largest <= LARGEST_DIFFERENCE
             passed &= holds

@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from shutil import copy
 from tempfile import TemporaryDirectory
@@ -13,7 +12,7 @@ from _checkout import ROOT
 from plainmlp.config import compose, parse
 from plainmlp.construction import build_architecture, draw_parameters
 from plainmlp.data.arrays import Splits
-from plainmlp.errors import InputError
+from plainmlp.errors import InputError, TrainingError
 from plainmlp.evaluation import evaluate_outputs
 from plainmlp.figures import draw_figures
 from plainmlp.figures.canvas import FigureData
@@ -23,8 +22,7 @@ from plainmlp.schema import Config
 from plainmlp.stages.evaluate import measure, predict
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split
-from plainmlp.stages.stack import Fitted, Task
-from plainmlp.stages.training import train_tasks
+from plainmlp.stages.train import train
 
 IMAGES = ROOT / "docs" / "images"
 SMALL_DIGITS = ROOT.parent / "shared" / "data" / "mnist-8k"
@@ -42,7 +40,7 @@ class System:
 
     def test(self, metric: str) -> list[float]:
         """Return a metric of the test part, one value a seed."""
-        return [measure(self.splits, predict(each.model, self.splits, 1))["test"][metric] for each in self.trained]
+        return [measure(self.splits, predict(each.model, self.splits))["test"][metric] for each in self.trained]
 
     @property
     def n_samples(self) -> int:
@@ -76,16 +74,18 @@ def train_system(name: str, n_seeds: int, *overrides: str) -> System:
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)
     times: list[float] = []
     start = time.perf_counter()
-    task = partial(
-        Task, model=config.model, optimizer=config.optimizer, training=config.training, backend=config.backend.name
-    )
-    watch = lambda epoch, metrics: times.append(time.perf_counter() - start)  # noqa: E731
-    outcomes = train_tasks([task(seed, watchers=() if seed else (watch,)) for seed in range(n_seeds)], splits)
-    trained = tuple(outcome.trained for outcome in outcomes if isinstance(outcome, Fitted))
-    if len(trained) < n_seeds:
-        sys.exit(f"error: {n_seeds - len(trained)} of {n_seeds} trainings of {name} failed")
+
+    def trained(seed: int) -> Trained:
+        watchers = [] if seed else [lambda epoch, metrics: times.append(time.perf_counter() - start)]
+        sections = (config.model, config.optimizer, config.training)
+        return train(splits, seed, *sections, watchers=watchers, backend=config.backend.name)
+
+    try:
+        found = tuple(trained(seed) for seed in range(n_seeds))
+    except TrainingError as error:
+        sys.exit(f"error: {name}: {error}")
     print(f"{name}: {n_seeds} seeds, {time.perf_counter() - start:.1f} s", file=sys.stderr)
-    return System(name, config, splits, trained, times)
+    return System(name, config, splits, found, times)
 
 
 def digits_source(folder: Path | None) -> tuple[str, list[str]]:

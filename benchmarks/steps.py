@@ -14,24 +14,19 @@ from _performance import machine, write_section
 
 RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
 PICTURE = ROOT / "docs" / "images" / "performance.png"
-DISTRIBUTIONS = {"numpy": "NumPy", "torch": "PyTorch", "scikit-learn": "scikit-learn", "jax": "JAX"}
+DISTRIBUTIONS = {"numpy": "NumPy", "numba": "Numba", "torch": "PyTorch", "scikit-learn": "scikit-learn", "jax": "JAX"}
 THREADS = (1, 2)
 ROUNDS, FEW_ROUNDS = 9, 2
-KERNELS = "OPENBLAS_CORETYPE"
 QUIET = 1.5  # processes that are ready to run
 
 
-def measured(workload: str, threads: int, rounds: int, kernels: str | None) -> dict[str, Any]:
-    """Measure a workload in a process of its own, whose libraries start with the number of threads.
-
-    They take the kernels that suit this processor, or NumPy's BLAS those that are asked for.
-    """
-    from speed.measuring import environment
+def measured(workload: str, threads: int, rounds: int) -> dict[str, Any]:
+    """Measure a workload in a process of its own, whose libraries start with the number of threads and their own kernels."""
+    from speed.measuring import KERNELS, environment
 
     command = [sys.executable, __file__, "--only", workload, "--threads", str(threads), "--rounds", str(rounds)]
-    variables = {**os.environ, **environment(threads), KERNELS: kernels or ""}
-    if kernels is None:
-        del variables[KERNELS]
+    kept = {name: value for name, value in os.environ.items() if name not in KERNELS}
+    variables = {**kept, **environment(threads)}
     output = subprocess.run(command, env=variables, check=True, stdout=subprocess.PIPE, text=True).stdout
     return dict(json.loads(output.splitlines()[-1]))
 
@@ -39,17 +34,16 @@ def measured(workload: str, threads: int, rounds: int, kernels: str | None) -> d
 def versions() -> dict[str, str]:
     """Return the versions of the libraries, and which of its kernels NumPy's BLAS takes on this processor."""
     import numpy as np  # noqa: F401  its BLAS is to be loaded
-
-    from plainmlp.numerics import blas_libraries
+    from threadpoolctl import threadpool_info
 
     found = {shown: version(name) for name, shown in DISTRIBUTIONS.items()}
-    blas = blas_libraries()[0]
+    blas = next(library for library in threadpool_info() if library["user_api"] == "blas")
     return found | {blas["internal_api"]: f"{blas['version']} ({blas['architecture']} kernels)"}
 
 
-def benchmark(workloads: list[str], rounds: int, kernels: str | None) -> dict[str, Any]:
+def benchmark(workloads: list[str], rounds: int) -> dict[str, Any]:
     """Measure workloads with each number of threads and return the results."""
-    from speed.workloads import digits_source
+    from speed.workloads import WORKLOADS, digits_source
 
     results: dict[str, Any] = {
         "machine": machine(),
@@ -57,17 +51,14 @@ def benchmark(workloads: list[str], rounds: int, kernels: str | None) -> dict[st
         "digits": digits_source(),
         "rounds": rounds,
         "timings": [],
-        "phases": {},
-        "allocation": {},
     }
     for threads in THREADS:
         for workload in workloads:
-            found = measured(workload, threads, rounds, kernels)
-            results["versions"] = found.pop("versions")
-            results["timings"] += found.pop("timings")
-            for name, figures in found.items():
-                results[name][workload] = figures
-            print(f"{workload}, threads: {threads}", file=sys.stderr)
+            if WORKLOADS[workload].systems_with(threads):
+                found = measured(workload, threads, rounds)
+                results["versions"] = found["versions"]
+                results["timings"] += found["timings"]
+                print(f"{workload}, threads: {threads}", file=sys.stderr)
     return results
 
 
@@ -90,7 +81,6 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=WORKLOADS, metavar="WORKLOAD", help="measure this one, and write nothing")
     parser.add_argument("--quick", action="store_true", help="few rounds, and write nothing")
-    parser.add_argument("--kernels", metavar="NAME", help="of NumPy's OpenBLAS, such as Haswell; writes nothing")
     parser.add_argument("--threads", type=int, choices=THREADS, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -99,7 +89,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure, print the tables and, where all was measured, write them."""
     from speed.measuring import measure
-    from speed.report import table
+    from speed.report import table, thread_counts
     from speed.workloads import WORKLOADS
 
     for module in ("torch", "jax"):
@@ -107,15 +97,16 @@ def main() -> None:
             sys.exit(f"error: {module} is not installed here; `make bench` sets up an environment that has it")
     arguments = parse_arguments()
     if arguments.threads is not None:  # a process that `measured` started
-        print(json.dumps({"versions": versions(), **measure(arguments.only, arguments.threads, arguments.rounds)}))
+        timings = measure(arguments.only, arguments.threads, arguments.rounds)
+        print(json.dumps({"versions": versions(), "timings": timings}))
         return
     if os.getloadavg()[0] > QUIET:
         print(f"warning: this machine is busy (load {os.getloadavg()[0]:.1f}): the times will be", file=sys.stderr)
     workloads = [arguments.only] if arguments.only else list(WORKLOADS)
-    results = benchmark(workloads, FEW_ROUNDS if arguments.quick else arguments.rounds, arguments.kernels)
-    for threads in THREADS:
+    results = benchmark(workloads, FEW_ROUNDS if arguments.quick else arguments.rounds)
+    for threads in thread_counts(results["timings"]):
         print("\n".join(table(results["timings"], threads)))
-    if arguments.only is None and arguments.kernels is None and not arguments.quick:
+    if arguments.only is None and not arguments.quick:
         write(results)
 
 

@@ -22,6 +22,7 @@ from _checkout import ROOT
 from _performance import machine, write_section
 
 TITLE = "## Sweeps"
+LAUNCHER = "stacked"  # the one of sweep=: a process for each core
 EPOCHS, BATCH = 20, 32
 SIZES = [[32], [128], [64, 32], [128, 64]]
 ACTIVATIONS = ["relu", "tanh", "sigmoid", "gelu"]
@@ -140,13 +141,13 @@ def grid_arguments(sizes: Sequence[Sequence[int]], rates: Sequence[float], seeds
     return [sys.executable, "pipelines/run.py", "-m", *settings, *grid]
 
 
-def time_stacked(rates: Sequence[float] = RATES, seeds: Sequence[int] = SEEDS) -> Timing:
-    """Run a whole grid under the launcher `stacked`, and check that every point is there."""
+def time_processes(rates: Sequence[float] = RATES, seeds: Sequence[int] = SEEDS) -> Timing:
+    """Run a whole grid in a process for each core, and check that every point is there."""
     points = len(SIZES) * len(ACTIVATIONS) * len(rates) * len(seeds)
     with TemporaryDirectory() as folder:
         checkout = copied_checkout(Path(folder))
-        command = [*grid_arguments(SIZES, rates, seeds), "hydra/launcher=stacked"]
-        timing = run_command("launcher `stacked`", points, command, checkout)
+        command = [*grid_arguments(SIZES, rates, seeds), f"hydra/launcher={LAUNCHER}"]
+        timing = run_command(f"launcher `{LAUNCHER}`", points, command, checkout)
         check_runs(checkout, points)
     return timing
 
@@ -262,9 +263,9 @@ def main() -> None:
     if arguments.scikit_learn:
         search_with_scikit_learn()
         return
-    ways: list[Callable[[], Timing]] = [time_stacked, time_basic, time_dvc, time_scikit_learn]
+    ways: list[Callable[[], Timing]] = [time_processes, time_basic, time_dvc, time_scikit_learn]
     if arguments.large:
-        ways.append(lambda: time_stacked(LARGE_RATES, range(25)))
+        ways.append(lambda: time_processes(LARGE_RATES, range(25)))
     timings = []
     for way in ways:
         timings.append(way())

@@ -22,7 +22,7 @@ def main() -> None:
     places = Places(ROOT)
     curves = read_history(places.history), read_digests(places.history), read_steps(places.steps)
     trained = Trained(Model.load(places.model), *curves)
-    evaluation = evaluate(trained.model, splits, config.seed, config.training.blas_threads)
+    evaluation = evaluate(trained.model, splits, config.seed, config.training.compiled)
     write_evaluation(places, trained, splits, evaluation)
     with continue_run(config, splits, ROOT, places, trained).closing() as run:
         publish_evaluation(run, places, trained, splits, evaluation)

@@ -39,7 +39,7 @@ def run_alone(config: Config, folder: Path) -> None:
     places = Places(folder)
     with start_run(config, splits, ROOT).closing() as tracked:
         trained = train_tracked(config, splits, tracked, places, ROOT)
-        evaluation = evaluate(trained.model, splits, config.seed, config.training.blas_threads)
+        evaluation = evaluate(trained.model, splits, config.seed, config.training.compiled)
         write_evaluation(places, trained, splits, evaluation)
         publish_evaluation(tracked, places, trained, splits, evaluation)
         tracked.log_results(process_usage(), {})

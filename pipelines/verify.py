@@ -20,7 +20,7 @@ HELP = """Execute a tracked run again, compare data, weights, every epoch, metri
 Where the code that decides results has changed since, the run's commit and its recorded changes are checked out in
 a worktree that is removed afterwards. The verdict, its tags `verify.*` and a report go to the run.
 
-exit code: 0 identical, 3 equal within tolerance, 4 different; 2 where the run cannot be executed again"""
+exit code: 0 identical, 4 different, 3 equal within tolerance (other backends than numpy alone); 2 where the run cannot be executed again"""
 
 
 def main(arguments: argparse.Namespace) -> None:

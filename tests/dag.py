@@ -22,6 +22,7 @@ def outputs(stage: dict[str, list[object]]) -> set[str]:
 
 
 def code_listed(stage: dict[str, list[object]]) -> set[Path]:
-    """Return the files of code that a stage depends on; a folder stands for every module in it."""
+    """Return the files of code that a stage depends on; a folder stands for every module in it that is no command."""
     paths = (ROOT / path for path in listed(stage, "deps") if path.startswith(CODE))
-    return {file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])}
+    files = {file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])}
+    return {file for file in files if file.name != "__main__.py"}

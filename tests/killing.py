@@ -1,4 +1,4 @@
-"""Trains a small stack, kills the training at random moments until it has ended, and tells what was left each time.
+"""Trains two small networks, kills the training at random moments until it has ended, and tells what was left each time.
 
 Run as a program, with a folder, the number of kills and a seed: each attempt is a process of its own that is ended by
 SIGKILL.
@@ -14,8 +14,7 @@ from pathlib import Path
 
 from plainmlp.checkpoints import Checkpoints
 from plainmlp.history import write_history
-from plainmlp.stages.stack import Task, train_stack
-from pointed import point, splits_of
+from pointed import point, trained_alone
 
 EPOCHS = 40
 SECONDS = 0.09  # that the first attempts live at most
@@ -27,20 +26,15 @@ POINTS = [
     point(**{"training__epochs": EPOCHS, "training__checkpoint_epochs": 1, "training__batch_size": 16, **own})
     for own in NETWORKS
 ]
-SPLITS = splits_of(POINTS[0].config)
 
 
 def train_into(folder: Path) -> None:
     """Train, write the results, and remove the checkpoints."""
     checkpoints = [Checkpoints(folder / "checkpoints", each.point_id) for each in POINTS]
-    tasks = [
-        Task(config.seed, config.model, config.optimizer, config.training, checkpoint=checkpoint)
-        for config, checkpoint in zip((each.config for each in POINTS), checkpoints, strict=True)
-    ]
-    outcomes = train_stack(tasks, SPLITS)
-    for number, outcome in enumerate(outcomes):
-        outcome.trained.model.save(folder / f"{number}.safetensors")
-        write_history(folder / f"{number}.csv", outcome.trained.history, outcome.trained.digests)
+    for number, (each, checkpoint) in enumerate(zip(POINTS, checkpoints, strict=True)):
+        trained = trained_alone(each.config, checkpoint=checkpoint)
+        trained.model.save(folder / f"{number}.safetensors")
+        write_history(folder / f"{number}.csv", trained.history, trained.digests)
     for checkpoint in checkpoints:
         checkpoint.clear()
     (folder / "done").touch()
@@ -84,4 +78,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    trained_alone(POINTS[0].config)  # so that every attempt finds the kernels loaded
     main()

@@ -1,17 +1,17 @@
 """Points of small networks on the digits, for the tests of sweeps."""
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from configurations import changed
 from plainmlp.config import parse
 from plainmlp.data.arrays import Splits
+from plainmlp.model import Trained
 from plainmlp.recording.training import point_of
 from plainmlp.schema import Config
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split
-from plainmlp.stages.stack import Outcome, Task, train_stack
+from plainmlp.stages.train import train
 from plainmlp.sweeps.points import Point
 
 SMALL = {
@@ -29,10 +29,9 @@ def point(**values: object) -> Point:
     return Point((f"of={values}",), config, point_of(config, splits_of(config)))
 
 
-def outcomes_of(points: Sequence[Point]) -> list[Outcome]:
-    """Train points as one stack and return what became of each."""
-    tasks = [Task(each.config.seed, each.config.model, each.config.optimizer, each.config.training) for each in points]
-    return train_stack(tasks, splits_of(points[0].config))
+def trained_alone(config: Config, **options: object) -> Trained:
+    """Train the network of a configuration on its data."""
+    return train(splits_of(config), config.seed, config.model, config.optimizer, config.training, **options)
 
 
 def splits_of(config: Config) -> Splits:

@@ -49,6 +49,20 @@ def imported_by(path, *, for_types=True):
     return names
 
 
+def imported_at_once(path):
+    """Return the names of all that a file imports outside of functions."""
+    names, waiting = set(), [ast.parse(path.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif not isinstance(node, (ast.FunctionDef, ast.Lambda)):
+            waiting += ast.iter_child_nodes(node)
+    return names
+
+
 IMPORTS = {name: imported_by(path) for name, path in NAMES.items()}
 
 
@@ -71,10 +85,15 @@ def test_the_modules_are_found():
     assert "plainmlp.nn.losses" in own(IMPORTS["plainmlp.nn.network"])
 
 
+def is_compiled(name):
+    return name.startswith("plainmlp.nn.compiled")
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if part(name) == "nn"])
-def test_the_core_imports_numpy_only(name):
-    assert foreign(IMPORTS[name]) <= {"numpy"}
+def test_the_core_imports_numpy_only_and_its_compiled_form_a_compiler(name):
+    assert foreign(IMPORTS[name]) <= {"numpy"} | ({"numba", "llvmlite"} if is_compiled(name) else set())
     assert {part(imported) for imported in own(IMPORTS[name])} <= {"nn"}
+    assert is_compiled(name) or not any(map(is_compiled, imported_at_once(NAMES[name])))
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if part(name) in LEAVES])

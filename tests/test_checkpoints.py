@@ -1,20 +1,23 @@
 """Checkpoints: what is written is what was there, and nothing else is ever taken for it."""
 
+import json
 import random
+from contextlib import suppress
 from itertools import product
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from configurations import refusal
+from plainmlp import checkpoints as module
 from plainmlp.checkpoints import Checkpoints, read_checkpoint, write_checkpoint
 from plainmlp.errors import InputError, TrainingError
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.schedules import SCHEDULES
-from plainmlp.stages import stack
-from plainmlp.stages.stack import Fitted, Task, train_stack
-from plainmlp.stages.train import train
-from pointed import point, splits_of
+from plainmlp.sweeps.points import Point
+from pointed import point, trained_alone
 
 EPOCHS = 6
 POINT = point(training__epochs=EPOCHS, training__checkpoint_epochs=1, model__dropout=0.2, training__patience=4)
@@ -23,10 +26,6 @@ ID = POINT.point_id
 
 class StoppedError(Exception):
     """What ends a training in its middle here."""
-
-
-def task(config, **options):
-    return Task(config.seed, config.model, config.optimizer, config.training, **options)
 
 
 def stop_after(epochs):
@@ -50,18 +49,14 @@ def everything(trained):
 
 
 def alone(config, **options):
-    return everything(train(splits_of(config), config.seed, config.model, config.optimizer, config.training, **options))
+    return everything(trained_alone(config, **options))
 
 
 def interrupted(points, checkpoints, epochs):
-    """Train a stack whose first point ends it after some epochs."""
-    options = [{"checkpoint": checkpoint} for checkpoint in checkpoints]
-    options[0]["watchers"] = [stop_after(epochs)]
-    with pytest.raises(StoppedError):
-        train_stack(
-            [task(each.config, **given) for each, given in zip(points, options, strict=True)],
-            splits_of(points[0].config),
-        )
+    """Train points, which are ended after some epochs unless they stop before."""
+    for each, checkpoint in zip(points, checkpoints, strict=True):
+        with suppress(StoppedError):
+            alone(each.config, checkpoint=checkpoint, watchers=[stop_after(epochs)])
 
 
 @pytest.fixture
@@ -72,7 +67,7 @@ def files(tmp_path):
 
 
 def points_of(optimizer):
-    """Return a point for each schedule, with and without early stopping and dropout, that train as one stack."""
+    """Return a point for each schedule, with and without early stopping and dropout."""
     settings = {"name": optimizer, "learning_rate": 0.05, "clip_norm": None}
     return [
         point(
@@ -92,36 +87,14 @@ def points_of(optimizer):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_training_goes_on_from_its_file_with_the_same_bits(optimizer, tmp_path):
     points = points_of(optimizer)
-    splits = splits_of(points[0].config)
-    expected = [everything(outcome.trained) for outcome in train_stack([task(each.config) for each in points], splits)]
+    expected = [alone(each.config) for each in points]
     assert len({len(digests) for *_, digests in expected}) > 1  # some have stopped early
     for epochs in range(1, EPOCHS):
         checkpoints = [Checkpoints(tmp_path / str(epochs), each.point_id) for each in points]
         interrupted(points, checkpoints, epochs)
-        tasks = [task(each.config, checkpoint=checkpoint) for each, checkpoint in zip(points, checkpoints, strict=True)]
-        outcomes = train_stack(tasks, splits)
-        assert [everything(outcome.trained) for outcome in outcomes] == expected
-
-
-def test_points_that_have_come_equally_far_go_on_together(tmp_path, monkeypatch):
-    points = [
-        point(seed=seed, training__epochs=EPOCHS, training__checkpoint_epochs=every)
-        for seed, every in enumerate((1, 2, 3, None, 1, 2))
-    ]
-    checkpoints = [Checkpoints(tmp_path, each.point_id) for each in points]
-    interrupted(points, checkpoints, 5)
-    kept = [checkpoint.load() for checkpoint in checkpoints]
-    done = [None if progress is None else progress.snapshot.epochs for progress in kept]
-    assert done == [5, 4, 3, None, 4, 4]  # the first ended the training before the others had kept theirs
-    tasks = [task(each.config, checkpoint=checkpoint) for each, checkpoint in zip(points, checkpoints, strict=True)]
-    sizes = []
-    fit = stack.fit
-    monkeypatch.setattr(
-        stack, "fit", lambda network, *given, **named: sizes.append(network.n_models) or fit(network, *given, **named)
-    )
-    outcomes = train_stack(tasks, splits_of(points[0].config))
-    assert sizes == [1, 3, 1, 1]
-    assert [everything(outcome.trained) for outcome in outcomes] == [alone(each.config) for each in points]
+        assert checkpoints[0].load().snapshot.epochs == epochs
+        found = [alone(each.config, checkpoint=kept) for each, kept in zip(points, checkpoints, strict=True)]
+        assert found == expected
 
 
 def test_a_file_holds_every_bit(files, tmp_path):
@@ -129,7 +102,7 @@ def test_a_file_holds_every_bit(files, tmp_path):
     snapshot = progress.snapshot
     assert snapshot.epochs == len(progress.digests) == 3
     assert snapshot.best.parameters.dtype == snapshot.parameters.dtype == np.float32
-    assert progress.digests[-1] == snapshot.digest(progress.digests[-2])
+    assert progress.digests[-1] == snapshot.digest()
     write_checkpoint(tmp_path / "again.safetensors", progress, ID)
     assert (tmp_path / "again.safetensors").read_bytes() == files[-1].read_bytes()
 
@@ -186,9 +159,61 @@ def test_a_file_of_another_point_is_refused(files):
     assert line == f"{files[-1]}: is a checkpoint of another training, of the point {ID[:12]}"
 
 
+def rewritten(path, change):
+    """Write the content of a checkpoint anew as another version would have, with a checksum that is right."""
+    tensors = load_file(path)
+    with safe_open(path, framework="numpy") as file:
+        content = json.loads(file.metadata()[module.METADATA])["content"]
+    change(content)
+    save_file(tensors, path, {module.METADATA: module._sealed(content, tensors)})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.pop("version"),
+        lambda content: content.update(version=content["version"] + 1),
+        lambda content: content.pop("of_steps"),
+    ],
+)
+def test_training_begins_again_where_another_version_wrote_the_checkpoint(files, tmp_path, capsys, change):
+    for path in files:
+        rewritten(path, change)
+    assert alone(POINT.config, checkpoint=Checkpoints(tmp_path, ID)) == alone(POINT.config)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split("; ")[0] for line in lines] == [
+        f"warning: {path}: has the format of another version of plainmlp" for path in reversed(files)
+    ]
+
+
+def test_a_training_that_goes_on_with_another_digest_every_has_the_digests_of_both(files, tmp_path):
+    whole = alone(POINT.config)
+    other = point_with(digest_every=4)
+    found = alone(other, checkpoint=Checkpoints(tmp_path, ID))
+    assert [bool(digest) for digest in found[-1]] == [True, True, True, True, False, True]
+    assert all(digest in {"", each} for digest, each in zip(found[-1], whole[-1], strict=True))
+    assert found[:-1] == whole[:-1]
+
+
+@pytest.mark.parametrize("other", [2, None])
+def test_a_training_that_keeps_other_steps_begins_again_and_says_so(tmp_path, capsys, other):
+    before, after = point_with(loss_every=1), point_with(loss_every=other)
+    checkpoints = Checkpoints(tmp_path, ID)
+    interrupted([Point((), before, ID)], [checkpoints], 4)
+    interrupted([Point((), after, ID)], [checkpoints], 2)
+    assert "training.loss_every was 1" in capsys.readouterr().err
+    assert checkpoints.load().snapshot.epochs == 2  # none is left that would be refused again
+    assert alone(after, checkpoint=checkpoints) == alone(after)
+    assert capsys.readouterr().err == ""
+
+
+def point_with(**training):
+    """Return the configuration of `POINT` with other settings that change no result."""
+    return POINT.config.model_copy(update={"training": POINT.config.training.model_copy(update=training)})
+
+
 def test_a_file_that_is_no_checkpoint_is_refused(files, tmp_path):
-    model = train(splits_of(POINT.config), 0, POINT.config.model, POINT.config.optimizer, POINT.config.training).model
-    model.save(tmp_path / "model.safetensors")
+    trained_alone(POINT.config).model.save(tmp_path / "model.safetensors")
     assert "is damaged" in refusal(read_checkpoint, tmp_path / "model.safetensors", ID)
 
 
@@ -233,8 +258,7 @@ def test_seconds_of_earlier_attempts_count(files, tmp_path):
     progress = read_checkpoint(files[-1], ID)
     progress.seconds = 1000.0
     write_checkpoint(files[-1], progress, ID)
-    outcomes = train_stack([task(POINT.config, checkpoint=Checkpoints(tmp_path, ID))], splits_of(POINT.config))
-    assert 1000 < outcomes[0].seconds < 1100
+    assert 1000 < trained_alone(POINT.config, checkpoint=Checkpoints(tmp_path, ID)).seconds < 1100
 
 
 def test_training_goes_on_where_no_checkpoint_can_be_written(tmp_path, capsys):
@@ -282,8 +306,6 @@ def test_a_training_that_diverges_leaves_no_checkpoint(tmp_path):
 def test_when_checkpoints_are_written(values, kept, tmp_path):
     settings = {f"training__{key}": value for key, value in values.items()}
     chosen = point(training__epochs=EPOCHS, **settings)
-    checkpoints = Checkpoints(tmp_path, chosen.point_id)
-    outcomes = train_stack([task(chosen.config, checkpoint=checkpoints)], splits_of(chosen.config))
-    assert isinstance(outcomes[0], Fitted)
+    trained_alone(chosen.config, checkpoint=Checkpoints(tmp_path, chosen.point_id))
     found = [int(path.stem) for path in sorted(tmp_path.glob("*/*.safetensors"))]
     assert found == kept  # never after the last epoch, when there is nothing to go on with

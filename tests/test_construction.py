@@ -104,7 +104,7 @@ def test_auto_initializer_suits_the_activation_behind_each_layer():
     for activation, first in (("relu", "he_normal"), ("tanh", "glorot_uniform"), ("selu", "lecun_normal")):
         auto, architecture = drawn(activation=activation)
         chosen, _ = drawn(activation=activation, initializer=first)
-        weights = [view_layers(parameters[np.newaxis], architecture).weights for parameters in (auto, chosen)]
+        weights = [view_layers(parameters, architecture).weights for parameters in (auto, chosen)]
         np.testing.assert_array_equal(weights[0][0], weights[1][0])
         assert not np.array_equal(weights[0][1], 0 * weights[0][1])
 

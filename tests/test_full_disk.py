@@ -44,7 +44,7 @@ def writers() -> dict[str, Callable[[Path], object]]:
     point_ = point(model__hidden_sizes=[256])
     config, splits = point_.config, splits_of(point_.config)
     trained = train(splits, config.seed, config.model, config.optimizer, config.training)
-    evaluation = evaluate(trained.model, splits, config.seed, 1)
+    evaluation = evaluate(trained.model, splits, config.seed)
     board = whole_sweep(seeds=2)
     return {
         "json": lambda folder: write_json(folder / "metrics.json", list(range(5000))),
@@ -52,7 +52,7 @@ def writers() -> dict[str, Callable[[Path], object]]:
         "history": lambda folder: write_history(Places(folder).history, LONG_HISTORY, ["0" * 64] * 9000),
         "splits": lambda folder: write_splits(folder / "split", splits),
         "evaluation": lambda folder: write_evaluation(Places(folder), trained, splits, evaluation),
-        "archive": lambda folder: Archive(folder).keep(f"{_count(folder)}", config, trained, evaluation.metrics, 1.0),
+        "archive": lambda folder: Archive(folder).keep(f"{_count(folder)}", config, trained, evaluation.metrics),
         "leaderboard": lambda folder: write_reports(folder, board),
         "outbox operation": lambda folder: Outbox(folder).keep(RECORD, log_values([("a", 0.5, 1, 1)] * 9000)),
         "outbox file": lambda folder: Outbox(folder).keep(RECORD, log_files(None), ROOT / "requirements.lock"),

@@ -57,7 +57,7 @@ def test_columns_of_several_lengths_are_not_written(tmp_path):
     assert list(Path(tmp_path).iterdir()) == []
 
 
-def test_table_without_the_hash_chain_is_named(tmp_path):
+def test_table_without_digests_is_named(tmp_path):
     path = tmp_path / "history.csv"
     path.write_bytes(b"epoch,train_loss\n0,1.0\n")
     assert refusal(read_digests, path).startswith(f"{path}: is missing or damaged; train again")

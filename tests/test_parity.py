@@ -6,7 +6,8 @@ import pytest
 from plainmlp.baselines.backends import BACKENDS, make_peer
 from plainmlp.baselines.numpy import NumpyPeer
 from plainmlp.baselines.peer import join_layers, split_layers
-from plainmlp.nn.gradient import Gradient
+from plainmlp.nn.architecture import view_layers
+from plainmlp.nn.network import Network
 from plainmlp.parity import LARGEST_DIFFERENCE, WORKLOADS, certify
 
 SMALL = "clusters 2-5-3"
@@ -47,23 +48,24 @@ def test_our_weights_move():
     assert np.mean(losses[-10:]) < np.mean(losses[:10])
 
 
-def without_the_mean(self, inputs, targets, factor, z, row):
-    CORRECT(self, inputs, targets, factor * self.n_batch, z, row)
+def without_the_mean(self, batch, factor):
+    return CORRECT(self, batch, factor * len(batch.shares))
 
 
-def with_a_wrong_bias(self, inputs, targets, factor, z, row):
-    CORRECT(self, inputs, targets, factor, z, row)
-    self._layers.biases[0] /= self.n_batch
+def with_a_wrong_bias(self, batch, factor):
+    passed = CORRECT(self, batch, factor)
+    view_layers(passed.gradient, self.architecture).biases[0][:] /= len(batch.shares)
+    return passed
 
 
-CORRECT = Gradient.backward
+CORRECT = Network.differentiate
 
 
 @pytest.mark.parametrize("optimizer", BACKENDS["sklearn"].optimizers)
 @pytest.mark.parametrize("bug", [without_the_mean, with_a_wrong_bias])
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_a_planted_bug_is_caught(workload, bug, optimizer, monkeypatch):
-    monkeypatch.setattr(Gradient, "backward", bug)
+    monkeypatch.setattr(Network, "differentiate", bug)
     parity = certify(WORKLOADS[workload], optimizer, sklearn_peer, 3)
     assert parity.gradients[0] > 1e-3
     assert parity.loss[2] > LARGEST_DIFFERENCE  # the training goes another way, too

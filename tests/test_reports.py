@@ -21,7 +21,7 @@ def written(request, tmp_path_factory):
     config = configuration(**values, model__hidden_sizes=[3], training__epochs=2)
     splits = splits_of(config)
     trained = train(splits, 0, config.model, config.optimizer, config.training)
-    evaluation = evaluate(trained.model, splits, 0, 1)
+    evaluation = evaluate(trained.model, splits, 0)
     for name in ("a", "b"):
         write_evaluation(Places(folder / name), trained, splits, evaluation)
     return folder, splits, trained.model, evaluation

@@ -17,7 +17,7 @@ from plainmlp.nn.batches import Batches, Examples
 from plainmlp.places import Places
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split
-from plainmlp.stages.stack import Task, train_stack
+from plainmlp.stages.train import train
 from run import run
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -33,18 +33,21 @@ def parts_of(config):
 
 def test_batches_of_the_clusters_are_those_of_the_published_index():
     config = configured("clusters_minibatch")
-    train = parts_of(config).train
+    part = parts_of(config).train
     rows = clusters(seed=12).rows
     features, _, targets, _ = train_test_split(rows.features, rows.targets, test_size=0.1, random_state=12)
-    batches = Batches(Examples(train.features, train.targets), 3, config.training.batch_size, 1, 1)
+    batches = Batches(Examples(part.features, part.targets), 3, config.training.batch_size, 1)
+    n_batches = -(-len(part) // config.training.batch_size)
     inputs, classes = [], []
-    for block in batches.ordered():
-        inputs += [batch[0] for batch in block.inputs]
-        classes += list(block.targets[:, 0].argmax(axis=1))
+    for block in batches.blocks(n_batches):
+        for number in range(block.n_batches):
+            of_batch, targets_of_batch, _ = block.batch(number)
+            inputs.append(of_batch)
+            classes.append(targets_of_batch)
     starts = (np.arange(10_001) * 100) % (13_500 - 100)  # as published
-    assert len(starts) == config.training.max_steps <= batches.steps * config.training.epochs
-    np.testing.assert_array_equal(starts, np.arange(10_001) % batches.steps * 100)
-    for step, start in enumerate(starts[: batches.steps]):
+    assert len(starts) == config.training.max_steps <= n_batches * config.training.epochs
+    np.testing.assert_array_equal(starts, np.arange(10_001) % n_batches * 100)
+    for step, start in enumerate(starts[:n_batches]):
         np.testing.assert_array_equal(inputs[step].T, features[start : start + 100])
         np.testing.assert_array_equal(classes[step], targets[start : start + 100])
     assert not config.training.shuffle
@@ -55,8 +58,7 @@ def published_sincos():
     """Train the published sine and cosine from eight seeds."""
     config = configured("sincos_published")
     splits = parts_of(config)
-    tasks = [Task(seed, config.model, config.optimizer, config.training) for seed in range(8)]
-    return splits, [outcome.trained.model for outcome in train_stack(tasks, splits)]
+    return splits, [train(splits, seed, config.model, config.optimizer, config.training).model for seed in range(8)]
 
 
 def test_dead_outputs_are_named(published_sincos):
@@ -108,7 +110,7 @@ def cost_of_first_batch(splits, seed):
 def test_sincos_converges():
     config = configured("sincos")
     splits = parts_of(config)
-    tasks = [Task(seed, config.model, config.optimizer, config.training) for seed in range(6)]
-    for outcome in train_stack(tasks, splits):
-        difference = outcome.trained.model.predict(splits.test.features) - splits.test.targets
+    for seed in range(6):
+        model = train(splits, seed, config.model, config.optimizer, config.training).model
+        difference = model.predict(splits.test.features) - splits.test.targets
         assert np.abs(difference).max() < 0.05

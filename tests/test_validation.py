@@ -15,7 +15,7 @@ def _keys(mapping: dict[str, Any]) -> list[str]:
     return [f"{section}.{key}" for section in mapping if isinstance(mapping[section], dict) for key in mapping[section]]
 
 
-WHOLE_NUMBERS = ["seed", "split.seed", "training.epochs", "training.blas_threads", "training.patience"]
+WHOLE_NUMBERS = ["seed", "split.seed", "training.epochs", "training.threads", "training.patience"]
 
 
 NUMBERS = ["model.l1", "model.dropout", "optimizer.learning_rate", "optimizer.beta1", "optimizer.clip_norm"]

@@ -1,13 +1,19 @@
 """Ours: the training stage of the pipeline, with everything that the pipeline has it record."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
+from typing import Any
 
-from plainmlp.history import History
-from plainmlp.stages.stack import Fitted, Task, train_stack
+from plainmlp.stages.progress import Watcher
 from plainmlp.stages.train import train
 from speed.problem import Epoch, Problem, Run, Runner
+
+AT_ONCE = 2
+CHUNK = 8  # networks that a process is given at once
 
 
 def alone(problem: Problem) -> Runner:
@@ -15,52 +21,71 @@ def alone(problem: Problem) -> Runner:
 
     def run(n_epochs: int) -> Run:
         stamps: list[float] = []
-        config = problem.config
-        training = config.training.model_copy(update={"epochs": n_epochs})
-        watchers = [lambda epoch, metrics: stamps.append(time.perf_counter())]
-        trained = train(problem.splits, config.seed, config.model, config.optimizer, training, watchers=watchers)
-        return Run(stamps[-1] - stamps[0], _epochs(trained.history))
+        epochs = _train(problem, n_epochs, watchers=[lambda epoch, metrics: stamps.append(time.perf_counter())])
+        return Run(stamps[-1] - stamps[0], epochs)
 
     return run
 
 
-def stacked(problem: Problem) -> Runner:
-    """Return a runner that trains the networks of a problem as one stack; the epochs are those of the last."""
+def in_plain_numpy(problem: Problem) -> Runner:
+    """Return a runner of the same training without Numba."""
+    return alone(_with(problem, compiled=False))
+
+
+def on_one_core(problem: Problem) -> Runner:
+    """Return a runner of the same training on one core, whatever number of threads is given."""
+    return alone(_with(problem, threads=1))
+
+
+def one_after_another(problem: Problem) -> Runner:
+    """Return a runner that trains all networks of a problem on one core; the epochs are those of the last."""
+    return _all_networks(problem, map)
+
+
+def in_two_threads(problem: Problem) -> Runner:
+    """Return a runner that trains the networks of a problem two at once, in threads of this process."""
+    return _all_networks(problem, ThreadPoolExecutor(AT_ONCE).map)
+
+
+def in_two_processes(problem: Problem) -> Runner:
+    """Return a runner that trains the networks of a problem two at once, in processes that stay from run to run."""
+    executor = ProcessPoolExecutor(AT_ONCE, mp_context=get_context("spawn"))
+    return _all_networks(problem, partial(executor.map, chunksize=CHUNK))
+
+
+def _all_networks(problem: Problem, mapped: Callable[..., Iterable[list[Epoch]]]) -> Runner:
+    """Return a runner of all networks, each on one core.
+
+    Two at once do not come to the end of their first epochs together: the seconds are those of a training of all epochs
+    less those of one of a single epoch.
+    """
+    given = _with(problem, threads=1)
+
+    def timed(n_epochs: int) -> tuple[float, list[Epoch]]:
+        start = time.perf_counter()
+        *_, last = mapped(partial(_train, given, n_epochs), range(problem.n_models))
+        return time.perf_counter() - start, last
 
     def run(n_epochs: int) -> Run:
-        stamps: list[float] = []
-        history = train_stacked(problem, n_epochs, lambda epoch: stamps.append(time.perf_counter()))
-        return Run(stamps[-1] - stamps[0], _epochs(history))
+        short, _ = timed(1)
+        seconds, epochs = timed(n_epochs)
+        return Run(seconds - short, epochs)
 
     return run
 
 
-def train_stacked(problem: Problem, n_epochs: int, watch: Callable[[int], object]) -> History:
-    """Train the networks of a problem as one stack.
+def _with(problem: Problem, **settings: Any) -> Problem:
+    """Return a problem with other settings of its training."""
+    training = problem.config.training.model_copy(update=settings)
+    return replace(problem, config=problem.config.model_copy(update={"training": training}))
 
-    Parameters
-    ----------
-    problem : Problem
-    n_epochs : int
-    watch : callable (epoch)
-        Called after each epoch.
 
-    Returns
-    -------
-    History
-        Of the last network.
-    """
+def _train(problem: Problem, n_epochs: int, model: int = 0, watchers: Iterable[Watcher] = ()) -> list[Epoch]:
+    """Train one of a problem's networks and return its epochs."""
     config = problem.config
     training = config.training.model_copy(update={"epochs": n_epochs})
-    sections = map(problem.model_section, range(problem.n_models))
-    *others, last = [Task(config.seed, section, config.optimizer, training) for section in sections]
-    last = replace(last, watchers=[lambda epoch, metrics: watch(epoch)])
-    *_, outcome = train_stack([*others, last], problem.splits)
-    assert isinstance(outcome, Fitted)  # noqa: S101  a benchmark of a training that fails says nothing
-    return outcome.trained.history
-
-
-def _epochs(history: History) -> list[Epoch]:
-    losses = history["train_loss"]
-    accuracies = history.get("validation_accuracy", [float("nan")] * len(losses))
-    return list(map(Epoch, losses, history["validation_loss"], accuracies))
+    section = problem.model_section(model)
+    trained = train(problem.splits, config.seed, section, config.optimizer, training, watchers=list(watchers))
+    losses = trained.history["train_loss"]
+    accuracies = trained.history.get("validation_accuracy", [float("nan")] * len(losses))
+    return list(map(Epoch, losses, trained.history["validation_loss"], accuracies))

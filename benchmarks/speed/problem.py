@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple
@@ -52,7 +52,7 @@ class Problem:
     splits : Splits
         With a validation part.
     n_models : int, default 1
-        Networks that are trained side by side.
+        Networks that are trained, alike but for the spread of their first weights.
     """
 
     config: Config
@@ -81,6 +81,17 @@ class Problem:
 
     def _examples(self, part: Part) -> Examples:
         return build_examples(part, self.splits.preparation, self.architecture, self.config.training.dtype)
+
+    def shortened(self, n_steps: int) -> "Problem":
+        """Return the same with at most so many updates in an epoch, and as much less to validate on."""
+        if self.steps <= n_steps:
+            return self
+        train, validation = self.splits.train, self.splits.validation
+        assert validation is not None  # noqa: S101  every problem has such a part
+        n_train = n_steps * self.batch_size
+        n_validation = max(1, round(len(validation) * n_train / len(train)))
+        first = [part.take(np.arange(size)) for part, size in ((train, n_train), (validation, n_validation))]
+        return replace(self, splits=replace(self.splits, train=first[0], validation=first[1]))
 
     @property
     def is_classification(self) -> bool:
@@ -115,7 +126,7 @@ class Problem:
         return self.config.optimizer.learning_rate
 
     def model_section(self, model: int = 0) -> ModelSection:
-        """Return what a network is; those of a stack differ in the spread of their first weights, as in a grid."""
+        """Return what a network is; several differ in the spread of their first weights, as in a grid."""
         section = self.config.model
         if self.n_models == 1:
             return section

@@ -65,15 +65,26 @@ def _epochs(problem: Problem, *, fused: bool) -> Iterator[Epoch]:
     validation = [torch.from_numpy(array) for array in problem.validation[:2]]
     torch.manual_seed(problem.config.seed)
     while True:
-        batches = torch.randperm(len(inputs)).split(problem.batch_size) if problem.shuffles else problem.slices
         losses = []
-        for rows in batches:
-            loss = loss_of(network(inputs[rows]), targets[rows])
+        for batch, wanted in _batches(problem, inputs, targets):
+            loss = loss_of(network(batch), wanted)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             losses.append(loss.detach())
         yield Epoch(float(torch.stack(losses).mean()), *_validate(network, loss_of, *validation))
+
+
+def _batches(problem: Problem, inputs: Any, targets: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the batches of an epoch; of the ways to pick rows, `index_select` is the quickest."""
+    import torch
+
+    if problem.shuffles:
+        for rows in torch.randperm(len(inputs)).split(problem.batch_size):
+            yield inputs.index_select(0, rows), targets.index_select(0, rows)
+    else:
+        for part in problem.slices:
+            yield inputs[part], targets[part]
 
 
 def _validate(network: Any, loss_of: Callable[[Any, Any], Any], inputs: Any, targets: Any) -> tuple[float, ...]:

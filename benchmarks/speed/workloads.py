@@ -1,7 +1,7 @@
-"""The workloads: what is trained, by which systems, and how many times the time of ours each of them has to take."""
+"""The workloads: what is trained, and by which systems, with one thread and with two."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,16 @@ from plainmlp.data.datasets import DIGIT_NAMES
 from plainmlp.schema import DatasetSection
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split
-from speed import jax_scan, matrix_products, numpy_loop, ours, pytorch, scikit_learn
+from speed import jax_scan, numpy_loop, ours, pytorch, scikit_learn
 from speed.problem import Problem, Runner
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT.parent / "shared" / "data" / "mnist-8k"
-OURS, ALONE, LIMIT = "ours", "ours alone", "GEMM only"
+OURS, DEFINITION = "ours", "ours without Numba"
+ONE_CORE, PROCESSES = "ours on one core", "ours in two processes"
 PLAIN, TORCH, FUSED, SKLEARN = "plain NumPy loop", "PyTorch eager", "PyTorch fused", "scikit-learn MLP"
 JAX, VMAP = "JAX jit", "JAX vmap"
+Systems = Mapping[str, Callable[[Problem], Runner]]
 
 
 @dataclass(frozen=True)
@@ -31,24 +33,24 @@ class Workload:
     overrides : tuple of str
         Of the configuration.
     systems : mapping of str to callable (problem) -> runner
-        Ours first.
-    required : mapping of str to float
-        For some of the systems, how many times the time of ours they have to take at least.
+        Those with one thread; ours first.
+    with_two_threads : mapping of str to callable (problem) -> runner
+        Those with two threads, ours first; empty where a second one has nothing to do.
     n_models : int, default 1
-        Networks in a stack; the time is then that of one of them.
+        Networks that are trained; the time is then that of one of them.
     first_result : bool, default False
         Whether the time is that from the data to the end of 10 epochs, of a network whose shape is new.
     """
 
     overrides: tuple[str, ...]
-    systems: Mapping[str, Callable[[Problem], Runner]]
-    required: Mapping[str, float]
+    systems: Systems
+    with_two_threads: Systems = field(default_factory=dict)
     n_models: int = 1
     first_result: bool = False
 
-    def networks(self, system: str) -> int:
-        """Return how many networks a system trains at once."""
-        return 1 if system == ALONE else self.n_models
+    def systems_with(self, threads: int) -> Systems:
+        """Return the systems that are timed with a number of threads."""
+        return self.systems if threads == 1 else self.with_two_threads
 
     def problem(self, *overrides: str) -> Problem:
         """Return what the systems train, with further overrides."""
@@ -77,55 +79,81 @@ def digits_source() -> str:
 
 
 _OWN = {OURS: ours.alone}
-_TORCH = {TORCH: pytorch.eager}
-_LIBRARIES = {**_TORCH, SKLEARN: scikit_learn.scikit_learn, JAX: jax_scan.jit}
 _LOOP = {PLAIN: numpy_loop.numpy_loop}
-_PRODUCTS = {LIMIT: matrix_products.matrix_products}
+_TORCH = {TORCH: pytorch.eager}
+_TORCH_ADAM = {**_TORCH, FUSED: pytorch.fused}
+_SKLEARN = {SKLEARN: scikit_learn.scikit_learn}
+_JAX = {JAX: jax_scan.jit}
+_VMAP = {VMAP: jax_scan.vmap}
+_DEFINITION = {DEFINITION: ours.in_plain_numpy}
+_OWN_TWO = {**_OWN, ONE_CORE: ours.on_one_core}
+
 _FLOAT32 = ("training.dtype=float32", "training.shuffle=true", "optimizer.schedule=constant")
 _CLUSTERS = ("experiment=clusters", "model.l2=0", "training.loss_every=null", *_FLOAT32)
+_IN_HUNDREDS = (*_CLUSTERS, "training.batch_size=100")
 _SINCOS = ("experiment=sincos", "dataset.n_samples=10530", "split.test=960", "optimizer.learning_rate=0.1", *_FLOAT32)
-_DIGITS = ("experiment=mnist", "model.activation=sigmoid", "model.dropout=0", *_FLOAT32)
+_SMALL_DIGITS = (
+    *("experiment=digits", "model.dropout=0", "split.train=1152", "split.validation=288", "training.batch_size=32"),
+    *_FLOAT32,
+)
+_DIGITS = ("experiment=mnist", "model.dropout=0", *_FLOAT32)
+_SIGMOID = (*_DIGITS, "model.activation=sigmoid")
 
 WORKLOADS: dict[str, Workload] = {
     "clusters 2-5-3, full batch of 13,500": Workload(
-        _CLUSTERS, {**_OWN, **_LOOP, **_TORCH, JAX: jax_scan.jit, **_PRODUCTS}, {PLAIN: 6, TORCH: 8, JAX: 3}
+        _CLUSTERS,
+        {**_OWN, **_LOOP, **_TORCH, **_JAX, **_DEFINITION},
+        {**_OWN_TWO, **_LOOP, **_TORCH, **_JAX},
     ),
     "clusters 2-5-3, batches of 100": Workload(
-        (*_CLUSTERS, "training.batch_size=100"),
-        {**_OWN, **_LOOP, **_LIBRARIES, **_PRODUCTS},
-        {TORCH: 7, SKLEARN: 4},
+        _IN_HUNDREDS, {**_OWN, **_LOOP, **_TORCH, **_SKLEARN, **_JAX, **_DEFINITION}
     ),
     "sin/cos 1-16-2, batches of 32": Workload(
-        (*_SINCOS, "training.batch_size=32"), {**_OWN, **_LIBRARIES, **_PRODUCTS}, {TORCH: 7, SKLEARN: 4}
+        (*_SINCOS, "training.batch_size=32"), {**_OWN, **_TORCH, **_SKLEARN, **_JAX, **_DEFINITION}
+    ),
+    "digits 64-128-64-10, ReLU, batches of 32, Adam": Workload(
+        _SMALL_DIGITS, {**_OWN, **_TORCH_ADAM, **_SKLEARN, **_JAX, **_DEFINITION}
+    ),
+    "digits 64-32-10, ReLU, batches of 32, Adam": Workload(
+        (*_SMALL_DIGITS, "model.hidden_sizes=[32]"), {**_OWN, **_TORCH_ADAM, **_SKLEARN, **_JAX, **_DEFINITION}
     ),
     "784-128-64-10 sigmoid, batches of 64, SGD": Workload(
-        (*_DIGITS, "optimizer=sgd", "optimizer.learning_rate=0.1"),
-        {**_OWN, **_LOOP, **_LIBRARIES, **_PRODUCTS},
-        {TORCH: 1.4, SKLEARN: 1.7, LIMIT: 1 / 1.25},
+        (*_SIGMOID, "optimizer=sgd", "optimizer.learning_rate=0.1"),
+        {**_OWN, **_LOOP, **_TORCH, **_SKLEARN, **_JAX, **_DEFINITION},
+        {**_OWN_TWO, **_LOOP, **_TORCH, **_SKLEARN, **_JAX},
     ),
     "784-128-64-10 sigmoid, batches of 64, Adam": Workload(
-        (*_DIGITS, "optimizer=adam"),
-        {**_OWN, **_LIBRARIES, FUSED: pytorch.fused, **_PRODUCTS},
-        {TORCH: 1.7, SKLEARN: 1.8, LIMIT: 1 / 1.6},
+        (*_SIGMOID, "optimizer=adam"),
+        {**_OWN, **_TORCH_ADAM, **_SKLEARN, **_JAX, **_DEFINITION},
+        {**_OWN_TWO, **_TORCH_ADAM, **_SKLEARN, **_JAX},
     ),
     "784-128-64-10 sigmoid, one sample at a time, SGD": Workload(
         (
-            *(*_DIGITS, "optimizer=sgd", "optimizer.learning_rate=0.01", "training.batch_size=1"),
+            *(*_SIGMOID, "optimizer=sgd", "optimizer.learning_rate=0.01", "training.batch_size=1"),
             *("split.train=1280", "split.validation=80"),
         ),
-        {**_OWN, **_LOOP, **_TORCH, JAX: jax_scan.jit, **_PRODUCTS},
-        {PLAIN: 1.5, TORCH: 3},
+        {**_OWN, **_LOOP, **_TORCH, **_JAX, **_DEFINITION},
     ),
-    "64 networks 2-5-3 as one stack, batches of 100": Workload(
-        (*_CLUSTERS, "training.batch_size=100"),
-        {OURS: ours.stacked, ALONE: ours.alone, VMAP: jax_scan.vmap},
-        {ALONE: 8, VMAP: 2},
+    "64 networks 2-5-3, batches of 100, a network": Workload(
+        _IN_HUNDREDS,
+        {OURS: ours.one_after_another, **_VMAP},
+        {
+            OURS: ours.in_two_threads,
+            ONE_CORE: ours.one_after_another,
+            PROCESSES: ours.in_two_processes,
+            **_VMAP,
+        },
         n_models=64,
     ),
     "first result of a new shape, 1,000 steps of 100": Workload(
-        (*_CLUSTERS, "training.batch_size=100", "split.train=10000"),
-        {**_OWN, **_TORCH, JAX: jax_scan.jit},
-        {TORCH: 5, JAX: 1.5},
-        first_result=True,
+        (*_IN_HUNDREDS, "split.train=10000"), {**_OWN, **_TORCH, **_JAX}, first_result=True
+    ),
+    "784-2048-2048-10 ReLU, batches of 256, SGD": Workload(
+        (
+            *(*_DIGITS, "model.hidden_sizes=[2048,2048]", "optimizer=sgd", "optimizer.learning_rate=0.01"),
+            *("training.batch_size=256", "split.train=1280", "split.validation=80"),
+        ),
+        {**_OWN, **_TORCH},
+        {**_OWN_TWO, **_TORCH},
     ),
 }

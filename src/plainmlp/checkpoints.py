@@ -20,6 +20,7 @@ from plainmlp.storage import digest_arrays, replace_file, unflushed
 
 FOLDER = Path(".plainmlp") / "checkpoints"  # below a checkout
 KEPT = 2
+VERSION = 2  # of the format; to be counted up where what a file holds, or means, changes
 METADATA = "plainmlp"  # one key only: the file format does not keep the order of several
 
 
@@ -98,12 +99,14 @@ def write_checkpoint(path: Path, progress: Progress, point_id: str) -> None:
     if snapshot.best.parameters is not None:
         tensors["best"] = snapshot.best.parameters
     content = {
+        "version": VERSION,
         "point_id": point_id,
         "seconds": progress.seconds,
         "initial_digest": progress.initial_digest,
         "digests": progress.digests,
         "metrics": list(history),
         "of_steps": list(progress.steps),
+        "loss_every": progress.loss_every,
         "product": snapshot.product,
         "steps": snapshot.steps,
         "shuffle": snapshot.shuffle,
@@ -120,7 +123,7 @@ def read_checkpoint(path: Path, point_id: str) -> Progress:
     Raises
     ------
     InputError
-        The file cannot be read, is truncated or altered, or belongs to another point.
+        The file cannot be read, is truncated or altered, has another format, or belongs to another point.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -135,10 +138,19 @@ def read_checkpoint(path: Path, point_id: str) -> Progress:
     if sealed != _sealed(content, tensors):
         message = f"{path}: is damaged: its content does not have the checksum that was written with it"
         raise InputError(message)
+    if content.get("version") != VERSION:
+        raise InputError(_other_format(path))
     if content["point_id"] != point_id:
         message = f"{path}: is a checkpoint of another training, of the point {content['point_id'][:12]}"
         raise InputError(message)
-    return _progress(content, tensors)
+    try:
+        return _progress(content, tensors)
+    except KeyError as error:
+        raise InputError(_other_format(path)) from error
+
+
+def _other_format(path: Path) -> str:
+    return f"{path}: has the format of another version of plainmlp"
 
 
 def _sealed(content: dict[str, Any], tensors: dict[str, Array]) -> str:
@@ -163,4 +175,12 @@ def _progress(content: dict[str, Any], tensors: dict[str, Array]) -> Progress:
     )
     history = {name: tensors[f"history.{name}"].tolist() for name in content["metrics"]}
     steps = {name: tensors[f"of_steps.{name}"].tolist() for name in content["of_steps"]}
-    return Progress(snapshot, content["initial_digest"], history, content["digests"], content["seconds"], steps)
+    return Progress(
+        snapshot,
+        content["initial_digest"],
+        history,
+        content["digests"],
+        content["seconds"],
+        steps,
+        content["loss_every"],
+    )

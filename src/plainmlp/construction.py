@@ -1,5 +1,6 @@
 """From the configuration and the data to a network: its architecture, its first weights, its recipe, its examples."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -72,18 +73,17 @@ def draw_parameters(architecture: Architecture, model: ModelSection, seed: int, 
     """
     if model.weights is not None:
         return read_parameters(Path(model.weights), architecture).astype(dtype)
-    parameters = np.empty((1, architecture.n_parameters))
+    parameters = np.empty(architecture.n_parameters)
     layers = view_layers(parameters, architecture)
     stream = generator(seed, "initial weights")
     for layer, weights in enumerate(layers.weights):
         name, options = _initializer(model.initializer, architecture, layer)
-        weights[0] = draw_weights(name, options, stream, *weights.shape[1:])
+        weights[:] = draw_weights(name, options, stream, *reversed(weights.shape)).T
     bias_stream = generator(seed, "initial biases")
     for biases in layers.biases:
         choice = model.bias_initializer
-        biases[0] = draw_weights(choice.name, choice.options, bias_stream, biases.shape[1], 1)
-    drawn: Array = parameters[0].astype(dtype)
-    return drawn
+        biases[:] = draw_weights(choice.name, choice.options, bias_stream, len(biases), 1)[:, 0]
+    return parameters.astype(dtype)
 
 
 def _initializer(choice: Choice, architecture: Architecture, layer: int) -> tuple[str, dict[str, float]]:
@@ -173,7 +173,7 @@ def weigh_samples(train: Part, description: Description, training: TrainingSecti
     if not weights.any():
         message = "dataset.sample_weights: every row of the train part has the weight 0; one must be above 0"
         raise InputError(message)
-    return np.asarray(weights / weights.mean())
+    return np.asarray(weights / (math.fsum(weights.tolist()) / len(weights)))
 
 
 def _class_weights(train: Part, description: Description, training: TrainingSection) -> Array:

@@ -20,7 +20,7 @@ def write_history(path: Path, history: History, digests: Sequence[str]) -> None:
     path : Path
     history : History
     digests : sequence of str
-        The hash chain of the training's states, an entry an epoch: the last column.
+        Of the training's states, an entry an epoch, empty where there is none: the last column.
     """
     rows = zip(*history.values(), digests, strict=True)
     _write_rows(path, [EPOCH, *history, STATE_DIGEST], ([epoch, *values] for epoch, values in enumerate(rows)))
@@ -70,7 +70,7 @@ def _numbers(path: Path, rows: Sequence[dict[str, str]]) -> History:
 
 
 def read_digests(path: Path) -> tuple[str, ...]:
-    """Read the hash chain that `write_history` wrote.
+    """Read the digests of the states that `write_history` wrote.
 
     Raises
     ------

@@ -14,8 +14,9 @@ from plainmlp.data.records import description_from_dict, description_to_dict
 from plainmlp.errors import InputError
 from plainmlp.history import History
 from plainmlp.nn.architecture import Architecture, view_layers
+from plainmlp.nn.forms import Compiled, start_descent
 from plainmlp.nn.losses import LOSSES
-from plainmlp.nn.network import Network
+from plainmlp.nn.recipe import Recipe
 from plainmlp.storage import replace_file
 
 if TYPE_CHECKING:
@@ -52,22 +53,25 @@ class Model:
         """Return the SHA-256 of the parameters' bytes in order, as 64 hexadecimal digits."""
         return hashlib.sha256(self.parameters.tobytes()).hexdigest()
 
-    def predict(self, features: Array) -> Array:
-        """Return what the model says of raw features.
+    def predict(self, features: Array, compiled: Compiled = "auto") -> Array:
+        """Return what the model says of raw features; of a row it does not depend on the others.
 
         Parameters
         ----------
         features : ndarray of shape (n_samples, n_columns), any numeric dtype
             As in `Part.features`.
+        compiled : "auto" or bool
+            Which form computes it, see `plainmlp.nn.forms`; the bits are the same.
 
         Returns
         -------
         ndarray of shape (n_samples, n_classes or n_targets), float64
             Probabilities of the classes, or of each label; the targets' values for a regression.
         """
-        network = Network([self.architecture], self.parameters[np.newaxis])
+        descent = start_descent(compiled, self.architecture, self.parameters, (), Recipe(optimizer="sgd"))
         inputs = self.preparation.inputs(features, self.parameters.dtype)
-        outputs = network.outputs(inputs)[0].astype(np.float64)
+        with np.errstate(all="ignore"):
+            outputs = descent.outputs(np.ascontiguousarray(inputs)).astype(np.float64)
         if self.description.task == "classification" and outputs.shape[1] == 1:
             return np.hstack([1 - outputs, outputs])
         return self.preparation.restore_targets(outputs)
@@ -113,17 +117,9 @@ class Model:
             table.insert(0, "predicted", np.array(names)[outputs.argmax(axis=1)])
         return table
 
-    def save(self, path: Path, point_id: str | None = None) -> None:
-        """Write the model to a safetensors file, with a checksum over all it holds.
-
-        Parameters
-        ----------
-        path : Path
-            Replaced whole or not at all.
-        point_id : str, optional
-            Of what the model is the result of, where that is a run; kept in the file under this name.
-        """
-        save_layers(path, self.parameters, self.architecture, {"point_id": point_id, **self._record()})
+    def save(self, path: Path) -> None:
+        """Write the model to a safetensors file, whole or not at all, with a checksum over all it holds."""
+        save_layers(path, self.parameters, self.architecture, self._record())
 
     @classmethod
     def load(cls, path: Path) -> "Model":
@@ -163,16 +159,19 @@ class Trained:
     model : Model
     history : History
     digests : tuple of str
-        An entry an epoch: the hash chain of the training's states (`plainmlp.nn.snapshot.Snapshot.digest`) that begins
-        with the model's `initial_digest`, empty for an epoch that is not linked.
+        An entry an epoch: the digest of the training's state (`plainmlp.nn.snapshot.Snapshot.digest`), empty for an
+        epoch that was not digested.
     steps : History
         What single updates began from; empty where none was kept.
+    seconds : float, default 0
+        What the training took, with what it took before it was interrupted.
     """
 
     model: Model
     history: History
     digests: tuple[str, ...]
     steps: History = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 def save_layers(path: Path, parameters: Array, architecture: Architecture, record: dict[str, Any]) -> None:
@@ -183,7 +182,7 @@ def save_layers(path: Path, parameters: Array, architecture: Architecture, recor
     path : Path
         Replaced whole or not at all.
     parameters : ndarray of shape (n_parameters,)
-        Written as `layers.<i>.weight` (n_out, n_in) and `layers.<i>.bias` (n_out,).
+        Written as `layers.<i>.weight` (n_out, n_in), as most libraries have it, and `layers.<i>.bias` (n_out,).
     architecture : Architecture
     record : dict
         What else to keep, as JSON can hold it.
@@ -191,11 +190,11 @@ def save_layers(path: Path, parameters: Array, architecture: Architecture, recor
     from safetensors.numpy import save
 
     content = {"architecture": asdict(architecture), **record}
-    layers = view_layers(parameters[np.newaxis], architecture)
-    tensors = {f"layers.{i}.weight": np.ascontiguousarray(weight[0]) for i, weight in enumerate(layers.weights)}
-    tensors |= {f"layers.{i}.bias": np.ascontiguousarray(bias[0, :, 0]) for i, bias in enumerate(layers.biases)}
+    layers = view_layers(parameters, architecture)
+    tensors = {f"layers.{i}.weight": np.ascontiguousarray(weight.T) for i, weight in enumerate(layers.weights)}
+    tensors |= {f"layers.{i}.bias": np.ascontiguousarray(bias) for i, bias in enumerate(layers.biases)}
     with replace_file(path) as temporary:
-        temporary.write_bytes(save(tensors, {METADATA: _metadata(parameters, content)}))
+        temporary.write_bytes(save(tensors, {METADATA: _metadata(list(tensors.values()), content)}))
 
 
 def load_layers(path: Path) -> tuple[Array, dict[str, Any]]:
@@ -218,25 +217,25 @@ def load_layers(path: Path) -> tuple[Array, dict[str, Any]]:
         with safe_open(path, framework="numpy") as file:
             metadata = (file.metadata() or {})[METADATA]
             content = json.loads(metadata)["content"]
-            parameters = _flat_parameters({name: file.get_tensor(name) for name in file.keys()}, content)  # noqa: SIM118
+            tensors = _ordered_tensors({name: file.get_tensor(name) for name in file.keys()}, content)  # noqa: SIM118
     except FileNotFoundError as error:
         message = f"{path}: there is no such file"
         raise InputError(message) from error
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         message = f"{path}: is damaged, or no weights file of plainmlp ({error})"
         raise InputError(message) from error
-    if metadata != _metadata(parameters, content):
+    if metadata != _metadata(tensors, content):
         message = f"{path}: is damaged: its content does not have the checksum that was written with it"
         raise InputError(message)
-    return parameters, content
+    return np.concatenate([tensor.T.ravel() for tensor in tensors]), content
 
 
-def _flat_parameters(tensors: dict[str, Array], content: dict[str, Any]) -> Array:
-    """Return the layers in the order of the buffer; KeyError or ValueError where they do not fit."""
+def _ordered_tensors(tensors: dict[str, Array], content: dict[str, Any]) -> list[Array]:
+    """Return the weights of all layers, then the biases; KeyError or ValueError where they do not fit."""
     architecture = _architecture(content["architecture"])
     names = [f"layers.{i}.weight" for i in range(len(architecture.shapes))]
     names += [f"layers.{i}.bias" for i in range(len(architecture.shapes))] if architecture.bias else []
-    shapes = [*architecture.shapes, *((n_out,) for n_out, _ in architecture.shapes)]
+    shapes = [*((n_out, n_in) for n_in, n_out in architecture.shapes), *((n_out,) for _, n_out in architecture.shapes)]
     if sorted(names) != sorted(tensors):
         message = f"holds {sorted(tensors)}, not {names}"
         raise ValueError(message)
@@ -244,13 +243,13 @@ def _flat_parameters(tensors: dict[str, Array], content: dict[str, Any]) -> Arra
         if tensors[name].shape != shape:
             message = f"{name} has the shape {tensors[name].shape}, not {shape}"
             raise ValueError(message)
-    return np.concatenate([tensors[name].ravel() for name in names])
+    return [tensors[name] for name in names]
 
 
-def _metadata(parameters: Array, content: dict[str, Any]) -> str:
+def _metadata(tensors: list[Array], content: dict[str, Any]) -> str:
     """Return the content and a checksum over all; a reader compares the very text, so that 1E-5 is not 1e-5."""
-    text = json.dumps([content, parameters.dtype.str], sort_keys=True)
-    digest = hashlib.sha256(text.encode() + parameters.tobytes()).hexdigest()
+    text = json.dumps([content, tensors[0].dtype.str], sort_keys=True)
+    digest = hashlib.sha256(text.encode() + b"".join(tensor.tobytes() for tensor in tensors)).hexdigest()
     return json.dumps({"content": content, "sha256": digest}, sort_keys=True)
 
 

@@ -131,16 +131,16 @@ def certificates(backends: Sequence[str], make: Callable[[str, Start], Peer]) ->
 
 def _start(workload: Workload, optimizer: str, seed: int) -> Start:
     """Return weights N(0, 1 / n_in), biases N(0, 0.01), so that no gradient is zero by symmetry."""
-    parameters = np.empty((1, workload.architecture.n_parameters))
+    parameters = np.empty(workload.architecture.n_parameters)
     layers, stream = view_layers(parameters, workload.architecture), generator(seed, "initial weights")
     for weights in layers.weights:
-        weights[0] = stream.normal(0, weights.shape[2] ** -0.5, weights.shape[1:])
+        weights[:] = stream.normal(0, len(weights) ** -0.5, weights.shape)
     for biases in layers.biases:
-        biases[0] = stream.normal(0, 0.1, biases.shape[1:])
+        biases[:] = stream.normal(0, 0.1, biases.shape)
     options = fill_options(OPTIMIZERS[optimizer].options, {})
     rate = workload.learning_rates[optimizer not in _PLAIN]
     recipe = Recipe(seed=seed, optimizer=optimizer, learning_rate=rate, optimizer_options=options, l2=workload.l2)
-    return Start(workload.architecture, recipe, parameters[0])
+    return Start(workload.architecture, recipe, parameters)
 
 
 _PLAIN = ("sgd", "momentum", "nesterov")

@@ -127,7 +127,8 @@ class TrainingSection(Section):
     monitor: Text
     minimum_improvement: NotNegative
     class_weights: Literal["balanced"] | Annotated[tuple[Positive, ...], Field(strict=False)] | None
-    blas_threads: Count
+    threads: Count
+    compiled: Literal["auto"] | bool
     loss_every: Count | None = None  # earlier runs have no such key
     digest_every: Count
     checkpoint_epochs: Count | None

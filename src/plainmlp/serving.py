@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plainmlp.model import Model
-from plainmlp.numerics import blas_threads
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -30,13 +29,8 @@ class Served:
             A column for each raw feature.
         params : dict, optional
             MLflow passes it; the model takes none.
-
-        Notes
-        -----
-        One BLAS thread, as evaluations have by default: several can change the last bits.
         """
-        with blas_threads(1):
-            return self._model.predict_frame(frame)
+        return self._model.predict_frame(frame)
 
 
 def _load_pyfunc(path: str) -> Served:

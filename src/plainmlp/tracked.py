@@ -39,7 +39,7 @@ def train_tracked(config: Config, splits: Splits, run: TrackedRun, places: Place
             checkpoint=checkpoints_of(run, checkout),
             backend=config.backend.name,
         )
-    trained.model.save(places.model, run.point_id)
+    trained.model.save(places.model)
     write_history(places.history, trained.history, trained.digests)
     write_steps(places.steps, trained.steps)
     publish_training(run, places, trained.model)

@@ -10,6 +10,7 @@ import pytest
 
 import growth
 from plainmlp.data.datasets import fetch_dataset
+from plainmlp.stages import train as train_stage
 
 RESULTS = {
     "machine": "a processor, 2 cores",
@@ -30,7 +31,7 @@ RESULTS = {
             "anonymous_megabytes": 250.0,
         }
     ],
-    "networks": [{"networks": 1000, "stacks_ms": 4.5, "sweep_ms": 61.0}],
+    "networks": [{"networks": 1000, "training_ms": 4.5, "sweep_ms": 61.0}],
     "starts": {"run.py --help": {"seconds": 0.3, "processor_seconds": 0.25}},
 }
 
@@ -50,6 +51,15 @@ def test_a_training_is_timed_by_the_sample(order: str, tmp_path: Path, monkeypat
     assert 0 < found["microseconds"] < 1e6
     assert found["megabytes"] > 10
     assert found["held"]
+
+
+def test_networks_are_trained_one_after_another_from_seeds_of_their_own(monkeypatch) -> None:
+    correct, seeds = train_stage.train, []
+    monkeypatch.setattr(
+        train_stage, "train", lambda splits, seed, *sections: seeds.append(seed) or correct(splits, seed, *sections)
+    )
+    assert 0 < growth.time_networks(3) < 60
+    assert seeds == [0, 1, 2]
 
 
 def test_memory_of_a_process_is_found_and_its_failure_told() -> None:

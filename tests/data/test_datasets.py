@@ -1,13 +1,16 @@
 import gzip
 import struct
+import warnings
 from pathlib import Path
 
+import mpmath
 import numpy as np
 import pandas as pd
 import pytest
 
 from plainmlp.data.datasets import DATASETS, dataset_options, fetch_dataset
 from plainmlp.data.split import split_rows
+from plainmlp.data.trigonometry import sine_and_cosine
 from plainmlp.errors import InputError
 from plainmlp.schema import DatasetSection
 from plainmlp.storage import digest_arrays
@@ -85,6 +88,25 @@ def test_clusters_are_the_published_ones():
     assert -np.log(chosen).mean() + penalty == pytest.approx(2.97031571897, abs=1e-7)
 
 
+@pytest.mark.parametrize("seed", [0, 12])
+def test_clusters_are_the_draws_of_numpy(seed):
+    draws = np.random.RandomState(seed)
+    recipe = [((0, 0), (2, 2)), ((1, 4), (1, 1)), ((2, 8), (0, 0))]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "covariance is not symmetric positive-semidefinite", RuntimeWarning)
+        clouds = [draws.multivariate_normal(mean, [[a, 0.75], [0.75, b]], 5000) for mean, (a, b) in recipe]
+    features = fetch_dataset("clusters", seed=seed).rows.features
+    np.testing.assert_allclose(features, np.concatenate(clouds), rtol=1e-6, atol=1e-6)
+
+
+def test_sine_and_cosine_are_within_one_unit_in_the_last_place():
+    x = np.concatenate([np.random.default_rng(0).random(2000), np.linspace(0.785, 0.786, 100), [0, 1, 1e-300, 2**-27]])
+    with mpmath.workprec(120):
+        for found, exact in zip(sine_and_cosine(x), (mpmath.sin, mpmath.cos), strict=True):
+            errors = [abs(mpmath.mpf(float(y)) - exact(mpmath.mpf(float(t)))) for y, t in zip(found, x, strict=True)]
+            assert max(float(error / float(np.spacing(y))) for error, y in zip(errors, found, strict=True)) < 1
+
+
 def test_points_of_sincos():
     dataset = fetch_dataset("sincos", seed=3, n_samples=50)
     points = dataset.rows.features[:, 0]
@@ -92,7 +114,7 @@ def test_points_of_sincos():
     assert len(np.unique(points[:50])) == 50
     assert points.min() >= 0
     assert points[:50].max() < 1
-    np.testing.assert_array_equal(dataset.rows.targets, np.column_stack([np.sin(points), np.cos(points)]))
+    np.testing.assert_allclose(dataset.rows.targets, np.column_stack([np.sin(points), np.cos(points)]), rtol=4e-16)
     assert digest_arrays(points) != digest_arrays(fetch_dataset("sincos", seed=4, n_samples=50).rows.features[:, 0])
 
 

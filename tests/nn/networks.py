@@ -1,12 +1,22 @@
 """Small networks and data that the tests train on."""
 
+from copy import deepcopy
+from typing import NamedTuple
+
 import numpy as np
 
 from plainmlp.nn.architecture import Architecture
-from plainmlp.nn.batches import Examples
+from plainmlp.nn.batches import Batches, Examples
+from plainmlp.nn.compiled.descent import CompiledDescent
+from plainmlp.nn.descent import PlainDescent
 from plainmlp.nn.losses import LOSSES
-from plainmlp.nn.network import Network
-from plainmlp.nn.training import fit
+from plainmlp.nn.optimizers import OPTIMIZERS
+from plainmlp.nn.recipe import Recipe
+from plainmlp.nn.snapshot import Snapshot
+from plainmlp.nn.training import Training
+
+DTYPES = [np.float32, np.float64]
+SGD = Recipe(optimizer="sgd", learning_rate=1.0)
 
 
 def make_architecture(sizes, activations="tanh", loss="cross_entropy", **options):
@@ -18,16 +28,20 @@ def make_architecture(sizes, activations="tanh", loss="cross_entropy", **options
     return Architecture(tuple(sizes), names, loss, **options)
 
 
-def draw_parameters(architecture, seed, dtype=np.float64):
-    """Return parameters of shape (1, n_parameters) for one network."""
+def draw_parameters(architecture, seed=0, dtype=np.float64):
+    """Return random parameters."""
     generator = np.random.default_rng([77, seed])
-    return generator.normal(0, 0.6, (1, architecture.n_parameters)).astype(dtype)
+    return generator.normal(0, 0.6, architecture.n_parameters).astype(dtype)
 
 
-def make_network(*architectures, dtype=np.float64, first_seed=0):
-    """Return a stack whose model i is drawn from the seed first_seed + i."""
-    drawn = [draw_parameters(a, seed, dtype) for seed, a in enumerate(architectures, start=first_seed)]
-    return Network(architectures, np.concatenate(drawn))
+def make_descent(architecture, recipe, parameters, slots=None, *, compiled=False, target_scale=None, threads=1):
+    """Return a network of a form; its arrays are its own."""
+    if slots is None:
+        slots = tuple(np.zeros_like(parameters) for _ in range(OPTIMIZERS[recipe.optimizer].n_slots))
+    if compiled:
+        return CompiledDescent(architecture, parameters, slots, recipe, target_scale, threads)
+    own = tuple(slot.copy() for slot in slots)
+    return PlainDescent(architecture, parameters.copy(), own, recipe, target_scale)
 
 
 def make_examples(loss, n_samples, n_in, n_out, *, dtype=np.float64, seed=0, weighted=False):
@@ -44,16 +58,62 @@ def make_examples(loss, n_samples, n_in, n_out, *, dtype=np.float64, seed=0, wei
     return Examples(inputs, targets, weights)
 
 
-def train(network, recipes, examples, validation=None, *, epochs=1, batch_size=10**9, **options):
-    """Train to the end and return the epochs; by default it is one step with all samples."""
-    return list(fit(network, recipes, examples, validation, epochs=epochs, batch_size=batch_size, **options))
+def whole_block(architecture, examples):
+    """Return all examples as one batch in a block."""
+    (block,) = Batches(examples, architecture.layer_sizes[-1], len(examples.inputs), 1).blocks(1)
+    return block
 
 
-def copy_of(network):
-    """Return a stack of its own with the same models."""
-    return network.take(range(network.n_models))
+def make_steps(descent, block, coefficients, draws=None, *, measures_norm=False):
+    """Make updates whose coefficients are given in float64."""
+    dtype = descent.parameters.dtype
+    draws = np.empty((0, 0, 0), dtype) if draws is None else draws
+    return descent.descend(block, np.array(coefficients, dtype), draws, learning_rate=0.1, measures_norm=measures_norm)
 
 
-def metric(epochs, name, model=0):
-    """Return a model's metric in each epoch."""
-    return [float(epoch.metrics[name][epoch.models.index(model)]) for epoch in epochs]
+def gradient_of(architecture, examples, parameters, recipe=SGD, draws=None, *, compiled=False):
+    """Return the cost of all examples, and its gradient: what a step of plain descent at rate 1 takes away."""
+    descent = make_descent(architecture, recipe, parameters, compiled=compiled)
+    steps = make_steps(descent, whole_block(architecture, examples), [[1.0]], draws)
+    return float(steps.losses[0]), parameters - descent.parameters
+
+
+class Trained(NamedTuple):
+    """What a training came to: its epochs, with snapshots that stay as they were, and the network."""
+
+    epochs: list
+    snapshots: list
+    descent: object
+
+    @property
+    def parameters(self):
+        return self.descent.parameters
+
+    def metric(self, name):
+        """Return a metric in each epoch."""
+        return [epoch.metrics[name] for epoch in self.epochs]
+
+    @property
+    def digests(self):
+        return [snapshot.digest() for snapshot in self.snapshots]
+
+
+def begin(architecture, recipe, examples, validation=None, *, parameters=None, snapshot=None, **options):
+    """Return a training and its descent; by default it is one step with all samples."""
+    form = {name: options.pop(name) for name in ("compiled", "target_scale", "threads") if name in options}
+    if snapshot is None:
+        parameters = draw_parameters(architecture, 0, examples.inputs.dtype) if parameters is None else parameters
+        snapshot = Snapshot.initial(parameters, recipe)
+    descent = make_descent(architecture, recipe, snapshot.parameters, snapshot.slots, **form)
+    options = {"epochs": 1, "max_steps": None, "batch_size": 10**9, "shuffle": True, **options}
+    return Training(descent, architecture, recipe, examples, validation, snapshot, **options), descent
+
+
+def train(architecture, recipe, examples, validation=None, **options):
+    """Train to the end; see `begin`."""
+    training, descent = begin(architecture, recipe, examples, validation, **options)
+    epochs, snapshots = [], []
+    for epoch in training.run():
+        epochs.append(epoch)
+        snapshots.append(deepcopy(epoch.snapshot))
+    return Trained(epochs, snapshots, descent)

@@ -3,10 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nn.networks import make_architecture, make_examples, make_network, train
+from nn.networks import make_architecture, make_examples, train
 from plainmlp.nn.batches import Examples
-from plainmlp.nn.early_stopping import EarlyStopping
-from plainmlp.nn.network import Network
+from plainmlp.nn.early_stopping import Best, EarlyStopping
 from plainmlp.nn.recipe import Recipe
 
 
@@ -15,7 +14,7 @@ def feed(values, **options):
     stopping = EarlyStopping(Recipe(**options))
     monitor = options.get("monitor", "validation_loss")
     for epoch, value in enumerate(values):
-        if stopping.stops({monitor: np.array([99.0, value])}, 1, np.array([float(epoch)])):
+        if stopping.stops({monitor: value, "learning_rate": 99.0}, np.array([float(epoch)])):
             return epoch + 1, stopping.best.parameters
     return None, stopping.best.parameters
 
@@ -43,73 +42,83 @@ def test_when_it_stops_and_what_it_keeps(values, options, stopped_after, best):
 
 def test_without_patience_nothing_is_kept_and_the_monitor_need_not_be_recorded():
     stopping = EarlyStopping(Recipe(patience=None))
-    assert not stopping.stops({}, 0, np.zeros(1))
+    assert not stopping.stops({}, np.zeros(1))
     assert stopping.best.parameters is None
+
+
+def test_what_was_remembered_goes_on():
+    stopping = EarlyStopping(Recipe(patience=3), Best(2.0, 1, np.array([7.0])))
+    assert not stopping.stops({"validation_loss": 2.5}, np.zeros(1))
+    assert stopping.stops({"validation_loss": 2.5}, np.zeros(1))
+    assert (stopping.best.value, stopping.best.waited, stopping.best.parameters) == (2.0, 3, [7.0])
 
 
 def test_a_monitor_that_is_not_recorded_is_an_error():
     with pytest.raises(KeyError, match="validation_loss"):
-        EarlyStopping(Recipe(patience=1)).stops({"train_loss": np.zeros(1)}, 0, np.zeros(1))
+        EarlyStopping(Recipe(patience=1)).stops({"train_loss": 0.0}, np.zeros(1))
 
 
 def test_what_is_kept_is_a_copy():
     stopping, parameters = EarlyStopping(Recipe(patience=3)), np.zeros(1)
-    stopping.stops({"validation_loss": np.zeros(1)}, 0, parameters)
+    stopping.stops({"validation_loss": 0.0}, parameters)
     parameters[0] = 5
     assert stopping.best.parameters == [0]
 
 
 OVERFITTING = Recipe(optimizer="sgd", learning_rate=0.5)
+ARCHITECTURE = make_architecture((2, 12, 3))
+# examples on which the validation metrics have their best in the middle
+PARTS = make_examples("cross_entropy", 12, 2, 3), make_examples("cross_entropy", 30, 2, 3, seed=1)
+FORMS = pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
 
 
-def case():
-    """Return a network and examples on which the validation metrics have their best in the middle."""
-    network = make_network(make_architecture((2, 12, 3)))
-    return network, make_examples("cross_entropy", 12, 2, 3), make_examples("cross_entropy", 30, 2, 3, seed=1)
+def overfit(epochs, compiled=False, **options):
+    return train(ARCHITECTURE, replace(OVERFITTING, **options), *PARTS, epochs=epochs, batch_size=4, compiled=compiled)
 
 
+def validation_loss(trained):
+    picked = trained.descent.outputs(PARTS[1].inputs)[np.arange(30), PARTS[1].targets]
+    return -np.log(picked).mean()
+
+
+@FORMS
 @pytest.mark.parametrize("patience", [2, 4])
 @pytest.mark.parametrize("monitor", ["validation_loss", "validation_accuracy", "train_loss"])
-def test_training_ends_with_the_best_parameters(monitor, patience):
-    network, examples, validation = case()
-    recipe = replace(OVERFITTING, patience=patience, monitor=monitor)
-    epochs = train(network, [recipe], examples, validation, epochs=40, batch_size=4)
-    values = [float(epoch.metrics[monitor][0]) for epoch in epochs]
+def test_training_ends_with_the_best_parameters(monitor, patience, compiled):
+    trained = overfit(40, compiled, patience=patience, monitor=monitor)
+    values = trained.metric(monitor)
     best = int(np.argmax(values) if monitor.endswith("accuracy") else np.argmin(values))
-    assert 0 < best < len(epochs) - 1  # else the test shows nothing
-    assert len(epochs) == best + 1 + patience
-    expected, *_ = case()
-    train(expected, [OVERFITTING], examples, validation, epochs=best + 1, batch_size=4)
-    assert network.parameters.tobytes() == expected.parameters.tobytes()
+    assert 0 < best < len(values) - 1  # else the test shows nothing
+    assert len(values) == best + 1 + patience
+    assert [epoch.is_last for epoch in trained.epochs] == [False] * (best + patience) + [True]
+    assert trained.parameters.tobytes() == overfit(best + 1, compiled).parameters.tobytes()
 
 
-def test_the_best_is_restored_where_patience_outlasts_the_epochs():
-    network, examples, validation = case()
-    epochs = train(network, [replace(OVERFITTING, patience=100)], examples, validation, epochs=30, batch_size=4)
-    losses = [float(epoch.metrics["validation_loss"][0]) for epoch in epochs]
-    assert len(epochs) == 30
+@FORMS
+def test_the_best_is_restored_where_patience_outlasts_the_epochs(compiled):
+    trained = overfit(30, compiled, patience=100)
+    losses = trained.metric("validation_loss")
+    assert len(losses) == 30
     assert int(np.argmin(losses)) < 29
-    picked = network.outputs(validation.inputs)[0][np.arange(30), validation.targets]
-    np.testing.assert_allclose(-np.log(picked).mean(), min(losses), rtol=1e-13)
+    np.testing.assert_allclose(validation_loss(trained), min(losses), rtol=1e-13)
 
 
 def test_the_last_parameters_stay_without_patience():
-    network, examples, validation = case()
-    epochs = train(network, [OVERFITTING], examples, validation, epochs=30, batch_size=4)
-    picked = network.outputs(validation.inputs)[0][np.arange(30), validation.targets]
-    np.testing.assert_allclose(-np.log(picked).mean(), epochs[-1].metrics["validation_loss"][0], rtol=1e-13)
+    trained = overfit(30)
+    np.testing.assert_allclose(validation_loss(trained), trained.metric("validation_loss")[-1], rtol=1e-13)
 
 
 def test_training_without_validation_needs_no_monitor():
-    network, examples, _ = case()
-    assert len(train(network, [Recipe()], examples, epochs=3)) == 3
+    assert len(train(ARCHITECTURE, Recipe(), PARTS[0], epochs=3).epochs) == 3
 
 
-def test_a_diverged_model_keeps_the_best_that_it_had():
+@FORMS
+def test_a_training_that_diverged_keeps_the_best_that_it_had(compiled):
     """w is 1, then -9, 81 ...: each step multiplies it by -9, until the loss overflows."""
-    network = Network([make_architecture((1, 1), loss="squared_error", bias=False)], np.ones((1, 1)))
+    architecture = make_architecture((1, 1), loss="squared_error", bias=False)
     examples = Examples(np.ones((1, 1)), np.zeros((1, 1)))
     recipe = Recipe(optimizer="sgd", learning_rate=10.0, patience=1000)
-    epochs = train(network, [recipe], examples, examples, epochs=400)
-    assert epochs[-1].diverged
-    assert network.parameters == [[-9.0]]
+    options = {"epochs": 400, "parameters": np.ones(1), "compiled": compiled}
+    trained = train(architecture, recipe, examples, examples, **options)
+    assert trained.epochs[-1].diverged
+    assert trained.parameters == [-9.0]

@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plainmlp.nn.optimizers import OPTIMIZERS, Buffers
+from nn.networks import DTYPES
+from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.options import fill_options
 
 # Each reference is the rule as its paper writes it, for one parameter, on plain numbers: an iterator of parameters.
@@ -81,7 +82,7 @@ REFERENCES = {
     "adamw": adam,
     "nadam": nadam,
 }
-# for each name the options of a model, other than the defaults
+# for each name options other than the defaults
 OTHER_OPTIONS = {
     "sgd": {},
     "momentum": {"momentum": 0.5},
@@ -96,36 +97,31 @@ N_WEIGHTS = 3
 
 
 class Updates:
-    """An optimiser at work on parameters of shape (n_models, n_parameters), the first N_WEIGHTS being weights."""
+    """An optimiser at work on parameters, the first N_WEIGHTS of which are weights."""
 
     def __init__(self, name, parameters, options):
-        self.optimizer = OPTIMIZERS[name]
-        rows = [fill_options(self.optimizer.options, given) for given in options]
-        self.settings = {key: np.array([[row[key]] for row in rows], float) for key in self.optimizer.options}
-        slots = tuple(np.zeros_like(parameters) for _ in range(self.optimizer.n_slots))
-        product, scratch = np.ones((len(parameters), 1)), np.full_like(parameters, np.nan)
-        self.buffers = Buffers(
-            parameters, parameters[:, :N_WEIGHTS], np.empty_like(parameters), slots, scratch, product
-        )
-        self.steps = 0
+        self.optimizer, self.parameters = OPTIMIZERS[name], parameters
+        self.settings = fill_options(self.optimizer.options, options)
+        self.slots = tuple(np.zeros_like(parameters) for _ in range(self.optimizer.n_slots))
+        self.steps, self.product = 0, 1.0
 
-    def coefficients(self, n_steps, learning_rates):
-        steps = np.arange(self.steps + 1.0, self.steps + n_steps + 1).reshape(-1, 1, 1)
-        settings = {**self.settings, "learning_rate": np.array(learning_rates)[:, np.newaxis]}
-        self.steps += n_steps
-        columns = list(zip(*self.optimizer.coefficients(settings, steps, self.buffers.product), strict=True))
-        return [(settings["learning_rate"], step) for step in columns or [()] * n_steps]
+    def coefficients(self, n_steps, learning_rate):
+        """Return a row of coefficients for each of the next steps."""
+        steps = np.arange(self.steps + 1.0, self.steps + n_steps + 1)
+        settings = {**self.settings, "learning_rate": learning_rate}
+        columns, products = self.optimizer.coefficients(settings, steps, self.product)
+        self.steps, self.product = self.steps + n_steps, float(products[-1])
+        assert all(column.shape == products.shape == (n_steps,) for column in columns)
+        return np.column_stack(columns)
 
-    def update(self, gradients, step):
-        learning_rate, columns = step
-        self.buffers.gradients[...] = gradients * learning_rate if self.optimizer.takes_steps else gradients
-        self.optimizer.update(self.buffers, *columns)
-        return self.buffers.parameters
-
-
-def random_case(n_models, n_steps):
-    generator = np.random.default_rng(8)
-    return generator.normal(size=(n_models, 5)), generator.normal(size=(n_steps, n_models, 5))
+    def update(self, gradients, row):
+        row = row.astype(self.parameters.dtype)
+        if self.optimizer.decays_weights:
+            *row, kept = row
+            self.parameters[:N_WEIGHTS] *= kept
+        updated = self.optimizer.update(self.parameters, gradients, *self.slots, *row)
+        self.parameters, *self.slots = updated if self.slots else (updated,)
+        return self.parameters
 
 
 def test_every_optimizer_has_a_reference():
@@ -133,63 +129,58 @@ def test_every_optimizer_has_a_reference():
 
 
 @pytest.mark.parametrize("blocks", [[3], [1, 1, 1], [2, 1]])
+@pytest.mark.parametrize(("given", "learning_rate"), [(False, 0.01), (True, 0.3)])
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_first_steps_are_those_of_the_paper(name, blocks):
-    """Settings differ from model to model, and the steps come in blocks of several sizes."""
-    start, gradients = random_case(2, 3)
-    options, learning_rates = [{}, OTHER_OPTIONS[name]], [0.01, 0.3]
+def test_first_steps_are_those_of_the_paper(name, given, learning_rate, blocks):
+    generator = np.random.default_rng(8)
+    start, gradients = generator.normal(size=5), generator.normal(size=(3, 5))
+    options = OTHER_OPTIONS[name] if given else {}
     updates = Updates(name, start.copy(), options)
-    columns = [step for n_steps in blocks for step in updates.coefficients(n_steps, learning_rates)]
-    found = np.array([updates.update(g, step).copy() for g, step in zip(gradients, columns, strict=True)])
-    for model in range(2):
-        filled = fill_options(OPTIMIZERS[name].options, options[model])
-        for i in range(5):
-            reference = REFERENCES[name](
-                start[model, i], gradients[:, model, i], learning_rates[model], i < N_WEIGHTS, **filled
-            )
-            np.testing.assert_allclose(found[:, model, i], list(reference), rtol=1e-12, atol=1e-12)
+    rows = np.concatenate([updates.coefficients(n_steps, learning_rate) for n_steps in blocks])
+    found = np.array([updates.update(g, row).copy() for g, row in zip(gradients, rows, strict=True)])
+    filled = fill_options(OPTIMIZERS[name].options, options)
+    for i in range(5):
+        reference = REFERENCES[name](start[i], gradients[:, i], learning_rate, i < N_WEIGHTS, **filled)
+        np.testing.assert_allclose(found[:, i], list(reference), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [1, 3, 7])
+@pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_coefficients_do_not_depend_on_the_block(name, size):
+def test_coefficients_do_not_depend_on_the_block(name, given, size):
     slow = {"beta1": 0.99, "momentum_decay": 50.0} if name == "nadam" else {}  # a running product that stays near 1
-    at_once, in_blocks = (Updates(name, np.zeros((2, 5)), [slow, OTHER_OPTIONS[name]]) for _ in range(2))
-    whole = [np.array(step) for _, step in at_once.coefficients(42, [0.01, 0.3])]
-    parts = [np.array(step) for _ in range(42 // size) for _, step in in_blocks.coefficients(size, [0.01, 0.3])]
-    assert np.array(whole).tobytes() == np.array(parts).tobytes()
+    at_once, in_blocks = (Updates(name, np.zeros(5), OTHER_OPTIONS[name] if given else slow) for _ in range(2))
+    whole = at_once.coefficients(42, 0.01)
+    parts = np.concatenate([in_blocks.coefficients(size, 0.01) for _ in range(42 // size)])
+    assert whole.tobytes() == parts.tobytes()
+    assert at_once.product == in_blocks.product
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_reaches_the_minimum_of_a_parabola(name, dtype):
     target, curvature = np.array([1.0, -2.0, 0.5, 3.0, 0.0], dtype), np.array([1, 4, 0.5, 2, 1], dtype)
-    options = {"weight_decay": 0.0} if name == "adamw" else {}
-    updates = Updates(name, np.zeros((1, 5), dtype), [options])
+    updates = Updates(name, np.zeros(5, dtype), {"weight_decay": 0.0} if name == "adamw" else {})
     n_steps, learning_rate = 2000, {"adagrad": 0.5, "sgd": 0.1}.get(name, 0.02)
-    rates = np.geomspace(1, 0.01, n_steps) * learning_rate
-    for rate in rates:
-        (columns,) = updates.coefficients(1, [rate])
-        learning_rate, numbers = columns
-        columns = learning_rate, [column.astype(dtype) for column in numbers]
-        found = updates.update(curvature * (updates.buffers.parameters - target), columns)
+    for rate in np.geomspace(1, 0.01, n_steps) * learning_rate:
+        (row,) = updates.coefficients(1, rate)
+        found = updates.update(curvature * (updates.parameters - target), row)
     assert found.dtype == dtype
-    np.testing.assert_allclose(found[0], target, atol=2e-3)
-
-
-def test_adamw_decays_weights_and_not_biases():
-    updates = Updates("adamw", np.full((2, 5), 2.0), [{"weight_decay": 0.5}, {"weight_decay": 0.0}])
-    (columns,) = updates.coefficients(1, [0.1, 0.1])
-    found = updates.update(np.zeros((2, 5)), columns)
-    np.testing.assert_allclose(found, [[1.9] * 3 + [2.0] * 2, [2.0] * 5], rtol=1e-15)
+    np.testing.assert_allclose(found, target, atol=2e-3)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_no_gradient_no_step(name):
-    updates = Updates(name, np.ones((1, 5)), [{"weight_decay": 0.0} if name == "adamw" else {}])
-    for columns in updates.coefficients(3, [0.1]):
-        found = updates.update(np.zeros((1, 5)), columns)
-    np.testing.assert_array_equal(found, np.ones((1, 5)))
+    updates = Updates(name, np.ones(5), {"weight_decay": 0.0} if name == "adamw" else {})
+    for row in updates.coefficients(3, 0.1):
+        np.testing.assert_array_equal(updates.update(np.zeros(5), row), np.ones(5))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_many_steps_have_finite_coefficients(name):
+    updates = Updates(name, np.zeros(5, np.float32), {})
+    updates.steps = 10**9
+    assert np.isfinite(updates.coefficients(3, 0.001)).all()
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

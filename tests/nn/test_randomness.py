@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from plainmlp.nn.randomness import generator
+from plainmlp.nn.randomness import MANY_ROWS, draw_order, generator, row_numbers
 
 
 def test_a_stream_is_the_same_on_every_day():
@@ -20,3 +20,16 @@ def test_generators_do_not_share_their_state():
     first, second = generator(0, "shuffle"), generator(0, "shuffle")
     first.random(10)
     assert second.random() == generator(0, "shuffle").random()
+
+
+def test_an_order_is_a_permutation_of_the_stream():
+    order = draw_order(generator(3, "shuffle"), 20)
+    np.testing.assert_array_equal(order, generator(3, "shuffle").permutation(20))
+    assert order.dtype == np.int64
+
+
+def test_many_rows_have_short_numbers_in_the_same_order():
+    assert row_numbers(MANY_ROWS - 1).dtype == np.int64
+    order = draw_order(generator(0, "shuffle"), MANY_ROWS)
+    assert order.dtype == np.int32
+    np.testing.assert_array_equal(order, generator(0, "shuffle").permutation(MANY_ROWS))

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plainmlp.nn.options import fill_options
-from plainmlp.nn.schedules import SCHEDULES, start_schedule
+from plainmlp.nn.schedules import SCHEDULES, replay, start_schedule
 
 
 def factors(name, options, epochs, losses=None):
@@ -79,3 +79,19 @@ def test_only_the_losses_before_an_epoch_count():
     """What an epoch's rate is must be known before it is trained."""
     first = factors("reduce_on_plateau", {"plateau_epochs": 1}, 3, [1.0, 0.5, 9.0])
     assert first == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("done", range(5))
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_goes_on_where_it_was(name, done):
+    losses = [3.0, 4.0, 2.0, 2.0, 5.0, 5.0, 5.0]
+    options = {"plateau_epochs": 1} if name == "reduce_on_plateau" else {}
+    schedule = start_schedule(name, options, 8)
+    found = [replay(schedule, losses[:done]), *(schedule.send(loss) for loss in losses[done:])]
+    assert found == factors(name, options, 8, losses)[done:]
+
+
+@pytest.mark.parametrize("epoch", range(101))
+def test_cosine_is_that_of_the_library_to_the_last_digits(epoch):
+    found = factors("cosine", {}, 101)[epoch]
+    assert found == pytest.approx((1 + math.cos(math.pi * epoch / 101)) / 2, rel=1e-12, abs=1e-15)

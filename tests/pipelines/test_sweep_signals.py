@@ -117,7 +117,7 @@ def test_second_process_of_one_sweep_is_refused(folder: Path) -> None:
 
 
 def test_killed_worker_costs_nothing(folder: Path) -> None:
-    arguments = (*LONG[:3], LONG[4], "training.epochs=1000", *STACKED, "seed=20", "model.hidden_sizes=[4],[5],[6]")
+    arguments = (*LONG[:3], LONG[4], "training.epochs=20000", *STACKED, "seed=20", "model.hidden_sizes=[4],[5],[6]")
     with started(folder, "-m", *arguments, experiment("worker")) as process:
         wait_until(lambda: busy(folder, process.pid), "the work")
         busy(folder, process.pid)[0].kill()
@@ -144,7 +144,7 @@ def test_launcher_that_gives_up_is_one_line(folder: Path) -> None:
 def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
     folder = clone(tmp_path / "killed")
     grid = ("model.hidden_sizes=[4],[5],[6],[7]", "model.activation=relu,tanh", "seed=0,1,2")
-    arguments = ("-m", *LONG[:3], "training.epochs=200", *STACKED, *grid)
+    arguments = ("-m", *LONG[:3], "training.epochs=3000", *STACKED, *grid)
     draw, counts = random.Random(20), set()
     for number in range(20):
         with started(folder, *arguments) as process:

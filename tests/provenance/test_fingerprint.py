@@ -2,25 +2,24 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
+import threadpoolctl
 
-from plainmlp.numerics import blas_libraries, blas_threads
+from plainmlp.provenance import fingerprint
 from plainmlp.provenance.fingerprint import numerics_tags
 
 PROGRAM = """
 import json
-from plainmlp.numerics import blas_libraries, blas_threads
 from plainmlp.provenance.fingerprint import numerics_tags
-with blas_threads(1):
-    print(json.dumps(numerics_tags(blas_libraries(), "float64")))
+print(json.dumps(numerics_tags(1, "float64")))
 """
 
 
 def here(threads: int = 1, dtype: str = "float64") -> dict[str, str]:
-    with blas_threads(threads):
-        return numerics_tags(blas_libraries(), dtype)
+    return numerics_tags(threads, dtype)
 
 
 def elsewhere(program: str = PROGRAM, **variables: str) -> dict[str, str]:
@@ -36,15 +35,25 @@ def differing(variables: dict[str, str]) -> set[str]:
 
 def test_fingerprint_says_what_computes():
     tags = here()
-    names = "blas blas_version blas_kernel blas_threads simd cpu numpy python platform dtype"
+    names = "blas blas_version blas_kernel numba simd cpu numpy python platform threads dtype"
     assert tags.keys() == {f"numerics.{name}" for name in names.split()}
     assert tags["numerics.numpy"] == np.__version__
     assert all(tags.values())
 
 
-def test_threads_are_read_back_and_dtype_is_the_training_s():
-    assert here(2)["numerics.blas_threads"] == "2"
-    assert here(dtype="float32") == {**here(), "numerics.dtype": "float32"}
+def test_threads_and_dtype_are_the_training_s():
+    assert here(2, "float32") == {**here(), "numerics.threads": "2", "numerics.dtype": "float32"}
+
+
+def test_numba_is_named_where_it_is_installed(monkeypatch):
+    monkeypatch.setattr(fingerprint, "version", {"numba": "0.61.2"}.__getitem__)
+    assert here()["numerics.numba"] == "0.61.2"
+
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(fingerprint, "version", missing)
+    assert here()["numerics.numba"] == "none"
 
 
 def test_libraries_that_are_loaded_besides_do_not_count():
@@ -63,11 +72,11 @@ def test_another_simd_level_is_noticed():
     assert differing({"NPY_DISABLE_CPU_FEATURES": highest}) == {"numerics.simd"}
 
 
-def test_without_numpy_s_own_library_all_count():
+def test_without_numpy_s_own_library_all_count(monkeypatch):
     libraries = [
-        {"filepath": f"/lib/{name}.so", "internal_api": name, "num_threads": 1, "version": None}
-        for name in ("mkl", "blis")
+        {"filepath": f"/lib/{name}.so", "user_api": api, "internal_api": name, "version": None}
+        for name, api in (("mkl", "blas"), ("blis", "blas"), ("libgomp", "openmp"))
     ]
-    tags = numerics_tags(libraries, "float32")
-    assert (tags["numerics.blas"], tags["numerics.blas_threads"]) == ("blis, mkl", "1")
-    assert numerics_tags([], "float32")["numerics.blas"] == "none"
+    for found, name in ((libraries, "blis, mkl"), ([], "none")):
+        monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda found=found: found)
+        assert here()["numerics.blas"] == name

@@ -1,6 +1,9 @@
 import ast
+import os
 import random
 import shutil
+import subprocess
+import sys
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +19,7 @@ from plainmlp.canonical import canonical
 from plainmlp.config import compose, parse
 from plainmlp.data.arrays import Column, Dataset, Description, Part, Splits
 from plainmlp.data.preparation import fit_preparation
-from plainmlp.provenance.identity import PACKAGE, RESULT_CODE, digest_code, digest_json, identify_point
+from plainmlp.provenance.identity import PACKAGE, RESULT_CODE, bare, digest_code, digest_json, identify_point
 from plainmlp.storage import digest_dataset, digest_splits
 
 CANONICAL = canonical(parse(DEFAULT))
@@ -39,8 +42,9 @@ def with_leaf(path: tuple[str, ...], value: object) -> dict:
 
 def is_free(path: tuple[str, ...]) -> bool:
     """Say whether a key can change no result."""
-    kept = {("training", key) for key in ("loss_every", "digest_every", "checkpoint_epochs", "checkpoint_seconds")}
-    return path[0] in {"sweep", "tracking"} or path in {("dataset", "path"), ("model", "weights")} | kept
+    kept = {"loss_every", "digest_every", "checkpoint_epochs", "checkpoint_seconds", "threads", "compiled"}
+    free = {("dataset", "path"), ("model", "weights")} | {("training", key) for key in kept}
+    return path[0] in {"sweep", "tracking"} or path in free
 
 
 @pytest.mark.parametrize("path", list(leaves(CANONICAL)), ids=".".join)
@@ -203,6 +207,93 @@ def test_docstring_of_any_definition_does_not_count(package, definition):
         (package / "nn" / "new.py").write_text(f"{definition}\n    {body}\n")
         digests.add(fresh(package))
     assert len(digests) == 2  # an empty body, and a body of `pass`
+
+
+# what Python has changed in its trees, or in how it shows them, from version to version
+MODULE = r'''"""Of no
+   importance."""
+x: int = (1, 1.0, 1e-300, 1e999, 1j, True, None, ..., b"\xff", "\u2028\U0001fae8 \\", u"kind", "two " "parts", -0.0)
+def f(a, /, b: int = 1, *c, d, e=None, **g) -> None:
+    """Of no importance."""
+    return f"{a}{b!r:>{x}}{c=}" f"{d:}" "end" f"", {**g, "k": 1}, [y for y in x if y], x[1:, ::2]
+async def g():
+    """Of no importance."""
+@f
+class C(dict, metaclass=type):
+    """Of no importance."""
+    async def h(self): await self; return lambda: (yield)
+try:
+    match x:
+        case {"a": [1, *_], **rest} | None: pass
+except* ValueError as error:
+    raise error from None
+'''
+DIGEST = """
+import sys
+from pathlib import Path
+from plainmlp.provenance.identity import digest_code
+print(digest_code(Path(sys.argv[1])))
+"""
+
+
+def pythons() -> list[str]:
+    """Return the Pythons of this machine that the project supports, or one that is the only one there."""
+    versions = ("3.11", "3.12", "3.13")
+    installed = [place for version in versions for place in Path.home().glob(f".pyenv/versions/{version}.*/bin/python")]
+    found = filter(None, (*installed, *(shutil.which(f"python{version}") for version in versions)))
+    working = [
+        str(python)
+        for python in found
+        if not subprocess.run([python, "-V"], check=False, capture_output=True).returncode
+    ]
+    return working or [sys.executable]
+
+
+def test_every_python_gives_the_code_the_same_digest(package):
+    (package / "nn" / "new.py").write_text(MODULE)
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    commands = ([python, "-c", DIGEST, str(package)] for python in pythons())
+    outputs = {subprocess.run(command, env=environment, check=True, capture_output=True).stdout for command in commands}
+    assert outputs == {f"{fresh(package)}\n".encode()}
+
+
+def test_fields_that_only_some_pythons_have_do_not_count_while_they_are_empty():
+    tree = ast.parse(MODULE)
+    shown = bare(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node._fields = (
+                *(name for name in node._fields if name not in {"type_params", "type_comment"}),
+                "type_params",
+            )
+            node.type_params = []
+        if isinstance(node, ast.Constant):
+            node.kind = "u"
+    assert bare(tree) == shown
+    tree.body[2].type_params = [ast.Name("T")]
+    assert bare(tree) != shown
+
+
+ALIKE = (
+    ("1", "1.0", "True", "'1'", "b'1'", "1j"),
+    ("x = None", "x = ...", "x = 'None'", "x = 'Ellipsis'", "x = Ellipsis"),
+    ("x = inf", "x = 1e999"),
+    ("def f(): pass", "def f(): 'a'", "def f(): return", "def f(): return None", "def f(): f", "def f(a): 'a'"),
+    ("class C: 'a'", "class C: pass", "class C: a = 'a'"),
+    ("def f():\n 'a'\n 'b'", "def f():\n 'b'", "def f():\n 'a'\n 'c'"),
+    ("'a'; 'b'", "'b'", "f'b'", "f'b{x}'", "f'{x}b'", "f'{x!r}'", "f'{x}{y}'", "f'{x:{y}}'"),
+    ("x[1:]", "x[:1]", "x[1]"),
+    ("def f(*, a, b=1): 1", "def f(*, a=1, b): 1", "def f(a, b=1): 1"),
+    ("{**a, b: c}", "{b: c, **a}", "{b: c}", "{b, c}"),
+    ("a < b < c", "a < b <= c"),
+    ("x = 0.0", "x = -0.0", "x = 0"),
+    ("x = 'a, b'", "x = 'a', 'b'"),
+)
+
+
+@pytest.mark.parametrize("texts", ALIKE, ids=" / ".join)
+def test_programs_that_look_alike_are_told_apart(texts):
+    assert len({bare(ast.parse(text)) for text in texts}) == len(texts)
 
 
 # what the stages import and what can change no result all the same

@@ -19,7 +19,7 @@ def model(splits):
 
 
 def test_every_part_is_measured(model, splits):
-    found = evaluate(model, splits, 0, 1)
+    found = evaluate(model, splits, 0)
     assert list(found.metrics) == ["train", "validation", "test"]
     assert {"accuracy", "log_loss", "macro_f1"} <= found.metrics["test"].keys()
     hits = model.predict(splits.test.features).argmax(axis=1) == splits.test.targets
@@ -29,7 +29,7 @@ def test_every_part_is_measured(model, splits):
 
 
 def test_intervals_hold_the_value_and_depend_on_the_seed_alone(model, splits):
-    first, again, other = (evaluate(model, splits, seed, 1) for seed in (0, 0, 1))
+    first, again, other = (evaluate(model, splits, seed) for seed in (0, 0, 1))
     low, high = first.intervals["accuracy"]
     assert low <= first.metrics["test"]["accuracy"] <= high
     assert first.intervals.keys() == first.metrics["test"].keys()
@@ -40,7 +40,7 @@ def test_intervals_hold_the_value_and_depend_on_the_seed_alone(model, splits):
 def test_last_epoch_of_the_history_is_what_is_measured(splits):
     config = configuration(model__hidden_sizes=[8], training__epochs=2)
     trained = train(splits, 0, config.model, config.optimizer, config.training)
-    found = evaluate(trained.model, splits, 0, 1).metrics["validation"]
+    found = evaluate(trained.model, splits, 0).metrics["validation"]
     assert trained.history["validation_accuracy"][-1] == pytest.approx(found["accuracy"])
     assert trained.history["validation_loss"][-1] == pytest.approx(found["log_loss"], rel=1e-5)
 
@@ -49,4 +49,4 @@ def test_part_that_was_not_asked_for_is_not_there():
     config = configuration(model__hidden_sizes=[4], training__epochs=1, split__validation=0)
     splits = splits_of(config)
     model = train(splits, 0, config.model, config.optimizer, config.training).model
-    assert list(evaluate(model, splits, 0, 1).metrics) == ["train", "test"]
+    assert list(evaluate(model, splits, 0).metrics) == ["train", "test"]

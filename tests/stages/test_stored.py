@@ -24,7 +24,6 @@ from plainmlp.schema import Config
 from plainmlp.stages import evaluate as stage
 from plainmlp.stages.evaluate import Evaluation, evaluate
 from plainmlp.stages.split import split
-from plainmlp.stages.stack import Task, train_stack
 from plainmlp.stages.train import train
 from plainmlp.storage import digest_dataset, digest_splits, read_dataset, read_splits, write_dataset, write_splits
 from recorded import configuration
@@ -41,7 +40,7 @@ TARGETS = {
 
 def trained(config: Config, splits: Splits) -> tuple[Trained, Evaluation]:
     result = train(splits, config.seed, config.model, config.optimizer, config.training)
-    return result, evaluate(result.model, splits, config.seed, 1)
+    return result, evaluate(result.model, splits, config.seed)
 
 
 def parted(config: Config, dataset: Dataset) -> Splits:
@@ -76,14 +75,12 @@ def test_training_has_the_bits_of_the_same_rows_in_memory(task, dtype, settings,
     assert (measured.metrics, measured.intervals) == (metrics.metrics, metrics.intervals)
 
 
-def test_a_stack_whose_batches_are_read_ahead_has_the_bits_of_rows_in_memory(folder: Path, monkeypatch) -> None:
-    monkeypatch.setattr(batches, "BLOCK_BYTES", 1)  # a batch a block
-    monkeypatch.setattr(batches, "AHEAD_BYTES", 5000)  # two and a bit of them
+def test_training_whose_batches_are_read_ahead_has_the_bits_of_rows_in_memory(folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr(batches, "BLOCK_NUMBERS", 500)  # two batches and a bit in a block
     config = configuration(model__hidden_sizes=[6], training__epochs=2, training__batch_size=32)
-    tasks = [Task(seed, config.model, config.optimizer, config.training) for seed in (1, 2)]
     left, held = (parted(config, data) for data in (left_in_its_file(folder), fetch_dataset("npy", path=str(folder))))
-    for ours, expected in zip(train_stack(tasks, left), train_stack(tasks, held), strict=True):
-        assert ours.trained.digests == expected.trained.digests
+    ours, expected = (train(splits, 1, config.model, config.optimizer, config.training) for splits in (left, held))
+    assert ours.digests == expected.digests
 
 
 @pytest.mark.parametrize("task", TARGETS)
@@ -93,7 +90,7 @@ def test_a_part_that_is_predicted_in_pieces_has_the_metrics_of_scikit_learn(task
     splits = parted(config, left_in_its_file(npy_folder(tmp_path, FEATURES, TARGETS[task])))
     result, at_once = trained(config, splits)
     monkeypatch.setattr(stage, "MOST_PREDICTED", 0)
-    in_pieces = evaluate(result.model, splits, config.seed, 1)
+    in_pieces = evaluate(result.model, splits, config.seed)
     np.testing.assert_array_equal(in_pieces.outputs, at_once.outputs)
     for part, metrics in at_once.metrics.items():
         assert in_pieces.metrics[part] == pytest.approx(metrics, rel=1e-12)
@@ -184,6 +181,7 @@ CHAIN = """
 import json, sys
 from pathlib import Path
 from plainmlp.data.datasets import fetch_dataset
+from plainmlp.nn.compiled.__main__ import compile_for
 from plainmlp.schema import Config
 from plainmlp.stages.evaluate import evaluate
 from plainmlp.stages.split import split
@@ -196,11 +194,13 @@ def peak():
     return int(fields["VmHWM"].split()[0])
 
 config = Config.model_validate_json(sys.argv[1])
+
+compile_for(config.training.dtype)  # what the kernels take is there before
 before = peak()
 splits = split(fetch_dataset("npy", path=sys.argv[2]), config.split, "refuse")
 digest_splits(splits)
 trained = train(splits, 0, config.model, config.optimizer, config.training)
-evaluate(trained.model, splits, 0, 1)
+evaluate(trained.model, splits, 0)
 print(json.dumps([before, peak()]))
 """
 

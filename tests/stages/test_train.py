@@ -1,4 +1,8 @@
 import hashlib
+import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +31,7 @@ def composed(*overrides: str) -> Config:
 def measured(config: Config) -> dict[str, float]:
     splits = splits_of(config)
     model = train(splits, config.seed, config.model, config.optimizer, config.training).model
-    return evaluate(model, splits, config.seed, 1).metrics["test"]
+    return evaluate(model, splits, config.seed).metrics["test"]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +42,7 @@ def digits():
 def test_digits_are_read_well_with_the_default_configuration(digits):
     config = configuration()
     model = train(digits, config.seed, config.model, config.optimizer, config.training).model
-    assert evaluate(model, digits, 0, 1).metrics["test"]["accuracy"] >= 0.97
+    assert evaluate(model, digits, 0).metrics["test"]["accuracy"] >= 0.97
 
 
 @pytest.mark.skipif(not MNIST.is_dir(), reason="shared/data/mnist-8k is not beside the repository")
@@ -83,29 +87,31 @@ def test_history_has_a_value_an_epoch_and_watchers_see_each(digits):
     assert history["learning_rate"] == [0.001] * 3
 
 
-def test_hash_chain_has_a_digest_an_epoch_from_the_first_state_on(digits):
+def test_each_state_has_a_digest_from_the_first_on(digits):
     config = configuration(**SMALL)
     first, second, other = (train(digits, seed, *sections_of(config)) for seed in (0, 0, 1))
-    chain = (first.model.initial_digest, *first.digests)
-    assert [len(digest) for digest in chain] == [64] * 4
-    assert chain == (second.model.initial_digest, *second.digests)
-    assert not {*chain} & {other.model.initial_digest, *other.digests}
+    digests = (first.model.initial_digest, *first.digests)
+    assert [len(digest) for digest in digests] == [64] * 4
+    assert digests == (second.model.initial_digest, *second.digests)
+    assert not {*digests} & {other.model.initial_digest, *other.digests}
 
 
 def sections_of(config):
     return config.model, config.optimizer, config.training
 
 
-@pytest.mark.parametrize(("every", "linked"), [(1, [0, 1, 2, 3, 4]), (2, [1, 3, 4]), (3, [2, 4]), (9, [4])])
-def test_hash_chain_links_every_nth_epoch_and_the_last(digits, every, linked):
+@pytest.mark.parametrize(("every", "digested"), [(1, [0, 1, 2, 3, 4]), (2, [1, 3, 4]), (3, [2, 4]), (9, [4])])
+def test_every_nth_epoch_and_the_last_are_digested_alike_whatever_n_is(digits, every, digested):
     config = configuration(model__hidden_sizes=[8], training__epochs=5, training__digest_every=every)
     found = train(digits, 0, *sections_of(config))
-    assert [epoch for epoch, digest in enumerate(found.digests) if digest] == linked
-    every_epoch = configuration(model__hidden_sizes=[8], training__epochs=5)
-    assert found.model.weights_digest == train(digits, 0, *sections_of(every_epoch)).model.weights_digest
+    whole = train(digits, 0, *sections_of(configuration(model__hidden_sizes=[8], training__epochs=5)))
+    assert {epoch: digest for epoch, digest in enumerate(found.digests) if digest} == {
+        epoch: whole.digests[epoch] for epoch in digested
+    }
+    assert found.model.weights_digest == whole.model.weights_digest
 
 
-def test_hash_chain_ends_where_the_training_stops_early(digits):
+def test_the_last_epoch_is_digested_where_the_training_stops_early(digits):
     values = {"model__hidden_sizes": [8], "optimizer__learning_rate": 0.1, "training__patience": 2}
     found = train(digits, 0, *sections_of(configuration(**values, training__digest_every=1000)))
     assert [bool(digest) for digest in found.digests] == [False] * (len(found.history["train_loss"]) - 1) + [True]
@@ -180,3 +186,46 @@ def test_full_batch_takes_one_step_an_epoch(digits):
         config = configuration(**values, training__batch_size=size)
         digests.add(train(digits, 0, config.model, config.optimizer, config.training).model.weights_digest)
     assert len(digests) == 1
+
+
+# sets the bits "flush to zero" and "denormals are zero" of the processor, as a library built with -ffast-math does
+FLUSHING = """
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+@intrinsic
+def load_control(typing, address):
+    def emit(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type])
+        builder.call(ir.Function(builder.module, kind, "llvm.x86.sse.ldmxcsr"), [pointer])
+        return context.get_dummy_value()
+    return types.void(types.intp), emit
+
+@njit
+def flush(address):
+    load_control(address)
+
+from plainmlp.nn.arithmetic import keeps_subnormals
+assert keeps_subnormals()
+control = np.array([0x9FC0], np.uint32)
+flush(control.ctypes.data)
+assert not keeps_subnormals()
+from plainmlp.errors import InputError
+from plainmlp.stages.train import _check_subnormals
+try:
+    _check_subnormals()
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the register that is set is one of x86-64")
+def test_a_process_without_subnormal_numbers_is_refused():
+    command = [sys.executable, "-c", FLUSHING]
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False
+    )
+    assert ended.stdout.startswith("this process turns numbers below 1e-38 into zeros"), ended.stderr

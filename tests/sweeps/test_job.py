@@ -2,9 +2,14 @@
 
 import pytest
 
+from checkouts import ROOT
 from configurations import changed
+from plainmlp.canonical import read_yaml
 from plainmlp.config import parse
 from plainmlp.errors import TrainingError
+from plainmlp.proof.alterations import find_alterations
+from plainmlp.proof.recorded import read_recorded
+from plainmlp.proof.verification import verify
 from plainmlp.recording.training import open_store
 from plainmlp.sweeps import job as module
 from plainmlp.sweeps import workers
@@ -38,6 +43,28 @@ def test_point_is_trained_once_and_recorded_each_time(given, tmp_path, monkeypat
     assert first.metrics["n_parameters"] == 64 * 6 + 6 + 6 * 10 + 10
 
 
+def test_point_of_an_earlier_sweep_is_recorded_as_it_is_asked_for_now_and_verified(given, tmp_path):
+    store, parent, config = given
+    first = config(training__digest_every=1)
+    run_point(first, parent.run_id, tmp_path)
+    kept = {"digest_every": 2, "loss_every": 3, "checkpoint_epochs": 1, "checkpoint_seconds": 7.0, "threads": 2}
+    second = config(
+        **{f"training__{key}": value for key, value in kept.items()},
+        training__compiled=False,
+        sweep__name="second",
+        sweep__metric="validation_loss",
+        sweep__seed=5,
+    )
+    run_point(second, parent.run_id, tmp_path)
+    assert len(Archive(tmp_path / FOLDER).present()) == 1
+    (child,) = [child for child in store.children(parent.run_id) if child.parameters["sweep.name"] == "second"]
+    recorded = read_recorded(store, child.run_id, tmp_path / "recorded")
+    assert find_alterations(recorded) == []
+    assert parse(read_yaml(recorded.configuration)) == second
+    verification = verify(store, child.run_id, ROOT, is_here=True)
+    assert verification.judgement.summarize() == "identical (not compared: predictions)"
+
+
 def test_failed_point_is_recorded_with_its_reason_and_noted(given, tmp_path):
     store, parent, config = given
     with pytest.raises(TrainingError) as caught:
@@ -54,7 +81,7 @@ def test_failure_of_another_kind_is_recorded_too(given, tmp_path, monkeypatch):
         raise MemoryError(message)
 
     store, parent, config = given
-    monkeypatch.setattr(workers, "train_tasks", too_large)
+    monkeypatch.setattr(workers, "train", too_large)
     with pytest.raises(TrainingError, match="MemoryError"):
         run_point(config(), parent.run_id, tmp_path)
     assert [child.failure for child in store.children(parent.run_id)] == ["MemoryError: no room for it"]

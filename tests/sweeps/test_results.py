@@ -35,7 +35,7 @@ def record(store: Store, parent_run_id: str, config, folder: Path) -> None:
     """Train a point and record it as a child."""
     splits = splits_of(config)
     trained = train(splits, config.seed, config.model, config.optimizer, config.training)
-    evaluation = evaluate(trained.model, splits, config.seed, 1)
+    evaluation = evaluate(trained.model, splits, config.seed)
     folder.mkdir()
     write_history(folder / "history.csv", trained.history, trained.digests)
     store.add_child(
@@ -132,7 +132,7 @@ def test_kept_epoch_is_that_of_the_kept_model(monitor):
     splits = splits_of(config)
     trained = train(splits, config.seed, config.model, config.optimizer, config.training)
     kept = kept_epoch(flat_parameters(canonical(config)), trained.history)
-    accuracy = evaluate(trained.model, splits, 0, 1).metrics["validation"]["accuracy"]
+    accuracy = evaluate(trained.model, splits, 0).metrics["validation"]["accuracy"]
     curve = trained.history["validation_accuracy"]
     assert kept < len(curve) - 1
     assert curve[kept] == pytest.approx(accuracy)

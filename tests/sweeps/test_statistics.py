@@ -37,7 +37,19 @@ def test_paired_test_is_that_of_scipy_over_common_seeds(seed, n):
     a, b = np.random.default_rng(seed).normal(0.9, 0.02, (2, n))
     expected = ttest_rel(a, b).pvalue
     first, second = {**by_seed(a), "only here": 0.1}, {"only there": 0.2, **dict(reversed(by_seed(b).items()))}
-    assert paired_p_value(first, second) == pytest.approx(expected)
+    assert paired_p_value(first, second) == float(f"{expected:.10g}") or abs(expected) < 1e-9
+
+
+def test_what_scipy_says_is_rounded_to_ten_digits():
+    assert paired_p_value(by_seed([0.9, 0.7, 0.8]), by_seed([0.8, 0.75, 0.7])) == 0.4226497308  # exact: 1 - 1 / sqrt(3)
+    low, high = summarize([0.0, 2.0]).interval
+    assert (high - low) / 2 == 12.70620474  # 12.706204736...
+
+
+@given(st.floats(1e-300, 1e300))
+def test_paired_test_depends_on_no_unit(unit):
+    first, second = ([unit * value for value in values] for values in ([0.5, 0.25, 1.0], [0.75, 0.5, 1.0]))
+    assert paired_p_value(by_seed(first), by_seed(second)) == pytest.approx(0.1835034191, rel=1e-9)
 
 
 @pytest.mark.parametrize("second", [{}, {"1": 0.5}, {"1": 0.5, "7": 0.5, "8": 0.5}])

@@ -96,7 +96,7 @@ def test_grid_has_the_points_that_it_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GRIDS)
-def test_grid_needs_no_flag_and_trains_stacks(name: str) -> None:
+def test_grid_needs_no_flag_and_trains_in_processes(name: str) -> None:
     _, master = begin(f"sweep={name}")
     assert master.hydra.mode.name == "MULTIRUN"
     assert master.hydra.launcher._target_.endswith(".BasicLauncher" if name in TIMED else ".StackedLauncher")

@@ -16,10 +16,9 @@ from plainmlp.stages.train import train
 from plainmlp.sweeps import workers
 from plainmlp.sweeps.archive import Archive
 from plainmlp.sweeps.workers import train_points
-from pointed import point, splits_of
+from pointed import point, splits_of, trained_alone
 
 TESTS = Path(__file__).resolve().parents[1]
-# with another batch size each, so that each is a stack of its own
 POINTS = [point(seed=seed, training__batch_size=size) for size in (8, 16, 32) for seed in range(3)]
 FATAL = point(optimizer__learning_rate=1e30)
 N_JOBS = [1, pytest.param(2, marks=pytest.mark.slow)]
@@ -31,8 +30,7 @@ def archive(tmp_path):
 
 
 def digest_alone(member):
-    config = member.config
-    return train(splits_of(config), config.seed, config.model, config.optimizer, config.training).model.weights_digest
+    return trained_alone(member.config).model.weights_digest
 
 
 def digests(archive, points):
@@ -49,9 +47,9 @@ def test_the_archive_holds_what_training_alone_gives(archive, n_jobs):
     assert digests(archive, POINTS) == {each.point_id: digest_alone(each) for each in POINTS}
     assert not archive.has(FATAL.point_id)
     config, kept = POINTS[0].config, archive.load(POINTS[0].point_id)
-    evaluation = evaluate(kept.trained.model, splits_of(config), config.seed, 1)
+    evaluation = evaluate(kept.trained.model, splits_of(config), config.seed)
     assert kept.metrics["test"] == evaluation.metrics["test"]
-    assert kept.seconds > 0
+    assert kept.trained.seconds > 0
 
 
 def checkpoints_in(tmp_path):
@@ -71,7 +69,7 @@ def test_points_go_on_from_their_checkpoints_and_leave_none(archive, tmp_path, m
     archive.checkpoints(points[0].point_id).save(progress)
     assert [failure is None for _, failure in train_points(points[:3], archive, 1)] == [True] * 3
     assert digests(archive, points[:3]) == {each.point_id: digest_alone(each) for each in points[:3]}
-    assert archive.load(points[0].point_id).seconds > 86400
+    assert archive.load(points[0].point_id).trained.seconds > 86400
     assert checkpoints_in(tmp_path) == []
 
 
@@ -97,15 +95,21 @@ def test_a_point_that_is_listed_twice_comes_once(archive):
     assert sorted(results) == sorted([(POINTS[0].point_id, None), (POINTS[1].point_id, None)])
 
 
-def test_a_stack_that_breaks_down_is_trained_one_by_one(archive, monkeypatch):
-    def only_alone(tasks, splits):
-        if len(tasks) > 1 or tasks[0].model is POINTS[1].config.model:
+def test_points_of_the_same_data_follow_each_other(archive):
+    points = [point(seed=seed, split__seed=seed % 2, training__epochs=1) for seed in range(6)]
+    seeds = {each.point_id: each.config.seed for each in points}
+    order = [seeds[point_id] for point_id, _ in train_points(points, archive, 1)]
+    assert order in ([0, 2, 4, 1, 3, 5], [1, 3, 5, 0, 2, 4])
+
+
+def test_a_point_that_breaks_down_fails_alone(archive, monkeypatch):
+    def break_down(splits, seed, model, *others, **named):
+        if model is POINTS[1].config.model:
             message = "no memory\nleft"
             raise MemoryError(message)
-        return train_tasks(tasks, splits)
+        return train(splits, seed, model, *others, **named)
 
-    train_tasks = workers.train_tasks
-    monkeypatch.setattr(workers, "train_tasks", only_alone)
+    monkeypatch.setattr(workers, "train", break_down)
     results = dict(train_points(POINTS[:3], archive, 1))
     failure = results.pop(POINTS[1].point_id)
     assert (type(failure), str(failure)) == (TrainingError, "MemoryError: no memory left")

@@ -4,7 +4,7 @@ import logging
 import pickle
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import yaml  # type: ignore[import-untyped]
 from hydra.core.hydra_config import HydraConfig
@@ -17,7 +17,7 @@ ENTRIES = 1024  # of configurations, whose YAML is remembered
 
 
 def replay(config: DictConfig, task_function: TaskFunction, context: HydraContext) -> JobReturn:
-    """Run a job of a sweep as `hydra.core.utils.run_job` does, in half the time.
+    """Run a job of a sweep as `hydra.core.utils.run_job` does, in a third of the time.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def _run(config: DictConfig, task_function: TaskFunction, context: HydraContext)
     singleton = HydraConfig.instance()
     before = singleton.cfg
     try:
-        singleton.set_config(config)
+        singleton.cfg = _hydra_of(config)
         result = _prepare(config)
         configure_log(config.hydra.job_logging, config.hydra.verbose)
         with env_override(config.hydra.job.env_set):
@@ -62,14 +62,22 @@ def _run(config: DictConfig, task_function: TaskFunction, context: HydraContext)
         singleton.cfg = before
 
 
+def _hydra_of(config: DictConfig) -> Any:
+    """Return the node `hydra` by itself, as `HydraConfig.set_config` keeps a copy of it."""
+    OmegaConf.set_readonly(config.hydra, True)
+    alone = OmegaConf.create({})
+    vars(alone)["_content"]["hydra"] = config.hydra  # whose interpolations still lead into the whole configuration
+    return alone
+
+
 def _prepare(config: DictConfig) -> JobReturn:
     """Make the job's folder with the files that say what it is."""
     folder = Path(config.hydra.sweep.dir, str(config.hydra.sweep.subdir)).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     of_job = cast("DictConfig", HydraConfig.instance().cfg)
-    for node in (config.hydra.runtime, of_job.hydra.runtime):
-        with read_write(node), open_dict(node):
-            node.output_dir = str(folder)
+    runtime = config.hydra.runtime
+    with read_write(runtime), open_dict(runtime):
+        runtime.output_dir = str(folder)
     task = _without_hydra(config)
     overrides = config.hydra.overrides.task
     if config.hydra.output_subdir is not None:

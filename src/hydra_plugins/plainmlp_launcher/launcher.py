@@ -1,4 +1,4 @@
-"""The launcher `stacked`: trains the points of a sweep in stacks and processes, then runs each as a Hydra job."""
+"""The launcher `stacked`: trains the points of a sweep in processes, each network alone, and runs each as a job."""
 
 import logging
 import os

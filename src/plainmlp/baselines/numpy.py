@@ -1,14 +1,12 @@
-"""Our own network as a peer, an update at a time through the code that every training runs."""
+"""Our own network as a peer, an update at a time by the definition of every training."""
 
 import numpy as np
 
 from plainmlp.baselines.peer import Array, Start, Step
-from plainmlp.nn.batches import Batches, Examples
-from plainmlp.nn.descent import Descent
-from plainmlp.nn.gradient import Gradient
-from plainmlp.nn.network import Network
-from plainmlp.nn.penalty import Penalty
-from plainmlp.nn.scoring import Scorer
+from plainmlp.nn.batches import Block
+from plainmlp.nn.descent import PlainDescent
+from plainmlp.nn.losses import LOSSES
+from plainmlp.nn.optimizers import OPTIMIZERS
 
 
 class NumpyPeer:
@@ -20,36 +18,37 @@ class NumpyPeer:
     """
 
     def __init__(self, start: Start) -> None:
-        self._architecture, recipe = start.architecture, start.recipe
-        self._network = Network([start.architecture], start.parameters[np.newaxis].copy())
-        self._descent = Descent(self._network, [recipe])
-        self._scorer = Scorer(self._network)
-        self._gradients = np.empty_like(self._network.parameters)
-        weights = self._network.parameters[:, : start.architecture.n_weights]
-        self._penalty = Penalty(np.array([[recipe.l1]]), np.array([[recipe.l2]]), weights)
+        self._optimizer, self._recipe = OPTIMIZERS[start.recipe.optimizer], start.recipe
+        parameters = start.parameters.copy()
+        slots = tuple(np.zeros_like(parameters) for _ in range(self._optimizer.n_slots))
+        self._descent = PlainDescent(start.architecture, parameters, slots, start.recipe)
+        self._architecture, self._steps, self._product = start.architecture, 0, 1.0
 
     def step(self, inputs: Array, targets: Array, weights: Array | None, learning_rate: float) -> Step:
         """Make one update."""
-        batches = Batches(Examples(inputs, targets, weights), targets.shape[1], len(inputs), 1, 1)
-        sums = self._differentiate(batches)
-        run = self._descent.run(batches, np.array([learning_rate]), False, self._scorer)
-        return Step(float(run.loss[0]), sums, self._gradients[0].copy())
-
-    def _differentiate(self, batches: Batches) -> Array:
-        """Write the gradient that the next update will take, and return the last layer's sums."""
-        passes = Gradient(self._network, batches.batch_size, gradients=self._gradients)
-        (block,) = batches.ordered()
-        (factor,), (of_batch,) = block.factors(), block.inputs
-        passes.forward(of_batch, passes.z)
-        sums: Array = passes.z[0].T.copy()
-        passes.backward(of_batch, block.targets[0], factor, passes.z, passes.row)
-        self._penalty.add_gradient(self._gradients[:, : self._architecture.n_weights])
-        return sums
+        is_classes = LOSSES[self._architecture.loss].pointwise is None
+        block = Block(
+            inputs,
+            targets.argmax(axis=1) if is_classes else targets,
+            np.empty(0) if weights is None else weights,
+            np.arange(len(inputs)),
+            len(inputs),
+        )
+        nothing = np.empty((0, 0, 0))
+        _, sums = self._descent.network.forward(inputs.T)
+        gradient = self._descent.differentiate(block, 0, nothing).gradient
+        self._steps += 1
+        settings = {**self._recipe.optimizer_options, "learning_rate": learning_rate}
+        columns, products = self._optimizer.coefficients(settings, np.array([float(self._steps)]), self._product)
+        self._product = float(products[0])
+        made = self._descent.descend(
+            block, np.column_stack(columns), nothing, learning_rate=learning_rate, measures_norm=False
+        )
+        return Step(float(made.losses[0]), sums.T, gradient)
 
     def parameters(self) -> Array:
         """Return the parameters as they are now."""
-        parameters: Array = self._network.parameters[0].copy()
-        return parameters
+        return self._descent.parameters.copy()
 
 
 PEER = NumpyPeer

@@ -150,7 +150,7 @@ def set_threads(threads: int) -> None:
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     except RuntimeError as error:
-        message = f"training.blas_threads={threads} is not possible: TensorFlow runs with another number already"
+        message = f"training.threads={threads} is not possible: TensorFlow runs with another number already"
         raise InputError(message) from error
 
 

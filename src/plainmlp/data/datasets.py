@@ -1,7 +1,7 @@
 """The data sets: one function each, and the table that lists them by name."""
 
 import inspect
-import warnings
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +15,9 @@ from plainmlp.data.npy import read_npy_folder
 from plainmlp.data.openml import fetch_openml_dataset
 from plainmlp.data.reading import Cells, check_names, read_table
 from plainmlp.data.table import Missing, TableTask, table_dataset
+from plainmlp.data.trigonometry import sine_and_cosine
 from plainmlp.errors import InputError
+from plainmlp.nn.functions import log
 from plainmlp.nn.randomness import generator
 
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
@@ -61,18 +63,38 @@ def clusters(*, seed: int = 0) -> Dataset:
 
     Notes
     -----
-    The third covariance is not positive semi-definite, on purpose: the recipe has it so. NumPy warns and then
-    draws, through the singular values, with the covariance 0.75 I. Only that one warning is silenced.
+    The first two covariances are [[2, 0.75], [0.75, 2]] and [[1, 0.75], [0.75, 1]]. The third, [[0, 0.75], [0.75, 0]],
+    is not positive semi-definite, on purpose: the recipe has it so, and NumPy's `multivariate_normal`, which it calls,
+    then draws through the singular values, with the covariance 0.75 I. These are its draws, but for the last bits of
+    its matrix product and its logarithms: a point is its cluster's mean plus the sum of two standard normal numbers,
+    each times a row of the factor, square root of a singular value times singular vector.
     """
-    draws = np.random.RandomState(seed)  # the published recipe draws from the legacy stream
-    shapes = (((0, 0), (2, 0.75, 2)), ((1, 4), (1, 0.75, 1)), ((2, 8), (0, 0.75, 0)))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "covariance is not symmetric positive-semidefinite", RuntimeWarning)
-        clouds = [draws.multivariate_normal(mean, [[a, b], [b, c]], 5000) for mean, (a, b, c) in shapes]
-    features = np.concatenate(clouds).astype(np.float32)
+    normals = _legacy_normals(np.random.RandomState(seed), 2 * 3 * 5000).reshape(3, 5000, 2, 1)
+    factors = (
+        [[-math.sqrt(1.375), -math.sqrt(1.375)], [-math.sqrt(0.625), math.sqrt(0.625)]],
+        [[-math.sqrt(0.875), -math.sqrt(0.875)], [-math.sqrt(0.125), math.sqrt(0.125)]],
+        [[-math.sqrt(0.75), 0.0], [0.0, -math.sqrt(0.75)]],
+    )
+    means = ((0.0, 0.0), (1.0, 4.0), (2.0, 8.0))
+    first, second = (normals[:, :, axis] * np.array(factors)[:, np.newaxis, axis] for axis in (0, 1))
+    features = (first + second + np.array(means)[:, np.newaxis]).reshape(-1, 2).astype(np.float32)
     columns = (Column("x1"), Column("x2"))
     description = Description("clusters", "classification", columns, ("cluster",), ("0", "1", "2"))
     return Dataset(Part(features, np.repeat(np.arange(3), 5000)), description)
+
+
+def _legacy_normals(stream: np.random.RandomState, n: int) -> NDArray[np.float64]:
+    """Return the standard normal numbers that NumPy's legacy generator draws, an even number of them.
+
+    The polar method (Marsaglia and Bray, 1964), as NumPy has it but for the library's logarithm, whose last bit differs
+    from processor to processor. Of a pair of points in the square 79 % lie in the circle, so n pairs hold n / 2 of them.
+    """
+    points = 2.0 * stream.random_sample((n, 2)) - 1.0
+    squares = points[:, 0] * points[:, 0] + points[:, 1] * points[:, 1]
+    chosen = np.flatnonzero((squares < 1.0) & (squares != 0.0))[: n // 2]
+    with np.errstate(all="ignore"):
+        factors = np.sqrt(-2.0 * log(squares[chosen]) / squares[chosen])
+    return np.asarray((factors[:, np.newaxis] * points[chosen, ::-1]).ravel())
 
 
 def sincos(*, seed: int = 0, n_samples: int = 9600) -> Dataset:
@@ -92,7 +114,7 @@ def sincos(*, seed: int = 0, n_samples: int = 9600) -> Dataset:
     """
     drawn = generator(seed, "dataset").random(n_samples)
     points = np.concatenate([drawn, np.linspace(0, 1, 30)])
-    targets = np.column_stack([np.sin(points), np.cos(points)])
+    targets = np.column_stack(sine_and_cosine(points))
     description = Description("sincos", "regression", (Column("x"),), ("sin", "cos"))
     return Dataset(Part(points[:, np.newaxis], targets), description)
 

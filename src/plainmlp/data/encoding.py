@@ -9,6 +9,7 @@ from plainmlp.data.arrays import Array, Column
 from plainmlp.data.columns import label_text, numbers
 from plainmlp.data.reading import Cells, check_column, check_names, listed
 from plainmlp.data.stored import StoredRows
+from plainmlp.data.sums import sum_by_halves
 from plainmlp.errors import InputError
 from plainmlp.wording import shown
 
@@ -24,7 +25,7 @@ def are_numeric(columns: tuple[Column, ...]) -> NDArray[np.bool_]:
 
 
 def fit_fill_values(features: Array, columns: tuple[Column, ...], strategy: str) -> NDArray[np.float64]:
-    """Find what to put where a value is missing, through scikit-learn's imputer.
+    """Find what to put where a value is missing.
 
     Parameters
     ----------
@@ -39,18 +40,30 @@ def fit_fill_values(features: Array, columns: tuple[Column, ...], strategy: str)
     InputError
         A column has no value at all.
     """
-    from sklearn.impute import SimpleImputer
-
     empty = np.flatnonzero(np.isnan(features).all(axis=0))
     if empty.size:
         message = f"column {shown(columns[empty[0]].name)} has no value in the train part; leave the column out"
         raise InputError(message)
-    numeric = are_numeric(columns)
-    fill_values = np.empty(len(columns))
-    for chosen, name in ((numeric, strategy), (~numeric, "most_frequent")):
-        if chosen.any():
-            fill_values[chosen] = SimpleImputer(strategy=name).fit(features[:, chosen]).statistics_
-    return fill_values
+    rules = [strategy if column.categories is None else "most_frequent" for column in columns]
+    present = (column[~np.isnan(column)] for column in features.T)
+    return np.array([_FILL_VALUES[rule](values) for rule, values in zip(rules, present, strict=True)])
+
+
+def _mean(values: Array) -> float:
+    return float(sum_by_halves(values)) / len(values)
+
+
+def _median(values: Array) -> float:
+    ordered = np.sort(values)
+    return float(ordered[(len(values) - 1) // 2] / 2 + ordered[len(values) // 2] / 2)
+
+
+def _most_frequent(values: Array) -> float:
+    distinct, counts = np.unique(values, return_counts=True)
+    return float(distinct[np.argmax(counts)])
+
+
+_FILL_VALUES = {"mean": _mean, "median": _median, "most_frequent": _most_frequent}
 
 
 def fill_missing(features: Array, columns: tuple[Column, ...], fill_values: NDArray[np.float64] | None) -> Array:
@@ -77,10 +90,12 @@ def fill_missing(features: Array, columns: tuple[Column, ...], fill_values: NDAr
 
 
 def fit_input_names(columns: tuple[Column, ...]) -> tuple[str, ...]:
-    """Name the inputs: a number by its column, a category by scikit-learn's encoder as ``column=value``."""
+    """Name the inputs: a number by its column, a category as ``column=value``, once for each of its values."""
     names: list[str] = []
     for column in columns:
-        names.extend((column.name,) if column.categories is None else _one_hot_names(column.name, column.categories))
+        names.extend(
+            (column.name,) if column.categories is None else (f"{column.name}={value}" for value in column.categories)
+        )
     return tuple(names)
 
 
@@ -103,13 +118,6 @@ def encode_frame(columns: tuple[Column, ...], frame: "DataFrame") -> NDArray[np.
         else:
             features[:, position] = _positions(frame[column.name], column.name, column.categories)
     return features
-
-
-def _one_hot_names(name: str, categories: tuple[str, ...]) -> list[str]:
-    from sklearn.preprocessing import OneHotEncoder
-
-    encoder = OneHotEncoder(categories=[list(categories)], feature_name_combiner="{}={}".format)
-    return [str(text) for text in encoder.fit([[categories[0]]]).get_feature_names_out([name])]
 
 
 def _positions(values: "Series", name: str, categories: tuple[str, ...]) -> NDArray[np.float64]:

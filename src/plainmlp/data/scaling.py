@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from plainmlp.data.arrays import Array
-from plainmlp.data.moments import stored_moments
 from plainmlp.data.stored import StoredRows
+from plainmlp.data.sums import column_sums
 from plainmlp.errors import InputError
 from plainmlp.nn.options import Option, fill_options
 
@@ -95,7 +95,7 @@ def fit_scaling(name: str, options: Mapping[str, Any], values: Array) -> Scaling
         The values are so large that their spread is not finite.
     """
     if not values.shape[1]:
-        return Scaling(np.empty(0), np.empty(0))  # of categories alone: scikit-learn refuses a table without columns
+        return Scaling(np.empty(0), np.empty(0))  # of categories alone
     entry = SCALINGS[name]
     with np.errstate(over="ignore", invalid="ignore"):
         offset, scale = entry.fit(values, **fill_options(entry.options, options))
@@ -111,26 +111,35 @@ def _none(values: Array) -> tuple[Vector, Vector]:
 
 
 def _standard(values: Array) -> tuple[Vector, Vector]:
-    """Subtract the mean and divide by the standard deviation (that of the train part, without Bessel's correction)."""
-    if isinstance(values, StoredRows):
-        return stored_moments(values)
-    from sklearn.preprocessing import StandardScaler
+    """Subtract the mean and divide by the standard deviation (that of the train part, without Bessel's correction).
 
-    scaler = StandardScaler().fit(values)
-    # scikit-learn gives a column whose variance overflows the scale 1, as if it did not vary.
-    scale = np.where(np.isfinite(scaler.var_), scaler.scale_, np.inf)
-    return np.asarray(scaler.mean_, np.float64), scale
+    Two passes: the mean, then the squared deviations, less the square of their own sum, which is zero but for rounding
+    (Chan, Golub and LeVeque, 1983). The scale of a column whose variance is no more than rounding makes of a constant
+    one is 1; it is infinite where the variance overflows.
+    """
+    n_samples = len(values)
+    mean = column_sums(values) / n_samples
+    deviation, squares = np.split(column_sums(values, lambda rows: _deviations(rows, mean)), 2)
+    variance = (squares - deviation * deviation / n_samples) / n_samples
+    rounding = np.finfo(np.float64).eps
+    is_constant = variance <= n_samples * rounding * variance + np.square(n_samples * mean * rounding)
+    scale = np.where(is_constant, 1.0, np.sqrt(variance))
+    return mean, np.where(np.isfinite(variance), scale, np.inf)
+
+
+def _deviations(rows: Array, mean: Vector) -> Vector:
+    """Return each row's deviations from the mean, and beside them their squares."""
+    deviations = rows - mean
+    return np.hstack([deviations, np.square(deviations)])
 
 
 def _minmax(values: Array) -> tuple[Vector, Vector]:
     """Map the smallest value to 0 and the largest to 1."""
-    from sklearn.preprocessing import MinMaxScaler
-
-    scaler = MinMaxScaler()
-    for rows in values.pieces() if isinstance(values, StoredRows) else [values]:
-        scaler.partial_fit(rows)
-    ranges = np.asarray(scaler.data_range_, np.float64)
-    return np.asarray(scaler.data_min_, np.float64), np.where(ranges == 0, 1.0, ranges)
+    pieces = values.pieces() if isinstance(values, StoredRows) else [values]
+    ends = np.array([(rows.min(axis=0), rows.max(axis=0)) for rows in pieces], np.float64)
+    smallest = ends[:, 0].min(axis=0) + 0.0  # which of 0 and -0 is the smaller one is up to the processor
+    ranges = ends[:, 1].max(axis=0) - smallest
+    return smallest, np.where(ranges == 0, 1.0, ranges)
 
 
 def _divisor(values: Array, *, divisor: float) -> tuple[Vector, Vector]:

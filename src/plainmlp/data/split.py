@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from plainmlp.data.arrays import Array, Part, Task
 from plainmlp.data.strata import part_by_class
 from plainmlp.errors import InputError
-from plainmlp.nn.orders import row_numbers
+from plainmlp.nn.randomness import row_numbers
 from plainmlp.wording import shown
 
 Rows = NDArray[np.integer[Any]]

@@ -6,9 +6,10 @@ import numpy as np
 
 from plainmlp.data.arrays import Array, Task
 from plainmlp.data.stored import StoredRows
-from plainmlp.evaluation.intervals import Values, percentile_intervals
-from plainmlp.evaluation.metrics import METRICS
-from plainmlp.evaluation.totals import Piece, classification_metrics, regression_metrics
+from plainmlp.data.sums import sum_by_halves
+from plainmlp.evaluation.intervals import percentile_intervals
+from plainmlp.evaluation.metrics import METRICS, measure, summands
+from plainmlp.evaluation.summands import Rows, Values
 
 
 def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: int) -> dict[str, float]:
@@ -37,12 +38,17 @@ def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: i
     -----
     Metrics of several targets are averaged over them, `largest_error` alone is the largest of all.
     `macro_f1` and `balanced_accuracy` leave out classes that the samples do not hold. Ties between classes go to
-    the first; a label is predicted where its probability is above 0.5.
+    the first; a label is predicted where its probability is above 0.5. Sums over samples are in the order that
+    `plainmlp.evaluation.summands` states, so that the values have the same bits on every processor.
     """
-    if isinstance(outputs, StoredRows):
-        return _evaluate_pieces(task, targets, outputs, n_classes)
-    numbers = _checked(task, targets, outputs, n_classes)
-    return {name: metric.value(targets, numbers) for name, metric in METRICS[task].items()}
+    centre, of_pieces = _centre(task, targets), []
+    for of_piece, piece in _pieces(targets, outputs):
+        found = summands(task, of_piece, _checked(task, of_piece, piece, n_classes), centre)
+        rows = np.arange(len(of_piece))[:, np.newaxis]
+        of_pieces.append({name: summand.total(rows) for name, summand in found.items()})
+    totals = {name: summand.join([each[name] for each in of_pieces]) for name, summand in found.items()}
+    values = measure(task, totals, len(targets))[:, 0]
+    return dict(zip(METRICS[task], values.tolist(), strict=True))
 
 
 def bootstrap_intervals(
@@ -84,24 +90,30 @@ def bootstrap_intervals(
     The upper limit of `largest_error` cannot exceed the largest error seen, so it says too little about new data; and
     `expected_calibration_error`, which noise can only raise, is biased upwards in every resample.
     """
-    numbers = _checked(task, targets, outputs, n_classes)
-    statistics = {name: metric.statistic(targets, numbers) for name, metric in METRICS[task].items()}
-    return percentile_intervals(statistics, len(targets), generator=generator, resamples=resamples, level=level)
+    found = summands(task, targets, _checked(task, targets, outputs, n_classes), _centre(task, targets))
+
+    def measure_rows(rows: Rows) -> Values:
+        totals = {name: summand.total(rows) for name, summand in found.items()}
+        return measure(task, totals, len(targets))
+
+    limits = percentile_intervals(measure_rows, len(targets), generator=generator, resamples=resamples, level=level)
+    return dict(zip(METRICS[task], limits, strict=True))
 
 
-def _evaluate_pieces(task: Task, targets: Array, outputs: StoredRows, n_classes: int) -> dict[str, float]:
-    pieces = _pieces(task, targets, outputs, n_classes)
-    if task == "classification":
-        return classification_metrics(pieces, n_classes)
-    return regression_metrics(pieces, targets)
-
-
-def _pieces(task: Task, targets: Array, outputs: StoredRows, n_classes: int) -> Iterator[Piece]:
+def _pieces(targets: Array, outputs: Array) -> Iterator[tuple[Array, Array]]:
+    """Yield targets and outputs, together or as many at a time as are read from a file."""
     start = 0
-    for piece in outputs.pieces():
-        of_piece = targets[start : start + len(piece)]
-        yield of_piece, _checked(task, of_piece, piece, n_classes)
+    for piece in outputs.pieces() if isinstance(outputs, StoredRows) else [outputs]:
+        yield targets[start : start + len(piece)] if isinstance(outputs, StoredRows) else targets, piece
         start += len(piece)
+
+
+def _centre(task: Task, targets: Array) -> Values:
+    """Return the mean of each target of a regression."""
+    if task != "regression":
+        return np.empty(0)
+    mean: Values = sum_by_halves(targets) / len(targets)
+    return mean
 
 
 def _checked(task: Task, targets: Array, outputs: Array, n_classes: int) -> Values:
@@ -113,5 +125,5 @@ def _checked(task: Task, targets: Array, outputs: Array, n_classes: int) -> Valu
     numbers = np.asarray(outputs, dtype=np.float64)
     if task != "classification":
         return numbers
-    # Rows of a float32 softmax sum to 1 +- 1e-7, which is not close enough for scikit-learn in float64.
-    return np.asarray(numbers / numbers.sum(axis=1, keepdims=True))
+    # rows of a float32 softmax sum to 1 +- 1e-7
+    return np.asarray(numbers / sum_by_halves(numbers.T)[:, np.newaxis])

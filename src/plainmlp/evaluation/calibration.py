@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plainmlp.data.arrays import Array
-from plainmlp.evaluation.intervals import Values
+from plainmlp.data.sums import sum_by_halves
+from plainmlp.evaluation.summands import Values
 
 CALIBRATION_BINS = 15
 
@@ -37,7 +38,7 @@ def reliability(targets: Array, probabilities: Array) -> Reliability:
     Bin m of M holds the samples with (m - 1) / M < top probability <= m / M (Guo et al., 2017, "On calibration of
     modern neural networks").
     """
-    top, correct, bins = top_class(targets, probabilities)
+    top, correct, bins = _top_class(targets, probabilities)
     counts = np.bincount(bins, minlength=CALIBRATION_BINS)
     filled = np.maximum(counts, 1)
     confidences = np.bincount(bins, top, minlength=CALIBRATION_BINS) / filled
@@ -57,12 +58,12 @@ def expected_calibration_error(targets: Array, probabilities: Array) -> float:
     -----
     ECE = sum over bins of counts / n_samples * abs(accuracy - confidence) (Guo et al., 2017).
     """
-    counts, confidence, accuracy = reliability(targets, probabilities)
-    return float(np.average(np.abs(accuracy - confidence), weights=counts))
+    gaps, bins = calibration_gaps(targets, probabilities)
+    return float(sum_by_halves(np.abs(np.bincount(bins, gaps, CALIBRATION_BINS)))) / len(targets)
 
 
-def top_class(targets: Array, probabilities: Array) -> tuple[Values, NDArray[np.bool_], NDArray[np.intp]]:
-    """Return each sample's top probability, whether that class is right, and its calibration bin.
+def calibration_gaps(targets: Array, probabilities: Array) -> tuple[Values, NDArray[np.intp]]:
+    """Return what each sample adds to the gap of its calibration bin, and that bin.
 
     Parameters
     ----------
@@ -70,6 +71,12 @@ def top_class(targets: Array, probabilities: Array) -> tuple[Values, NDArray[np.
         Class indices.
     probabilities : ndarray of shape (n_samples, n_classes)
     """
+    top, correct, bins = _top_class(targets, probabilities)
+    return top - correct, bins
+
+
+def _top_class(targets: Array, probabilities: Array) -> tuple[Values, NDArray[np.bool_], NDArray[np.intp]]:
+    """Return each sample's top probability, whether that class is right, and its calibration bin."""
     top = probabilities.max(axis=1).astype(np.float64)
     bins = np.clip(np.ceil(top * CALIBRATION_BINS).astype(np.intp) - 1, 0, CALIBRATION_BINS - 1)
     return top, probabilities.argmax(axis=1) == targets, bins

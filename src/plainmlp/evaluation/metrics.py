@@ -1,199 +1,142 @@
-"""The metrics of each task: one table, each entry with scikit-learn's value and its form for many resamples."""
+"""The metrics of each task: what each sample adds to totals, and how each metric follows from the totals."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from plainmlp.data.arrays import Array, Task
-from plainmlp.evaluation.calibration import CALIBRATION_BINS, expected_calibration_error, top_class
-from plainmlp.evaluation.intervals import (
-    Statistic,
-    Values,
-    indicators,
-    resampled_largest,
-    resampled_mean,
-    resampled_mean_ratio,
-    resampled_r2,
-    resampled_root_mean_square,
-    resampled_sum_of_gaps,
-)
+from plainmlp.data.sums import sum_by_halves
+from plainmlp.evaluation.calibration import CALIBRATION_BINS, calibration_gaps
+from plainmlp.evaluation.summands import GroupedSum, Largest, Sum, Summand, Values
+from plainmlp.nn.functions import log
 
 THRESHOLD = 0.5
 
+Totals = Mapping[str, Values]  # by the summand's name, each of shape (n_totals, n_resamples)
+Metric = Callable[[Totals, int], Values]  # from totals and the number of samples to a value a resample
 
-@dataclass(frozen=True)
-class Metric:
-    """A number that says how good outputs are, in two forms that agree.
+
+def _of_classes(targets: Array, outputs: Values) -> dict[str, Summand]:
+    """Return the summands of a classification; the log loss is that of probabilities kept from 0 and 1."""
+    n_classes, ones = outputs.shape[1], np.ones(len(targets))
+    predicted, samples = outputs.argmax(axis=1), np.arange(len(targets))
+    gaps, bins = calibration_gaps(targets, outputs)
+    errors = outputs.copy()
+    errors[samples, targets] -= 1
+    return {
+        "hits": GroupedSum(predicted == targets, targets, n_classes),
+        "true": GroupedSum(ones, targets, n_classes),
+        "predicted": GroupedSum(ones, predicted, n_classes),
+        "log_losses": Sum(negative_log(outputs[samples, targets])[np.newaxis]),
+        "squares": Sum(sum_by_halves(np.square(errors).T)[np.newaxis]),
+        "gaps": GroupedSum(gaps, bins, CALIBRATION_BINS),
+    }
+
+
+def _of_labels(targets: Array, outputs: Values) -> dict[str, Summand]:
+    """Return the summands of a multi-label task, losses as means over the labels."""
+    predicted, truth = outputs > THRESHOLD, targets > THRESHOLD
+    return {
+        "hits": Sum((predicted == truth).all(axis=1)[np.newaxis]),
+        "both": Sum((predicted & truth).T),
+        "either": Sum(predicted.astype(np.float64).T + truth.T),
+        "log_losses": Sum(_mean(negative_log(np.where(truth, outputs, 1 - outputs)).T)[np.newaxis]),
+        "squares": Sum(_mean(np.square(outputs - targets).T)[np.newaxis]),
+    }
+
+
+def _of_numbers(targets: Array, outputs: Values, centre: Values) -> dict[str, Summand]:
+    """Return the summands of a regression, one a target, with the spread of the targets around a centre."""
+    errors, deviations = np.ascontiguousarray((outputs - targets).T), np.ascontiguousarray((targets - centre).T)
+    absolutes = np.abs(errors)
+    return {
+        "squares": Sum(np.square(errors)),
+        "absolutes": Sum(absolutes),
+        "deviations": Sum(deviations),
+        "squared_deviations": Sum(np.square(deviations)),
+        "largest": Largest(absolutes.max(axis=0)),
+    }
+
+
+def summands(task: Task, targets: Array, outputs: Values, centre: Values) -> dict[str, Summand]:
+    """Return what each sample adds to the totals that the metrics of a task are made of.
 
     Parameters
     ----------
-    value : callable
-        Takes targets and outputs, returns the metric of all samples: scikit-learn's where it has the metric.
-    statistic : callable
-        Takes targets and outputs, returns the same metric as a function of draw counts, for many resamples at once.
+    task : {"classification", "multilabel", "regression"}
+    targets, outputs : ndarray
+        As `evaluate_outputs` takes them.
+    centre : ndarray of shape (n_targets,)
+        About the mean of each target of a regression, so that the sum of their squares keeps its digits.
     """
-
-    value: Callable[[Array, Values], float]
-    statistic: Callable[[Array, Values], Statistic]
-
-
-def _from_scikit_learn(name: str, **options: Any) -> Callable[..., float]:
-    """Return scikit-learn's metric of that name, imported when it is first needed."""
-
-    def value(targets: Array, outputs: Array, **more: Any) -> float:
-        from sklearn import metrics
-
-        return float(getattr(metrics, name)(targets, outputs, **options, **more))
-
-    return value
-
-
-def _of_classes(name: str, **options: Any) -> Callable[[Array, Values], float]:
-    """Return scikit-learn's metric of the most probable classes."""
-    value = _from_scikit_learn(name, **options)
-    return lambda targets, outputs: value(targets, outputs.argmax(axis=1))
-
-
-def _of_probabilities(name: str, **options: Any) -> Callable[[Array, Values], float]:
-    """Return scikit-learn's metric of class probabilities, told of all classes: some may not be in the targets."""
-    value = _from_scikit_learn(name, **options)
-    return lambda targets, outputs: value(targets, outputs, labels=np.arange(outputs.shape[1]))
-
-
-def _of_labels(name: str, **options: Any) -> Callable[[Array, Values], float]:
-    """Return scikit-learn's metric of all labels' probabilities, taken as answers to one yes-or-no question."""
-    value = _from_scikit_learn(name, **options)
-    return lambda targets, outputs: value(targets.ravel().astype(int), outputs.ravel(), labels=[0, 1])
-
-
-def _balanced_accuracy(targets: Array, outputs: Values) -> float:
-    """Return scikit-learn's balanced accuracy, without its warning for a class that is predicted but not there."""
-    from sklearn.metrics import recall_score
-
-    return float(recall_score(targets, outputs.argmax(axis=1), labels=np.unique(targets), average="macro"))
-
-
-def _subset_accuracy(targets: Array, outputs: Values) -> float:
-    """Return the share of samples with every label right."""
-    from sklearn.metrics import accuracy_score
-
-    return float(accuracy_score(targets.astype(int), _predicted_labels(outputs)))
-
-
-def _macro_f1_of_labels(targets: Array, outputs: Values) -> float:
-    """Return the mean F1 of the labels that occur or are predicted; 1 where there is none."""
-    from sklearn.metrics import f1_score
-
-    truth, predicted = targets.astype(int), _predicted_labels(outputs)
-    occurring = np.flatnonzero((truth | predicted).any(axis=0))
-    scores = [f1_score(truth[:, label], predicted[:, label]) for label in occurring]
-    return float(np.mean(scores)) if scores else 1.0
-
-
-def _largest_error(targets: Array, outputs: Values) -> float:
-    """Return the largest absolute error of any sample and target."""
-    from sklearn.metrics import max_error
-
-    return float(max(max_error(*column) for column in zip(targets.T, outputs.T, strict=True)))
-
-
-def _r2(targets: Array, outputs: Values) -> float:
-    """Return scikit-learn's R2 of the values minus the first target, which makes equal targets exactly 0."""
-    # A single sample, which scikit-learn refuses, is counted twice: that changes no ratio.
-    times = 2 if len(targets) == 1 else 1
-    shifted = [np.repeat(values - targets[0], times, axis=0) for values in (targets, outputs)]
-    return _from_scikit_learn("r2_score")(*shifted)
-
-
-def _predicted_labels(outputs: Values) -> NDArray[np.int_]:
-    return (outputs > THRESHOLD).astype(int)
-
-
-def _truth_table(targets: Array, outputs: Values) -> Any:
-    return indicators(targets, outputs.shape[1])
-
-
-def _prediction_table(outputs: Values) -> Any:
-    return indicators(outputs.argmax(axis=1), outputs.shape[1])
-
-
-def _hit_table(targets: Array, outputs: Values) -> Any:
-    """Return the sparse table of class by class hits."""
-    return indicators(targets, outputs.shape[1], (outputs.argmax(axis=1) == targets).astype(np.float64))
-
-
-def _calibration_gaps(targets: Array, outputs: Values) -> Any:
-    """Return the sparse table of confidence minus correctness, bin by bin."""
-    confidence, correct, bins = top_class(targets, outputs)
-    return indicators(bins, CALIBRATION_BINS, confidence - correct)
-
-
-def _binary_log_losses(targets: Array, outputs: Values) -> Values:
-    """Return the log loss of each sample, the mean over its labels."""
-    losses = negative_log(np.where(targets > THRESHOLD, outputs, 1 - outputs))
-    return np.asarray(losses.mean(axis=1))
+    if task == "regression":
+        return _of_numbers(targets, outputs, centre)
+    return _of_classes(targets, outputs) if task == "classification" else _of_labels(targets, outputs)
 
 
 def negative_log(probabilities: Values) -> Values:
     """Return -log(p), with p kept as far from 0 and 1 as scikit-learn keeps it."""
     margin = np.finfo(np.float64).eps
-    return np.asarray(-np.log(np.clip(probabilities, margin, 1 - margin)))
+    with np.errstate(all="ignore"):
+        return np.asarray(-log(np.clip(probabilities, margin, 1 - margin)))
 
 
-_CLASSIFICATION = {
-    "accuracy": Metric(_of_classes("accuracy_score"), lambda t, p: resampled_mean(p.argmax(axis=1) == t)),
-    "balanced_accuracy": Metric(
-        _balanced_accuracy, lambda t, p: resampled_mean_ratio(_hit_table(t, p), _truth_table(t, p))
-    ),
-    "macro_f1": Metric(
-        _of_classes("f1_score", average="macro"),
-        lambda t, p: resampled_mean_ratio(2 * _hit_table(t, p), _truth_table(t, p) + _prediction_table(p)),
-    ),
-    "log_loss": Metric(
-        _of_probabilities("log_loss"), lambda t, p: resampled_mean(negative_log(p[np.arange(len(t)), t]))
-    ),
-    # Brier (1950): the sum over all classes, from 0 to 2, also where there are two.
-    "brier_score": Metric(
-        _of_probabilities("brier_score_loss", scale_by_half=False),
-        lambda t, p: resampled_mean(np.square(p - _truth_table(t, p).toarray()).sum(axis=1)),
-    ),
-    "expected_calibration_error": Metric(
-        expected_calibration_error, lambda t, p: resampled_sum_of_gaps(_calibration_gaps(t, p))
-    ),
-}
+def _mean(values: Array) -> Values:
+    """Return the mean along the first axis, the short one of classes or targets."""
+    return np.asarray(sum_by_halves(values) / len(values))
 
-_MULTILABEL = {
-    "accuracy": Metric(_subset_accuracy, lambda t, p: resampled_mean((_predicted_labels(p) == t).all(axis=1))),
-    "macro_f1": Metric(
-        _macro_f1_of_labels,
-        lambda t, p: resampled_mean_ratio(2 * _predicted_labels(p) * t, _predicted_labels(p) + t),
-    ),
-    "log_loss": Metric(_of_labels("log_loss"), lambda t, p: resampled_mean(_binary_log_losses(t, p))),
-    # The mean over labels of the binary score, from 0 to 1.
-    "brier_score": Metric(
-        _of_labels("brier_score_loss", pos_label=1), lambda t, p: resampled_mean(np.square(p - t).mean(axis=1))
-    ),
-}
 
-_REGRESSION = {
-    "mean_squared_error": Metric(
-        _from_scikit_learn("mean_squared_error"), lambda t, o: resampled_mean(np.square(o - t).mean(axis=1))
-    ),
-    "mean_absolute_error": Metric(
-        _from_scikit_learn("mean_absolute_error"), lambda t, o: resampled_mean(np.abs(o - t).mean(axis=1))
-    ),
-    "root_mean_squared_error": Metric(
-        _from_scikit_learn("root_mean_squared_error"), lambda t, o: resampled_root_mean_square(o - t)
-    ),
-    "r2": Metric(_r2, lambda t, o: resampled_r2(t, o - t)),
-    "largest_error": Metric(_largest_error, lambda t, o: resampled_largest(np.abs(o - t).max(axis=1))),
-}
+def _mean_ratio(parts: Values, wholes: Values) -> Values:
+    """Return the mean over classes of parts / wholes.
+
+    A class whose whole is 0 is left out of the mean; where that leaves none, nothing was there to be got wrong and the
+    value is 1.
+    """
+    defined = wholes > 0
+    ratios = np.divide(parts, wholes, out=np.zeros_like(wholes), where=defined)
+    n_defined = np.count_nonzero(defined, axis=0)
+    return np.where(n_defined > 0, sum_by_halves(ratios) / np.maximum(n_defined, 1), 1.0)
+
+
+def _r2(totals: Totals, n_samples: int) -> Values:
+    """Return 1 - sum(errors^2) / sum((targets - mean)^2), averaged over the targets.
+
+    As in scikit-learn, where all targets are equal the value is 1 if there is no error and else 0.
+    """
+    residuals, moments = totals["squares"], totals["squared_deviations"]
+    spreads = moments - np.square(totals["deviations"]) / n_samples
+    varied = spreads > 1e-12 * moments  # what rounding leaves of a spread of zero is smaller
+    ratios = np.divide(residuals, spreads, out=(residuals > 0).astype(np.float64), where=varied)
+    return 1 - _mean(ratios)
+
 
 METRICS: dict[Task, dict[str, Metric]] = {
-    "classification": _CLASSIFICATION,
-    "multilabel": _MULTILABEL,
-    "regression": _REGRESSION,
+    "classification": {
+        "accuracy": lambda totals, n: sum_by_halves(totals["hits"]) / n,
+        "balanced_accuracy": lambda totals, n: _mean_ratio(totals["hits"], totals["true"]),
+        "macro_f1": lambda totals, n: _mean_ratio(2 * totals["hits"], totals["true"] + totals["predicted"]),
+        "log_loss": lambda totals, n: totals["log_losses"][0] / n,
+        # Brier (1950): the sum over all classes, from 0 to 2, also where there are two.
+        "brier_score": lambda totals, n: totals["squares"][0] / n,
+        "expected_calibration_error": lambda totals, n: sum_by_halves(np.abs(totals["gaps"])) / n,
+    },
+    "multilabel": {
+        "accuracy": lambda totals, n: totals["hits"][0] / n,
+        "macro_f1": lambda totals, n: _mean_ratio(2 * totals["both"], totals["either"]),
+        "log_loss": lambda totals, n: totals["log_losses"][0] / n,
+        # The mean over labels of the binary score, from 0 to 1.
+        "brier_score": lambda totals, n: totals["squares"][0] / n,
+    },
+    "regression": {
+        "mean_squared_error": lambda totals, n: _mean(totals["squares"] / n),
+        "mean_absolute_error": lambda totals, n: _mean(totals["absolutes"] / n),
+        "root_mean_squared_error": lambda totals, n: _mean(np.sqrt(totals["squares"] / n)),
+        "r2": _r2,
+        "largest_error": lambda totals, n: totals["largest"][0],
+    },
 }
+
+
+def measure(task: Task, totals: Totals, n_samples: int) -> Values:
+    """Return every metric of a task, in the order of `METRICS`, of shape (n_metrics, n_resamples)."""
+    return np.stack([metric(totals, n_samples) for metric in METRICS[task].values()])

@@ -1,5 +1,6 @@
-"""The networks themselves: everything that trains, on NumPy alone.
+"""The networks themselves: everything that trains, on NumPy alone, and the definition of every bit of it.
 
-Inside this package an array of activations has the shape (n_models, n_units, n_batch): units before samples, so that
-sums over units and over the batch run along long contiguous rows. Public functions take (n_samples, n_features).
+Begin with `products`, which says in which order sums go; then `network` (a pass forward and backward), `descent` (an
+update) and `training` (an epoch). The functions of `functions`, `activations`, `losses` and `optimizers` are compiled
+as they stand, for vectors of 16 numbers, by `compiled`, whose loops do the same in the same order.
 """

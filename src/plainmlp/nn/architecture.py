@@ -35,13 +35,13 @@ class Architecture:
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
-        """Return (n_out, n_in) of each layer of weights."""
-        return [(n_out, n_in) for n_in, n_out in pairwise(self.layer_sizes)]
+        """Return (n_in, n_out) of each layer of weights."""
+        return list(pairwise(self.layer_sizes))
 
     @property
     def n_weights(self) -> int:
         """Return how many weights there are, biases not counted."""
-        return sum(n_out * n_in for n_out, n_in in self.shapes)
+        return sum(n_in * n_out for n_in, n_out in self.shapes)
 
     @property
     def n_parameters(self) -> int:
@@ -51,25 +51,25 @@ class Architecture:
 
 @dataclass(frozen=True, eq=False)
 class Layers:
-    """Views of a buffer (n_models, n_parameters): all weights first, then all biases.
+    """Views of a network's parameters: all weights first, then all biases.
 
     Parameters
     ----------
-    weights : list of ndarray of shape (n_models, n_out, n_in)
-    biases : list of ndarray of shape (n_models, n_out, 1); empty without biases
+    weights : list of ndarray of shape (n_in, n_out)
+    biases : list of ndarray of shape (n_out,); empty without biases
     """
 
     weights: list[Array]
     biases: list[Array]
 
 
-def view_layers(buffer: Array, architecture: Architecture) -> Layers:
-    """Return the views of each layer's weights and biases in a buffer of shape (n_models, n_parameters)."""
+def view_layers(parameters: Array, architecture: Architecture) -> Layers:
+    """Return the views of each layer's weights and biases in an array of shape (n_parameters,)."""
     start, weights, biases = 0, [], []
-    for n_out, n_in in architecture.shapes:
-        weights.append(buffer[:, start : start + n_out * n_in].reshape(-1, n_out, n_in))
-        start += n_out * n_in
+    for n_in, n_out in architecture.shapes:
+        weights.append(parameters[start : start + n_in * n_out].reshape(n_in, n_out))
+        start += n_in * n_out
     for n_out in architecture.layer_sizes[1:] if architecture.bias else ():
-        biases.append(buffer[:, start : start + n_out].reshape(-1, n_out, 1))
+        biases.append(parameters[start : start + n_out])
         start += n_out
     return Layers(weights, biases)

@@ -1,207 +1,228 @@
-"""Descent: the updates of one epoch, for all models of a stack at once."""
+"""Descent in plain NumPy: the updates of a network, a batch at a time, and what it says of samples between them."""
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from plainmlp.nn.batches import Batches, Block
-from plainmlp.nn.gradient import Gradient
-from plainmlp.nn.network import Network
-from plainmlp.nn.optimizers import OPTIMIZERS, Buffers
-from plainmlp.nn.options import fill_options
-from plainmlp.nn.orders import draw_orders
-from plainmlp.nn.penalty import Penalty
+from plainmlp.nn.activations import ACTIVATIONS
+from plainmlp.nn.architecture import Architecture
+from plainmlp.nn.arithmetic import Array, absolute, select, square_root
+from plainmlp.nn.batches import Block
+from plainmlp.nn.losses import LOSSES, link
+from plainmlp.nn.network import Batch, Network, Passed
+from plainmlp.nn.optimizers import OPTIMIZERS
+from plainmlp.nn.products import add_in_pairs, blocks, total
 from plainmlp.nn.recipe import Recipe
-from plainmlp.nn.scoring import Record, Scorer, mean_over_batches, step_metrics
-from plainmlp.nn.snapshot import Snapshot, State
 
-Array = NDArray[Any]
+quiet = np.errstate(all="ignore")  # branches that `select` does not take may overflow
 
 
-class Run(NamedTuple):
-    """What one epoch's updates came to: arrays of shape (n_models,), and (row, step) of each loss that broke down.
+class Steps(NamedTuple):
+    """What the updates of a block began from.
 
     Parameters
     ----------
-    steps : callable (*, row) -> dict of str to ndarray of shape (n_batches,)
-        Returns what each update of one model began from, as `plainmlp.nn.scoring.step_metrics` has it.
+    losses : ndarray of shape (n_batches,), of the network's dtype
+        The mean cost of each batch before its update, penalties included.
+    scores : ndarray of shape (n_batches,), float64
+        The mean score of each batch.
+    gradient_norm : float
+        Of the last gradient, before clipping; 0 where it was not asked for.
     """
 
-    loss: Array
-    score: Array
-    gradient_norm: Array
-    diverged: list[tuple[int, int]]
-    steps: Callable[..., dict[str, Array]]
+    losses: Array
+    scores: Array
+    gradient_norm: float
 
 
-class Descent:
-    """The updates of a stack of networks.
+class Measured(NamedTuple):
+    """What samples cost that a network does not learn from.
 
     Parameters
     ----------
-    network : Network
-        Its parameters are changed in place.
-    recipes : sequence of Recipe
-        One a model, all with the same optimiser.
-    state : State, optional
-        That of the same models in an earlier descent; without it, this is the start.
-
-    Raises
-    ------
-    ValueError
-        Where the recipes are not one a model, or do not have one optimiser.
+    costs, scores : ndarray of shape (n_blocks,), of the network's dtype
+        Sums over each block of 256 samples.
     """
 
-    def __init__(self, network: Network, recipes: Sequence[Recipe], state: State | None = None) -> None:
-        _check_recipes(network, recipes)
-        if state is None:
-            state = State.of(list(map(Snapshot.initial, network.parameters, recipes)))
-        self.network, self._recipes, self._streams, self._steps = network, tuple(recipes), state.streams, state.steps
-        parameters = network.parameters
-        weights = parameters[:, : network.shape.n_weights]
-        gradients, scratch = np.empty_like(parameters), np.empty_like(parameters)
-        self._weight_gradients = gradients[:, : network.shape.n_weights]
-        self._buffers = Buffers(parameters, weights, gradients, state.slots, scratch, state.product)
-        self._optimizer = OPTIMIZERS[recipes[0].optimizer]
-        self._settings = {
-            name: _column([fill_options(self._optimizer.options, r.optimizer_options)[name] for r in recipes])
-            for name in self._optimizer.options
-        }
-        dtype = parameters.dtype
-        self._penalty = Penalty(
-            _column([r.l1 for r in recipes], dtype), _column([r.l2 for r in recipes], dtype), weights
-        )
-        self._clip_norm = _column([r.clip_norm for r in recipes], dtype)
-        self._clips = bool(np.isfinite(self._clip_norm).any())
-        self._dropout = any(recipe.dropout for recipe in recipes)
-        self._passes: dict[int, Gradient] = {}
-        self._gradient_norm = np.zeros((network.n_models, 1), dtype)
+    costs: Array
+    scores: Array
 
-    @property
-    def state(self) -> State:
-        """Return what the updates remember; its arrays change with the next ones."""
-        return State(self._buffers.slots, self._buffers.product, self._streams, self._steps)
 
-    @property
-    def n_orders(self) -> int:
-        """Return how many orders of the samples a shuffled epoch has: one a model, or 1 where all share a stream."""
-        return self.network.n_models if len({id(stream.shuffle) for stream in self._streams}) > 1 else 1
+class Descent(Protocol):
+    """One network and its optimiser: in plain NumPy, compiled, or in the hands of another library.
 
-    def take(self, rows: Sequence[int]) -> "Descent":
-        """Return the descent of the given models alone."""
-        rows = list(rows)
-        return Descent(self.network.take(rows), [self._recipes[row] for row in rows], self.state.take(rows))
+    Attributes
+    ----------
+    parameters : ndarray of shape (n_parameters,)
+        They change with each update.
+    slots : tuple of ndarray of shape (n_parameters,)
+        The optimiser's memory, which changes too.
+    """
 
-    def run(self, batches: Batches, learning_rates: Array, shuffle: bool, scorer: Scorer) -> Run:
-        """Make the updates of one epoch.
+    parameters: Array
+    slots: tuple[Array, ...]
+
+    def descend(
+        self, block: Block, coefficients: Array, draws: Array, *, learning_rate: float, measures_norm: bool
+    ) -> Steps:
+        """Make an update a batch.
 
         Parameters
         ----------
-        batches : Batches
-        learning_rates : ndarray of shape (n_models,)
-        shuffle : bool
-            Whether each model takes the samples in a new random order.
-        scorer : Scorer
+        block : Block
+        coefficients : ndarray of shape (n_batches, n_coefficients), of the network's dtype
+            The optimiser's, of each update.
+        draws : ndarray of shape (n_batches, n_hidden_units, batch_size), of the network's dtype
+            Uniform in [0, 1): what dropout decides by; empty where there is none.
+        learning_rate : float
+            That the coefficients are made with; another library takes it alone.
+        measures_norm : bool
+            Whether the norm of the last gradient is asked for.
         """
-        before = self._steps
+
+    def measure(self, block: Block) -> Measured:
+        """Return what the rows of a block cost, in their order, without penalties."""
+
+    def outputs(self, inputs: Array) -> Array:
+        """Return the outputs (n_samples, n_out) for inputs (n_samples, n_in): probabilities, or values."""
+
+    def alive(self, inputs: Array) -> Array:
+        """Return for each hidden unit, and after them each output, whether it is above zero for any of some inputs."""
+
+
+class PlainDescent:
+    """The definition of an update, in plain NumPy; see `Descent` for its methods.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    parameters : ndarray of shape (n_parameters,)
+        Changed in place.
+    slots : tuple of ndarray of shape (n_parameters,)
+        Changed in place.
+    recipe : Recipe
+    target_scale : ndarray of shape (n_out,), optional
+        What regression targets were divided by.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        parameters: Array,
+        slots: tuple[Array, ...],
+        recipe: Recipe,
+        target_scale: Array | None = None,
+    ) -> None:
+        self.parameters, self.slots = parameters, slots
+        self._recipe, self._architecture = recipe, architecture
+        self.network = Network(architecture, parameters, target_scale)
+        self._optimizer = OPTIMIZERS[recipe.optimizer]
+        self._weights = parameters[: architecture.n_weights]
+
+    @quiet
+    def descend(
+        self, block: Block, coefficients: Array, draws: Array, *, learning_rate: float, measures_norm: bool
+    ) -> Steps:
+        """Make an update a batch."""
+        dtype = self.parameters.dtype
+        losses, scores = np.empty(block.n_batches, dtype), np.empty(block.n_batches)
+        norm = dtype.type(0)
+        for number in range(block.n_batches):
+            passed = self.differentiate(block, number, draws)
+            gradient = passed.gradient
+            losses[number] = passed.cost
+            scores[number] = np.float64(passed.score) / block.batch_size
+            if np.isfinite(self._recipe.clip_norm) or (measures_norm and number + 1 == block.n_batches):
+                norm = square_root(total(gradient * gradient))
+            if norm > self._recipe.clip_norm:
+                gradient *= dtype.type(self._recipe.clip_norm) / norm
+            self._update(gradient, coefficients[number])
+        return Steps(losses, scores, float(norm))
+
+    def differentiate(self, block: Block, number: int, draws: Array) -> Passed:
+        """Return the mean cost of a batch with the penalties, the gradient of that, and the sum of the scores."""
+        inputs, targets, shares = block.batch(number)
+        factor = self.parameters.dtype.type(1 / block.batch_size)
+        passed = []
+        for samples in blocks(block.batch_size):
+            masks = self._masks(draws[number, :, samples]) if draws.size else None
+            part = Batch(inputs[:, samples], targets[..., samples], shares[samples], masks)
+            passed.append(self.network.differentiate(part, factor))
+        gradient, cost, score = map(add_in_pairs, zip(*passed, strict=True))
+        return Passed(gradient, cost / gradient.dtype.type(block.batch_size) + self._penalize(gradient), score)
+
+    def _masks(self, draws: Array) -> list[Array]:
+        """Return 0 for what dropout leaves out of each layer, and 1 / (1 - rate) for the rest."""
+        rate, kept = (draws.dtype.type(value) for value in (self._recipe.dropout, 1 / (1 - self._recipe.dropout)))
+        ends = np.cumsum(self._architecture.layer_sizes[1:-1])
+        return np.split(select(draws < rate, 0, np.full_like(draws, kept)), ends[:-1])
+
+    def _penalize(self, gradient: Array) -> Array:
+        """Return l1 sum |w| + l2 / 2 sum w^2 over the weights, and add l1 sign(w) + l2 w to their gradient."""
+        weights, of_weights = self._weights, gradient[: len(self._weights)]
+        l1, l2 = (weights.dtype.type(rate) for rate in (self._recipe.l1, self._recipe.l2))
+        cost = weights.dtype.type(0)
+        if l2:
+            cost = cost + l2 * (weights.dtype.type(0.5) * total(weights * weights))
+            of_weights += l2 * weights
+        if l1:
+            cost = cost + l1 * total(absolute(weights))
+            of_weights += select(weights > 0, l1, select(weights < 0, -l1, 0 * weights))
+        return cost
+
+    def _update(self, gradient: Array, coefficients: Array) -> None:
+        *others, last = coefficients
+        if self._optimizer.decays_weights:
+            self._weights *= last
+        else:
+            others.append(last)
+        updated = self._optimizer.update(self.parameters, gradient, *self.slots, *others)
+        arrays = (self.parameters, *self.slots)
+        for array, values in zip(arrays, updated if self.slots else (updated,), strict=True):
+            array[:] = values
+
+    @quiet
+    def measure(self, block: Block) -> Measured:
+        """Return what the rows of a block cost, in their order, without penalties."""
         costs, scores = [], []
-        for block in self._blocks(batches, shuffle):
-            record = scorer.record(block)
-            penalties = self._descend(block, record, learning_rates[:, np.newaxis], before + batches.steps)
-            cost, score = scorer.measure(block, record)
-            costs.append(cost + penalties)
-            scores.append(score)
-        diverged = list(self._diverged(np.concatenate(costs), before))
-        norms = self._gradient_norm[:, 0].astype(np.float64)
-        steps = partial(step_metrics, self.network.shape, before, batches.sizes, costs, scores)
-        return Run(mean_over_batches(costs), mean_over_batches(scores, batches.sizes), norms, diverged, steps)
+        whole = block._replace(batch_size=len(block.rows)).batch(0)
+        for samples in blocks(len(block.rows)):
+            inputs, targets, shares = (array[..., samples] for array in whole)
+            _, z = self.network.forward(inputs)
+            assessment = self.network.assess(z, targets)
+            costs.append(total(assessment.costs * shares))
+            scores.append(total(assessment.scores))
+        return Measured(np.array(costs), np.array(scores))
 
-    def _blocks(self, batches: Batches, shuffle: bool) -> Iterable[Block]:
-        if not shuffle:
-            return batches.ordered()
-        return batches.shuffled(draw_orders([s.shuffle for s in self._streams], len(batches.examples.inputs)))
+    @quiet
+    def outputs(self, inputs: Array) -> Array:
+        """Return the outputs (n_samples, n_out) for inputs (n_samples, n_in): probabilities, or values."""
+        results = np.empty((len(inputs), self._architecture.layer_sizes[-1]), self.parameters.dtype)
+        for samples in blocks(len(inputs)):
+            _, z = self.network.forward(np.ascontiguousarray(inputs[samples].T))
+            results[samples] = link(self._architecture.loss, z).T
+        return results
 
-    def _descend(self, block: Block, record: Record, learning_rates: Array, last_step: int) -> Array:
-        """Make the updates of a block and return the penalties before each, of shape (n_batches, n_models)."""
-        passes = self._gradient(block.batch_size)
-        penalties = np.zeros((len(block), self.network.n_models), self.network.parameters.dtype)
-        scale = learning_rates.astype(penalties.dtype) if self._optimizer.takes_steps else None
-        factors = block.factors() if scale is None else [factor * scale[..., np.newaxis] for factor in block.factors()]
-        coefficients = self._coefficients(len(block), learning_rates)
-        is_penalized, update = self._penalty.is_used, self._optimizer.update
-        batches = zip(block.inputs, block.targets, factors, *record, coefficients, strict=True)
-        for batch, (inputs, targets, factor, z, row, columns) in enumerate(batches):
-            if self._dropout:
-                self._draw_masks(passes)
-            passes.forward(inputs, z)
-            passes.backward(inputs, targets, factor, z, row)
-            self._steps += 1
-            if is_penalized:
-                penalties[batch] = self._penalty.cost()
-                self._penalty.add_gradient(self._weight_gradients, 1.0 if scale is None else scale)
-            if self._clips or self._steps == last_step:
-                self._clip(scale)
-            update(self._buffers, *columns)
-        return penalties
-
-    def _gradient(self, n_batch: int) -> Gradient:
-        """Return the passes for a batch size, made once."""
-        if n_batch not in self._passes:
-            gradients = self._buffers.gradients
-            self._passes[n_batch] = Gradient(self.network, n_batch, self._dropout, gradients=gradients)
-        return self._passes[n_batch]
-
-    def _coefficients(self, n_steps: int, learning_rates: Array) -> list[tuple[Array, ...]]:
-        """Return what the optimiser needs in each of the next steps beside the gradients."""
-        steps = np.arange(self._steps + 1, self._steps + n_steps + 1, dtype=np.float64).reshape(-1, 1, 1)
-        settings = {**self._settings, "learning_rate": learning_rates}
-        columns = self._optimizer.coefficients(settings, steps, self._buffers.product)
-        dtype = self.network.parameters.dtype
-        return list(zip(*(column.astype(dtype) for column in columns), strict=True)) or [()] * n_steps
-
-    def _draw_masks(self, passes: Gradient) -> None:
-        """Draw which hidden units a step leaves out; a model without dropout draws nothing."""
-        masks = [hidden.mask for hidden in passes.hidden if hidden.mask is not None]
-        for layer in masks:
-            for mask, recipe, streams in zip(layer, self._recipes, self._streams, strict=True):
-                if recipe.dropout == 0:
-                    mask.fill(1)
-                    continue
-                streams.dropout.random(dtype=mask.dtype.type, out=mask)
-                np.greater_equal(mask, recipe.dropout, out=mask)
-                np.divide(mask, 1 - recipe.dropout, out=mask)
-
-    def _clip(self, scale: Array | None) -> None:
-        """Measure the norms of the gradients, without their scale, and shorten those that are longer than allowed."""
-        gradients, scratch, norm = self._buffers.gradients, self._buffers.scratch, self._gradient_norm
-        np.divide(gradients, 1.0 if scale is None else scale, out=scratch)
-        np.multiply(scratch, scratch, out=scratch)
-        np.add.reduce(scratch, axis=1, keepdims=True, out=norm)
-        np.sqrt(norm, out=norm)
-        if self._clips:
-            np.multiply(gradients, np.where(norm > self._clip_norm, self._clip_norm / norm, 1), out=gradients)
-
-    def _diverged(self, costs: Array, before: int) -> Iterable[tuple[int, int]]:
-        """Yield (row, step) of each model with a loss, or at the end a parameter, that is not finite."""
-        finite, parameters = np.isfinite(costs), np.isfinite(self.network.parameters)
-        if finite.all() and parameters.all():
-            return
-        whole = parameters.all(axis=1)
-        for row in np.flatnonzero(~(finite.all(axis=0) & whole)):
-            batch = int(finite[:, row].argmin()) if not finite[:, row].all() else len(costs) - 1
-            yield int(row), before + batch
+    @quiet
+    def alive(self, inputs: Array) -> Array:
+        """Return for each hidden unit, and after them each output, whether it is above zero for any of some inputs."""
+        found = np.zeros(sum(self._architecture.layer_sizes[1:]), bool)
+        for samples in blocks(len(inputs)):
+            hidden, z = self.network.forward(np.ascontiguousarray(inputs[samples].T))
+            values = np.concatenate([*(layer.output for layer in hidden), z])
+            found |= ~(values <= 0).all(axis=1)
+        return found
 
 
-def _check_recipes(network: Network, recipes: Sequence[Recipe]) -> None:
-    names = {recipe.optimizer for recipe in recipes}
-    if len(names) > 1 or len(recipes) != network.n_models:
-        message = f"a stack of {network.n_models} needs a recipe a model and one optimizer, not {sorted(names)}"
-        raise ValueError(message)
+def dead_share(architecture: Architecture, alive: Array) -> float:
+    """Return the share of the units that can die, and are dead, among those that can; 0 where none can.
 
-
-def _column(values: Sequence[float], dtype: np.dtype[Any] | type = np.float64) -> Array:
-    """Return one value a model, of shape (n_models, 1)."""
-    return np.array(values, dtype)[:, np.newaxis]
+    Parameters
+    ----------
+    architecture : Architecture
+    alive : ndarray of bool
+        As `Descent.alive` returns it.
+    """
+    can_die = [ACTIVATIONS[name].can_die for name in architecture.activations] + [LOSSES[architecture.loss].can_die]
+    watched = np.repeat(can_die, architecture.layer_sizes[1:])
+    return float(np.count_nonzero(watched & ~alive)) / max(int(np.count_nonzero(watched)), 1)

@@ -1,17 +1,16 @@
 """Early stopping: when a model has trained for long enough, and which of its parameters were the best."""
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from plainmlp.nn.arithmetic import Array
 from plainmlp.nn.recipe import Recipe
-
-Array = NDArray[Any]
 
 
 class Best(NamedTuple):
-    """What is remembered of one model.
+    """What is remembered of the epochs so far.
 
     Parameters
     ----------
@@ -29,7 +28,7 @@ class Best(NamedTuple):
 
 
 class EarlyStopping:
-    """Watch one model.
+    """Watch a training.
 
     Parameters
     ----------
@@ -44,11 +43,11 @@ class EarlyStopping:
         self._sign = -1.0 if recipe.monitor.endswith("accuracy") else 1.0
         self.best = Best() if best is None else best
 
-    def stops(self, metrics: dict[str, Array], row: int, parameters: Array) -> bool:
-        """Take in the epoch of the model in a row of `metrics`, and say whether it has waited long enough."""
+    def stops(self, metrics: Mapping[str, float], parameters: Array) -> bool:
+        """Take in an epoch, and say whether the model has waited long enough."""
         if self._recipe.patience is None:
             return False
-        value = self._sign * float(metrics[self._recipe.monitor][row])
+        value = self._sign * metrics[self._recipe.monitor]
         if value < self.best.value - self._recipe.minimum_improvement:
             self.best = Best(value, 0, parameters.copy())
         else:

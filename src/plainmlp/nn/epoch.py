@@ -2,20 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from numpy.typing import NDArray
-
+from plainmlp.nn.arithmetic import Array
 from plainmlp.nn.snapshot import Snapshot
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """A model whose loss was not finite any more: where in the training that was."""
+    """Where in a training the loss was not finite any more."""
 
-    model: int
     epoch: int
     step: int
     learning_rate: float
@@ -29,28 +24,26 @@ class Epoch:
     ----------
     number : int
         Counted from 0.
-    models : tuple of int
-        The models of the stack that trained in it; one that has stopped early or diverged is not among them.
-    metrics : dict of str to ndarray of shape (len(models),), float64
+    metrics : dict of str to float
         `train_loss` (the mean over the batches of the loss that the forward pass saw before each update, penalties
         included), `validation_loss` (without penalties), `train_` and `validation_` with the loss's metric,
         `gradient_norm` (of the last update, penalties included, before clipping), `dead_units` (share of the units
-        that can die and are zero for each of the first samples) and `learning_rate`.
-    diverged : tuple of Divergence
-        The models whose loss was not finite in this epoch; their metrics mean nothing.
-    remaining : tuple of int
-        The models that train on after it.
-    snapshot : callable (model) -> Snapshot
-        Returns what a model of `models` goes on from. Nothing is copied: its arrays are the training's own, and hold
-        until the next epoch begins.
-    steps : callable (model) -> dict of str to ndarray of shape (n_batches,)
-        Returns what each update of a model of `models` began from, as `plainmlp.nn.scoring.step_metrics` has it.
+        that can die and are zero for each of the first 1,024 samples) and `learning_rate`.
+    diverged : Divergence, optional
+        Where a loss or, at the end, a parameter was not finite; the metrics then mean nothing.
+    is_last : bool
+        Whether the training ends with it.
+    snapshot : Snapshot
+        What the training goes on from. Its arrays are the training's own, and hold until the next epoch begins.
+    steps : callable () -> dict of str to ndarray of shape (n_batches,)
+        Returns what each update began from: `step`, counted from 0; `loss`, the mean cost of the batch before the
+        update, penalties included; and `accuracy` or, where numbers are estimated, `sum_of_squares` of the
+        differences, over the batch and the outputs.
     """
 
     number: int
-    models: tuple[int, ...]
-    metrics: dict[str, Array]
-    diverged: tuple[Divergence, ...]
-    remaining: tuple[int, ...]
-    snapshot: Callable[[int], Snapshot]
-    steps: Callable[[int], dict[str, Array]]
+    metrics: dict[str, float]
+    diverged: Divergence | None
+    is_last: bool
+    snapshot: Snapshot
+    steps: Callable[[], dict[str, Array]]

@@ -1,4 +1,7 @@
-"""Initialisers: the weights that a layer starts from."""
+"""Initialisers: the weights that a layer starts from.
+
+Only standard draws are taken from NumPy: how its compilers round a mean and a scale is not the same everywhere.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -10,9 +13,6 @@ from plainmlp.nn.options import Option, fill_options
 
 Array = NDArray[np.float64]
 Draw = Callable[..., Array]
-
-# standard deviation of N(0, 1) cut at +-2
-TRUNCATED_DEVIATION = 0.8796256610342398
 
 
 class Initializer(NamedTuple):
@@ -33,7 +33,7 @@ def _zeros(generator: np.random.Generator, n_out: int, n_in: int) -> Array:
 
 
 def _normal(generator: np.random.Generator, n_out: int, n_in: int, *, mean: float, standard_deviation: float) -> Array:
-    return generator.normal(mean, standard_deviation, (n_out, n_in))
+    return mean + standard_deviation * generator.standard_normal((n_out, n_in))
 
 
 def _truncated_normal(
@@ -47,7 +47,7 @@ def _truncated_normal(
 
 
 def _uniform(generator: np.random.Generator, n_out: int, n_in: int, *, low: float, high: float) -> Array:
-    return generator.uniform(low, high, (n_out, n_in))
+    return low + (high - low) * generator.random((n_out, n_in))
 
 
 def _scaled(shape: str, variance: Callable[[int, int], float]) -> Draw:
@@ -56,9 +56,9 @@ def _scaled(shape: str, variance: Callable[[int, int], float]) -> Draw:
     def draw(generator: np.random.Generator, n_out: int, n_in: int) -> Array:
         deviation = float(np.sqrt(variance(n_out, n_in)))
         if shape == "normal":
-            return generator.normal(0.0, deviation, (n_out, n_in))
+            return _normal(generator, n_out, n_in, mean=0.0, standard_deviation=deviation)
         limit = deviation * float(np.sqrt(3))
-        return generator.uniform(-limit, limit, (n_out, n_in))
+        return _uniform(generator, n_out, n_in, low=-limit, high=limit)
 
     return draw
 

@@ -1,220 +1,229 @@
 """Losses, each with its output link: what the last layer's sums mean, what they cost, and the error they send back.
 
-A link and a loss are one entry, so that the simple form of the output error is a property of the entry. All functions
-work on arrays of shape (..., n_outputs, n_batch); `row` is a buffer of shape (..., 1, n_batch). The cost of a sample is
-summed over the outputs; the cost of a batch is the mean over its samples.
+A link and a loss are one entry, so that the simple form of the output error is a property of the entry. Arrays have the
+shape (n_outputs, n_samples). The cost of a sample is summed over the outputs, in their order; the cost of a batch is
+the mean over its samples.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from plainmlp.nn.activations import sigmoid
+from plainmlp.nn.activations import softplus
+from plainmlp.nn.arithmetic import Array, absolute, select
+from plainmlp.nn.functions import exp, log, sigmoid
 from plainmlp.nn.options import Option
 
-Array = NDArray[Any]
 
-
-class Marks(NamedTuple):
-    """Buffers for what a loss says of each sample.
+class Pointwise(NamedTuple):
+    """A loss of each output by itself; every function is elementwise.
 
     Parameters
     ----------
-    scratch : ndarray of shape (..., n_outputs, n_batch), contiguous
-    costs, scores : ndarray of shape (..., n_batch)
+    error : callable (z, target, threshold) -> d cost / d z
+    cost : callable (z, target, threshold) -> what one output costs
+    link : callable (z) -> the network's output
     """
 
-    scratch: Array
-    costs: Array
-    scores: Array
+    error: Callable[[Array, Array, Array], Array]
+    cost: Callable[[Array, Array, Array], Array]
+    link: Callable[[Array], Array]
 
 
 class Loss(NamedTuple):
-    """An output link with its loss, as operations on given buffers.
+    """An output link with its loss.
 
     Parameters
     ----------
-    error : callable (z, targets, delta, row, **options)
-        Write d cost / d z into `delta`; may shift `z` and fill `row`, which `mark` then reads.
-    mark : callable (z, targets, row, scale, marks, **options)
-        Write what each sample costs and how well it is met into `marks`, from `z` and `row` as `error` left them;
-        `scale` (n_out, 1) undoes the targets' scaling.
-    link : callable (z, row)
-        Turn `z` into the network's outputs, in place.
     metric : {"accuracy", "mean_squared_error"}
         What the mean of the scores is.
     tasks : tuple of str
         The tasks that this loss can be chosen for.
+    pointwise : Pointwise, optional
+        None for the cross-entropy alone, whose softmax goes over all outputs.
     options : mapping of str to Option
     can_die : bool, default False
         Whether the link has slope zero below zero, so that an output may never learn.
     """
 
-    error: Callable[..., object]
-    mark: Callable[..., object]
-    link: Callable[[Array, Array], object]
     metric: str
     tasks: tuple[str, ...]
+    pointwise: Pointwise | None = None
     options: Mapping[str, Option] = {}
     can_die: bool = False
 
 
-def _shifted_exponentials(z: Array, out: Array, row: Array) -> None:
-    """Shift z so that its largest is 0, write exp(z) into `out` and the sum of those into `row`."""
-    np.maximum.reduce(z, axis=-2, keepdims=True, out=row)
-    np.subtract(z, row, out=z)
-    np.exp(z, out=out)
-    np.add.reduce(out, axis=-2, keepdims=True, out=row)
+class Assessment(NamedTuple):
+    """What a loss says of some samples.
 
-
-def _softmax(z: Array, row: Array) -> None:
-    _shifted_exponentials(z, z, row)
-    np.divide(z, row, out=z)
-
-
-def _cross_entropy_error(z: Array, targets: Array, delta: Array, row: Array) -> None:
-    """Error = softmax(z) - t (Bridle, 1990)."""
-    _shifted_exponentials(z, delta, row)
-    np.divide(delta, row, out=delta)
-    np.subtract(delta, targets, out=delta)
-
-
-def _mark_cross_entropy(z: Array, targets: Array, row: Array, scale: Array | float, marks: Marks) -> None:
-    """Cost = log(sum exp z) - z of the true class, with z shifted by its largest; score 1 where that class has it.
-
-    Among equal ones the first counts, as in argmax.
+    Parameters
+    ----------
+    error : ndarray of shape (n_outputs, n_samples)
+        d cost / d z.
+    costs, scores : ndarray of shape (n_samples,)
+        The score is 1 or 0 where classes or labels are right or wrong, and else the mean over the targets of the
+        squared difference in their own units.
     """
-    np.multiply(z, targets, out=marks.scratch)
-    np.add.reduce(marks.scratch, axis=-2, out=marks.scores)
-    np.log(row[..., 0, :], out=marks.costs)
-    np.subtract(marks.costs, marks.scores, out=marks.costs)
-    if _largest_are_single(z, marks):
-        np.equal(marks.scores, 0, out=marks.scores)
+
+    error: Array
+    costs: Array
+    scores: Array
+
+
+def ordered_sum(rows: Array) -> Array:
+    """Return the sum over the first axis, from 0 on in order."""
+    total = np.zeros(rows.shape[1:], rows.dtype)
+    for row in rows:
+        total = total + row
+    return total
+
+
+def _shifted_exponentials(z: Array) -> tuple[Array, Array, Array]:
+    """Return z less its largest of each sample, exp of that, and the sum of those."""
+    largest = z[0]
+    for row in z[1:]:
+        largest = select(row > largest, row, largest)
+    shifted = z - largest
+    exponentials = exp(shifted)
+    return shifted, exponentials, ordered_sum(exponentials)
+
+
+def softmax(z: Array) -> Array:
+    """Return exp(z) / sum exp(z) over the outputs, as exp(z - max z) times the inverse of their sum (Bridle, 1990)."""
+    _, exponentials, total = _shifted_exponentials(z)
+    return exponentials * (1 / total)
+
+
+def _assess_classes(z: Array, classes: Array) -> Assessment:
+    """Error = softmax(z) - t; cost = log(sum exp z) - z of the true class, z being shifted by its largest.
+
+    The score is 1 where the true class has the largest; among equal ones the first counts.
+    """
+    shifted, exponentials, total = _shifted_exponentials(z)
+    samples = np.arange(z.shape[1])
+    error = exponentials * (1 / total)
+    error[classes, samples] -= 1
+    right = (shifted[classes, samples] == 0) & (shifted.argmax(axis=0) == classes)
+    return Assessment(error, log(total) - shifted[classes, samples], right.astype(z.dtype))
+
+
+def assess(loss: str, z: Array, targets: Array, threshold: Array, target_scale: Array) -> Assessment:
+    """Return error, cost and score of some samples.
+
+    Parameters
+    ----------
+    loss : str
+        A name in LOSSES.
+    z : ndarray of shape (n_outputs, n_samples)
+        The last layer's sums.
+    targets : ndarray
+        Class indices (n_samples,) for the cross-entropy, else (n_outputs, n_samples) of z's dtype.
+    threshold : scalar of z's dtype
+        An option of `huber`; the others do not look at it.
+    target_scale : ndarray of shape (n_outputs,)
+        What undoes the targets' scaling.
+    """
+    entry = LOSSES[loss]
+    if entry.pointwise is None:
+        return _assess_classes(z, targets)
+    error, costs = entry.pointwise.error(z, targets, threshold), entry.pointwise.cost(z, targets, threshold)
+    if entry.metric == "accuracy":
+        scores = ((z > 0) == (targets > 0.5)).all(axis=0).astype(z.dtype)
     else:
-        largest_is_true = z.argmax(axis=-2) == targets.argmax(axis=-2)
-        np.copyto(marks.scores, largest_is_true & ~np.isnan(marks.scores))
+        difference = (entry.pointwise.link(z) - targets) * target_scale[:, np.newaxis]
+        scores = ordered_sum(difference * difference) / z.dtype.type(len(z))
+    return Assessment(error, ordered_sum(costs), scores)
 
 
-def _largest_are_single(z: Array, marks: Marks) -> bool:
-    """Say whether all of z but one of each sample are below zero, the largest; not where any is not a number."""
-    is_below = marks.scratch.reshape(-1).view(np.bool_)[: z.size].reshape(z.shape)
-    np.less(z, 0, out=is_below)
-    return bool(np.count_nonzero(is_below) == z.size - marks.scores.size)
+def link(loss: str, z: Array) -> Array:
+    """Return the outputs of a network: probabilities, or values."""
+    pointwise = LOSSES[loss].pointwise
+    return softmax(z) if pointwise is None else pointwise.link(z)
 
 
-def _sigmoid(z: Array, row: Array) -> None:
-    sigmoid(z, z)
+def _identity(z: Array) -> Array:
+    return z
 
 
-def _binary_cross_entropy_error(z: Array, targets: Array, delta: Array, row: Array) -> None:
+def _binary_cross_entropy_error(z: Array, target: Array, threshold: Array) -> Array:
     """Error = sigmoid(z) - t."""
-    sigmoid(z, delta)
-    np.subtract(delta, targets, out=delta)
+    return sigmoid(z) - target
 
 
-def _mark_binary_cross_entropy(z: Array, targets: Array, row: Array, scale: Array | float, marks: Marks) -> None:
-    """Cost = sum of log(1 + exp z) - t z, as max(z, 0) + log(1 + exp(-|z|)) - t z, finite for any z.
-
-    Score 1 where every output is on its target's side of one half.
-    """
-    costs = np.maximum(z, 0) + np.log1p(np.exp(-np.absolute(z))) - targets * z
-    np.add.reduce(costs, axis=-2, out=marks.costs)
-    np.copyto(marks.scores, ((z > 0) == (targets > 0.5)).all(axis=-2))
+def _binary_cross_entropy(z: Array, target: Array, threshold: Array) -> Array:
+    """Cost = log(1 + exp z) - t z, finite for any finite z."""
+    return softplus(z) - target * z
 
 
-def _identity(z: Array, row: Array) -> None:
-    """Leave `z` as it is."""
-
-
-def _squared_error_delta(z: Array, targets: Array, delta: Array, row: Array) -> None:
+def _squared_error_slope(z: Array, target: Array, threshold: Array) -> Array:
     """Error = z - t."""
-    np.subtract(z, targets, out=delta)
+    return z - target
 
 
-def _squared_error(z: Array, targets: Array, marks: Marks) -> None:
-    """Cost = sum of (z - t)^2 / 2."""
-    np.subtract(z, targets, out=marks.scratch)
-    np.multiply(marks.scratch, marks.scratch, out=marks.scratch)
-    np.add.reduce(marks.scratch, axis=-2, out=marks.costs)
-    np.multiply(marks.costs, 0.5, out=marks.costs)
+def _squared_error(z: Array, target: Array, threshold: Array) -> Array:
+    """Cost = (z - t)^2 / 2."""
+    return 0.5 * ((z - target) * (z - target))
 
 
-def _absolute_error_delta(z: Array, targets: Array, delta: Array, row: Array) -> None:
+def _absolute_error_slope(z: Array, target: Array, threshold: Array) -> Array:
     """Error = sign(z - t)."""
-    np.subtract(z, targets, out=delta)
-    np.sign(delta, out=delta)
+    return select(z > target, 1, select(z < target, -1, z - target))
 
 
-def _absolute_error(z: Array, targets: Array, marks: Marks) -> None:
-    """Cost = sum of |z - t|."""
-    np.subtract(z, targets, out=marks.scratch)
-    np.absolute(marks.scratch, out=marks.scratch)
-    np.add.reduce(marks.scratch, axis=-2, out=marks.costs)
+def _absolute_error(z: Array, target: Array, threshold: Array) -> Array:
+    """Cost = |z - t|."""
+    return absolute(z - target)
 
 
-def _huber_delta(z: Array, targets: Array, delta: Array, row: Array, *, threshold: float) -> None:
+def _huber_slope(z: Array, target: Array, threshold: Array) -> Array:
     """Error = z - t, cut off at +-threshold."""
-    np.subtract(z, targets, out=delta)
-    np.minimum(delta, threshold, out=delta)
-    np.maximum(delta, -threshold, out=delta)
+    difference = z - target
+    upper = select(difference > threshold, threshold, difference)
+    return select(upper < -threshold, -threshold, upper)
 
 
-def _huber(z: Array, targets: Array, marks: Marks, *, threshold: float) -> None:
-    """Cost = sum of d^2 / 2 for |d| <= threshold, else threshold (|d| - threshold / 2), d = z - t (Huber, 1964)."""
-    difference = np.absolute(z - targets)
-    near = np.minimum(difference, threshold)
-    np.add.reduce(near * (difference - near / 2), axis=-2, out=marks.costs)
+def _huber(z: Array, target: Array, threshold: Array) -> Array:
+    """Cost = d^2 / 2 for |d| <= threshold, else threshold (|d| - threshold / 2), d = z - t (Huber, 1964)."""
+    difference = absolute(z - target)
+    near = select(difference > threshold, threshold, difference)
+    return near * (difference - 0.5 * near)
 
 
-def _relu(z: Array, row: Array) -> None:
-    np.maximum(z, 0, out=z)
+def relu(z: Array) -> Array:
+    """Return max(z, 0)."""
+    return select(z < 0, 0, z)
 
 
-def _relu_squared_error_delta(z: Array, targets: Array, delta: Array, row: Array) -> None:
+def _relu_squared_error_slope(z: Array, target: Array, threshold: Array) -> Array:
     """Error = max(z, 0) - t for z > 0, else 0."""
-    np.maximum(z, 0, out=z)
-    np.subtract(z, targets, out=delta)
-    np.multiply(delta, z > 0, out=delta)
+    return select(z > 0, z - target, 0)
 
 
-def _mark_differences(cost: Callable[..., object]) -> Callable[..., object]:
-    """Return the marks of a regression: its cost, and as score the mean of (z - t)^2 in the targets' own units."""
-
-    def mark(z: Array, targets: Array, row: Array, scale: Array | float, marks: Marks, **options: float) -> None:
-        cost(z, targets, marks, **options)
-        np.subtract(z, targets, out=marks.scratch)
-        np.multiply(marks.scratch, scale, out=marks.scratch)
-        np.multiply(marks.scratch, marks.scratch, out=marks.scratch)
-        np.add.reduce(marks.scratch, axis=-2, out=marks.scores)
-        np.divide(marks.scores, z.shape[-2], out=marks.scores)
-
-    return mark
+def _relu_squared_error(z: Array, target: Array, threshold: Array) -> Array:
+    """Cost = (max(z, 0) - t)^2 / 2."""
+    difference = relu(z) - target
+    return 0.5 * (difference * difference)
 
 
 _REGRESSION = ("mean_squared_error", ("regression",))
 
 LOSSES: dict[str, Loss] = {
-    "cross_entropy": Loss(_cross_entropy_error, _mark_cross_entropy, _softmax, "accuracy", ("classification",)),
+    "cross_entropy": Loss("accuracy", ("classification",)),
     "binary_cross_entropy": Loss(
-        _binary_cross_entropy_error,
-        _mark_binary_cross_entropy,
-        _sigmoid,
         "accuracy",
         ("multilabel", "classification"),
+        Pointwise(_binary_cross_entropy_error, _binary_cross_entropy, sigmoid),
     ),
-    "squared_error": Loss(_squared_error_delta, _mark_differences(_squared_error), _identity, *_REGRESSION),
-    "absolute_error": Loss(_absolute_error_delta, _mark_differences(_absolute_error), _identity, *_REGRESSION),
+    "squared_error": Loss(*_REGRESSION, Pointwise(_squared_error_slope, _squared_error, _identity)),
+    "absolute_error": Loss(*_REGRESSION, Pointwise(_absolute_error_slope, _absolute_error, _identity)),
     "huber": Loss(
-        _huber_delta,
-        _mark_differences(_huber),
-        _identity,
         *_REGRESSION,
+        Pointwise(_huber_slope, _huber, _identity),
         {"threshold": Option(1.0, minimum=0, open_minimum=True)},
     ),
     "relu_squared_error": Loss(
-        _relu_squared_error_delta, _mark_differences(_squared_error), _relu, *_REGRESSION, can_die=True
+        *_REGRESSION, Pointwise(_relu_squared_error_slope, _relu_squared_error, relu), can_die=True
     ),
 }
 

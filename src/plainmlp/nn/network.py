@@ -1,211 +1,137 @@
-"""A stack of networks of one shape: their parameters, and the pass forward through all of them at once.
+"""A network in plain NumPy: its pass forward, and the gradient of its cost by the pass backward (Rumelhart et al., 1986).
 
-One network is a stack of one. `np.matmul` over a stack gives the bits of the separate products, and everything else
-is elementwise or sums along one model's rows, so a network's numbers do not depend on which others are beside it.
+Activations are arrays (units, samples), so that what happens to a unit runs along a contiguous row.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from plainmlp.nn.activations import ACTIVATIONS, Activation
+from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.architecture import Architecture, view_layers
-from plainmlp.nn.losses import LOSSES, Loss
-
-Array = NDArray[Any]
-Call = Callable[[], object]
-
-# in one pass over data that is only read: enough to be fast, small enough to stay in the cache
-INFERENCE_ROWS, INFERENCE_VALUES = 1024, 1 << 15
+from plainmlp.nn.arithmetic import Array
+from plainmlp.nn.losses import Assessment, assess
+from plainmlp.nn.products import block_sum, correlate, send_back, weigh
 
 
-class Segment(NamedTuple):
-    """A run of models in the stack that have the same activation in one layer."""
-
-    rows: slice
-    activation: Activation
-
-
-class Network:
-    """A stack of networks of one shape, in one buffer.
+class Batch(NamedTuple):
+    """Samples that a network is shown, at most 256 at once.
 
     Parameters
     ----------
-    architectures : sequence of Architecture
-        One a model; they may differ in their activations only. Models with the same activations
-        should stand side by side: each run of them costs one call.
-    parameters : ndarray of shape (n_models, n_parameters), float32 or float64
-        For each model all weights, layer by layer, each of shape (n_out, n_in), then all biases.
-
-    Raises
-    ------
-    ValueError
-        Where the models do not have one shape, or the buffer has another.
+    inputs : ndarray of shape (n_in, n_samples)
+    targets : ndarray
+        Class indices (n_samples,), or values (n_out, n_samples).
+    shares : ndarray of shape (n_samples,)
+        How much each counts.
+    masks : list of ndarray of shape (n_units, n_samples), optional
+        What dropout multiplies the output of each hidden layer with.
     """
 
-    def __init__(self, architectures: Sequence[Architecture], parameters: Array) -> None:
-        self.architectures = tuple(architectures)
-        self.shape = first = self.architectures[0]
-        for other in self.architectures:
-            if (other.layer_sizes, other.loss, other.loss_options, other.bias) != (
-                first.layer_sizes,
-                first.loss,
-                first.loss_options,
-                first.bias,
-            ):
-                message = f"a stack needs models of one shape and loss, not {first} beside {other}"
-                raise ValueError(message)
-        if parameters.shape != (len(self.architectures), first.n_parameters):
-            message = f"parameters of shape {parameters.shape} do not fit {len(self.architectures)} x {first}"
-            raise ValueError(message)
-        self.parameters = parameters
-        self.layers = view_layers(parameters, first)
-        self.loss: Loss = LOSSES[first.loss]
-
-    @property
-    def n_models(self) -> int:
-        """Return how many networks the stack holds."""
-        return len(self.architectures)
-
-    def segments(self, layer: int) -> Iterator[Segment]:
-        """Yield the runs of models with one activation in a hidden layer."""
-        start = 0
-        for name, run in groupby(architecture.activations[layer] for architecture in self.architectures):
-            stop = start + len(list(run))
-            yield Segment(slice(start, stop), ACTIVATIONS[name])
-            start = stop
-
-    def take(self, rows: Sequence[int]) -> "Network":
-        """Return a new stack of copies of the given models."""
-        return Network([self.architectures[row] for row in rows], self.parameters[list(rows)])
-
-    def outputs(self, inputs: Array) -> Array:
-        """Return what the networks say of some inputs.
-
-        Parameters
-        ----------
-        inputs : ndarray of shape (n_samples, n_in), of the parameters' dtype
-
-        Returns
-        -------
-        ndarray of shape (n_models, n_samples, n_out)
-            Probabilities for a cross-entropy, values for a regression loss.
-        """
-        results = np.empty((self.n_models, len(inputs), self.shape.layer_sizes[-1]), self.parameters.dtype)
-        for rows, passes in forward_passes(self, len(inputs)):
-            passes.forward(inputs[rows].T[np.newaxis], passes.z)
-            self.loss.link(passes.z, passes.row)
-            results[:, rows] = passes.z.swapaxes(1, 2)
-        return results
+    inputs: Array
+    targets: Array
+    shares: Array
+    masks: list[Array] | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Hidden:
-    """Buffers of one hidden layer for one batch size, each of shape (n_models, n_units, n_batch)."""
+class Hidden(NamedTuple):
+    """What a pass forward leaves of a hidden layer, each (n_units, n_samples).
+
+    Parameters
+    ----------
+    z : ndarray
+        The sums that reach the units.
+    output : ndarray
+        f(z).
+    kept : ndarray
+        What the next layer reads: the output, less what dropout leaves out.
+    """
 
     z: Array
     output: Array
-    scratch: Array
-    dropped: Array | None
-    mask: Array | None
+    kept: Array
 
 
-def _hidden_buffers(network: Network, layer: int, n_batch: int, dropout: bool) -> Hidden:
-    shape = (network.n_models, network.shape.layer_sizes[layer + 1], n_batch)
-    dtype = network.parameters.dtype
-    z = np.empty(shape, dtype)
-    in_place = all(segment.activation.from_output for segment in network.segments(layer))
-    spare = [np.empty(shape, dtype) if dropout else None for _ in range(2)]
-    return Hidden(z, z if in_place else np.empty(shape, dtype), np.empty(shape, dtype), *spare)
-
-
-@dataclass(eq=False)
-class Passes:
-    """The forward pass for one batch size, as a list of calls bound to buffers that are made once.
+class Passed(NamedTuple):
+    """What some samples came to.
 
     Parameters
     ----------
-    network : Network
-    n_batch : int
-        Samples in a batch.
-    dropout : bool, default False
-        Whether each hidden layer's output is multiplied by a mask, which the caller fills.
+    gradient : ndarray of shape (n_parameters,)
+        Of the sum of their costs, times a factor.
+    cost, score : scalars of the network's dtype
+        Sums over the samples.
     """
 
-    network: Network
-    n_batch: int
-    dropout: bool = False
-    hidden: list[Hidden] = field(init=False)
-    z: Array = field(init=False)
-    row: Array = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Make the buffers and bind the calls."""
-        sizes = self.network.shape.layer_sizes
-        self.hidden = [
-            _hidden_buffers(self.network, layer, self.n_batch, self.dropout) for layer in range(len(sizes) - 2)
-        ]
-        self.z = np.empty((self.network.n_models, sizes[-1], self.n_batch), self.network.parameters.dtype)
-        self.row = np.empty((self.network.n_models, 1, self.n_batch), self.network.parameters.dtype)
-        self._hidden_calls = [call for layer in range(len(self.hidden)) for call in self._calls(layer)]
-        layers = self.network.layers
-        self._first, self._last = layers.weights[0], layers.weights[-1]
-        self._hidden_output = self.layer_output(len(self.hidden) - 1) if self.hidden else None
-        self._last_bias = layers.biases[-1] if layers.biases else None
-
-    def layer_output(self, layer: int) -> Array:
-        """Return what the next layer reads from a hidden layer."""
-        hidden = self.hidden[layer]
-        return hidden.output if hidden.dropped is None else hidden.dropped
-
-    def _calls(self, layer: int) -> Iterator[Call]:
-        """Yield the calls of one hidden layer; the product with the inputs is not among them."""
-        hidden, layers = self.hidden[layer], self.network.layers
-        if layer > 0:
-            yield partial(np.matmul, layers.weights[layer], self.layer_output(layer - 1), out=hidden.z)
-        if layers.biases:
-            yield partial(np.add, hidden.z, layers.biases[layer], out=hidden.z)
-        for rows, activation in self.network.segments(layer):
-            z = hidden.z[rows]
-            output = z if hidden.output is hidden.z else hidden.output[rows]
-            yield partial(activation.apply, z, output, hidden.scratch[rows])
-        if hidden.mask is not None:
-            yield partial(np.multiply, hidden.output, hidden.mask, out=hidden.dropped)
-
-    def forward(self, inputs: Array, z: Array) -> None:
-        """Write the last layer's sums into `z`.
-
-        Parameters
-        ----------
-        inputs : ndarray of shape (n_models or 1, n_in, n_batch)
-        z : ndarray of shape (n_models, n_out, n_batch)
-        """
-        last_inputs = inputs
-        if self._hidden_output is not None:
-            np.matmul(self._first, inputs, out=self.hidden[0].z)
-            for call in self._hidden_calls:
-                call()
-            last_inputs = self._hidden_output
-        np.matmul(self._last, last_inputs, out=z)
-        if self._last_bias is not None:
-            np.add(z, self._last_bias, out=z)
+    gradient: Array
+    cost: Array
+    score: Array
 
 
-def inference_rows(network: Network) -> int:
-    """Return how many rows one pass over data that is only read takes; the size of the stack does not count."""
-    return max(INFERENCE_ROWS, INFERENCE_VALUES // sum(network.shape.layer_sizes))
+class Network:
+    """A network whose parameters lie in one array.
 
+    Parameters
+    ----------
+    architecture : Architecture
+    parameters : ndarray of shape (n_parameters,), float32 or float64
+        All weights, layer by layer, each of shape (n_in, n_out), then all biases.
+    target_scale : ndarray of shape (n_out,), optional
+        What regression targets were divided by, so that scores have their units.
+    """
 
-def forward_passes(network: Network, n_samples: int) -> Iterator[tuple[slice, Passes]]:
-    """Yield the rows of each pass over data that is only read, and the buffers for it."""
-    passes, n_rows = None, inference_rows(network)
-    for start in range(0, n_samples, n_rows):
-        rows = slice(start, min(start + n_rows, n_samples))
-        if passes is None or passes.n_batch != rows.stop - start:
-            passes = Passes(network, rows.stop - start)
-        yield rows, passes
+    def __init__(self, architecture: Architecture, parameters: Array, target_scale: Array | None = None) -> None:
+        self.architecture, self.parameters = architecture, parameters
+        self.layers = view_layers(parameters, architecture)
+        dtype = parameters.dtype
+        scale = np.ones(architecture.layer_sizes[-1]) if target_scale is None else target_scale
+        self._target_scale = scale.astype(dtype)
+        self._threshold = dtype.type(dict(architecture.loss_options).get("threshold", 1.0))
+
+    def forward(self, inputs: Array, masks: list[Array] | None = None) -> tuple[list[Hidden], Array]:
+        """Return what happens in each hidden layer, and the sums of the last layer, (n_out, n_samples)."""
+        hidden: list[Hidden] = []
+        kept = inputs
+        for layer, name in enumerate(self.architecture.activations):
+            z = self._reach(layer, kept)
+            output = kept = ACTIVATIONS[name].function(z)
+            if masks is not None:
+                kept = output * masks[layer]
+            hidden.append(Hidden(z, output, kept))
+        return hidden, self._reach(len(hidden), kept)
+
+    def _reach(self, layer: int, inputs: Array) -> Array:
+        """Return the sums that reach a layer's units; inputs of the first that are zero throughout are left out."""
+        weights = self.layers.weights[layer]
+        if layer == 0:
+            used = inputs.any(axis=1)
+            weights, inputs = weights[used], inputs[used]
+        z = weigh(weights, inputs)
+        return z + self.layers.biases[layer][:, np.newaxis] if self.layers.biases else z
+
+    def assess(self, z: Array, targets: Array) -> Assessment:
+        """Return what the loss says of the sums of the last layer."""
+        return assess(self.architecture.loss, z, targets, self._threshold, self._target_scale)
+
+    def differentiate(self, batch: Batch, factor: Array) -> Passed:
+        """Return the gradient of some samples' costs, each times its share and a factor, and the sums of what they cost."""
+        hidden, z = self.forward(batch.inputs, batch.masks)
+        error, costs, scores = self.assess(z, batch.targets)
+        delta = error * (batch.shares * factor)
+        gradient = np.empty_like(self.parameters)
+        layers = view_layers(gradient, self.architecture)
+        for layer in reversed(range(len(layers.weights))):
+            if layers.biases:
+                layers.biases[layer][:] = block_sum(delta)
+            if layer == 0:
+                used = batch.inputs.any(axis=1)
+                layers.weights[0][:] = 0
+                layers.weights[0][used] = correlate(batch.inputs[used], delta)
+                break
+            before = hidden[layer - 1]
+            layers.weights[layer][:] = correlate(before.kept, delta)
+            delta = send_back(self.layers.weights[layer], delta)
+            if batch.masks is not None:
+                delta = delta * batch.masks[layer - 1]
+            delta = ACTIVATIONS[self.architecture.activations[layer - 1]].backward(delta, before.z, before.output)
+        return Passed(gradient, block_sum(costs * batch.shares), block_sum(scores))

@@ -6,6 +6,10 @@ from typing import Any, cast
 
 import numpy as np
 
+from plainmlp.nn.arithmetic import Array
+
+MANY_ROWS = 1 << 20  # numpy indexes with int64, and turns other numbers into those on the way
+
 
 def generator(seed: int, purpose: str) -> np.random.Generator:
     """Return the generator of one purpose under one seed.
@@ -41,3 +45,15 @@ def restore(state: Mapping[str, Any]) -> np.random.Generator:
     bits = np.random.PCG64(0)
     bits.state = cast("Any", state)
     return np.random.Generator(bits)
+
+
+def row_numbers(n_samples: int) -> Array:
+    """Return 0 to n_samples - 1: as int32 where they are very many, since int64 numbers alone would fill memory."""
+    return np.arange(n_samples, dtype=np.int32 if MANY_ROWS <= n_samples <= 1 << 31 else np.int64)
+
+
+def draw_order(generator: np.random.Generator, n_samples: int) -> Array:
+    """Return a random order of the samples, of shape (n_samples,)."""
+    order = row_numbers(n_samples)
+    generator.shuffle(order)  # the draws of `permutation`
+    return order

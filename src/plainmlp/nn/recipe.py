@@ -1,4 +1,4 @@
-"""A recipe: how one model of a stack is trained."""
+"""A recipe: how a network is trained."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one model of a stack is trained. All models of a stack share `optimizer`.
+    """How a network is trained.
 
     Parameters
     ----------

@@ -9,6 +9,9 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from itertools import count
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from plainmlp.nn.arithmetic import whole_power
 from plainmlp.nn.options import Option, fill_options
 
 Factors = Generator[float, float, None]
@@ -36,20 +39,30 @@ def _constant(epochs: int) -> Factors:
 def _step(epochs: int, *, every_epochs: int, factor: float) -> Factors:
     """Multiply by `factor` once every `every_epochs` epochs."""
     for epoch in count():
-        yield factor ** (epoch // every_epochs)
+        yield float(whole_power(factor, np.array(epoch // every_epochs)))
 
 
 def _exponential(epochs: int, *, factor: float) -> Factors:
     """Multiply by `factor` after each epoch."""
     for epoch in count():
-        yield factor**epoch
+        yield float(whole_power(factor, np.array(epoch)))
 
 
 def _cosine(epochs: int, *, minimum_factor: float) -> Factors:
     """Fall from 1 towards `minimum_factor` along half a cosine over all epochs (Loshchilov and Hutter, 2017)."""
     for epoch in count():
         share = min(epoch / epochs, 1.0)
-        yield minimum_factor + (1 - minimum_factor) * (1 + math.cos(math.pi * share)) / 2
+        yield minimum_factor + (1 - minimum_factor) * _falling_cosine(share)
+
+
+def _falling_cosine(share: float) -> float:
+    """Return (1 + cos(pi x)) / 2 for x from 0 to 1, as 1 - sin^2(pi x / 2) with the sine's Taylor series."""
+    angle = math.pi / 2 * share
+    term = sine = angle
+    for n in range(2, 24, 2):
+        term *= -(angle * angle) / (n * (n + 1))
+        sine += term
+    return 1 - sine * sine
 
 
 def _linear_warmup(epochs: int, *, warmup_epochs: int) -> Factors:

@@ -1,4 +1,4 @@
-"""The state of a training: what the updates of a stack remember, and snapshots of single models with their digests."""
+"""A snapshot: the whole state of a training between two epochs, and its digest."""
 
 import hashlib
 import struct
@@ -6,60 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from plainmlp.nn.arithmetic import Array
 from plainmlp.nn.early_stopping import Best
 from plainmlp.nn.optimizers import OPTIMIZERS
-from plainmlp.nn.randomness import generator, restore
+from plainmlp.nn.randomness import generator
 from plainmlp.nn.recipe import Recipe
-
-Array = NDArray[Any]
-
-
-class Streams(NamedTuple):
-    """The random streams of one model."""
-
-    shuffle: np.random.Generator
-    dropout: np.random.Generator
-
-
-class State(NamedTuple):
-    """What the updates of a stack remember from one to the next.
-
-    Parameters
-    ----------
-    slots : tuple of ndarray of shape (n_models, n_parameters)
-        The optimiser's memory.
-    product : ndarray of shape (n_models, 1), float64
-        The optimiser's running product.
-    streams : tuple of Streams
-        One a model; models that shuffle alike, as those of one seed do, share their shuffle stream, and so its draws.
-    steps : int
-        Updates done so far.
-    """
-
-    slots: tuple[Array, ...]
-    product: Array
-    streams: tuple[Streams, ...]
-    steps: int
-
-    @classmethod
-    def of(cls, snapshots: Sequence["Snapshot"]) -> "State":
-        """Return the state of models that go on from snapshots, all of one epoch."""
-        slots = tuple(np.stack(arrays) for arrays in zip(*(snapshot.slots for snapshot in snapshots), strict=True))
-        product = np.array([[snapshot.product] for snapshot in snapshots])
-        shuffles = _restore_shared([snapshot.shuffle for snapshot in snapshots])
-        dropouts = [restore(snapshot.dropout) for snapshot in snapshots]
-        return cls(slots, product, tuple(map(Streams, shuffles, dropouts)), snapshots[0].steps)
-
-    def take(self, rows: Sequence[int]) -> "State":
-        """Return the state of the given models alone."""
-        slots = tuple(slot[rows] for slot in self.slots)
-        return State(slots, self.product[rows], tuple(self.streams[row] for row in rows), self.steps)
 
 
 class Snapshot(NamedTuple):
-    """All that the training of one model goes on from, after some epochs or before the first.
+    """All that a training goes on from, after some epochs or before the first.
 
     Parameters
     ----------
@@ -106,26 +62,13 @@ class Snapshot(NamedTuple):
         """Return how many epochs are done."""
         return len(self.losses)
 
-    def digest(self, previous: str = "") -> str:
-        """Return the next digest of a hash chain.
+    def digest(self) -> str:
+        """Return the SHA-256 of all that the updates go on from, as 64 hexadecimal digits.
 
-        Parameters
-        ----------
-        previous : str
-            The digest before it, in hexadecimal digits; empty for the first of the chain.
-
-        Returns
-        -------
-        str
-            SHA-256 over the previous digest, the parameters, the optimiser's memory (slots, running product, updates
-            done) and the states of the random streams, as 64 hexadecimal digits.
-
-        Notes
-        -----
-        Equal digests say that all digests before them were equal too. What early stopping and schedules remember is
-        no part of it: it follows from the losses of states that are.
+        It covers the parameters, the optimiser's memory (slots, running product, updates done) and the states of the
+        random streams. What early stopping and schedules remember follows from the losses of such states.
         """
-        digest = hashlib.sha256(bytes.fromhex(previous))
+        digest = hashlib.sha256()
         for array in (self.parameters, *self.slots):
             digest.update(array.data)
         digest.update(struct.pack("<dQ", self.product, self.steps))
@@ -138,12 +81,3 @@ def _stream_bytes(state: Mapping[str, Any]) -> bytes:
     numbers = state["state"]
     words: bytes = numbers["state"].to_bytes(16, "little") + numbers["inc"].to_bytes(16, "little")
     return words + struct.pack("<BI", state["has_uint32"], state["uinteger"])
-
-
-def _restore_shared(states: Sequence[Mapping[str, Any]]) -> list[np.random.Generator]:
-    """Return a generator for each state, one and the same for states that are equal."""
-    generators: dict[bytes, np.random.Generator] = {}
-    for state in states:
-        if _stream_bytes(state) not in generators:
-            generators[_stream_bytes(state)] = restore(state)
-    return [generators[_stream_bytes(state)] for state in states]

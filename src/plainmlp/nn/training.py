@@ -1,220 +1,195 @@
-"""Training: gradient descent on a stack of networks, an epoch at a time."""
+"""Training: gradient descent on one network, an epoch at a time."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from math import fsum, isfinite
 
 import numpy as np
-from numpy.typing import NDArray
 
+from plainmlp.nn.architecture import Architecture
+from plainmlp.nn.arithmetic import Array
 from plainmlp.nn.batches import Batches, Examples, limit_epochs
-from plainmlp.nn.descent import Descent, Run
+from plainmlp.nn.descent import Descent, Steps, dead_share
 from plainmlp.nn.early_stopping import EarlyStopping
 from plainmlp.nn.epoch import Divergence, Epoch
-from plainmlp.nn.network import Network
+from plainmlp.nn.losses import LOSSES
+from plainmlp.nn.optimizers import OPTIMIZERS
+from plainmlp.nn.options import fill_options
+from plainmlp.nn.products import BLOCK
+from plainmlp.nn.randomness import draw_order, restore
 from plainmlp.nn.recipe import Recipe
 from plainmlp.nn.schedules import replay, start_schedule
-from plainmlp.nn.scoring import Examination, Scorer
-from plainmlp.nn.snapshot import Snapshot, State
-from plainmlp.nn.vitality import DeadUnits
+from plainmlp.nn.snapshot import Snapshot
 
-Array = NDArray[Any]
-
-
-class _Training:
-    """The state of a training: the models still in it, and what each of them needs."""
-
-    def __init__(
-        self,
-        network: Network,
-        recipes: Sequence[Recipe],
-        train: Examples,
-        validation: Examples | None,
-        resume: Sequence[Snapshot],
-        *,
-        epochs: int,
-        max_steps: int | None,
-        batch_size: int,
-        shuffle: bool,
-        target_scale: Array | None,
-    ) -> None:
-        self.home, self.recipes = network, tuple(recipes)
-        self.epochs, self.last_batches = limit_epochs(len(train.inputs), batch_size, epochs, max_steps)
-        self.first = _common_epoch(resume)
-        self.train, self.validation, self.target_scale = train, validation, target_scale
-        self.batch_size = batch_size
-        self.shuffle = shuffle and batch_size < len(train.inputs)
-        self.stopping = [EarlyStopping(recipe, snapshot.best) for recipe, snapshot in zip(recipes, resume, strict=True)]
-        self.losses = [list(snapshot.losses) for snapshot in resume]
-        self.schedules = [start_schedule(r.schedule, r.schedule_options, self.epochs) for r in recipes]
-        self.factors = np.array(list(map(replay, self.schedules, self.losses)))
-        self.models = tuple(range(network.n_models))
-        present = Network(network.architectures, np.stack([snapshot.parameters for snapshot in resume]))
-        self._set_up(Descent(present, self.recipes, State.of(resume)))
-
-    def _set_up(self, descent: Descent) -> None:
-        """Make the buffers for the models that are still in training."""
-        n_out = self.home.shape.layer_sizes[-1]
-        self.descent = descent
-        orders = descent.n_orders if self.shuffle else 1
-        self.batches = Batches(self.train, n_out, self.batch_size, orders, len(self.models))
-        self.scorer = Scorer(descent.network, self.target_scale)
-        self.dead_units = DeadUnits(descent.network, self.train.inputs)
-        self.examination = None
-        if self.validation is not None:
-            self.examination = Examination(descent.network, self.validation, self.target_scale)
-
-    def epoch(self, number: int) -> Epoch:
-        """Train one epoch and measure it; models that diverge or stop early leave the stack."""
-        learning_rates = self.factors * [self.recipes[model].learning_rate for model in self.models]
-        batches = self.batches if number + 1 < self.epochs else self.batches.first(self.last_batches)
-        run = self.descent.run(batches, learning_rates, self.shuffle, self.scorer)
-        metrics = {**self._measure(run), "learning_rate": learning_rates}
-        models, snapshot = self.models, partial(self._snapshot, self.descent, self.models)
-        steps = partial(_steps, run, self.models)
-        diverged = tuple(
-            Divergence(models[row], number, step, float(learning_rates[row])) for row, step in run.diverged
-        )
-        self._conclude(metrics, {divergence.model for divergence in diverged})
-        remaining = self.models if number + 1 < self.epochs else ()
-        return Epoch(number, models, metrics, diverged, remaining, snapshot, steps)
-
-    def _measure(self, run: Run) -> dict[str, Array]:
-        """Return the metrics of an epoch but for the learning rate."""
-        metric = self.home.loss.metric
-        metrics = {"train_loss": run.loss, f"train_{metric}": run.score}
-        if self.examination is not None:
-            metrics["validation_loss"], metrics[f"validation_{metric}"] = self.examination.run()
-        return metrics | {"gradient_norm": run.gradient_norm, "dead_units": self.dead_units.share()}
-
-    def _conclude(self, metrics: dict[str, Array], lost: Collection[int]) -> None:
-        """Let schedules and early stopping take in an epoch; models that are lost or stop leave the stack."""
-        losses = metrics.get("validation_loss", metrics["train_loss"]).tolist()
-        self.factors = np.array([s.send(loss) for s, loss in zip(self.schedules, losses, strict=True)])
-        parameters = self.descent.network.parameters
-        staying = []
-        for row, model in enumerate(self.models):
-            self.losses[model].append(losses[row])
-            stops = self.stopping[model].stops(metrics, row, parameters[row])
-            if model in lost or stops:
-                self._send_home(row)
-            else:
-                staying.append(row)
-        if len(staying) < len(self.models):
-            self._keep(staying)
-
-    def _snapshot(self, descent: Descent, models: tuple[int, ...], model: int) -> Snapshot:
-        """Return what a model goes on from, which is in a descent of the given models."""
-        row, state = models.index(model), descent.state
-        return Snapshot(
-            descent.network.parameters[row],
-            tuple(slot[row] for slot in state.slots),
-            float(state.product[row, 0]),
-            state.streams[row].shuffle.bit_generator.state,
-            state.streams[row].dropout.bit_generator.state,
-            state.steps,
-            self.losses[model],
-            self.stopping[model].best,
-        )
-
-    def _send_home(self, row: int) -> None:
-        """Write a model's result into the stack that was given: its best parameters, or else its last."""
-        model = self.models[row]
-        best = self.stopping[model].best.parameters
-        self.home.parameters[model] = self.descent.network.parameters[row] if best is None else best
-
-    def _keep(self, rows: list[int]) -> None:
-        self.models = tuple(self.models[row] for row in rows)
-        self.schedules = [self.schedules[row] for row in rows]
-        self.factors = self.factors[rows]
-        if rows:
-            self._set_up(self.descent.take(rows))
-
-    def finish(self) -> None:
-        """Write the results of the models that are still in training into the stack that was given."""
-        for row in range(len(self.models)):
-            self._send_home(row)
+WATCHED_ROWS, FEW_ROWS = 1024, 64  # that dead units are looked for with
+VALIDATION_ROWS = 64 * BLOCK  # at least, that are measured at once
 
 
-def _steps(run: Run, models: tuple[int, ...], model: int) -> dict[str, Array]:
-    """Return what each update of a model began from, in a run of the given models."""
-    return run.steps(row=models.index(model))
-
-
-def _common_epoch(resume: Sequence[Snapshot]) -> int:
-    """Return the epoch that all snapshots go on with."""
-    epochs = {snapshot.epochs for snapshot in resume}
-    if len(epochs) > 1:
-        message = f"models go on together from one epoch, not from {sorted(epochs)}"
-        raise ValueError(message)
-    return epochs.pop()
-
-
-def fit(
-    network: Network,
-    recipes: Sequence[Recipe],
-    train: Examples,
-    validation: Examples | None = None,
-    *,
-    epochs: int,
-    max_steps: int | None = None,
-    batch_size: int,
-    shuffle: bool = True,
-    target_scale: Array | None = None,
-    resume: Sequence[Snapshot] | None = None,
-) -> Iterator[Epoch]:
-    """Train a stack of networks and yield each epoch when it is done.
-
-    Each model ends with the bits that it would have alone. `network.parameters` holds a model's result once the model
-    has left the training, so all of them when the iterator is exhausted.
+class Training:
+    """A network in training.
 
     Parameters
     ----------
-    network : Network
-        The stack; its parameters are the start.
-    recipes : sequence of Recipe
-        One a model.
+    descent : Descent
+        Holds the parameters and the optimiser's memory of the snapshot.
+    architecture : Architecture
+    recipe : Recipe
     train, validation : Examples
         `validation` may be None.
+    snapshot : Snapshot
+        Of the state that the training goes on from.
     epochs : int
         At least 1.
     max_steps : int, optional
         At least 1: the training ends after so many steps, within an epoch where need be.
     batch_size : int
         At least 1; all samples at once where it is not below their number, and their order is then left as it is.
-    shuffle : bool, default True
-        Whether each epoch takes the samples in a new random order, drawn for each model from its own seed.
-    target_scale : ndarray of shape (n_out,), optional
-        What regression targets were divided by, so that metrics have their units.
-    resume : sequence of Snapshot, optional
-        One a model, all of one epoch: the training goes on after it, with the bits of one that was never interrupted,
-        if all else is the same. Without it, it begins with the parameters of `network`.
-
-    Raises
-    ------
-    KeyError
-        Where a recipe monitors a metric that is not recorded.
-    ValueError
-        Where the snapshots are not one a model, or of several epochs.
+    shuffle : bool
+        Whether each epoch takes the samples in a new random order.
     """
-    if resume is None:
-        resume = list(map(Snapshot.initial, network.parameters, recipes))
-    training = _Training(
-        network,
-        recipes,
-        train,
-        validation,
-        resume,
-        epochs=epochs,
-        max_steps=max_steps,
-        batch_size=batch_size,
-        shuffle=shuffle,
-        target_scale=target_scale,
-    )
-    for number in range(training.first, training.epochs):
-        with np.errstate(all="ignore"):  # a loss that is not finite is found and reported
-            epoch = training.epoch(number)
-        yield epoch
-        if not training.models:
-            return
-    training.finish()
+
+    def __init__(
+        self,
+        descent: Descent,
+        architecture: Architecture,
+        recipe: Recipe,
+        train: Examples,
+        validation: Examples | None,
+        snapshot: Snapshot,
+        *,
+        epochs: int,
+        max_steps: int | None,
+        batch_size: int,
+        shuffle: bool,
+    ) -> None:
+        self._descent, self._architecture, self._recipe = descent, architecture, recipe
+        n_samples = len(train.inputs)
+        batch_size = min(batch_size, n_samples)
+        self._epochs, self._n_batches, self._last_batches = limit_epochs(n_samples, batch_size, epochs, max_steps)
+        self._first, self._steps, self._product = snapshot.epochs, snapshot.steps, snapshot.product
+        self._shuffles, self._order = restore(snapshot.shuffle), shuffle and batch_size < n_samples
+        self._dropouts = restore(snapshot.dropout)
+        self._hidden_units = sum(architecture.layer_sizes[1:-1]) if recipe.dropout else 0
+        n_out, work = architecture.layer_sizes[-1], architecture.n_parameters
+        self._batches = Batches(train, n_out, batch_size, work, self._hidden_units)
+        self._watched = np.ascontiguousarray(train.inputs[:WATCHED_ROWS])
+        self._validation = None
+        if validation is not None:
+            self._validation = Batches(validation, n_out, VALIDATION_ROWS, work)
+        self._stopping = EarlyStopping(recipe, snapshot.best)
+        self._losses = list(snapshot.losses)
+        self._schedule = start_schedule(recipe.schedule, recipe.schedule_options, self._epochs)
+        self._factor = replay(self._schedule, self._losses)
+        self._optimizer = OPTIMIZERS[recipe.optimizer]
+        self._settings = fill_options(self._optimizer.options, recipe.optimizer_options)
+
+    def run(self) -> Iterator[Epoch]:
+        """Train, and yield each epoch when it is done; the descent then holds the result.
+
+        That are the best parameters where the recipe's patience is set, else the last.
+        """
+        for number in range(self._first, self._epochs):
+            with np.errstate(all="ignore"):  # a loss that is not finite is found and reported
+                epoch = self._epoch(number)
+            yield epoch
+            if epoch.is_last:
+                break
+        if self._stopping.best.parameters is not None:
+            self._descent.parameters[:] = self._stopping.best.parameters
+
+    def _epoch(self, number: int) -> Epoch:
+        """Train one epoch and measure it."""
+        learning_rate = self._factor * self._recipe.learning_rate
+        n_batches = self._n_batches if number + 1 < self._epochs else self._last_batches
+        before, steps = self._steps, self._descend(n_batches, learning_rate)
+        metrics = {**self._measure(steps, self._batches.sizes(n_batches)), "learning_rate": learning_rate}
+        diverged = self._find_divergence(steps, number, before, learning_rate)
+        loss = metrics.get("validation_loss", metrics["train_loss"])
+        self._losses.append(loss)
+        self._factor = self._schedule.send(loss)
+        stops = self._stopping.stops(metrics, self._descent.parameters)
+        is_last = stops or diverged is not None or number + 1 == self._epochs
+        return Epoch(number, metrics, diverged, is_last, self._snapshot(), partial(self._of_steps, steps, before))
+
+    def _descend(self, n_batches: int, learning_rate: float) -> Steps:
+        """Make the updates of an epoch."""
+        order = draw_order(self._shuffles, self._batches.n_samples) if self._order else None
+        dtype = self._descent.parameters.dtype
+        made = []
+        done = 0
+        for block in self._batches.blocks(n_batches, order):
+            done += block.n_batches
+            shape = (block.n_batches, self._hidden_units, block.batch_size)
+            draws = self._dropouts.random(shape, dtype=dtype.type) if self._hidden_units else np.empty((0, 0, 0), dtype)
+            coefficients = self._coefficients(block.n_batches, learning_rate).astype(dtype)
+            made.append(
+                self._descent.descend(
+                    block, coefficients, draws, learning_rate=learning_rate, measures_norm=done == n_batches
+                )
+            )
+        losses, scores, norms = zip(*made, strict=True)
+        return Steps(np.concatenate(losses), np.concatenate(scores), norms[-1])
+
+    def _coefficients(self, n_steps: int, learning_rate: float) -> Array:
+        """Return what the optimiser needs in each of the next steps beside the gradient."""
+        steps = np.arange(self._steps + 1, self._steps + n_steps + 1, dtype=np.float64)
+        settings = {**self._settings, "learning_rate": learning_rate}
+        columns, products = self._optimizer.coefficients(settings, steps, self._product)
+        self._product = float(products[-1])
+        self._steps += n_steps
+        return np.column_stack(columns)
+
+    def _measure(self, steps: Steps, sizes: Array) -> dict[str, float]:
+        """Return the metrics of an epoch but for the learning rate; means over batches are exact sums, divided."""
+        metric = LOSSES[self._architecture.loss].metric
+        metrics = {
+            "train_loss": _sum(steps.losses) / len(steps.losses),
+            f"train_{metric}": _sum(steps.scores * sizes) / float(sizes.sum()),
+        }
+        if self._validation is not None:
+            n_samples = self._validation.n_samples
+            n_pieces = -(-n_samples // VALIDATION_ROWS)
+            measured = [self._descent.measure(block) for block in self._validation.blocks(n_pieces)]
+            metrics["validation_loss"] = _sum(np.concatenate([part.costs for part in measured])) / n_samples
+            metrics[f"validation_{metric}"] = _sum(np.concatenate([part.scores for part in measured])) / n_samples
+        return metrics | {"gradient_norm": steps.gradient_norm, "dead_units": self._dead_units()}
+
+    def _dead_units(self) -> float:
+        """Return the share of dead units; what a few samples find alive needs no more of them."""
+        share = dead_share(self._architecture, self._descent.alive(self._watched[:FEW_ROWS]))
+        return dead_share(self._architecture, self._descent.alive(self._watched)) if share else share
+
+    def _find_divergence(self, steps: Steps, number: int, before: int, learning_rate: float) -> Divergence | None:
+        """Return where a loss or, at the end, a parameter was not finite."""
+        finite = np.isfinite(steps.losses)
+        if finite.all() and np.isfinite(self._descent.parameters).all():
+            return None
+        batch = len(finite) - 1 if finite.all() else int(finite.argmin())
+        return Divergence(number, before + batch, learning_rate)
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            self._descent.parameters,
+            self._descent.slots,
+            self._product,
+            self._shuffles.bit_generator.state,
+            self._dropouts.bit_generator.state,
+            self._steps,
+            self._losses,
+            self._stopping.best,
+        )
+
+    def _of_steps(self, steps: Steps, before: int) -> dict[str, Array]:
+        """Return what each update began from, see `Epoch`."""
+        numbers = {"step": np.arange(before, before + len(steps.losses)), "loss": steps.losses}
+        metric = LOSSES[self._architecture.loss].metric
+        if metric == "accuracy":
+            return {**numbers, metric: steps.scores}
+        n_values = self._batches.sizes(len(steps.losses)) * self._architecture.layer_sizes[-1]
+        return {**numbers, "sum_of_squares": steps.scores * n_values}
+
+
+def _sum(values: Array) -> float:
+    """Return the exact sum, rounded once; NaN where it is none."""
+    numbers = values.tolist()
+    return fsum(numbers) if all(map(isfinite, numbers)) else float("nan")

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from plainmlp.baselines.backends import OWN_BACKEND
+from plainmlp.canonical import read_yaml
 from plainmlp.errors import InputError
 from plainmlp.places import Places
 from plainmlp.proof.results import Results, read_results
@@ -58,6 +60,14 @@ class Recorded:
     def configuration(self) -> Path:
         """Return the place of its config.yaml."""
         return self.root / CONFIGURATION
+
+    @property
+    def backend(self) -> str:
+        """Return what trained it."""
+        section = read_yaml(self.configuration).get(
+            "backend", {"name": OWN_BACKEND}
+        )  # the first runs had no such section
+        return str(section["name"])
 
     @property
     def provenance(self) -> Path:

@@ -59,7 +59,7 @@ def reexecute(config: Config, folder: Path) -> None:
             watchers=[show],
             backend=config.backend.name,
         )
-    evaluation = evaluate(trained.model, splits, config.seed, config.training.blas_threads)
+    evaluation = evaluate(trained.model, splits, config.seed, config.training.compiled)
     places = Places(folder)
     trained.model.save(places.model)
     write_history(places.history, trained.history, trained.digests)

@@ -73,7 +73,6 @@ def _grounds(verification: Verification) -> dict[str, object]:
     judgement = verification.judgement
     return {
         "summary": judgement.summarize(),
-        "cause": judgement.cause,
         "alterations": list(judgement.alterations),
         "numerics": list(judgement.surroundings.numerics),
         "packages": list(judgement.surroundings.packages),

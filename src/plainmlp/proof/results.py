@@ -53,7 +53,7 @@ class Results:
     history : dict
         Empty where there is none.
     digests : tuple of str
-        The hash chain of the training's states; empty where there is none.
+        Of the training's states, an entry an epoch; empty where there are none.
     metrics : dict of str to float
         The final ones of every part.
     predictions : Predictions, optional
@@ -81,7 +81,7 @@ def read_results(places: Places, tags: Mapping[str, str]) -> Results:
     problems: dict[str, str] = {}
     model = _tried(places.model, Model.load, problems)
     history = _tried(places.history, read_history, problems) or {}
-    digests = _tried(places.history, _read_chain, problems) or ()
+    digests = _tried(places.history, _read_states, problems) or ()
     predictions = _tried(places.predictions, _read_predictions, problems) if places.predictions.exists() else None
     metrics: dict[str, float] = {}
     for path, flat in ((places.metrics, flat_metrics), (places.intervals, flat_intervals)):
@@ -99,8 +99,8 @@ def _tried(path: Path, read: Callable[[Path], Content], problems: dict[str, str]
         return None
 
 
-def _read_chain(path: Path) -> tuple[str, ...]:
-    """Return the hash chain of a history; of one that was written without there is none."""
+def _read_states(path: Path) -> tuple[str, ...]:
+    """Return the digests of the states in a history; one that was written without has none."""
     with path.open(encoding="utf-8") as file:
         return read_digests(path) if STATE_DIGEST in file.readline() else ()
 

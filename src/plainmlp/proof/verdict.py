@@ -1,22 +1,15 @@
 """The verdict on a run: whether its re-execution gave the same bits, the same but for rounding, or something else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from plainmlp.proof.aspects import Aspect, Outcome
 
-FINGERPRINT = "numerics."  # how the tags begin that say what can change the last bits
+FINGERPRINT = "numerics."  # how the tags begin that describe a machine
 SHOWN_PACKAGES = 5
-CAUSES = {
-    "code": "the code that ran is not the run's",
-    "data": "the data has changed since the run",
-    "split": "the data is parted in another way, by another version of a library",
-    "point": "the configuration, or the file of model.weights, is not what it was",
-    "training": "the training failed here, and did not in the run",
-}
-MADE_BY_TRAINING = {"initial weights", "epochs"}
-TELLING = {"epochs", "weights", "predictions"}  # what the summary of a rounding quotes
+GIVEN = {"code", "data", "split", "point"}  # what a training begins from; the rest are its results
+TELLING = {"weights", "predictions"}  # what the summary of a rounding quotes
 
 
 class Verdict(Enum):
@@ -65,15 +58,12 @@ class Judgement:
     alterations : tuple of str
         What in the record contradicts the rest of it.
     surroundings : Surroundings
-    cause : str
-        The likely one; empty where nothing differs.
     """
 
     verdict: Verdict
     aspects: tuple[Aspect, ...]
     alterations: tuple[str, ...]
     surroundings: Surroundings
-    cause: str
 
     def summarize(self) -> str:
         """Return the verdict with what matters most, in one line."""
@@ -82,19 +72,21 @@ class Judgement:
         if self.verdict is Verdict.IDENTICAL:
             return f"{self.verdict.text}{remark}"
         grounds = self._rounding() if self.verdict is Verdict.TOLERATED else self._differences()
-        return f"{self.verdict.text}{remark}: {'; '.join(grounds)}; likely cause: {self.cause}"
+        return f"{self.verdict.text}{remark}: {'; '.join(grounds)}"
 
     def _rounding(self) -> list[str]:
-        """Return how far rounding has gone."""
-        rounded = [f"{a.name}: {a.full_detail}" for a in self.aspects if a.outcome is Outcome.ROUNDED]
-        return [text for text in rounded if text.partition(":")[0] in TELLING] or rounded[:1]
+        """Return how far rounding has gone, and what is other here than where the run was made."""
+        rounded = [aspect for aspect in self.aspects if aspect.outcome is Outcome.ROUNDED]
+        shown = [aspect for aspect in rounded if aspect.name in TELLING] or rounded[:1]
+        others = self.surroundings.describe()
+        return [*(f"{a.name}: {a.full_detail}" for a in shown), *([f"with {others}"] if others else [])]
 
     def _differences(self) -> list[str]:
-        """Return what was altered and what differs first, of the causes and of the results."""
-        different = [f"{a.name}: {a.full_detail}" for a in self.aspects if a.outcome is Outcome.DIFFERENT]
-        causes = [text for text in different if text.partition(":")[0] in CAUSES]
-        results = [text for text in different if text not in causes]
-        return [*self.alterations[:1], *causes[:1], *results[:1]]
+        """Return what was altered and what differs first, of what is given and of the results."""
+        different = [aspect for aspect in self.aspects if aspect.outcome is Outcome.DIFFERENT]
+        given = [aspect for aspect in different if aspect.name in GIVEN]
+        results = [aspect for aspect in different if aspect.name not in GIVEN]
+        return [*self.alterations[:1], *(f"{a.name}: {a.full_detail}" for a in (*given[:1], *results[:1]))]
 
 
 def judge(aspects: Sequence[Aspect], alterations: Sequence[str], surroundings: Surroundings) -> Judgement:
@@ -107,14 +99,12 @@ def judge(aspects: Sequence[Aspect], alterations: Sequence[str], surroundings: S
     alterations : sequence of str
     surroundings : Surroundings
     """
-    settled = settle(aspects, has_other_surroundings=bool(surroundings.describe()))
-    outcomes = {aspect.outcome for aspect in settled}
+    outcomes = {aspect.outcome for aspect in aspects}
     if alterations or Outcome.DIFFERENT in outcomes:
         verdict = Verdict.DIFFERENT
     else:
         verdict = Verdict.TOLERATED if Outcome.ROUNDED in outcomes else Verdict.IDENTICAL
-    cause = "" if verdict is Verdict.IDENTICAL else _likely_cause(settled, alterations, surroundings.describe())
-    return Judgement(verdict, tuple(settled), tuple(alterations), surroundings, cause)
+    return Judgement(verdict, tuple(aspects), tuple(alterations), surroundings)
 
 
 def find_surroundings(
@@ -139,44 +129,3 @@ def find_surroundings(
     then, now = (dict(line.split("==", 1) for line in text.splitlines()) for text in (packages, packages_here))
     names = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
     return Surroundings(numerics, tuple(f"{name} {then.get(name)}, here {now.get(name)}" for name in names))
-
-
-def settle(aspects: Sequence[Aspect], *, has_other_surroundings: bool) -> list[Aspect]:
-    """Turn what was taken for rounding but cannot be that into a difference.
-
-    Parameters
-    ----------
-    aspects : sequence of Aspect
-    has_other_surroundings : bool
-        Whether numerics or packages are others than the run's.
-
-    Notes
-    -----
-    Rounding shows in the states of a training before it shows in what is made of them. Where all digests of the states
-    are equal the stored weights cannot differ; where the weights do not differ and the surroundings are the same,
-    neither can the digests, the curves, the metrics or the predictions.
-    """
-    outcomes = {aspect.name: aspect.outcome for aspect in aspects}
-    epochs, weights = outcomes.get("epochs"), outcomes.get("weights")
-    anywhere = weights is Outcome.ROUNDED or has_other_surroundings
-    possible = {"epochs": anywhere and weights is not Outcome.DIFFERENT, "weights": epochs is not Outcome.EQUAL}
-    return [
-        replace(aspect, outcome=Outcome.DIFFERENT)
-        if aspect.outcome is Outcome.ROUNDED and not possible.get(aspect.name, anywhere)
-        else aspect
-        for aspect in aspects
-    ]
-
-
-def _likely_cause(aspects: Sequence[Aspect], alterations: Sequence[str], surroundings: str) -> str:
-    """Return in a few words why a re-execution came out otherwise."""
-    different = [aspect.name for aspect in aspects if aspect.outcome is Outcome.DIFFERENT]
-    if alterations:
-        return "the record was altered after the run"
-    if different and different[0] in CAUSES:
-        return CAUSES[different[0]]
-    if surroundings:
-        return surroundings if different else f"rounding, with {surroundings}"
-    if not different or different[0] in MADE_BY_TRAINING:
-        return "not known, as code, data, configuration and numerics are the same"
-    return "the record was altered after the run, as all that comes before is equal"

@@ -82,4 +82,4 @@ def _execute_and_judge(recorded: Recorded, source: Source, folder: Path) -> Judg
     packages = recorded.packages.read_text(encoding="utf-8") if recorded.packages.exists() else None
     packages_here = (folder / FOLDER / PACKAGES).read_text(encoding="utf-8")
     surroundings = find_surroundings(recorded.results.tags, again.tags, packages, packages_here)
-    return judge(compare(recorded.results, again), alterations, surroundings)
+    return judge(compare(recorded.results, again, recorded.backend), alterations, surroundings)

@@ -1,8 +1,9 @@
-"""The numerics fingerprint: what of a machine and its libraries can change the last bits of a result."""
+"""The numerics fingerprint: a record of the machine and the libraries that a run was computed with."""
 
 import platform
 import re
 from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +12,40 @@ import numpy as np
 CPU_FACTS = Path("/proc/cpuinfo")
 
 
-def numerics_tags(libraries: Iterable[Mapping[str, Any]], dtype: str) -> dict[str, str]:
+def numerics_tags(threads: int, dtype: str) -> dict[str, str]:
     """Return the tags `numerics.*`.
 
     Parameters
     ----------
-    libraries : iterable of mapping
-        What threadpoolctl says of the loaded BLAS libraries, asked where the number of threads is the training's.
+    threads : int
+        `training.threads`.
     dtype : {"float32", "float64"}
         Of the parameters.
 
     Returns
     -------
     dict of str to str
-        Library, version, kernel and threads of the BLAS that NumPy uses; the SIMD level of NumPy's own loops; the
-        processor; the versions of NumPy and Python; the platform; the dtype.
+        Library, version and kernel of the BLAS that NumPy uses; the SIMD level of NumPy's own loops; the processor; the
+        versions of NumPy, Numba and Python; the platform; the threads and the dtype.
+
+    Notes
+    -----
+    What our own engine computes depends on none of them but the dtype; what other libraries compute may.
     """
-    ours = _of_numpy(list(libraries))
+    from threadpoolctl import threadpool_info
+
+    ours = _of_numpy([library for library in threadpool_info() if library["user_api"] == "blas"])
     values = {
         "blas": _each(ours, "internal_api"),
         "blas_version": _each(ours, "version"),
         "blas_kernel": _each(ours, "architecture"),
-        "blas_threads": _each(ours, "num_threads"),
         "simd": _simd_level(),
         "cpu": _cpu_model(),
         "numpy": np.__version__,
+        "numba": _version_or_none("numba"),
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "threads": str(threads),
         "dtype": dtype,
     }
     return {f"numerics.{name}": value for name, value in values.items()}
@@ -52,6 +60,13 @@ def _of_numpy(libraries: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _each(libraries: Iterable[Mapping[str, Any]], key: str) -> str:
     return ", ".join(sorted({str(library.get(key)) for library in libraries})) or "none"
+
+
+def _version_or_none(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
 
 
 def _simd_level() -> str:

@@ -17,7 +17,6 @@ RESULT_CODE = (
     "evaluation",
     "construction.py",
     "model.py",
-    "numerics.py",
     "schema.py",
     "stages",
 )
@@ -26,7 +25,7 @@ RESULT_SECTIONS = ("backend", "dataset", "model", "optimizer", "seed", "split", 
 # of their keys, what only says where the data is, and what is kept of a training beside its result
 FREE_KEYS = {
     "dataset": {"path"},
-    "training": {"loss_every", "digest_every", "checkpoint_epochs", "checkpoint_seconds"},
+    "training": {"threads", "compiled", "loss_every", "digest_every", "checkpoint_epochs", "checkpoint_seconds"},
 }
 
 
@@ -75,7 +74,7 @@ def digest_code(package: Path = PACKAGE) -> str:
     A process digests a folder once: later edits are not in the code that it runs.
     """
     files = sorted(file for name in RESULT_CODE for file in _python_files(package / name))
-    trees = {file.relative_to(package).as_posix(): _bare_tree(file) for file in files}
+    trees = {file.relative_to(package).as_posix(): bare(ast.parse(file.read_bytes())) for file in files}
     return digest_json(trees)
 
 
@@ -83,10 +82,28 @@ def _python_files(path: Path) -> list[Path]:
     return sorted(path.rglob("*.py")) if path.is_dir() else [path]
 
 
-def _bare_tree(file: Path) -> str:
-    """Return a module's syntax tree as text, without docstrings."""
-    tree = ast.parse(file.read_bytes())
-    for node in ast.walk(tree):
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    return ast.dump(tree)
+def bare(part: object) -> str:
+    """Return a part of a syntax tree as text, the same from every Python.
+
+    Parameters
+    ----------
+    part : ast.AST, list, str or other value of a field
+
+    Notes
+    -----
+    `ast.dump` shows fields that are empty, and new versions of Python add such fields. Neither they count here, nor
+    docstrings and places in the file.
+    """
+    if isinstance(part, ast.Constant):
+        return f"Constant({part.value!a})"  # in ASCII, since what repr takes for printable grows with Unicode
+    if isinstance(part, ast.AST):
+        fields = {name: value for name, value in ast.iter_fields(part) if name != "ctx"}
+        if isinstance(part, DOCUMENTED) and ast.get_docstring(part, clean=False) is not None:
+            fields["body"] = part.body[1:]
+        if isinstance(part, ast.JoinedStr):  # Python 3.12 ends some with a text of no length
+            fields["values"] = [value for value in part.values if getattr(value, "value", None) != ""]
+        shown = (f"{name}={bare(value)}" for name, value in fields.items() if value is not None and value != [])
+        return f"{type(part).__name__}({', '.join(shown)})"
+    if isinstance(part, list):
+        return f"[{', '.join(map(bare, part))}]"
+    return ascii(part)

@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from plainmlp.errors import InputError
-from plainmlp.numerics import blas_libraries, blas_threads
 from plainmlp.provenance.environment import environment_tags, installed_packages
 from plainmlp.provenance.fingerprint import numerics_tags
 from plainmlp.provenance.identity import digest_code
@@ -55,20 +53,13 @@ def read_code(checkout: Path) -> Code:
 
 
 def training_numerics(training: TrainingSection) -> Mapping[str, str]:
-    """Return the fingerprint of what a training computes with, its threads read back where they are set.
-
-    It is empty where that number of threads is not possible: the training says so, and computes nothing.
-    """
-    try:
-        return _numerics(training.blas_threads, training.dtype)
-    except InputError:
-        return {}
+    """Return the fingerprint of what a training computes with."""
+    return _numerics(training.threads, training.dtype)
 
 
 @cache
 def _numerics(threads: int, dtype: str) -> Mapping[str, str]:
-    with blas_threads(threads):
-        return MappingProxyType(numerics_tags(blas_libraries(), dtype))
+    return MappingProxyType(numerics_tags(threads, dtype))
 
 
 def common_numerics(trainings: Iterable[TrainingSection]) -> dict[str, str]:

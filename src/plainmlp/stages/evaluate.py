@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -10,8 +11,8 @@ from plainmlp.data.arrays import Array, Description, Part, Splits
 from plainmlp.data.stored import StoredRows
 from plainmlp.evaluation import bootstrap_intervals, evaluate_outputs
 from plainmlp.model import Model
+from plainmlp.nn.forms import Compiled
 from plainmlp.nn.randomness import generator
-from plainmlp.numerics import blas_threads
 
 MOST_PREDICTED = 1 << 17  # rows at once, of those that stay in their file
 
@@ -35,7 +36,7 @@ class Evaluation:
     outputs: Array
 
 
-def evaluate(model: Model, splits: Splits, seed: int, threads: int) -> Evaluation:
+def evaluate(model: Model, splits: Splits, seed: int, compiled: Compiled = "auto") -> Evaluation:
     """Measure a model on every part of the data.
 
     Parameters
@@ -44,10 +45,10 @@ def evaluate(model: Model, splits: Splits, seed: int, threads: int) -> Evaluatio
     splits : Splits
     seed : int
         Of the resampling for the intervals.
-    threads : int
-        `training.blas_threads`.
+    compiled : "auto" or bool
+        Which form predicts, see `plainmlp.nn.forms`.
     """
-    outputs = predict(model, splits, threads)
+    outputs = predict(model, splits, compiled)
     tested = np.asarray(outputs["test"])
     intervals = bootstrap_intervals(
         splits.description.task,
@@ -59,16 +60,12 @@ def evaluate(model: Model, splits: Splits, seed: int, threads: int) -> Evaluatio
     return Evaluation(measure(splits, outputs), intervals, tested)
 
 
-def predict(model: Model, splits: Splits, threads: int) -> dict[str, Array]:
-    """Return what a model says of each part, by the part's name; `threads` is `training.blas_threads`.
+def predict(model: Model, splits: Splits, compiled: Compiled = "auto") -> dict[str, Array]:
+    """Return what a model says of each part, by the part's name.
 
     Of more than `MOST_PREDICTED` rows that stay in their file it is found out when it is read, a piece at a time.
     """
-
-    def say(features: Array) -> Array:
-        with blas_threads(threads):
-            return model.predict(features)
-
+    say = partial(model.predict, compiled=compiled)
     return {name: _outputs(part, say, _n_outputs(splits.description)) for name, part in splits.parts().items()}
 
 

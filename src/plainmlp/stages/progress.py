@@ -1,5 +1,6 @@
 """The progress of a training: how far one network has come, and all that it needs to go on from there."""
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,6 +8,7 @@ from typing import Protocol
 
 from plainmlp.data.arrays import Array
 from plainmlp.history import History
+from plainmlp.nn.epoch import Epoch
 from plainmlp.nn.snapshot import Snapshot
 from plainmlp.schema import TrainingSection
 
@@ -25,11 +27,13 @@ class Progress:
         Of its snapshot before the first epoch.
     history : History
     digests : list of str
-        An entry an epoch: the hash chain of its snapshots, empty for an epoch that is not linked.
+        An entry an epoch: the digest of its snapshot, empty for an epoch that was not digested.
     seconds : float
         The network's share of the time that its epochs took.
     steps : History
         What `keep_steps` has kept of its updates.
+    loss_every : int, optional
+        Which updates were kept, None where none were.
     """
 
     snapshot: Snapshot
@@ -38,11 +42,7 @@ class Progress:
     digests: list[str] = field(default_factory=list)
     seconds: float = 0.0
     steps: History = field(default_factory=dict)
-
-    @classmethod
-    def initial(cls, snapshot: Snapshot) -> "Progress":
-        """Return the progress before the first epoch."""
-        return cls(snapshot, snapshot.digest())
+    loss_every: int | None = None
 
 
 def keep_steps(kept: History, steps: Mapping[str, Array], every: int) -> None:
@@ -52,7 +52,7 @@ def keep_steps(kept: History, steps: Mapping[str, Array], every: int) -> None:
     ----------
     kept : History
     steps : mapping of str to ndarray of shape (n_batches,)
-        As `plainmlp.nn.scoring.step_metrics` returns them.
+        As `plainmlp.nn.epoch.Epoch.steps` returns them.
     every : int
         Of the updates 0, 1, 2 ... of the training, those that it divides are kept.
     """
@@ -74,6 +74,25 @@ class Checkpoint(Protocol):
         """Remove all that was kept, since the training has ended."""
 
 
+def resume(checkpoint: Checkpoint | None, start: Snapshot, loss_every: int | None) -> Progress:
+    """Return the progress that a checkpoint has kept; that before the first epoch where it has none that suits.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint, optional
+    start : Snapshot
+        What the training begins with.
+    loss_every : int, optional
+        `training.loss_every`. What was trained with another has lost the steps that are asked for now.
+    """
+    kept = None if checkpoint is None else checkpoint.load()
+    if checkpoint is not None and kept is not None and kept.loss_every != loss_every:
+        sys.stderr.write(f"warning: training.loss_every was {kept.loss_every} before; training starts again\n")
+        checkpoint.clear()  # else a later attempt would find it again
+        kept = None
+    return kept or Progress(start, start.digest(), loss_every=loss_every)
+
+
 class Journal:
     """The progress of a network while it trains, with the watchers and the checkpoint that follow it.
 
@@ -86,6 +105,8 @@ class Journal:
     watchers : sequence of callable (epoch, metrics)
         Called at once for the epochs that `progress` has already.
     checkpoint : Checkpoint, optional
+    digests : bool, default True
+        Whether the states of the training have digests: those of other libraries have none.
     """
 
     def __init__(
@@ -94,60 +115,34 @@ class Journal:
         training: TrainingSection,
         watchers: Sequence[Watcher],
         checkpoint: Checkpoint | None,
+        *,
+        digests: bool = True,
     ) -> None:
-        self.progress = progress
+        self.progress, self._digests = progress, digests
         self._training, self._watchers, self._checkpoint = training, watchers, checkpoint
-        self._last_digest = next(filter(None, reversed(progress.digests)), progress.initial_digest)
         self._saved = time.monotonic()
         for epoch in range(len(progress.digests)):
             self._tell(epoch, {name: values[epoch] for name, values in progress.history.items()})
 
-    def add(
-        self,
-        metrics: dict[str, float],
-        steps: Callable[[], dict[str, Array]],
-        snapshot: Callable[[], Snapshot],
-        seconds: float,
-        *,
-        is_last: bool,
-    ) -> None:
-        """Take in an epoch.
-
-        Parameters
-        ----------
-        metrics : dict of str to float
-        steps : callable ()
-            Returns what its updates began from; called where that is kept.
-        snapshot : callable ()
-            Returns what the training goes on from after it; called where it is needed.
-        seconds : float
-            What the epoch took.
-        is_last : bool
-            Whether the training ends with it; then there is nothing to go on from.
-        """
-        progress, epoch = self.progress, len(self.progress.digests)
-        for name, value in metrics.items():
+    def add(self, epoch: Epoch, seconds: float) -> None:
+        """Take in an epoch and the seconds that it took."""
+        progress, number = self.progress, len(self.progress.digests)
+        for name, value in epoch.metrics.items():
             progress.history.setdefault(name, []).append(value)
         if self._training.loss_every is not None:
-            keep_steps(progress.steps, steps(), self._training.loss_every)
-        progress.digests.append(self._link(snapshot()) if is_last or self._is_linked(epoch) else "")
+            keep_steps(progress.steps, epoch.steps(), self._training.loss_every)
+        is_digested = self._digests and (epoch.is_last or (number + 1) % self._training.digest_every == 0)
+        progress.digests.append(epoch.snapshot.digest() if is_digested else "")
         progress.seconds += seconds
-        if self._checkpoint is not None and not is_last and self._is_due(epoch):
-            self._checkpoint.save(replace(progress, snapshot=snapshot()))
+        if self._checkpoint is not None and not epoch.is_last and self._is_due(number):
+            self._checkpoint.save(replace(progress, snapshot=epoch.snapshot))
             self._saved = time.monotonic()
-        self._tell(epoch, metrics)
+        self._tell(number, epoch.metrics)
 
     def fail(self) -> None:
         """Let nothing go on from here: the loss is not finite any more."""
         if self._checkpoint is not None:
             self._checkpoint.clear()
-
-    def _is_linked(self, epoch: int) -> bool:
-        return (epoch + 1) % self._training.digest_every == 0
-
-    def _link(self, snapshot: Snapshot) -> str:
-        self._last_digest = snapshot.digest(self._last_digest)
-        return self._last_digest
 
     def _is_due(self, epoch: int) -> bool:
         """Say whether the checkpoint is to be written after an epoch."""

@@ -1,13 +1,31 @@
 """Stage train: from the parts of a data set to a trained model and its history."""
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
+from plainmlp.baselines.backends import OWN_BACKEND, check_backend, make_peer
+from plainmlp.baselines.peer import PeerDescent, Start
+from plainmlp.construction import (
+    build_architecture,
+    build_examples,
+    build_recipe,
+    check_monitor,
+    draw_parameters,
+    weigh_samples,
+)
 from plainmlp.data.arrays import Splits
-from plainmlp.model import Trained
+from plainmlp.errors import InputError, TrainingError
+from plainmlp.model import Model, Trained
+from plainmlp.nn.arithmetic import Array, keeps_subnormals
+from plainmlp.nn.descent import Descent
+from plainmlp.nn.epoch import Divergence
+from plainmlp.nn.forms import start_descent
+from plainmlp.nn.snapshot import Snapshot
+from plainmlp.nn.training import Training
 from plainmlp.schema import ModelSection, OptimizerSection, TrainingSection
-from plainmlp.stages.progress import Checkpoint, Watcher
-from plainmlp.stages.stack import Fitted, Task
-from plainmlp.stages.training import train_tasks
+from plainmlp.stages.progress import Checkpoint, Journal, Watcher, resume
 
 
 def train(
@@ -19,7 +37,7 @@ def train(
     *,
     watchers: Sequence[Watcher] = (),
     checkpoint: Checkpoint | None = None,
-    backend: str = "numpy",
+    backend: str = OWN_BACKEND,
 ) -> Trained:
     """Train a network.
 
@@ -43,8 +61,8 @@ def train(
     -------
     Trained
         The model with its best parameters where `training.patience` is set, else its last; the history has the
-        metrics of `plainmlp.nn.epoch.Epoch`, a value an epoch, and the steps those of `plainmlp.nn.scoring.step_metrics`,
-        a value each `training.loss_every` updates.
+        metrics of `plainmlp.nn.epoch.Epoch`, a value an epoch, and the steps what that has of them, a value each
+        `training.loss_every` updates.
 
     Raises
     ------
@@ -53,7 +71,89 @@ def train(
     TrainingError
         The loss became NaN or infinite.
     """
-    (outcome,) = train_tasks([Task(seed, model, optimizer, training, watchers, checkpoint, backend)], splits)
-    if isinstance(outcome, Fitted):
-        return outcome.trained
-    raise outcome
+    architecture = build_architecture(splits, model)
+    check_monitor(architecture.loss, training)
+    recipe = build_recipe(seed, model, optimizer, training)
+    parameters = draw_parameters(architecture, model, seed, training.dtype)
+    start = Start(architecture, recipe, parameters, training.threads)
+    weights = weigh_samples(splits.train, splits.description, training)
+    is_own = backend == OWN_BACKEND
+    progress = resume(checkpoint if is_own else None, Snapshot.initial(parameters, recipe), training.loss_every)
+    journal = Journal(progress, training, watchers, checkpoint if is_own else None, digests=is_own)
+    if not is_own:
+        check_backend(backend, start, weighted=weights is not None)
+    descent = _start_descent(backend, start, progress.snapshot, _target_scale(splits, training.dtype), training)
+    prepared = partial(build_examples, preparation=splits.preparation, architecture=architecture, dtype=training.dtype)
+    run = Training(
+        descent,
+        architecture,
+        recipe,
+        prepared(replace(splits.train, weights=weights)),
+        None if splits.validation is None else prepared(splits.validation),
+        progress.snapshot,
+        epochs=training.epochs,
+        max_steps=training.max_steps,
+        batch_size=len(splits.train) if training.batch_size == "full" else training.batch_size,
+        shuffle=training.shuffle,
+    )
+    _run(run, journal)
+    initial_digest = progress.initial_digest if is_own else ""
+    trained = Model(architecture, descent.parameters.copy(), splits.preparation, splits.description, initial_digest)
+    return Trained(trained, progress.history, tuple(progress.digests), progress.steps, progress.seconds)
+
+
+def _target_scale(splits: Splits, dtype: str) -> Array | None:
+    scaling = splits.preparation.target_scaling
+    return None if scaling is None else scaling.scale.astype(dtype)
+
+
+def _start_descent(
+    backend: str, start: Start, snapshot: Snapshot, target_scale: Array | None, training: TrainingSection
+) -> Descent:
+    """Return the network in the hands of what trains it."""
+    try:
+        own = start_descent(
+            training.compiled,
+            start.architecture,
+            snapshot.parameters,
+            snapshot.slots,
+            start.recipe,
+            target_scale,
+            training.threads,
+        )
+    except ImportError as error:
+        message = f"training.compiled=true is not possible: {error}; allowed here: auto, false"
+        raise InputError(message) from None
+    if backend == OWN_BACKEND:
+        _check_subnormals()
+        return own
+    return PeerDescent(make_peer(backend, start), own, start, target_scale)
+
+
+def _check_subnormals() -> None:
+    """Refuse a process that turns subnormal numbers into zeros: its results would not be those of another."""
+    if not keeps_subnormals():
+        message = (
+            "this process turns numbers below 1e-38 into zeros, which changes results: a library that was loaded has "
+            "switched that on (it was built with -ffast-math); train without that library"
+        )
+        raise InputError(message)
+
+
+def _run(training: Training, journal: Journal) -> None:
+    """Train to the end, and let the journal take in each epoch."""
+    before = time.perf_counter()
+    for epoch in training.run():
+        if epoch.diverged is not None:
+            journal.fail()
+            raise _diverged_error(epoch.diverged)
+        now = time.perf_counter()
+        journal.add(epoch, now - before)
+        before = now
+
+
+def _diverged_error(divergence: Divergence) -> TrainingError:
+    return TrainingError(
+        f"the loss is not finite any more in epoch {divergence.epoch}, step {divergence.step}, with the learning "
+        f"rate {divergence.learning_rate:g}; try a smaller optimizer.learning_rate, or optimizer.clip_norm"
+    )

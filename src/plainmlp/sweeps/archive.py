@@ -53,22 +53,19 @@ class Kept:
     trained : Trained
     metrics : dict
         As in ``reports/metrics.json``: for each part its metrics.
-    seconds : float
-        The point's share of the time that its stack trained.
     numerics : dict
         The fingerprint of the process that trained.
     """
 
     trained: Trained
     metrics: Metrics
-    seconds: float
     numerics: dict[str, str]
 
     def final_metrics(self) -> dict[str, float]:
         """Return the metrics in one flat table, such as `test_accuracy`, without those that the history has."""
         metrics = flat_metrics(self.metrics)
         own = {name: value for name, value in metrics.items() if name not in self.trained.history}
-        return {**own, "training_seconds": self.seconds, "n_parameters": len(self.trained.model.parameters)}
+        return {**own, "training_seconds": self.trained.seconds, "n_parameters": len(self.trained.model.parameters)}
 
 
 class Archive:
@@ -98,7 +95,7 @@ class Archive:
         except InputError:  # a file is missing or damaged: the point counts as absent, and is trained again
             return False
 
-    def keep(self, point_id: str, config: Config, trained: Trained, metrics: Metrics, seconds: float) -> None:
+    def keep(self, point_id: str, config: Config, trained: Trained, metrics: Metrics) -> None:
         """Add a point, whole or not at all; one that is there already stays as it is.
 
         Parameters
@@ -108,8 +105,6 @@ class Archive:
         trained : Trained
         metrics : dict
             For each part its metrics.
-        seconds : float
-            What the training took.
         """
         folder = self.places(point_id).root
         with self._alone(point_id):
@@ -118,8 +113,8 @@ class Archive:
             for leftover in folder.parent.glob(f".{point_id}.*"):  # of a process that was killed while it wrote
                 shutil.rmtree(leftover)
             with unflushed(), replace_folder(folder) as temporary:  # a damaged point counts as absent
-                trained.model.save(Places(temporary).model, point_id)
-                _write(Places(temporary), config, trained, metrics, seconds)
+                trained.model.save(Places(temporary).model)
+                _write(Places(temporary), config, trained, metrics)
 
     def present(self) -> set[str]:
         """Return the ids of the points that are there, unchecked."""
@@ -155,9 +150,13 @@ class Archive:
             The point is not there, or damaged.
         """
         places = self.places(point_id)
-        trained = Trained(Model.load(places.model), read_history(places.history), read_digests(places.history))
-        timing, numerics = read_json(places.root / TIMING), read_json(places.root / NUMERICS)
-        return Kept(trained, read_json(places.metrics), timing["training_seconds"], numerics)
+        trained = Trained(
+            Model.load(places.model),
+            read_history(places.history),
+            read_digests(places.history),
+            seconds=read_json(places.root / TIMING)["training_seconds"],
+        )
+        return Kept(trained, read_json(places.metrics), read_json(places.root / NUMERICS))
 
     def splits(self, dataset: DatasetSection, split: SplitSection) -> Splits:
         """Return the parted data of a configuration; it is fetched and split once, then read.
@@ -232,13 +231,13 @@ def _digest_path(path: Path) -> dict[str, str]:
     return {file.relative_to(path).as_posix(): digest_file(file) for file in files}
 
 
-def _write(places: Places, config: Config, trained: Trained, metrics: Metrics, seconds: float) -> None:
+def _write(places: Places, config: Config, trained: Trained, metrics: Metrics) -> None:
     """Write the files of a point beside its model, and then the digests of all."""
     with replace_file(places.root / CONFIGURATION) as temporary:
         temporary.write_text(recorded_text(config), encoding="utf-8", newline="\n")
     write_history(places.history, trained.history, trained.digests)
     write_json(places.metrics, metrics)
-    write_json(places.root / TIMING, {"training_seconds": seconds})
+    write_json(places.root / TIMING, {"training_seconds": trained.seconds})
     write_json(places.root / NUMERICS, dict(training_numerics(config.training)))
     write_json(places.root / MANIFEST, _digests(places.root))
 

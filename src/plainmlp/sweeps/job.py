@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from plainmlp.data.arrays import Splits
 from plainmlp.errors import TrainingError
 from plainmlp.inputs import found_inputs
-from plainmlp.recording.configuration import configuration_tags, recorded_parameters
+from plainmlp.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.recording.provenance import FOLDER as PROVENANCE
 from plainmlp.recording.provenance import read_code, training_numerics, write_provenance
 from plainmlp.recording.training import open_store, point_of, provenance_tags, run_name
@@ -97,9 +97,9 @@ def _train(job: Job) -> None:
     if job.point_id in FAILED:
         raise TrainingError(FAILED[job.point_id])
     folder = job.archive.splits_folder(job.config.dataset, job.config.split)
-    for _, failure in complete([Point((), job.config, job.point_id)], folder, job.archive):
-        if failure is not None:
-            raise failure
+    failure = complete(Point((), job.config, job.point_id), folder, job.archive)
+    if failure is not None:
+        raise failure
 
 
 def _splits(job: Job) -> Splits:
@@ -118,10 +118,12 @@ def record_point(job: Job, checkout: Path) -> None:
     kept = job.archive.load(job.point_id)
     curves, ended = kept.trained.history, time.time()
     tags = provenance_tags(_splits(job), checkout, kept.numerics)
-    parameters = recorded_parameters(job.config)
+    text, parameters = recorded_text(job.config), recorded_parameters(job.config)
     with TemporaryDirectory() as folder:
         _gather(job, Path(folder))
-        tags |= configuration_tags((Path(folder) / CONFIGURATION).read_bytes(), parameters)
+        # what an earlier sweep has trained may have had other settings that change no result
+        (Path(folder) / CONFIGURATION).write_text(text, encoding="utf-8", newline="\n")
+        tags |= configuration_tags(text.encode(), parameters)
         write_provenance(Path(folder) / PROVENANCE, read_code(checkout), tags)
         job.store.add_child(
             job.parent,
@@ -133,7 +135,7 @@ def record_point(job: Job, checkout: Path) -> None:
             curves=curves,
             artifacts=Path(folder),
             status="FINISHED",
-            started=ended - kept.seconds,
+            started=ended - kept.trained.seconds,
             ended=ended,
         )
 
@@ -174,7 +176,7 @@ def _name(job: Job) -> str:
 def _gather(job: Job, folder: Path) -> None:
     """Put the files of a point side by side, under the names that they have as artifacts."""
     places = job.archive.places(job.point_id)
-    for path in (places.model, places.history, places.root / CONFIGURATION):
+    for path in (places.model, places.history):
         shutil.copy(path, folder)
 
 

@@ -4,7 +4,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
@@ -17,7 +17,7 @@ from plainmlp.process import collect_seldom
 PR_SET_PDEATHSIG = 1  # of prctl in Linux: which signal a process gets when its parent ends
 ENDING = (signal.SIGINT, signal.SIGTERM)
 SECONDS_TO_END = 5  # after the last result
-Work = Callable[..., Iterable[Any]]
+Work = Callable[..., Any]
 
 
 class Worker:
@@ -26,14 +26,12 @@ class Worker:
     Parameters
     ----------
     work : callable
-        A function of a module. It is called in the process with the arguments of each task and returns or yields the
-        task's results, none of them None.
+        A function of a module. It is called in the process with the arguments of each task.
 
     Attributes
     ----------
     results : Connection
-        Receives None when the process is ready for a task, so also after each, and every result as soon as it is
-        there; ends (EOFError) when the process does.
+        Receives what `work` returns for each task, in their order; ends (EOFError) when the process does.
     """
 
     def __init__(self, work: Work) -> None:
@@ -47,7 +45,7 @@ class Worker:
             theirs.close()
 
     def send(self, *task: Any) -> None:
-        """Send a task to a process that is ready; one that has ended shows that in `results`."""
+        """Send a task, which may wait for others; a process that has ended shows that in `results`."""
         with suppress(BrokenPipeError):
             self._tasks.send(task)
 
@@ -102,9 +100,7 @@ def _serve(work: Work, tasks: Connection, results: Connection, parent: int) -> N
     waiting: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
     Thread(target=_receive, args=(tasks, waiting), daemon=True).start()
     while True:
-        results.send(None)
-        for result in work(*waiting.get()):
-            results.send(result)
+        results.send(work(*waiting.get()))
 
 
 def end_with(parent: int) -> None:

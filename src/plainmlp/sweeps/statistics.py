@@ -1,11 +1,15 @@
-"""The statistics of a sweep: what seeds vary, and whether two settings can be told apart over the same seeds."""
+"""The statistics of a sweep: what seeds vary, and whether two settings can be told apart over the same seeds.
 
+Sums are exact and rounded once. What SciPy says of Student's distribution is rounded to `DIGITS` significant digits, since
+its last bits differ from processor to processor: so a leaderboard has the same bytes on each.
+"""
+
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 CONFIDENCE = 0.95
+DIGITS = 10
 SAME = 1e-12  # the share of a value below which a difference is rounding
 
 
@@ -44,13 +48,23 @@ def summarize(values: Sequence[float]) -> Summary:
     """
     from scipy.stats import t
 
-    ordered = np.sort(np.asarray(values, dtype=np.float64))
-    n, mean = len(ordered), float(ordered.mean())
+    n = len(values)
+    mean, deviation = _mean_and_deviation(values)
     if n == 1:
         return Summary(1, mean, None, None)
-    deviation = float(ordered.std(ddof=1))
-    half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * deviation / n**0.5
+    half = _rounded(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * deviation / math.sqrt(n)
     return Summary(n, mean, deviation, (mean - half, mean + half))
+
+
+def _mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and the standard deviation, with n - 1 degrees of freedom."""
+    mean = math.fsum(values) / len(values)
+    squares = math.fsum((value - mean) * (value - mean) for value in values)
+    return mean, math.sqrt(squares / max(len(values) - 1, 1))
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
 
 
 def paired_p_value(first: Mapping[str, float], second: Mapping[str, float]) -> float | None:
@@ -71,16 +85,20 @@ def paired_p_value(first: Mapping[str, float], second: Mapping[str, float]) -> f
     Where the difference is the same for each seed, the test's statistic is infinite: the value is 0, or 1 where the
     difference is 0.
     """
-    from scipy.stats import ttest_rel
+    from scipy.stats import t
 
     seeds = sorted(first.keys() & second.keys())
     if len(seeds) < 2:
         return None
-    a, b = (np.array([values[seed] for seed in seeds]) for values in (first, second))
-    rounding = SAME * max(np.abs(a).max(), np.abs(b).max())
-    if np.ptp(a - b) <= rounding:
-        return float(np.abs(a - b).max() <= rounding)
-    return float(ttest_rel(a, b).pvalue)
+    differences = [first[seed] - second[seed] for seed in seeds]
+    rounding = SAME * max(abs(values[seed]) for values in (first, second) for seed in seeds)
+    largest = max(map(abs, differences))
+    if max(differences) - min(differences) <= rounding:
+        return float(largest <= rounding)
+    shares = [difference / largest for difference in differences]  # so that no square is too small
+    mean, deviation = _mean_and_deviation(shares)
+    statistic = abs(mean) / (deviation / math.sqrt(len(seeds)))
+    return _rounded(2 * t.sf(statistic, len(seeds) - 1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -95,9 +113,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     -----
     Holm (1979): the k-th smallest of m is multiplied by m - k + 1, is at most 1, and no less than the one before it.
     """
-    adjusted = np.empty(len(p_values))
+    adjusted = [0.0] * len(p_values)
     largest = 0.0
-    for position, index in enumerate(np.argsort(p_values, kind="stable")):
+    for position, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
         largest = max(largest, min(1.0, (len(p_values) - position) * p_values[index]))
         adjusted[index] = largest
-    return adjusted.tolist()
+    return adjusted

@@ -1,0 +1,153 @@
+"""An update on a single sample, compiled: its numbers lie one after another, and no gradient is written.
+
+The same sums in the same order as those of a block of one sample.
+"""
+
+from typing import Any
+
+from plainmlp.nn.compiled.lanes import WIDTH, get, load, nothing, put, spread, store
+from plainmlp.nn.compiled.passes import judge
+from plainmlp.nn.compiled.plan import (
+    ACTIVATION,
+    BIASES,
+    COST_SUMS,
+    DELTA,
+    FACTOR,
+    N_LAYERS,
+    ORDER,
+    OUTPUT,
+    ROW_PLACES,
+    ROW_VALUES,
+    SCALES,
+    SCORE_SUMS,
+    SHARES,
+    SINGLE,
+    SIZE,
+    WEIGHTS,
+    ZERO,
+    Z,
+)
+from plainmlp.nn.compiled.products import Flat, inner, listed_product
+from plainmlp.nn.compiled.samples import gather_targets, padded
+from plainmlp.nn.compiled.tables import activate, go_back
+from plainmlp.nn.optimizers import sgd
+
+
+@inner
+def step_one(plan: Any, memory: Flat, samples: Any, number: int, learning_rate: Any) -> Any:
+    """Make a plain update on a single sample, and return its cost and score.
+
+    No gradient is written: each weight is updated with the product of its input and error at once, if that is not zero.
+    """
+    single, n_layers = plan[SINGLE], plan[SINGLE, N_LAYERS]
+    zero = memory[single[SCALES] + plan[SIZE, n_layers] + ZERO]
+    count = _list_sample(plan, memory, samples, samples.rows[number] * plan[SIZE, 0])
+    for layer in range(n_layers):
+        _reach(plan, memory, layer, count)
+    _judge_one(plan, memory, samples, number)
+    for layer in range(n_layers - 1, -1, -1):
+        delta = plan[DELTA, layer]
+        if layer > 0:
+            before, z, output = plan[DELTA, layer - 1], plan[Z, layer - 1], plan[OUTPUT, layer - 1]
+            _send_back(memory, plan[SIZE, layer], plan[SIZE, layer + 1], plan[WEIGHTS, layer], delta, before, zero)
+            go_back(plan[ACTIVATION, layer - 1], memory, before, z, output, 0, plan[SIZE, layer])
+            _clear_behind(memory, before, plan[SIZE, layer], zero)
+        _update_layer(plan, memory, layer, count, learning_rate)
+    return memory[single[COST_SUMS]], memory[single[SCORE_SUMS]]
+
+
+@inner
+def _list_sample(plan: Any, memory: Flat, samples: Any, source: int) -> int:
+    """List the inputs of a sample that are not zero, and return how many these are."""
+    values, places, numbers, count = plan[SINGLE, ROW_VALUES], plan[SINGLE, ROW_PLACES], plan.reshape(-1), 0
+    for i in range(plan[SIZE, 0]):
+        value = get(samples.inputs, source + i)
+        put(memory, values + count, value)
+        put(numbers, places + count, i)
+        count += value != 0
+    return count
+
+
+@inner
+def _reach(plan: Any, memory: Flat, layer: int, count: int) -> None:
+    """Write what reaches the units of a layer, one after another, and what becomes of it."""
+    single, n_out, z = plan[SINGLE], plan[SIZE, layer + 1], plan[Z, layer]
+    values = plan[OUTPUT, layer - 1] if layer else single[ROW_VALUES]
+    places = single[ORDER] if layer else single[ROW_PLACES]
+    depth = plan[SIZE, layer] if layer else count
+    weights, order = plan[WEIGHTS, layer], single[ORDER]
+    listed_product(plan.reshape(-1), memory, n_out, values, 1, places, depth, weights, n_out, z, order)
+    if plan[BIASES, layer] >= 0:
+        for o in range(0, n_out, WIDTH):
+            store(memory, z + o, load(memory, z + o) + load(memory, plan[BIASES, layer] + o))
+    if layer + 1 < single[N_LAYERS]:
+        activate(plan[ACTIVATION, layer], memory, z, plan[OUTPUT, layer], 0, n_out)
+
+
+@inner
+def _judge_one(plan: Any, memory: Flat, samples: Any, number: int) -> None:
+    """Write the output errors of a sample, one after another, and its cost and score."""
+    single, n_layers = plan[SINGLE], plan[SINGLE, N_LAYERS]
+    n_out, z, delta = plan[SIZE, n_layers], plan[Z, n_layers - 1], plan[DELTA, n_layers - 1]
+    gather_targets(plan, memory, samples, number, 1, WIDTH)
+    for o in range(n_out - 1, -1, -1):  # a row of 16 for each output, as a block has it
+        value = get(memory, z + o)
+        store(memory, z + o * WIDTH, nothing(memory))
+        put(memory, z + o * WIDTH, value)
+    judge(plan, memory, WIDTH, 0)
+    scale = memory[single[SHARES]] * memory[single[SCALES] + n_out + FACTOR]
+    for o in range(n_out):
+        put(memory, delta + o, get(memory, delta + o * WIDTH) * scale)
+    _clear_behind(memory, delta, n_out, memory[single[SCALES] + n_out + ZERO])
+
+
+@inner
+def _send_back(memory: Flat, n_in: int, n_out: int, weights: int, delta: int, before: int, zero: Any) -> None:
+    """Write the sums over the outputs of weight times error, those of four inputs side by side."""
+    i = 0
+    while n_in - i >= 4:
+        a = b = c = d = zero
+        row = weights + i * n_out
+        for o in range(n_out):
+            error = get(memory, delta + o)
+            a = a + get(memory, row + o) * error
+            b = b + get(memory, row + n_out + o) * error
+            c = c + get(memory, row + 2 * n_out + o) * error
+            d = d + get(memory, row + 3 * n_out + o) * error
+        put(memory, before + i, a)
+        put(memory, before + i + 1, b)
+        put(memory, before + i + 2, c)
+        put(memory, before + i + 3, d)
+        i += 4
+    while i < n_in:
+        a = zero
+        for o in range(n_out):
+            a = a + get(memory, weights + i * n_out + o) * get(memory, delta + o)
+        put(memory, before + i, a)
+        i += 1
+
+
+@inner
+def _clear_behind(memory: Flat, start: int, size: int, zero: Any) -> None:
+    """Set to zero what stands behind some numbers in their last vector."""
+    for i in range(start + size, start + padded(size)):
+        put(memory, i, zero)
+
+
+@inner
+def _update_layer(plan: Any, memory: Flat, layer: int, count: int, learning_rate: Any) -> None:
+    """Update a layer's weights and biases; numbers behind a row meet errors of zero, which change nothing."""
+    single, numbers, n_out, delta = plan[SINGLE], plan.reshape(-1), plan[SIZE, layer + 1], plan[DELTA, layer]
+    n_used = plan[SIZE, layer] if layer else count
+    values = plan[OUTPUT, layer - 1] if layer else single[ROW_VALUES]
+    places = single[ORDER] if layer else single[ROW_PLACES]
+    for k in range(n_used):
+        value = spread(get(memory, values + k))
+        row = plan[WEIGHTS, layer] + get(numbers, places + k) * n_out
+        for o in range(0, n_out, WIDTH):
+            gradient = value * load(memory, delta + o) + 0
+            store(memory, row + o, sgd(load(memory, row + o), gradient, learning_rate))
+    if plan[BIASES, layer] >= 0:
+        for o in range(0, n_out, WIDTH):
+            place = plan[BIASES, layer] + o
+            store(memory, place, sgd(load(memory, place), load(memory, delta + o) + 0, learning_rate))

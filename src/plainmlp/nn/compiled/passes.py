@@ -1,0 +1,289 @@
+"""The passes of a batch, compiled: forward, the loss, and backward to the gradient."""
+
+from typing import Any
+
+from plainmlp.nn.arithmetic import select
+from plainmlp.nn.compiled.lanes import WIDTH, fold, get, load, nothing, put, spread, store
+from plainmlp.nn.compiled.plan import (
+    ACTIVATION,
+    BIASES,
+    COLUMN_COUNTS,
+    COLUMN_PLACES,
+    COLUMN_VALUES,
+    COST_SUMS,
+    COSTS,
+    DELTA,
+    DROPPED,
+    FACTOR,
+    GRADIENT,
+    KEPT,
+    LISTS,
+    LOSS,
+    N_LAYERS,
+    N_PARAMETERS,
+    N_UNITS,
+    N_USED,
+    ORDER,
+    OUTPUT,
+    PACKED,
+    RAISED,
+    READ,
+    REAL,
+    SCALES,
+    SCORE_SUMS,
+    SCORES,
+    SHARES,
+    SINGLE,
+    SIZE,
+    TURNED,
+    USED,
+    WEIGHTS,
+    Z,
+)
+from plainmlp.nn.compiled.products import (
+    Flat,
+    Left,
+    Out,
+    Right,
+    add_in_pairs,
+    add_vectors_in_pairs,
+    close_vector_pairs,
+    inner,
+    lane_products,
+    lane_sum,
+    listed_product,
+    ordered_products,
+)
+from plainmlp.nn.compiled.samples import gather, padded, share, spaced, wait
+from plainmlp.nn.compiled.tables import activate, assess, go_back
+from plainmlp.nn.products import BLOCK
+
+LANE_OUTPUTS = 16  # a layer of fewer outputs sums its weights' gradient over samples in lanes
+
+
+@inner
+def forward(plan: Any, memory: Flat, draws: Flat, first_draw: int, stride: int, width: int, team: Any) -> None:
+    """Write what reaches and leaves each layer of a block."""
+    n_layers, single, numbers = plan[SINGLE, N_LAYERS], plan[SINGLE], plan.reshape(-1)
+    reads = plan[KEPT] if draws.size else plan[READ]
+    rates = single[SCALES] + plan[SIZE, n_layers]
+    for layer in range(n_layers):
+        n_out, z = plan[SIZE, layer + 1], plan[Z, layer]
+        depth = plan[SIZE, layer] if layer else single[N_USED]
+        begin, end = share(n_out, 4, team)
+        if layer or not single[LISTS]:
+            ordered_products(
+                numbers,
+                memory,
+                single[PACKED] + team.rank * BLOCK * WIDTH,
+                begin,
+                end,
+                width,
+                depth,
+                Left(plan[WEIGHTS, layer], single[ORDER] if layer else single[USED], n_out, 1),
+                Right(reads[layer], width),
+                Out(z, single[ORDER], width),
+            )
+        if plan[BIASES, layer] >= 0:
+            for o in range(begin, end):
+                bias = memory[plan[BIASES, layer] + o]
+                for i in range(z + o * width, z + (o + 1) * width, WIDTH):
+                    store(memory, i, load(memory, i) + bias)
+        blank(plan, memory, z, begin, end, width)
+        if layer + 1 < n_layers:
+            activate(plan[ACTIVATION, layer], memory, z, plan[OUTPUT, layer], begin * width, end * width)
+            if draws.size:
+                drop(memory, rates, draws, first_draw, stride, plan[OUTPUT, layer], reads[layer + 1], begin, end, width)
+                first_draw += n_out * stride
+        wait(team)
+
+
+@inner
+def blank(plan: Any, memory: Flat, start: int, begin: int, end: int, width: int) -> None:
+    """Set to zero what stands behind the samples in some rows, so that nothing overflows there."""
+    last, real = width - WIDTH, plan[SINGLE, REAL]
+    if memory[real + width - 1] == 0:
+        is_real = load(memory, real + last) > 0
+        for i in range(start + begin * width + last, start + end * width, width):
+            store(memory, i, select(is_real, load(memory, i), 0))
+
+
+@inner
+def drop(
+    memory: Flat,
+    rates: int,
+    draws: Flat,
+    first_draw: int,
+    stride: int,
+    source: int,
+    out: int,
+    begin: int,
+    end: int,
+    width: int,
+) -> None:
+    """Multiply values with 0 where dropout leaves a unit out, else with 1 / (1 - rate)."""
+    rate, raised = memory[rates + DROPPED], spread(memory[rates + RAISED])
+    for u in range(begin, end):
+        for v in range(0, width, WIDTH):
+            mask = select(load(draws, first_draw + u * stride + v) < rate, 0, raised)
+            store(memory, out + u * width + v, load(memory, source + u * width + v) * mask)
+
+
+@inner
+def judge(plan: Any, memory: Flat, width: int, n_blocks: int) -> None:
+    """Write the output errors of a block, and add what it costs and scores to the blocks before it."""
+    n_layers, single = plan[SINGLE, N_LAYERS], plan[SINGLE]
+    n_out, z, delta = plan[SIZE, n_layers], plan[Z, n_layers - 1], plan[DELTA, n_layers - 1]
+    costs = scores = nothing(memory)
+    for v in range(0, width, WIDTH):
+        assess(single[LOSS], plan, memory, z, delta, n_out, width, v)
+        costs = costs + load(memory, single[COSTS] + v) * load(memory, single[SHARES] + v)
+        scores = scores + load(memory, single[SCORES] + v) * load(memory, single[REAL] + v)
+    add_in_pairs(memory, single[COST_SUMS], n_blocks, fold(costs))
+    add_in_pairs(memory, single[SCORE_SUMS], n_blocks, fold(scores))
+
+
+@inner
+def backward(
+    plan: Any, memory: Flat, draws: Flat, first_draw: int, stride: int, n_real: int, width: int, team: Any
+) -> None:
+    """Write the gradient of a block, from the output errors on."""
+    n_layers, single, numbers = plan[SINGLE, N_LAYERS], plan[SINGLE], plan.reshape(-1)
+    rates = single[SCALES] + plan[SIZE, n_layers]
+    if team.rank == 0:
+        _weigh_errors(memory, plan[DELTA, n_layers - 1], plan[SIZE, n_layers], single[SHARES], rates, width)
+    wait(team)
+    first_draw += single[N_UNITS] * stride
+    for layer in range(n_layers - 1, -1, -1):
+        n_in, n_out, delta = plan[SIZE, layer], plan[SIZE, layer + 1], plan[DELTA, layer]
+        begin, end = share(n_out, 4, team)
+        if plan[BIASES, layer] >= 0:
+            biases = single[GRADIENT] + plan[BIASES, layer]
+            for o in range(begin, end):
+                memory[biases + o] = lane_sum(memory, delta + o * width, width)
+        if n_out >= LANE_OUTPUTS:
+            _turn(memory, delta, single[TURNED], spaced(n_out), begin, end, n_real, width)
+            wait(team)
+        reads = plan[KEPT] if draws.size else plan[READ]
+        _correlate(plan, memory, layer, reads[layer], n_real, width, team)
+        if layer > 0:
+            begin, end = share(n_in, 4, team)
+            before = plan[DELTA, layer - 1]
+            ordered_products(
+                numbers,
+                memory,
+                single[PACKED] + team.rank * BLOCK * WIDTH,
+                begin,
+                end,
+                width,
+                n_out,
+                Left(plan[WEIGHTS, layer], single[ORDER], 1, n_out),
+                Right(delta, width),
+                Out(before, single[ORDER], width),
+            )
+            if draws.size:
+                first_draw -= n_in * stride
+                drop(memory, rates, draws, first_draw, stride, before, before, begin, end, width)
+            code, z, output = plan[ACTIVATION, layer - 1], plan[Z, layer - 1], plan[OUTPUT, layer - 1]
+            go_back(code, memory, before, z, output, begin * width, end * width)
+            blank(plan, memory, before, begin, end, width)
+        wait(team)
+
+
+@inner
+def _weigh_errors(memory: Flat, delta: int, n_out: int, shares: int, rates: int, width: int) -> None:
+    """Multiply each sample's errors with its share and the factor of the batch."""
+    factor = memory[rates + FACTOR]
+    for v in range(0, width, WIDTH):
+        scale = load(memory, shares + v) * factor
+        for i in range(delta + v, delta + n_out * width, width):
+            store(memory, i, load(memory, i) * scale)
+
+
+@inner
+def _turn(memory: Flat, source: int, out: int, out_width: int, begin: int, end: int, n_real: int, width: int) -> None:
+    """Write some rows as columns."""
+    for o in range(begin, end):
+        for j in range(n_real):
+            put(memory, out + j * out_width + o, get(memory, source + o * width + j))
+
+
+@inner
+def _correlate(plan: Any, memory: Flat, layer: int, read: int, n_real: int, width: int, team: Any) -> None:
+    """Write the gradient of a layer's weights."""
+    n_in, n_out, single, numbers = plan[SIZE, layer], plan[SIZE, layer + 1], plan[SINGLE], plan.reshape(-1)
+    gradient = single[GRADIENT] + plan[WEIGHTS, layer]
+    if layer == 0 and single[LISTS]:
+        for i in range(n_in):
+            count, entry = numbers[single[COLUMN_COUNTS] + i], i * BLOCK
+            values, places = single[COLUMN_VALUES] + entry, single[COLUMN_PLACES] + entry
+            row = gradient + i * n_out
+            listed_product(
+                numbers,
+                memory,
+                n_out,
+                values,
+                1,
+                places,
+                count,
+                single[TURNED],
+                spaced(n_out),
+                row,
+                single[ORDER],
+            )
+        return
+    n_rows = n_in if layer else single[N_USED]
+    begin, end = share(n_rows, 4, team)
+    if n_rows < n_in:
+        _clear_unused(numbers[single[USED] :], memory, gradient, n_in, n_out, n_rows, begin, end)
+    out = Out(gradient, single[ORDER] if layer else single[USED], n_out)
+    if n_out >= LANE_OUTPUTS:
+        left, right = Left(read, single[ORDER], 1, width), Right(single[TURNED], spaced(n_out))
+        packed = single[PACKED] + team.rank * BLOCK * WIDTH
+        ordered_products(numbers, memory, packed, begin, end, n_out, n_real, left, right, out)
+    else:
+        lane_products(numbers, memory, begin, end, n_out, width, read, plan[DELTA, layer], out)
+
+
+@inner
+def _clear_unused(
+    used: Flat, memory: Flat, gradient: int, n_in: int, n_out: int, n_used: int, begin: int, end: int
+) -> None:
+    """Set gradients to zero of inputs that are not used: those before each used one of this share, or behind the last."""
+    for k in range(begin, end + 1 if end == n_used else end):
+        after = used[k - 1] + 1 if k > 0 else 0
+        until = used[k] if k < n_used else n_in
+        for i in range(gradient + after * n_out, gradient + until * n_out):
+            memory[i] = 0
+
+
+@inner
+def pass_batch(
+    plan: Any,
+    memory: Flat,
+    sums: Any,
+    samples: Any,
+    draws: Flat,
+    first_draw: int,
+    first: int,
+    batch_size: int,
+    team: Any,
+) -> None:
+    """Write the gradient of a batch, and keep the sums of its costs and scores."""
+    gradient = plan[SINGLE, GRADIENT]
+    begin, end = share(padded(plan[SINGLE, N_PARAMETERS]), WIDTH, team)
+    n_blocks = 0
+    for start in range(0, batch_size, BLOCK):
+        n_real = min(BLOCK, batch_size - start)
+        width = padded(n_real)
+        gather(plan, memory, samples, first + start, n_real, width, team)
+        forward(plan, memory, draws, first_draw + start, batch_size, width, team)
+        if team.rank == 0:
+            judge(plan, memory, width, n_blocks)
+        backward(plan, memory, draws, first_draw + start, batch_size, n_real, width, team)
+        if batch_size > BLOCK:
+            add_vectors_in_pairs(sums, n_blocks, memory, gradient, begin, end)
+        n_blocks += 1
+    if batch_size > BLOCK:
+        close_vector_pairs(sums, n_blocks, memory, gradient, begin, end)
+        wait(team)

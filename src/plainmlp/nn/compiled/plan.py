@@ -1,0 +1,106 @@
+"""The plan of a network in compiled code: where all its numbers lie in one flat array."""
+
+from typing import Any
+
+import numpy as np
+
+from plainmlp.nn.activations import ACTIVATIONS
+from plainmlp.nn.architecture import Architecture
+from plainmlp.nn.arithmetic import Array
+from plainmlp.nn.losses import LOSSES
+from plainmlp.nn.optimizers import OPTIMIZERS
+from plainmlp.nn.products import BLOCK, LANES
+from plainmlp.nn.recipe import Recipe
+
+LISTED_WEIGHTS = 1 << 18  # of the first layer: more are too many for the cache that has to hold them
+LEVELS = 32  # of sums in pairs: for 2^32 blocks, more than there can be
+
+# The plan is a table of rows, with the numbers 0, 1, 2 ... behind it. Rows with an entry a layer:
+SIZE = 0  # units; the inputs are layer 0
+ACTIVATION = 1  # places in ACTIVATIONS
+WEIGHTS, BIASES = 2, 3  # where those of a layer begin; below 0 without biases
+READ, KEPT = 4, 5  # where lies what a layer reads, without dropout and with it
+Z, OUTPUT, DELTA = 6, 7, 8  # where lie sums, what becomes of them, and their errors
+# and a row of single entries:
+SINGLE = 9
+N_LAYERS, LOSS, OPTIMIZER, N_WEIGHTS, N_PARAMETERS, N_UNITS, N_USED = range(7)
+SHARES, REAL, TARGETS, TURNED, COSTS, SCORES, SCRATCH, GRADIENT, SLOTS, SCALES = range(7, 17)
+COST_SUMS, SCORE_SUMS, OTHER_SUMS, USED, ORDER = range(17, 22)
+# inputs may be listed, those that are not zero alone: whether they can be and are; where lie the values and places of a
+# sample's, and of those of one input; how many of these there are
+CAN_LIST, LISTS, ROW_VALUES, ROW_PLACES, COLUMN_VALUES, COLUMN_PLACES, COLUMN_COUNTS = range(22, 29)
+PACKED, STARTS = 29, 30  # room for a block of a factor, for each thread; where the inputs of 16 samples begin
+N_SINGLE, N_ROWS = 31, 10
+# rates, at the places behind the scales of the targets
+L1, L2, LIMIT, DROPPED, RAISED, THRESHOLD, ZERO, HALF, ONE, BATCH, FACTOR, NORM, N_RATES = range(13)
+
+
+class _Space:
+    """Room in an array, given away piece by piece.
+
+    Parameters
+    ----------
+    end : int
+        What is taken already.
+    """
+
+    def __init__(self, end: int = 0) -> None:
+        self.end = end
+
+    def reserve(self, size: int) -> int:
+        """Return where a piece begins."""
+        start = self.end
+        self.end += padded(size)
+        return start
+
+
+def lay_out(architecture: Architecture, recipe: Recipe, n_slots: int, threads: int) -> tuple[Array, int]:
+    """Return the plan of a network, and how many numbers it has."""
+    n_layers, numbers = len(architecture.shapes), _Space()
+    table = np.zeros((N_ROWS, padded(max(N_SINGLE, n_layers + 1))), np.int64)
+    parameters = [numbers.reserve(architecture.n_parameters) for _ in range(2 + n_slots)]
+    for row, values in zip(table, _layer_rows(architecture, recipe, numbers), strict=False):
+        row[: len(values)] = values
+    single, sizes = table[SINGLE], architecture.layer_sizes
+    single[[N_LAYERS, N_WEIGHTS, N_PARAMETERS]] = n_layers, architecture.n_weights, architecture.n_parameters
+    single[[LOSS, OPTIMIZER]] = list(LOSSES).index(architecture.loss), list(OPTIMIZERS).index(recipe.optimizer)
+    single[[N_UNITS, GRADIENT, SLOTS]] = sum(sizes[1:-1]), parameters[1], parameters[2] if n_slots else 0
+    single[[SHARES, REAL, COSTS, SCORES]] = [numbers.reserve(BLOCK) for _ in range(4)]
+    single[[SCRATCH, COST_SUMS, SCORE_SUMS, OTHER_SUMS]] = [numbers.reserve(LEVELS) for _ in range(4)]
+    single[TARGETS], single[SCALES] = numbers.reserve(sizes[-1] * BLOCK), numbers.reserve(sizes[-1] + N_RATES)
+    single[TURNED] = numbers.reserve(turned_width(max(sizes[1:])) * BLOCK)
+    single[PACKED] = numbers.reserve(threads * LANES * BLOCK)
+    n_listed = sizes[0] if sizes[1] >= LANES and sizes[0] * sizes[1] <= LISTED_WEIGHTS else 0
+    single[[CAN_LIST, ROW_VALUES]] = n_listed > 0, numbers.reserve(sizes[0])
+    single[COLUMN_VALUES] = numbers.reserve(n_listed * BLOCK)
+    places = _Space(table.size)  # the plan goes on in the same array
+    single[[USED, ORDER]] = places.reserve(sizes[0]), places.reserve(max(*sizes, BLOCK))
+    single[[ROW_PLACES, COLUMN_COUNTS]] = places.reserve(sizes[0]), places.reserve(n_listed)
+    single[[COLUMN_PLACES, STARTS]] = places.reserve(n_listed * BLOCK), places.reserve(threads * LANES)
+    plan = np.zeros((-(-places.end // table.shape[1]), table.shape[1]), np.int64)
+    plan[: len(table)] = table
+    plan.reshape(-1)[single[ORDER] :][: max(*sizes, BLOCK)] = np.arange(max(*sizes, BLOCK))
+    return plan, numbers.end + LANES
+
+
+def _layer_rows(architecture: Architecture, recipe: Recipe, numbers: _Space) -> list[Any]:
+    """Return the rows of the plan that have an entry a layer."""
+    sizes, n_layers = architecture.layer_sizes, len(architecture.shapes)
+    ends = np.cumsum([0, *(n_in * n_out for n_in, n_out in architecture.shapes), *sizes[1:]])
+    biases = ends[n_layers:-1] if architecture.bias else np.full(n_layers, -1)
+    z, outputs, deltas = ([numbers.reserve(units * BLOCK) for units in sizes[1:]] for _ in range(3))
+    inputs = numbers.reserve(sizes[0] * BLOCK)
+    kept = [numbers.reserve(units * BLOCK) for units in sizes[1:-1]] if recipe.dropout else outputs[:-1]
+    activations = [list(ACTIVATIONS).index(name) for name in architecture.activations]
+    reads = [inputs, *outputs[:-1]]
+    return [sizes, activations, ends[:n_layers], biases, reads, [inputs, *kept], z, outputs, deltas]
+
+
+def padded(size: int) -> int:
+    """Return the multiple of 16 that is not below a number."""
+    return -(-size // LANES) * LANES
+
+
+def turned_width(n_out: int) -> int:
+    """Return how far errors lie apart, a row a sample: not a power of two, whose rows would crowd a part of the cache."""
+    return padded(n_out) + LANES

@@ -1,0 +1,206 @@
+"""How the samples of a block are laid out for its passes, and their work is shared among threads."""
+
+from typing import Any, NamedTuple
+
+from numba import types
+
+from plainmlp.nn.compiled.lanes import WIDTH, arrive, arrived, get, holds_anywhere, load, nothing, put, store
+from plainmlp.nn.compiled.plan import (
+    CAN_LIST,
+    COLUMN_COUNTS,
+    COLUMN_PLACES,
+    COLUMN_VALUES,
+    LISTS,
+    N_LAYERS,
+    N_USED,
+    ORDER,
+    READ,
+    REAL,
+    ROW_PLACES,
+    ROW_VALUES,
+    SHARES,
+    SINGLE,
+    SIZE,
+    STARTS,
+    TARGETS,
+    TURNED,
+    USED,
+    WEIGHTS,
+    Z,
+)
+from plainmlp.nn.compiled.products import Flat, inner, listed_product
+from plainmlp.nn.products import BLOCK
+
+
+class Samples(NamedTuple):
+    """The samples of a block, see `plainmlp.nn.batches.Block`; inputs, values and weights are flat."""
+
+    inputs: Flat
+    classes: Flat
+    values: Flat
+    weights: Flat
+    rows: Flat
+
+
+class Team(NamedTuple):
+    """Who makes a call: this thread's rank among so many, and a counter of those that have come so far."""
+
+    rank: int
+    size: int
+    counter: Flat
+
+
+yield_core = types.ExternalFunction("sched_yield", types.int32())
+
+
+@inner
+def wait(team: Any) -> None:
+    """Go on when all threads have come here."""
+    if team.size == 1:
+        return
+    goal = (arrive(team.counter) // team.size + 1) * team.size
+    spins = 0
+    while arrived(team.counter) < goal:
+        spins += 1
+        if spins > 2000:
+            yield_core()
+
+
+@inner
+def share(n: int, unit: int, team: Any) -> Any:
+    """Return where this thread's share of n elements begins and ends, in whole units."""
+    if team.size == 1:
+        return 0, n
+    size = ((n + unit - 1) // unit + team.size - 1) // team.size * unit
+    return min(n, team.rank * size), min(n, (team.rank + 1) * size)
+
+
+@inner
+def padded(size: int) -> int:
+    """Return the multiple of 16 that is not below a number."""
+    return (size + WIDTH - 1) // WIDTH * WIDTH
+
+
+@inner
+def are_sparse(plan: Any, samples: Any, n_samples: int, team: Any) -> bool:
+    """Say whether it pays to list the inputs that are not zero: if they are at most half of those of some samples."""
+    if not plan[SINGLE, CAN_LIST] or team.size > 1:
+        return False
+    n_in, n_used, n_seen = plan[SIZE, 0], 0, min(n_samples, WIDTH)
+    for j in range(n_seen):
+        source = samples.rows[j] * n_in
+        for i in range(n_in):
+            n_used += get(samples.inputs, source + i) != 0
+    return 2 * n_used <= n_seen * n_in
+
+
+@inner
+def list_inputs(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, width: int) -> None:
+    """Write the sums of the first layer, without its biases, from the inputs that are not zero, and list these by input."""
+    single, numbers, n_in, n_out = plan[SINGLE], plan.reshape(-1), plan[SIZE, 0], plan[SIZE, 1]
+    values, places, turned, z = single[ROW_VALUES], single[ROW_PLACES], single[TURNED], plan[Z, 0]
+    counts, order, weights = single[COLUMN_COUNTS], single[ORDER], plan[WEIGHTS, 0]
+    for i in range(n_in):
+        put(numbers, counts + i, 0)
+    for j in range(n_real):
+        source, count = samples.rows[first + j] * n_in, 0
+        for i in range(n_in):
+            value = get(samples.inputs, source + i)
+            put(memory, values + count, value)
+            put(numbers, places + count, i)
+            count += value != 0
+        listed_product(numbers, memory, n_out, values, 1, places, count, weights, n_out, turned, order)
+        for o in range(n_out):
+            put(memory, z + o * width + j, get(memory, turned + o))
+        _list_columns(plan, memory, numbers, j, count)
+    for i in range(z, z + n_out * width, width):
+        for j in range(n_real, width):
+            memory[i + j] = 0
+
+
+@inner
+def _list_columns(plan: Any, memory: Flat, numbers: Flat, sample: int, count: int) -> None:
+    """Add the inputs of a sample that are not zero to the list of each input."""
+    single = plan[SINGLE]
+    values, places = single[ROW_VALUES], single[ROW_PLACES]
+    column_values, column_places, counts = single[COLUMN_VALUES], single[COLUMN_PLACES], single[COLUMN_COUNTS]
+    for k in range(count):
+        i = get(numbers, places + k)
+        n_before = get(numbers, counts + i)
+        put(memory, column_values + i * BLOCK + n_before, get(memory, values + k))
+        put(numbers, column_places + i * BLOCK + n_before, sample)
+        put(numbers, counts + i, n_before + 1)
+
+
+@inner
+def spaced(n_out: int) -> int:
+    """Return how far errors lie apart, a row a sample; see `plainmlp.nn.compiled.plan.turned_width`."""
+    return padded(n_out) + WIDTH
+
+
+@inner
+def gather(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, width: int, team: Any) -> None:
+    """Lay out the inputs, targets and shares of a block; those inputs first that are not zero throughout."""
+    if plan[SINGLE, LISTS]:
+        list_inputs(plan, memory, samples, first, n_real, width)
+    else:
+        _gather_inputs(plan, memory, samples, first, n_real, width, team)
+        wait(team)
+    if team.rank == 0:
+        if not plan[SINGLE, LISTS]:
+            _compress(plan, memory, width)
+        gather_targets(plan, memory, samples, first, n_real, width)
+    wait(team)
+
+
+@inner
+def _gather_inputs(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, width: int, team: Any) -> None:
+    """Lay out inputs, 16 samples at a time, with zeros behind the last."""
+    n_in, numbers, starts = plan[SIZE, 0], plan.reshape(-1), plan[SINGLE, STARTS] + team.rank * WIDTH
+    begin, end = share(n_in, 1, team)
+    for column in range(0, n_real, WIDTH):
+        n = min(WIDTH, n_real - column)
+        for j in range(n):
+            put(numbers, starts + j, get(samples.rows, first + column + j) * n_in)
+        for i in range(begin, end):
+            place = plan[READ, 0] + i * width + column
+            for j in range(n):
+                put(memory, place + j, get(samples.inputs, get(numbers, starts + j) + i))
+            for j in range(n, WIDTH):
+                memory[place + j] = 0
+
+
+@inner
+def gather_targets(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, width: int) -> None:
+    """Lay out targets, shares, and ones for the samples that there are."""
+    single, n_layers = plan[SINGLE], plan[SINGLE, N_LAYERS]
+    n_out = plan[SIZE, n_layers]
+    for j in range(width):
+        is_real = j < n_real
+        row = samples.rows[first + j] if is_real else 0
+        memory[single[REAL] + j] = memory[single[SHARES] + j] = 1 if is_real else 0
+        if is_real and samples.weights.size:
+            memory[single[SHARES] + j] = samples.weights[row]
+        if samples.classes.size:
+            memory[single[TARGETS] + j] = samples.classes[row]
+        elif samples.values.size:
+            for o in range(n_out):
+                memory[single[TARGETS] + o * width + j] = samples.values[row * n_out + o] if is_real else 0
+
+
+@inner
+def _compress(plan: Any, memory: Flat, width: int) -> None:
+    """Move the inputs that are not zero throughout to the front, and note which they are."""
+    n_used, read, used = 0, plan[READ, 0], plan[SINGLE, USED]
+    numbers = plan.reshape(-1)
+    for i in range(plan[SIZE, 0]):
+        found = nothing(memory) != 0
+        for v in range(0, width, WIDTH):
+            found = found | (load(memory, read + i * width + v) != 0)
+        if holds_anywhere(found):
+            if n_used < i:
+                for v in range(0, width, WIDTH):
+                    store(memory, read + n_used * width + v, load(memory, read + i * width + v))
+            numbers[used + n_used] = i
+            n_used += 1
+    plan[SINGLE, N_USED] = n_used

@@ -1,0 +1,192 @@
+"""The tables of the core as compiled functions: each takes the place of an entry, and the arguments of its loop."""
+
+from collections.abc import Callable
+from typing import Any
+
+from plainmlp.nn.activations import ACTIVATIONS
+from plainmlp.nn.arithmetic import select
+from plainmlp.nn.compiled import definition as _  # noqa: F401  what makes the functions below callable
+from plainmlp.nn.compiled.lanes import WIDTH, load, nothing, spread, store
+from plainmlp.nn.compiled.plan import COSTS, SCALES, SCORES, SINGLE, TARGETS, THRESHOLD
+from plainmlp.nn.compiled.products import Flat, inner
+from plainmlp.nn.functions import FUNCTIONS, exp, log
+from plainmlp.nn.losses import LOSSES
+from plainmlp.nn.optimizers import OPTIMIZERS
+
+
+def _choice(table: dict[str, Any], build: Callable[[Any], Any]) -> Any:
+    """Return a compiled function (code, *arguments) that calls what `build` returns for the entry of that place.
+
+    Its source is written here, a branch for each entry, since Numba has no tables of functions.
+    """
+    branches = "".join(f"\n    if code == {place}:\n        of_{place}(*arguments)" for place in range(len(table)))
+    names = {f"of_{place}": build(entry) for place, entry in enumerate(table.values())}
+    exec(f"def choose(code, *arguments):{branches}", names)  # noqa: S102  our own lines
+    return inner(names["choose"])
+
+
+def _build_activation(entry: Any) -> Any:
+    function = entry.function
+
+    @inner
+    def activate(memory: Flat, z: int, output: int, first: int, last: int) -> None:
+        for i in range(first, last, WIDTH):
+            store(memory, output + i, function(load(memory, z + i)))
+
+    return activate
+
+
+def _build_backward(entry: Any) -> Any:
+    backward = entry.backward
+
+    @inner
+    def go_back(memory: Flat, delta: int, z: int, output: int, first: int, last: int) -> None:
+        for i in range(first, last, WIDTH):
+            error = backward(load(memory, delta + i), load(memory, z + i), load(memory, output + i))
+            store(memory, delta + i, error)
+
+    return go_back
+
+
+def _build_assessment(entry: Any) -> Any:
+    if entry.pointwise is None:
+        return _assess_classes
+    error, cost, link = entry.pointwise
+    is_right = entry.metric == "accuracy"
+
+    @inner
+    def assess(plan: Any, memory: Flat, z: int, delta: int, n_out: int, width: int, v: int) -> None:
+        single, zero = plan[SINGLE], nothing(memory)
+        limit = spread(memory[single[SCALES] + n_out + THRESHOLD])
+        one, costs, score = zero + 1, zero, zero
+        failed = zero > one
+        for o in range(n_out):
+            place = o * width + v
+            values, wanted = load(memory, z + place), load(memory, single[TARGETS] + place)
+            store(memory, delta + place, error(values, wanted, limit))
+            costs = costs + cost(values, wanted, limit)
+            if is_right:
+                failed = failed | (select(values > 0, one, zero) != select(wanted > 0.5, one, zero))
+            else:
+                difference = (link(values) - wanted) * memory[single[SCALES] + o]
+                score = score + difference * difference
+        store(memory, single[COSTS] + v, costs)
+        store(memory, single[SCORES] + v, select(failed, zero, one) if is_right else score / n_out)
+
+    return assess
+
+
+@inner
+def _soften(memory: Flat, z: int, out: int, n_out: int, width: int, v: int) -> Any:
+    """Shift 16 samples' sums by their largest, write softmax of them, and return the sums of their exponentials."""
+    largest = load(memory, z + v)
+    for o in range(1, n_out):
+        values = load(memory, z + o * width + v)
+        largest = select(values > largest, values, largest)
+    total = nothing(memory)
+    for o in range(n_out):
+        shifted = load(memory, z + o * width + v) - largest
+        store(memory, z + o * width + v, shifted)
+        exponentials = exp(shifted)
+        store(memory, out + o * width + v, exponentials)
+        total = total + exponentials
+    inverse = 1 / total
+    for o in range(n_out):
+        store(memory, out + o * width + v, load(memory, out + o * width + v) * inverse)
+    return total
+
+
+@inner
+def _assess_classes(plan: Any, memory: Flat, z: int, delta: int, n_out: int, width: int, v: int) -> None:
+    """Write error, cost and score of 16 samples with the cross-entropy; their targets are the numbers of their classes."""
+    single, zero = plan[SINGLE], nothing(memory)
+    total = _soften(memory, z, delta, n_out, width, v)
+    true = load(memory, single[TARGETS] + v)
+    of_true, score, first = zero, zero, zero + 1
+    for o in range(n_out):
+        place = o * width + v
+        is_true, shifted = true == o, load(memory, z + place)
+        error = load(memory, delta + place)
+        store(memory, delta + place, select(is_true, error - 1, error))
+        of_true = select(is_true, shifted, of_true)
+        is_largest = shifted == 0
+        score = select(is_true & is_largest, first, score)
+        first = select(is_largest, zero, first)
+    store(memory, single[COSTS] + v, log(total) - of_true)
+    store(memory, single[SCORES] + v, score)
+
+
+def _build_link(entry: Any) -> Any:
+    if entry.pointwise is None:
+        return _link_classes
+    link = entry.pointwise.link
+
+    @inner
+    def apply(memory: Flat, z: int, n_out: int, width: int) -> None:
+        for i in range(0, n_out * width, WIDTH):
+            store(memory, z + i, link(load(memory, z + i)))
+
+    return apply
+
+
+@inner
+def _link_classes(memory: Flat, z: int, n_out: int, width: int) -> None:
+    for v in range(0, width, WIDTH):
+        _soften(memory, z, z, n_out, width, v)
+
+
+_SLOTS = {
+    0: inner(lambda memory, slots, stride, i: ()),
+    1: inner(lambda memory, slots, stride, i: (load(memory, slots + i),)),
+    2: inner(lambda memory, slots, stride, i: (load(memory, slots + i), load(memory, slots + stride + i))),
+}
+_COEFFICIENTS = {
+    1: inner(lambda c: (c[0],)),
+    2: inner(lambda c: (c[0], c[1])),
+    3: inner(lambda c: (c[0], c[1], c[2])),
+    4: inner(lambda c: (c[0], c[1], c[2], c[3])),
+    5: inner(lambda c: (c[0], c[1], c[2], c[3], c[4])),
+}
+
+
+def _build_update(entry: Any) -> Any:
+    update, n_slots = entry.update, entry.n_slots
+    memory_of, coefficients_of = _SLOTS[n_slots], _COEFFICIENTS[update.__code__.co_argcount - 2 - n_slots]
+
+    @inner
+    def plain(memory: Flat, gradient: int, slots: int, stride: int, row: Flat, first: int, last: int) -> None:
+        c = coefficients_of(row)
+        for i in range(first, last, WIDTH):
+            store(memory, i, update(load(memory, i), load(memory, gradient + i), *c))
+
+    @inner
+    def remembering(memory: Flat, gradient: int, slots: int, stride: int, row: Flat, first: int, last: int) -> None:
+        c = coefficients_of(row)
+        for i in range(first, last, WIDTH):
+            others = memory_of(memory, slots, stride, i) + c
+            updated = update(load(memory, i), load(memory, gradient + i), *others)
+            store(memory, i, updated[0])
+            store(memory, slots + i, updated[1])
+            if n_slots == 2:
+                store(memory, slots + stride + i, updated[n_slots])
+
+    return remembering if n_slots else plain
+
+
+def _build_function(entry: Any) -> Any:
+    function = entry.either
+
+    @inner
+    def apply(values: Flat, out: Flat) -> None:
+        for i in range(0, values.size, WIDTH):
+            store(out, i, function(load(values, i)))
+
+    return apply
+
+
+activate = _choice(ACTIVATIONS, _build_activation)
+go_back = _choice(ACTIVATIONS, _build_backward)
+assess = _choice(LOSSES, _build_assessment)
+link = _choice(LOSSES, _build_link)
+update_parameters = _choice(OPTIMIZERS, _build_update)
+apply_function = _choice(FUNCTIONS, _build_function)
