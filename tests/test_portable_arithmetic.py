@@ -55,9 +55,8 @@ ALLOWED = {
     ("data/strata.py", "_shares", "sum"): "counts rows",
     ("nn/architecture.py", "n_parameters", "sum"): "counts",
     ("nn/architecture.py", "n_weights", "sum"): "counts",
-    ("nn/compiled/descent.py", "alive", "sum"): "counts units",
     ("nn/compiled/plan.py", "lay_out", "sum"): "counts units",
-    ("nn/descent.py", "alive", "sum"): "counts units",
+    ("nn/descent.py", "differentiate", "sum"): "counts units",
     (
         "nn/initializers.py",
         "_normal",

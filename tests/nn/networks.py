@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from plainmlp.nn.architecture import Architecture
-from plainmlp.nn.batches import Batches, Examples
+from plainmlp.nn.batches import Batches, Block, Examples
 from plainmlp.nn.compiled.descent import CompiledDescent
 from plainmlp.nn.descent import PlainDescent
 from plainmlp.nn.losses import LOSSES
@@ -64,10 +64,19 @@ def whole_block(architecture, examples):
     return block
 
 
+def find_alive(architecture, descent, inputs, watched=None):
+    """Return for each hidden unit, and after them each output, whether it is above zero for any of some inputs."""
+    inputs = np.ascontiguousarray(inputs, descent.parameters.dtype)
+    nothing, rows = np.empty(0, inputs.dtype), np.arange(len(inputs))
+    block = Block(inputs, np.zeros(len(inputs), np.int64), nothing, rows, len(inputs))
+    every = np.ones(sum(architecture.layer_sizes[1:]), bool)
+    return descent.alive(block, every if watched is None else watched)
+
+
 def make_steps(descent, block, coefficients, draws=None, *, measures_norm=False):
     """Make updates whose coefficients are given in float64."""
     dtype = descent.parameters.dtype
-    draws = np.empty((0, 0, 0), dtype) if draws is None else draws
+    draws = np.empty(0, dtype) if draws is None else draws
     return descent.descend(block, np.array(coefficients, dtype), draws, learning_rate=0.1, measures_norm=measures_norm)
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plainmlp.nn import batches as batches_module
-from plainmlp.nn.batches import Batches, Examples, limit_epochs
+from plainmlp.nn.batches import Batches, Examples, batch_sizes, limit_epochs
 from plainmlp.nn.randomness import draw_order
 
 
@@ -74,7 +74,7 @@ def test_blocks_hold_each_sample_once_with_its_target_and_weight(
         patch.setattr(batches_module, "BLOCK_WORK", block_work)
         batches = Batches(numbered(n_samples, weighted=weighted, values=values, stored=stored), 3, batch_size, 10)
     expected = cut(order if shuffled else np.arange(n_samples), batch_size)
-    assert batches.sizes(len(expected)).tolist() == [len(batch) for batch in expected]
+    assert batch_sizes(n_samples, batch_size).tolist() == [len(batch) for batch in expected]
     for n_batches in {1, (len(expected) + 1) // 2, len(expected)}:
         blocks = list(batches.blocks(n_batches, order if shuffled else None))
         assert samples_of(blocks, values) == expected[:n_batches]
@@ -82,9 +82,9 @@ def test_blocks_hold_each_sample_once_with_its_target_and_weight(
 
 @pytest.mark.parametrize(("n_samples", "sizes"), [(10, [4, 4, 2]), (8, [4, 4]), (5, [4, 1])])
 def test_the_last_batch_holds_what_is_left(n_samples, sizes):
-    batches = Batches(numbered(n_samples), 3, 4, 1)
-    assert batches.sizes(len(sizes)).tolist() == sizes
-    assert [block.batch_size for block in batches.blocks(len(sizes))] == sorted(set(sizes), reverse=True)
+    (block,) = Batches(numbered(n_samples), 3, 4, 1).blocks(len(sizes))
+    assert [len(block.batch(number)[2]) for number in range(block.n_batches)] == sizes
+    assert batch_sizes(n_samples, 4).tolist() == sizes
 
 
 @pytest.mark.parametrize("shuffled", [True, False])

@@ -8,6 +8,7 @@ from nn.networks import (
     DTYPES,
     SGD,
     draw_parameters,
+    find_alive,
     gradient_of,
     make_architecture,
     make_descent,
@@ -18,7 +19,7 @@ from nn.networks import (
 )
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.batches import Block, Examples
-from plainmlp.nn.descent import dead_share
+from plainmlp.nn.descent import can_die
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.network import Network
 
@@ -177,7 +178,7 @@ def test_measuring_changes_nothing(compiled):
     descent = make_descent(SMALL, replace(SGD, optimizer="adam"), draw_parameters(SMALL), compiled=compiled)
     block = whole_block(SMALL, make_examples("cross_entropy", 300, 2, 3))
     before = [array.tobytes() for array in (descent.parameters, *descent.slots, *block[:4])]
-    descent.measure(block), descent.outputs(block.inputs), descent.alive(block.inputs)
+    descent.measure(block), descent.outputs(block.inputs), find_alive(SMALL, descent, block.inputs)
     assert before == [array.tobytes() for array in (descent.parameters, *descent.slots, *block[:4])]
 
 
@@ -218,7 +219,9 @@ def relu_descent(biases, compiled, loss="squared_error", output_biases=(0, 0)):
 
 
 def share_of_dead(architecture, descent, inputs):
-    return dead_share(architecture, descent.alive(np.array(inputs, float)[:, np.newaxis]))
+    watched = can_die(architecture)
+    alive = find_alive(architecture, descent, np.array(inputs)[:, np.newaxis], watched)
+    return np.count_nonzero(~alive) / np.count_nonzero(watched)
 
 
 @FORMS
@@ -241,20 +244,26 @@ def test_a_sample_of_a_later_block_keeps_a_unit_alive(compiled):
 def test_output_units_count_where_their_link_can_die(compiled):
     case = relu_descent([0, -1.9, -2.0, -5], compiled, "relu_squared_error", (-1, 1))
     assert share_of_dead(*case, [0, 2]) == (2 + 1) / (4 + 2)
-    assert case[1].alive(np.zeros((1, 1))).tolist() == [False] * 5 + [True]
+    assert find_alive(*case, np.zeros((1, 1))).tolist() == [False] * 5 + [True]
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_only_units_that_can_die_count(activation):
     architecture = make_architecture((1, 3, 2, 1), ("relu", activation), "squared_error")
-    dead = np.zeros(6, bool)
-    assert dead_share(architecture, dead) == 1
-    dead[3:5] = True
-    assert dead_share(architecture, dead) == (3 / 5 if activation == "relu" else 1)
+    assert can_die(architecture).tolist() == [True] * 3 + [activation == "relu"] * 2 + [False]
 
 
 def test_no_unit_is_dead_where_none_can_be():
-    assert dead_share(make_architecture((1, 3, 1)), np.zeros(4, bool)) == 0
+    examples = make_examples("cross_entropy", 9, 2, 3)
+    (epoch,) = train(SMALL, SGD, examples, epochs=1)[0]
+    assert epoch.metrics["dead_units"] == 0
+
+
+@FORMS
+def test_units_that_are_not_watched_count_as_alive(compiled):
+    case = relu_descent([-9] * 4, compiled)
+    watched = np.array([True, False, True, False, False, True])
+    assert find_alive(*case, [[0.0], [1.0]], watched).tolist() == [False, True, False, True, True, False]
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -262,5 +271,5 @@ def test_the_plain_form_is_quiet_about_branches_that_are_not_taken(activation):
     architecture = make_architecture((1, 1, 1), activation, "binary_cross_entropy", bias=False)
     descent = make_descent(architecture, SGD, np.full(2, 1e4, np.float32))
     block = whole_block(architecture, make_examples("binary_cross_entropy", 9, 1, 1, dtype=np.float32))
-    descent.measure(block), descent.outputs(block.inputs), descent.alive(block.inputs)
+    descent.measure(block), descent.outputs(block.inputs), find_alive(architecture, descent, block.inputs)
     make_steps(descent, block, [[0.1]])

@@ -55,7 +55,7 @@ def test_a_draw_below_the_rate_leaves_its_unit_out(dtype, compiled):
     recipe = replace(SGD, dropout=0.75)
     examples = Examples(np.ones((2, 1), dtype), np.zeros((2, 1), dtype))
     below, above = np.nextafter(dtype(0.75), dtype(0)), np.nextafter(dtype(0.75), dtype(1))
-    draws = np.array([[[0.75, 0], [below, 0.9], [above, 0.9], [0, below]]], dtype)
+    draws = np.array([0.75, 0, below, 0.9, above, 0.9, 0, below], dtype)
     descent = make_descent(architecture, recipe, parameters, compiled=compiled)
     steps = make_steps(descent, whole_block(architecture, examples), [[0.0]], draws)
     assert steps.scores == ((4 * (1 + 4)) ** 2 + (4 * (2 + 4)) ** 2) / 2

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nn.networks import begin, draw_parameters, make_descent, make_examples, make_steps, whole_block
+from nn.networks import begin, draw_parameters, find_alive, make_descent, make_examples, make_steps, whole_block
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.losses import LOSSES
@@ -107,11 +107,11 @@ def run(case, snapshot, **form):
             return [*epochs, (epoch.diverged, epoch.is_last)], first
         epochs.append(bits_of(epoch))
         first = deepcopy(epoch.snapshot) if first is None else first
-    return [*epochs, descent.parameters.tobytes(), bits_of_use(descent, given[2].inputs)], first
+    return [*epochs, descent.parameters.tobytes(), bits_of_use(given[0], descent, given[2].inputs)], first
 
 
-def bits_of_use(descent, inputs):
-    return descent.outputs(inputs).tobytes(), descent.alive(inputs).tobytes()
+def bits_of_use(architecture, descent, inputs):
+    return descent.outputs(inputs).tobytes(), find_alive(architecture, descent, inputs).tobytes()
 
 
 def round_off(values):
@@ -143,11 +143,11 @@ def test_both_forms_have_the_same_bits_of_round_numbers(architecture, seed, n_sa
         examples = examples._replace(targets=make_examples("cross_entropy", n_samples, n_in, n_out).targets)
     recipe = Recipe(optimizer="momentum", l1=0.25, l2=0.5, dropout=0.25 if drops else 0.0, clip_norm=2.0)
     parameters, block = round_off(draw_parameters(architecture, seed, dtype)), whole_block(architecture, examples)
-    draws = np.random.default_rng(seed).integers(0, 4, (1, sum(hidden), n_samples)).astype(dtype) / 4
+    draws = np.random.default_rng(seed).integers(0, 4, sum(hidden) * n_samples).astype(dtype) / 4
     bits = []
     for compiled in (False, True):
         descent = make_descent(architecture, recipe, parameters, compiled=compiled)
-        before = [part.tobytes() for part in descent.measure(block)], bits_of_use(descent, block.inputs)
+        before = [part.tobytes() for part in descent.measure(block)], bits_of_use(architecture, descent, block.inputs)
         steps = make_steps(descent, block, [[0.5, 0.5]], draws if drops else None)
         bits.append((before, descent.parameters.tobytes(), steps.losses.tobytes(), steps.scores.tobytes()))
     assert bits[0] == bits[1]

@@ -109,10 +109,9 @@ class Updates:
         """Return a row of coefficients for each of the next steps."""
         steps = np.arange(self.steps + 1.0, self.steps + n_steps + 1)
         settings = {**self.settings, "learning_rate": learning_rate}
-        columns, products = self.optimizer.coefficients(settings, steps, self.product)
-        self.steps, self.product = self.steps + n_steps, float(products[-1])
-        assert all(column.shape == products.shape == (n_steps,) for column in columns)
-        return np.column_stack(columns)
+        columns, self.product = self.optimizer.coefficients(settings, steps, self.product)
+        self.steps += n_steps
+        return np.column_stack([np.broadcast_to(column, n_steps) for column in columns])
 
     def update(self, gradients, row):
         row = row.astype(self.parameters.dtype)

@@ -18,7 +18,7 @@ from plainmlp.nn.batches import Examples
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.randomness import draw_order, generator
 from plainmlp.nn.recipe import Recipe
-from plainmlp.nn.training import FEW_ROWS, WATCHED_ROWS
+from plainmlp.nn.training import WATCHED_ROWS
 
 FORMS = pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
 SMALL = make_architecture((2, 4, 3))
@@ -244,9 +244,7 @@ def test_a_cut_epoch_draws_its_samples_from_all():
 
 
 @FORMS
-@pytest.mark.parametrize(
-    ("place", "share"), [(FEW_ROWS - 1, 0), (FEW_ROWS, 0), (WATCHED_ROWS - 1, 0), (WATCHED_ROWS, 1)]
-)
+@pytest.mark.parametrize(("place", "share"), [(63, 0), (64, 0), (WATCHED_ROWS - 1, 0), (WATCHED_ROWS, 1)])
 def test_dead_units_are_looked_for_with_the_first_samples(place, share, compiled):
     """A hidden unit sees one sample above zero, and counts as dead where that comes too late."""
     architecture = make_architecture((1, 1, 1), "relu", "squared_error", bias=False)

@@ -34,16 +34,14 @@ class NumpyPeer:
             np.arange(len(inputs)),
             len(inputs),
         )
-        nothing = np.empty((0, 0, 0))
+        nothing = np.empty(0)
         _, sums = self._descent.network.forward(inputs.T)
         gradient = self._descent.differentiate(block, 0, nothing).gradient
         self._steps += 1
         settings = {**self._recipe.optimizer_options, "learning_rate": learning_rate}
-        columns, products = self._optimizer.coefficients(settings, np.array([float(self._steps)]), self._product)
-        self._product = float(products[0])
-        made = self._descent.descend(
-            block, np.column_stack(columns), nothing, learning_rate=learning_rate, measures_norm=False
-        )
+        columns, self._product = self._optimizer.coefficients(settings, np.array([float(self._steps)]), self._product)
+        coefficients = np.array([[float(np.squeeze(column)) for column in columns]])
+        made = self._descent.descend(block, coefficients, nothing, learning_rate=learning_rate, measures_norm=False)
         return Step(float(made.losses[0]), sums.T, gradient)
 
     def parameters(self) -> Array:

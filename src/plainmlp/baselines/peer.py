@@ -131,7 +131,7 @@ class PeerDescent:
                 weights = shares if len(block.weights) else None
                 step = self._peer.step(np.ascontiguousarray(inputs.T), rows, weights, learning_rate)
                 assessment = self._network.assess(np.ascontiguousarray(step.sums.T), targets)
-                losses[number], scores[number] = step.loss, total(assessment.scores) / block.batch_size
+                losses[number], scores[number] = step.loss, total(assessment.scores) / len(shares)
                 norm = float(np.linalg.norm(step.gradients))
         self.parameters[:] = self._peer.parameters()
         return Steps(losses, scores, norm)
@@ -150,6 +150,10 @@ class PeerDescent:
         """Return the outputs (n_samples, n_out) for inputs (n_samples, n_in)."""
         return self._own.outputs(inputs)
 
-    def alive(self, inputs: Array) -> Array:
-        """Return for each hidden unit, and after them each output, whether it is above zero for any of some inputs."""
-        return self._own.alive(inputs)
+    def alive(self, block: Block, watched: Array) -> Array:
+        """Return for each hidden unit, and after them each output, whether it is above zero for any row of a block."""
+        return self._own.alive(block, watched)
+
+    def draw_order(self, generator: np.random.Generator, n_samples: int) -> Array:
+        """Return a random order of the samples."""
+        return self._own.draw_order(generator, n_samples)

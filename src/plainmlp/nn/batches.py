@@ -30,7 +30,7 @@ class Examples(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Batches of one size, one after another.
+    """Batches, one after another.
 
     Parameters
     ----------
@@ -38,9 +38,10 @@ class Block(NamedTuple):
     targets : ndarray
         Class indices (n_rows,), int64, or values (n_rows, n_out), contiguous, of the network's dtype.
     weights : ndarray of shape (n_rows,), of the network's dtype; empty where all samples count the same
-    rows : ndarray of shape (n_batches * batch_size,), int64
-        Which rows the samples of each batch are.
+    rows : ndarray of shape (n_samples,), int64
+        Which rows the samples of the batches are.
     batch_size : int
+        Samples in a batch; the last batch holds what is left.
     """
 
     inputs: Array
@@ -52,7 +53,7 @@ class Block(NamedTuple):
     @property
     def n_batches(self) -> int:
         """Return the number of batches."""
-        return len(self.rows) // self.batch_size
+        return -(-len(self.rows) // self.batch_size)
 
     def batch(self, number: int) -> tuple[Array, Array, Array]:
         """Return inputs (n_in, n_samples), targets and shares of a batch, units before samples."""
@@ -60,6 +61,21 @@ class Block(NamedTuple):
         targets = self.targets[rows]
         shares = self.weights[rows] if len(self.weights) else np.ones(len(rows), self.inputs.dtype)
         return np.ascontiguousarray(self.inputs[rows].T), targets.T, shares
+
+
+def batch_sizes(n_samples: int, batch_size: int) -> Array:
+    """Return the number of samples in each batch, of shape (n_batches,)."""
+    sizes = np.full(-(-n_samples // batch_size), batch_size)
+    sizes[-1] = n_samples - (len(sizes) - 1) * batch_size
+    return sizes
+
+
+def read_only(array: Array) -> Array:
+    """Return an array that cannot be written, or such a view of it."""
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
 
 
 class Batches:
@@ -91,40 +107,32 @@ class Batches:
             raise ValueError(message)
         self.batch_size, self.n_samples, self._dtype = batch_size, len(inputs), inputs.dtype
         self._is_stored = not isinstance(inputs, np.ndarray)
-        self._inputs = inputs if self._is_stored else np.ascontiguousarray(inputs)
-        self._targets = np.ascontiguousarray(targets, None if is_classes else self._dtype)
-        self._weights = np.empty(0, self._dtype) if weights is None else weights.astype(self._dtype)
+        self._inputs = inputs if self._is_stored else read_only(np.ascontiguousarray(inputs))
+        self._targets = read_only(np.ascontiguousarray(targets, None if is_classes else self._dtype))
+        self._weights = read_only(np.empty(0, self._dtype) if weights is None else weights.astype(self._dtype))
         numbers = max(inputs.shape[1] if self._is_stored else 0, row_draws)
-        rows = min(BLOCK_WORK // row_work, BLOCK_NUMBERS // max(numbers, 1), self.n_samples)
-        self._block_batches = max(1, rows // batch_size)
-
-    def sizes(self, n_batches: int) -> Array:
-        """Return the number of samples in each of the first batches."""
-        ends = np.minimum(np.arange(1, n_batches + 1) * self.batch_size, self.n_samples)
-        return np.diff(ends, prepend=0)
+        rows = min(BLOCK_WORK // row_work, BLOCK_NUMBERS // max(numbers, 1))
+        self._block_rows = max(1, rows // batch_size) * batch_size
+        self._few_rows = read_only(np.arange(min(self._block_rows, self.n_samples)))
 
     def blocks(self, n_batches: int, order: Array | None = None) -> Iterator[Block]:
         """Yield the first batches of an epoch, in the order of the rows or in a given one, of shape (n_samples,)."""
-        n_full = min(n_batches, self.n_samples // self.batch_size)
-        for first in range(0, n_full, self._block_batches):
-            last = min(first + self._block_batches, n_full)
-            yield self._block(first * self.batch_size, last * self.batch_size, self.batch_size, order)
-        if n_full < n_batches:
-            start = n_full * self.batch_size
-            yield self._block(start, self.n_samples, self.n_samples - start, order)
+        end = min(n_batches * self.batch_size, self.n_samples)
+        for start in range(0, end, self._block_rows):
+            yield self._block(start, min(start + self._block_rows, end), order)
 
-    def _block(self, start: int, stop: int, batch_size: int, order: Array | None) -> Block:
+    def _block(self, start: int, stop: int, order: Array | None) -> Block:
         places: Any = slice(start, stop) if order is None else order[start:stop]
         inputs, targets, weights = self._inputs, self._targets, self._weights
         if order is not None and not self._is_stored:
-            rows = places.astype(np.int64)
+            rows = places.astype(np.int64, copy=False)
         else:  # these rows alone
             inputs = inputs[places] if order is None else np.take(inputs, places, axis=0)
-            targets, rows = targets[places], np.arange(stop - start)
+            targets, rows = targets[places], self._few_rows[: stop - start]
             weights = weights[places] if len(weights) else weights
         if targets.ndim == 1:
             targets = targets.astype(np.int64, copy=False)
-        return Block(np.ascontiguousarray(inputs), targets, weights, rows, batch_size)
+        return Block(np.ascontiguousarray(inputs), targets, weights, rows, self.batch_size)
 
 
 def limit_epochs(n_samples: int, batch_size: int, epochs: int, max_steps: int | None) -> tuple[int, int, int]:

@@ -7,11 +7,12 @@ import numpy as np
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.arithmetic import Array, absolute, select, square_root
-from plainmlp.nn.batches import Block
+from plainmlp.nn.batches import Block, batch_sizes
 from plainmlp.nn.losses import LOSSES, link
 from plainmlp.nn.network import Batch, Network, Passed
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.products import add_in_pairs, blocks, total
+from plainmlp.nn.randomness import draw_order
 from plainmlp.nn.recipe import Recipe
 
 quiet = np.errstate(all="ignore")  # branches that `select` does not take may overflow
@@ -72,8 +73,9 @@ class Descent(Protocol):
         block : Block
         coefficients : ndarray of shape (n_batches, n_coefficients), of the network's dtype
             The optimiser's, of each update.
-        draws : ndarray of shape (n_batches, n_hidden_units, batch_size), of the network's dtype
-            Uniform in [0, 1): what dropout decides by; empty where there is none.
+        draws : ndarray of shape (n_hidden_units * n_samples,), of the network's dtype
+            Uniform in [0, 1): what dropout decides by, for each batch (n_hidden_units, batch_size); empty where there is
+            none.
         learning_rate : float
             That the coefficients are made with; another library takes it alone.
         measures_norm : bool
@@ -86,8 +88,18 @@ class Descent(Protocol):
     def outputs(self, inputs: Array) -> Array:
         """Return the outputs (n_samples, n_out) for inputs (n_samples, n_in): probabilities, or values."""
 
-    def alive(self, inputs: Array) -> Array:
-        """Return for each hidden unit, and after them each output, whether it is above zero for any of some inputs."""
+    def alive(self, block: Block, watched: Array) -> Array:
+        """Return for each hidden unit, and after them each output, whether it is above zero for any row of a block.
+
+        Parameters
+        ----------
+        block : Block
+        watched : ndarray of bool
+            The units that are asked for; the others count as alive.
+        """
+
+    def draw_order(self, generator: np.random.Generator, n_samples: int) -> Array:
+        """Return a random order of the samples, as `plainmlp.nn.randomness.draw_order` draws it."""
 
 
 class PlainDescent:
@@ -130,26 +142,29 @@ class PlainDescent:
         for number in range(block.n_batches):
             passed = self.differentiate(block, number, draws)
             gradient = passed.gradient
-            losses[number] = passed.cost
-            scores[number] = np.float64(passed.score) / block.batch_size
+            losses[number], scores[number] = passed.cost, passed.score
             if np.isfinite(self._recipe.clip_norm) or (measures_norm and number + 1 == block.n_batches):
                 norm = square_root(total(gradient * gradient))
             if norm > self._recipe.clip_norm:
                 gradient *= dtype.type(self._recipe.clip_norm) / norm
             self._update(gradient, coefficients[number])
-        return Steps(losses, scores, float(norm))
+        return Steps(losses, scores / batch_sizes(len(block.rows), block.batch_size), float(norm))
 
     def differentiate(self, block: Block, number: int, draws: Array) -> Passed:
         """Return the mean cost of a batch with the penalties, the gradient of that, and the sum of the scores."""
         inputs, targets, shares = block.batch(number)
-        factor = self.parameters.dtype.type(1 / block.batch_size)
+        batch_size = len(shares)
+        factor = self.parameters.dtype.type(1 / batch_size)
+        if draws.size:
+            n_units = sum(self._architecture.layer_sizes[1:-1])
+            draws = draws[n_units * number * block.batch_size :][: n_units * batch_size].reshape(n_units, batch_size)
         passed = []
-        for samples in blocks(block.batch_size):
-            masks = self._masks(draws[number, :, samples]) if draws.size else None
+        for samples in blocks(batch_size):
+            masks = self._masks(draws[:, samples]) if draws.size else None
             part = Batch(inputs[:, samples], targets[..., samples], shares[samples], masks)
             passed.append(self.network.differentiate(part, factor))
         gradient, cost, score = map(add_in_pairs, zip(*passed, strict=True))
-        return Passed(gradient, cost / gradient.dtype.type(block.batch_size) + self._penalize(gradient), score)
+        return Passed(gradient, cost / gradient.dtype.type(batch_size) + self._penalize(gradient), score)
 
     def _masks(self, draws: Array) -> list[Array]:
         """Return 0 for what dropout leaves out of each layer, and 1 / (1 - rate) for the rest."""
@@ -204,25 +219,22 @@ class PlainDescent:
         return results
 
     @quiet
-    def alive(self, inputs: Array) -> Array:
-        """Return for each hidden unit, and after them each output, whether it is above zero for any of some inputs."""
-        found = np.zeros(sum(self._architecture.layer_sizes[1:]), bool)
-        for samples in blocks(len(inputs)):
-            hidden, z = self.network.forward(np.ascontiguousarray(inputs[samples].T))
+    def alive(self, block: Block, watched: Array) -> Array:
+        """Return for each hidden unit, and after them each output, whether it is above zero for any row of a block."""
+        found = ~watched
+        inputs, _, _ = block._replace(batch_size=len(block.rows)).batch(0)
+        for samples in blocks(len(block.rows)):
+            hidden, z = self.network.forward(inputs[:, samples])
             values = np.concatenate([*(layer.output for layer in hidden), z])
             found |= ~(values <= 0).all(axis=1)
         return found
 
+    def draw_order(self, generator: np.random.Generator, n_samples: int) -> Array:
+        """Return a random order of the samples."""
+        return draw_order(generator, n_samples)
 
-def dead_share(architecture: Architecture, alive: Array) -> float:
-    """Return the share of the units that can die, and are dead, among those that can; 0 where none can.
 
-    Parameters
-    ----------
-    architecture : Architecture
-    alive : ndarray of bool
-        As `Descent.alive` returns it.
-    """
-    can_die = [ACTIVATIONS[name].can_die for name in architecture.activations] + [LOSSES[architecture.loss].can_die]
-    watched = np.repeat(can_die, architecture.layer_sizes[1:])
-    return float(np.count_nonzero(watched & ~alive)) / max(int(np.count_nonzero(watched)), 1)
+def can_die(architecture: Architecture) -> Array:
+    """Return for each hidden unit, and after them each output, whether it can die: pass on zeros and learn no more."""
+    of_layers = [ACTIVATIONS[name].can_die for name in architecture.activations] + [LOSSES[architecture.loss].can_die]
+    return np.repeat(of_layers, architecture.layer_sizes[1:])

@@ -28,7 +28,7 @@ class Epoch:
         `train_loss` (the mean over the batches of the loss that the forward pass saw before each update, penalties
         included), `validation_loss` (without penalties), `train_` and `validation_` with the loss's metric,
         `gradient_norm` (of the last update, penalties included, before clipping), `dead_units` (share of the units
-        that can die and are zero for each of the first 1,024 samples) and `learning_rate`.
+        that can die and are zero for each of the first 256 samples) and `learning_rate`.
     diverged : Divergence, optional
         Where a loss or, at the end, a parameter was not finite; the metrics then mean nothing.
     is_last : bool

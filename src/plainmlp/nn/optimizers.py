@@ -5,7 +5,8 @@ depend on the gradient, such as bias corrections; `update` is elementwise in the
 optimiser's memory, with the coefficients of one step, rounded to the network's dtype.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +15,9 @@ from plainmlp.nn.arithmetic import Array, square_root, whole_power
 from plainmlp.nn.functions import exp, log
 from plainmlp.nn.options import Option
 
+CHUNK = 4096  # steps
 Settings = Mapping[str, float]
-Coefficients = tuple[list[Array], Array]
+Columns = Sequence[Array | float]
 
 
 class Optimizer(NamedTuple):
@@ -23,10 +25,10 @@ class Optimizer(NamedTuple):
 
     Parameters
     ----------
-    coefficients : callable (settings, steps, product) -> (columns, products)
+    coefficients : callable (settings, steps, product) -> (columns, product)
         `steps` (n_steps,) counts updates from 1, `settings` holds `learning_rate` and the options, and `product` is the
-        running product before the first step. Each column has a coefficient of each step, and `products` (n_steps,)
-        the running product after it. All float64.
+        running product before the first step, and after the last. A column has a coefficient of each step (n_steps,),
+        or is one number for all. All float64.
     update : callable (parameters, gradients, *slots, *coefficients) -> parameters, or (parameters, *slots)
     n_slots : int
         How many arrays of memory there are; they start at zero.
@@ -37,21 +39,16 @@ class Optimizer(NamedTuple):
         take it.
     """
 
-    coefficients: Callable[[Settings, Array, float], Coefficients]
+    coefficients: Callable[[Settings, Array, float], tuple[Columns, float]]
     update: Callable[..., Any]
     n_slots: int
     options: Mapping[str, Option] = {}
     decays_weights: bool = False
 
 
-def _columns(steps: Array, product: float, *values: Array | float) -> Coefficients:
-    """Return columns of one value a step each, with a running product that stays as it is."""
-    return [value + np.zeros(len(steps)) for value in values], np.full(len(steps), product)
-
-
-def _same(*names: str) -> Callable[[Settings, Array, float], Coefficients]:
+def _same(*names: str) -> Callable[[Settings, Array, float], tuple[Columns, float]]:
     """Return coefficients that are the named settings in every step."""
-    return lambda s, steps, product: _columns(steps, product, *(s[name] for name in names))
+    return lambda s, steps, product: ([s[name] for name in names], product)
 
 
 def sgd(p: Array, g: Array, learning_rate: Array) -> Array:
@@ -77,9 +74,9 @@ def adagrad(p: Array, g: Array, squares: Array, learning_rate: Array, epsilon: A
     return p - learning_rate * (g / (square_root(squares) + epsilon)), squares
 
 
-def _rmsprop_coefficients(s: Settings, steps: Array, product: float) -> Coefficients:
+def _rmsprop_coefficients(s: Settings, steps: Array, product: float) -> tuple[Columns, float]:
     root = np.sqrt(1 - s["decay"])
-    return _columns(steps, product, s["learning_rate"] / root, s["decay"], s["epsilon"] / root)
+    return (s["learning_rate"] / root, s["decay"], s["epsilon"] / root), product
 
 
 def rmsprop(p: Array, g: Array, squares: Array, scale: Array, decay: Array, epsilon: Array) -> tuple[Array, Array]:
@@ -88,16 +85,29 @@ def rmsprop(p: Array, g: Array, squares: Array, scale: Array, decay: Array, epsi
     return p - scale * (g / (square_root(squares) + epsilon)), squares
 
 
+@lru_cache(maxsize=8)
+def _powers_of_chunk(base: float, chunk: int) -> Array:
+    return whole_power(base, np.arange(chunk * CHUNK, (chunk + 1) * CHUNK))
+
+
+def _powers(base: float, steps: Array) -> Array:
+    """Return base^t of steps t, one after another; those of many steps are computed at once, and kept."""
+    first, last = int(steps[0]), int(steps[-1])
+    chunks = range(first // CHUNK, last // CHUNK + 1)
+    powers = np.concatenate([_powers_of_chunk(base, chunk) for chunk in chunks])
+    return powers[first - chunks[0] * CHUNK :][: len(steps)]
+
+
 def _second_moment_root(s: Settings, steps: Array) -> Array:
     """Return r such that the corrected second moment is (r sqrt(v))^2, v being kept as v / (1 - beta2)."""
-    root: Array = np.sqrt((1 - s["beta2"]) / (1 - whole_power(s["beta2"], steps)))
+    root: Array = np.sqrt((1 - s["beta2"]) / (1 - _powers(s["beta2"], steps)))
     return root
 
 
-def _adam_coefficients(s: Settings, steps: Array, product: float) -> Coefficients:
+def _adam_coefficients(s: Settings, steps: Array, product: float) -> tuple[Columns, float]:
     root = _second_moment_root(s, steps)
-    scale = s["learning_rate"] * (1 - s["beta1"]) / (1 - whole_power(s["beta1"], steps)) / root
-    return _columns(steps, product, scale, s["epsilon"] / root, s["beta1"], s["beta2"])
+    scale = s["learning_rate"] * (1 - s["beta1"]) / (1 - _powers(s["beta1"], steps)) / root
+    return (scale, s["epsilon"] / root, s["beta1"], s["beta2"]), product
 
 
 def adam(
@@ -113,13 +123,13 @@ def adam(
     return p - scale * (mean / (square_root(squares) + epsilon)), mean, squares
 
 
-def _adamw_coefficients(s: Settings, steps: Array, product: float) -> Coefficients:
+def _adamw_coefficients(s: Settings, steps: Array, product: float) -> tuple[Columns, float]:
     """Return Adam's, and the factor 1 - lr decay of the weights (Loshchilov and Hutter, 2019)."""
-    columns, products = _adam_coefficients(s, steps, product)
-    return [*columns, np.full(len(steps), 1 - s["learning_rate"] * s["weight_decay"])], products
+    columns, _ = _adam_coefficients(s, steps, product)
+    return (*columns, 1 - s["learning_rate"] * s["weight_decay"]), product
 
 
-def _nadam_coefficients(s: Settings, steps: Array, product: float) -> Coefficients:
+def _nadam_coefficients(s: Settings, steps: Array, product: float) -> tuple[Columns, float]:
     """Return also the shares of the gradient and of the mean in a step."""
     now, following = (
         s["beta1"] * (1 - 0.5 * exp(log(np.array([0.96])) * (when * s["momentum_decay"])))
@@ -129,8 +139,7 @@ def _nadam_coefficients(s: Settings, steps: Array, product: float) -> Coefficien
     root = _second_moment_root(s, steps)
     gradient_share = s["learning_rate"] * (1 - now) / (1 - products) / root
     mean_share = s["learning_rate"] * following * (1 - s["beta1"]) / (1 - products * following) / root
-    columns, _ = _columns(steps, 0.0, gradient_share, mean_share, s["epsilon"] / root, s["beta1"], s["beta2"])
-    return columns, products
+    return (gradient_share, mean_share, s["epsilon"] / root, s["beta1"], s["beta2"]), float(products[-1])
 
 
 def nadam(

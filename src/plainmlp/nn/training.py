@@ -2,26 +2,26 @@
 
 from collections.abc import Iterator
 from functools import partial
-from math import fsum, isfinite
+from math import fsum, isfinite, nan
 
 import numpy as np
 
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.arithmetic import Array
-from plainmlp.nn.batches import Batches, Examples, limit_epochs
-from plainmlp.nn.descent import Descent, Steps, dead_share
+from plainmlp.nn.batches import Batches, Examples, batch_sizes, limit_epochs
+from plainmlp.nn.descent import Descent, Steps, can_die
 from plainmlp.nn.early_stopping import EarlyStopping
 from plainmlp.nn.epoch import Divergence, Epoch
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.options import fill_options
 from plainmlp.nn.products import BLOCK
-from plainmlp.nn.randomness import draw_order, restore
+from plainmlp.nn.randomness import restore
 from plainmlp.nn.recipe import Recipe
 from plainmlp.nn.schedules import replay, start_schedule
 from plainmlp.nn.snapshot import Snapshot
 
-WATCHED_ROWS, FEW_ROWS = 1024, 64  # that dead units are looked for with
+WATCHED_ROWS = 256  # that dead units are looked for with
 VALIDATION_ROWS = 64 * BLOCK  # at least, that are measured at once
 
 
@@ -67,15 +67,16 @@ class Training:
         batch_size = min(batch_size, n_samples)
         self._epochs, self._n_batches, self._last_batches = limit_epochs(n_samples, batch_size, epochs, max_steps)
         self._first, self._steps, self._product = snapshot.epochs, snapshot.steps, snapshot.product
-        self._shuffles, self._order = restore(snapshot.shuffle), shuffle and batch_size < n_samples
-        self._dropouts = restore(snapshot.dropout)
+        self._shuffles, self._shuffle_state = restore(snapshot.shuffle), snapshot.shuffle
+        self._dropouts, self._dropout_state = restore(snapshot.dropout), snapshot.dropout
+        self._is_shuffled = shuffle and batch_size < n_samples
         self._hidden_units = sum(architecture.layer_sizes[1:-1]) if recipe.dropout else 0
         n_out, work = architecture.layer_sizes[-1], architecture.n_parameters
         self._batches = Batches(train, n_out, batch_size, work, self._hidden_units)
-        self._watched = np.ascontiguousarray(train.inputs[:WATCHED_ROWS])
-        self._validation = None
-        if validation is not None:
-            self._validation = Batches(validation, n_out, VALIDATION_ROWS, work)
+        first = Examples(train.inputs[:WATCHED_ROWS], train.targets[:WATCHED_ROWS])
+        (self._first_rows,) = Batches(first, n_out, len(first.inputs), 1).blocks(1)
+        self._watched = can_die(architecture)
+        self._validation = None if validation is None else Batches(validation, n_out, VALIDATION_ROWS, work)
         self._stopping = EarlyStopping(recipe, snapshot.best)
         self._losses = list(snapshot.losses)
         self._schedule = start_schedule(recipe.schedule, recipe.schedule_options, self._epochs)
@@ -102,8 +103,10 @@ class Training:
         learning_rate = self._factor * self._recipe.learning_rate
         n_batches = self._n_batches if number + 1 < self._epochs else self._last_batches
         before, steps = self._steps, self._descend(n_batches, learning_rate)
-        metrics = {**self._measure(steps, self._batches.sizes(n_batches)), "learning_rate": learning_rate}
-        diverged = self._find_divergence(steps, number, before, learning_rate)
+        metrics = {**self._measure(steps), "learning_rate": learning_rate}
+        diverged = None
+        if not (isfinite(metrics["train_loss"]) and np.isfinite(self._descent.parameters).all()):
+            diverged = self._find_divergence(steps, number, before, learning_rate)
         loss = metrics.get("validation_loss", metrics["train_loss"])
         self._losses.append(loss)
         self._factor = self._schedule.send(loss)
@@ -113,20 +116,23 @@ class Training:
 
     def _descend(self, n_batches: int, learning_rate: float) -> Steps:
         """Make the updates of an epoch."""
-        order = draw_order(self._shuffles, self._batches.n_samples) if self._order else None
-        dtype = self._descent.parameters.dtype
-        made = []
-        done = 0
+        descent, order = self._descent, None
+        if self._is_shuffled:
+            order = descent.draw_order(self._shuffles, self._batches.n_samples)
+            self._shuffle_state = self._shuffles.bit_generator.state
+        dtype = descent.parameters.dtype
+        made, done, draws = [], 0, np.empty(0, dtype)
         for block in self._batches.blocks(n_batches, order):
             done += block.n_batches
-            shape = (block.n_batches, self._hidden_units, block.batch_size)
-            draws = self._dropouts.random(shape, dtype=dtype.type) if self._hidden_units else np.empty((0, 0, 0), dtype)
+            if self._hidden_units:
+                draws = self._dropouts.random(self._hidden_units * len(block.rows), dtype=dtype.type)
             coefficients = self._coefficients(block.n_batches, learning_rate).astype(dtype)
-            made.append(
-                self._descent.descend(
-                    block, coefficients, draws, learning_rate=learning_rate, measures_norm=done == n_batches
-                )
-            )
+            is_last = done == n_batches
+            made.append(descent.descend(block, coefficients, draws, learning_rate=learning_rate, measures_norm=is_last))
+        if self._hidden_units:
+            self._dropout_state = self._dropouts.bit_generator.state
+        if len(made) == 1:
+            return made[0]
         losses, scores, norms = zip(*made, strict=True)
         return Steps(np.concatenate(losses), np.concatenate(scores), norms[-1])
 
@@ -134,14 +140,17 @@ class Training:
         """Return what the optimiser needs in each of the next steps beside the gradient."""
         steps = np.arange(self._steps + 1, self._steps + n_steps + 1, dtype=np.float64)
         settings = {**self._settings, "learning_rate": learning_rate}
-        columns, products = self._optimizer.coefficients(settings, steps, self._product)
-        self._product = float(products[-1])
+        columns, self._product = self._optimizer.coefficients(settings, steps, self._product)
         self._steps += n_steps
-        return np.column_stack(columns)
+        table = np.empty((n_steps, len(columns)), self._descent.parameters.dtype)
+        for place, column in enumerate(columns):
+            table[:, place] = column
+        return table
 
-    def _measure(self, steps: Steps, sizes: Array) -> dict[str, float]:
+    def _measure(self, steps: Steps) -> dict[str, float]:
         """Return the metrics of an epoch but for the learning rate; means over batches are exact sums, divided."""
         metric = LOSSES[self._architecture.loss].metric
+        sizes = self._sizes(steps)
         metrics = {
             "train_loss": _sum(steps.losses) / len(steps.losses),
             f"train_{metric}": _sum(steps.scores * sizes) / float(sizes.sum()),
@@ -149,15 +158,23 @@ class Training:
         if self._validation is not None:
             n_samples = self._validation.n_samples
             n_pieces = -(-n_samples // VALIDATION_ROWS)
-            measured = [self._descent.measure(block) for block in self._validation.blocks(n_pieces)]
-            metrics["validation_loss"] = _sum(np.concatenate([part.costs for part in measured])) / n_samples
-            metrics[f"validation_{metric}"] = _sum(np.concatenate([part.scores for part in measured])) / n_samples
+            costs, scores = zip(*map(self._descent.measure, self._validation.blocks(n_pieces)), strict=True)
+            metrics["validation_loss"] = _sum(np.concatenate(costs)) / n_samples
+            metrics[f"validation_{metric}"] = _sum(np.concatenate(scores)) / n_samples
         return metrics | {"gradient_norm": steps.gradient_norm, "dead_units": self._dead_units()}
 
+    def _sizes(self, steps: Steps) -> Array:
+        """Return the number of samples in each batch of an epoch."""
+        n_samples = min(len(steps.losses) * self._batches.batch_size, self._batches.n_samples)
+        return batch_sizes(n_samples, self._batches.batch_size)
+
     def _dead_units(self) -> float:
-        """Return the share of dead units; what a few samples find alive needs no more of them."""
-        share = dead_share(self._architecture, self._descent.alive(self._watched[:FEW_ROWS]))
-        return dead_share(self._architecture, self._descent.alive(self._watched)) if share else share
+        """Return the share of dead units among those that can die."""
+        n_watched = int(np.count_nonzero(self._watched))
+        if not n_watched:
+            return 0.0
+        alive = self._descent.alive(self._first_rows, self._watched)
+        return int(np.count_nonzero(~alive)) / n_watched
 
     def _find_divergence(self, steps: Steps, number: int, before: int, learning_rate: float) -> Divergence | None:
         """Return where a loss or, at the end, a parameter was not finite."""
@@ -172,8 +189,8 @@ class Training:
             self._descent.parameters,
             self._descent.slots,
             self._product,
-            self._shuffles.bit_generator.state,
-            self._dropouts.bit_generator.state,
+            self._shuffle_state,
+            self._dropout_state,
             self._steps,
             self._losses,
             self._stopping.best,
@@ -185,11 +202,14 @@ class Training:
         metric = LOSSES[self._architecture.loss].metric
         if metric == "accuracy":
             return {**numbers, metric: steps.scores}
-        n_values = self._batches.sizes(len(steps.losses)) * self._architecture.layer_sizes[-1]
+        n_values = self._sizes(steps) * self._architecture.layer_sizes[-1]
         return {**numbers, "sum_of_squares": steps.scores * n_values}
 
 
 def _sum(values: Array) -> float:
     """Return the exact sum, rounded once; NaN where it is none."""
-    numbers = values.tolist()
-    return fsum(numbers) if all(map(isfinite, numbers)) else float("nan")
+    try:
+        total = fsum(values.tolist())
+    except (OverflowError, ValueError):  # beyond all numbers, or infinities of both signs
+        return nan
+    return total if isfinite(total) else nan

@@ -18,7 +18,9 @@ from nn.networks import (
     whole_block,
 )
 from plainmlp.nn.batches import Batches, Block, Examples
+from plainmlp.nn.compiled import descent as compiled_descent
 from plainmlp.nn.compiled import steps as compiled_steps
+from plainmlp.nn.randomness import draw_order, generator
 from plainmlp.nn.recipe import Recipe
 
 RECIPE = Recipe(optimizer="adam", l1=0.01, l2=0.01, dropout=0.5, clip_norm=0.1)
@@ -31,7 +33,7 @@ def case(n_batches, batch_size=32, threads=1):
     examples = make_examples("cross_entropy", n_batches * batch_size, 8, 3, weighted=True)
     (block,) = Batches(examples, 3, batch_size, 1).blocks(n_batches)
     descent = make_descent(architecture, RECIPE, draw_parameters(architecture), compiled=True, threads=threads)
-    draws = np.random.default_rng(0).random((n_batches, 40, batch_size))
+    draws = np.random.default_rng(0).random(n_batches * 40 * batch_size)
     return descent, block, np.tile(ADAM, (n_batches, 1)), draws
 
 
@@ -185,11 +187,22 @@ def test_many_small_batches_fit_behind_a_large_one():
         architecture = make_architecture((2, 4, 3))
         examples = make_examples("cross_entropy", 600, 2, 3)
         descent = make_descent(architecture, RECIPE, draw_parameters(architecture), compiled=compiled)
-        generator = np.random.default_rng(0)
+        draw = np.random.default_rng(0).random
         for batch_size in (3, 600, 1, 257):
-            rows = np.arange(600 // batch_size * batch_size)
+            rows = np.arange(600)  # a batch of what is left comes last
             block = Block(examples.inputs, examples.targets, np.empty(0), rows, batch_size)
-            draws = generator.random((block.n_batches, 4, batch_size))
+            draws = draw(4 * 600)
             make_steps(descent, block, np.tile(ADAM, (block.n_batches, 1)), draws)
         bits.append(descent.parameters.tobytes())
     assert bits[0] == bits[1]
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 3, 4, 5, 100, 256, 257, 13500])
+def test_orders_and_the_state_after_them_are_those_of_numpy(n_samples, monkeypatch):
+    monkeypatch.setattr(compiled_descent, "MANY", 1)
+    descent = case(1)[0]
+    plain, compiled = generator(7, "shuffle"), generator(7, "shuffle")
+    for spare in (64, -(n_samples // 16)) * 20:  # without spare numbers, those that were drawn often do not suffice
+        monkeypatch.setattr(compiled_descent, "SPARE", spare)
+        np.testing.assert_array_equal(descent.draw_order(compiled, n_samples), draw_order(plain, n_samples))
+        assert compiled.bit_generator.state == plain.bit_generator.state

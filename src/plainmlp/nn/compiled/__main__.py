@@ -18,8 +18,9 @@ def compile_for(dtype: str) -> None:
     descent = CompiledDescent(architecture, np.zeros(2, dtype), (), Recipe(optimizer="sgd"))
     ones = np.ones((1, 1), dtype)
     block = Block(ones, ones, np.empty(0, dtype), np.zeros(1, np.int64), 1)
-    descent.descend(block, ones, np.empty((0, 0, 0), dtype), learning_rate=1.0, measures_norm=True)
+    descent.descend(block, ones, np.empty(0, dtype), learning_rate=1.0, measures_norm=True)
     descent.measure(block)
+    descent.draw_order(np.random.default_rng(0), 2)
     evaluate_function("exp", ones[0])
 
 

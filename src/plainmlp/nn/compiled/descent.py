@@ -1,19 +1,16 @@
 """The compiled form of a network's descent: `plainmlp.nn.descent.PlainDescent` at the speed of its arithmetic."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.arithmetic import Array
-from plainmlp.nn.batches import Block
+from plainmlp.nn.batches import Block, batch_sizes, read_only
 from plainmlp.nn.compiled.cache import caching
 from plainmlp.nn.compiled.plan import (
-    BATCH,
     DROPPED,
-    FACTOR,
     HALF,
     L1,
     L2,
@@ -21,7 +18,6 @@ from plainmlp.nn.compiled.plan import (
     LIMIT,
     N_RATES,
     NORM,
-    ONE,
     RAISED,
     SCALES,
     SINGLE,
@@ -33,13 +29,17 @@ from plainmlp.nn.compiled.plan import (
 from plainmlp.nn.descent import Measured, Steps
 from plainmlp.nn.functions import FUNCTIONS
 from plainmlp.nn.products import BLOCK, LANES
+from plainmlp.nn.randomness import draw_order
 from plainmlp.nn.recipe import Recipe
 
 with caching():
     from plainmlp.nn.compiled.samples import Samples, Team
-    from plainmlp.nn.compiled.steps import descend, evaluate, inspect
+    from plainmlp.nn.compiled.steps import descend, evaluate, inspect, shuffle
 
 CACHE_LINE = 64  # bytes
+FEW = 64  # samples that most units are found alive with
+MANY = 2048  # samples, whose order is drawn sooner here than by NumPy
+SPARE = 64  # random numbers more than an order needs on average
 
 
 class CompiledDescent:
@@ -71,8 +71,13 @@ class CompiledDescent:
         size = padded(architecture.n_parameters)
         self._plan, n_numbers = lay_out(architecture, recipe, len(slots), threads)
         self._memory = _aligned(n_numbers, self._dtype)
+        nothing, self._no_classes = np.empty(0, self._dtype), read_only(np.empty(0, np.int64))
+        self._nothing = read_only(nothing)
+        self._unwanted = {"costs": nothing, "scores": nothing, "outputs": nothing, "alive": np.empty(0, bool)}
         self._sums = np.zeros(0, self._dtype)
         self._draws = np.zeros(0, self._dtype)
+        self._alone = Team(0, 1, np.zeros(1, np.int64))
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         single, n_out = self._plan[SINGLE], architecture.layer_sizes[-1]
         self.parameters = self._memory[: architecture.n_parameters]
         self.slots = tuple(
@@ -85,92 +90,94 @@ class CompiledDescent:
         threshold = dict(architecture.loss_options).get("threshold", 1.0)
         self._rates[[L1, L2, LIMIT]] = recipe.l1, recipe.l2, recipe.clip_norm
         self._rates[[DROPPED, RAISED, THRESHOLD]] = recipe.dropout, 1 / (1 - recipe.dropout), threshold
-        self._rates[[HALF, ONE]] = 0.5, 1
+        self._rates[HALF] = 0.5
 
     def descend(
         self, block: Block, coefficients: Array, draws: Array, *, learning_rate: float, measures_norm: bool
     ) -> Steps:
         """Make an update a batch."""
-        size = block.batch_size
-        self._rates[[BATCH, FACTOR, NORM]] = size, 1 / size, 0
+        n_batches, size = block.n_batches, block.batch_size
         if size > BLOCK and not len(self._sums):
             self._sums = np.zeros(LEVELS * padded(len(self.parameters)), self._dtype)
-        losses, scores = np.empty((2, block.n_batches), self._dtype)
-        arguments = (
+        losses, scores = np.empty((2, n_batches), self._dtype)
+        samples, draws = self._samples(block), self._padded_draws(draws)
+        given = (
             self._plan,
             self._memory,
             self._sums,
-            self._samples(block),
-            self._padded_draws(draws),
+            samples,
+            draws,
             coefficients,
             size,
             measures_norm,
             losses,
             scores,
         )
-        self._share(lambda team: descend(*arguments, team))
-        return Steps(losses, scores.astype(np.float64) / size, float(self._rates[NORM]))
-
-    def _share(self, work: Callable[[Team], None]) -> None:
-        """Let all threads do some work together."""
-        counter = np.zeros(1, np.int64)
-        if self._threads == 1:
-            work(Team(0, 1, counter))
-            return
-        with ThreadPoolExecutor(self._threads) as pool:
-            list(pool.map(lambda rank: work(Team(rank, self._threads, counter)), range(self._threads)))
+        if self._pool is None:
+            descend(*given, self._alone)
+        else:
+            counter = np.zeros(1, np.int64)
+            teams = [Team(rank, self._threads, counter) for rank in range(self._threads)]
+            list(self._pool.map(lambda team: descend(*given, team), teams))
+        return Steps(losses, scores / batch_sizes(len(block.rows), size), float(self._rates[NORM]))
 
     def measure(self, block: Block) -> Measured:
         """Return what the rows of a block cost, in their order, without penalties."""
-        n_blocks = -(-len(block.rows) // BLOCK)
-        costs, scores = np.empty((2, n_blocks), self._dtype)
-        self._inspect(self._samples(block), len(block.rows), costs=costs, scores=scores)
+        costs, scores = np.empty((2, -(-len(block.rows) // BLOCK)), self._dtype)
+        self._inspect(block, BLOCK, costs=costs, scores=scores)
         return Measured(costs, scores)
 
     def outputs(self, inputs: Array) -> Array:
         """Return the outputs (n_samples, n_out) for inputs (n_samples, n_in): probabilities, or values."""
         results = np.empty((len(inputs), self._architecture.layer_sizes[-1]), self._dtype)
-        self._inspect(self._inputs_alone(inputs), len(inputs), outputs=results.reshape(-1))
+        inputs, rows = np.ascontiguousarray(inputs, self._dtype), np.arange(len(inputs))
+        block = Block(inputs, self._no_classes, self._nothing, rows, BLOCK)
+        self._inspect(block, BLOCK, outputs=results.reshape(-1))
         return results
 
-    def alive(self, inputs: Array) -> Array:
-        """Return for each hidden unit, and after them each output, whether it is above zero for any of some inputs."""
-        found = np.zeros(sum(self._architecture.layer_sizes[1:]), bool)
-        self._inspect(self._inputs_alone(inputs), len(inputs), alive=found)
+    def alive(self, block: Block, watched: Array) -> Array:
+        """Return for each hidden unit, and after them each output, whether it is above zero for any row of a block."""
+        found = ~watched
+        self._inspect(block, FEW, alive=found)
         return found
 
-    def _inspect(self, samples: Samples, n_samples: int, **wanted: Array) -> None:
-        nothing = np.empty(0, self._dtype)
-        given = {"costs": nothing, "scores": nothing, "outputs": nothing, "alive": np.empty(0, bool), **wanted}
-        inspect(
-            self._plan, self._memory, samples, nothing, n_samples, *given.values(), Team(0, 1, np.zeros(1, np.int64))
-        )
+    def _inspect(self, block: Block, size: int, **wanted: Array) -> None:
+        """Pass a block's rows forward, so many at a time, and write what is wanted."""
+        given = {**self._unwanted, **wanted}
+        inspect(self._plan, self._memory, self._samples(block), size, *given.values(), self._alone)
+
+    def draw_order(self, generator: np.random.Generator, n_samples: int) -> Array:
+        """Return a random order of the samples, with the draws and the state afterwards that NumPy comes to."""
+        if n_samples < MANY:
+            return draw_order(generator, n_samples)
+        bits, n_words = cast("np.random.PCG64", generator.bit_generator), 3 * n_samples // 4 + SPARE
+        before, order = bits.state, np.arange(n_samples)
+        words = bits.random_raw(n_words)
+        used, left = shuffle(before["uinteger"], before["has_uint32"], words.view(np.uint32), order)
+        if left:  # hardly ever
+            bits.state = before
+            return draw_order(generator, n_samples)
+        n_used = -(-used // 2)
+        bits.advance(n_used - n_words)
+        upper = int(words[n_used - 1]) >> 32 if n_used else before["uinteger"]
+        bits.state = {**bits.state, "has_uint32": used % 2, "uinteger": upper}
+        return order
 
     def _samples(self, block: Block) -> Samples:
-        values = block.targets.reshape(-1) if block.targets.ndim == 2 else np.empty(0, self._dtype)
-        classes = block.targets if block.targets.ndim == 1 else np.empty(0, np.int64)
-        return Samples(*map(_read_only, (block.inputs.reshape(-1), classes, values, block.weights, block.rows)))
-
-    def _inputs_alone(self, inputs: Array) -> Samples:
-        nothing = np.empty(0, self._dtype)
-        flat = np.ascontiguousarray(inputs, self._dtype).reshape(-1)
-        return Samples(*map(_read_only, (flat, np.empty(0, np.int64), nothing, nothing, np.arange(len(inputs)))))
+        """Return a block as compiled code takes it: flat arrays of one kind, so that it is compiled once."""
+        classes, values = block.targets, self._nothing
+        if block.targets.ndim == 2:
+            classes, values = self._no_classes, block.targets.reshape(-1)
+        return Samples(*map(read_only, (block.inputs.reshape(-1), classes, values, block.weights, block.rows)))
 
     def _padded_draws(self, draws: Array) -> Array:
         """Return the draws with some numbers behind them, since 16 are read at once."""
         if not draws.size:
-            return draws.reshape(-1)
+            return draws
         if len(self._draws) < draws.size + LANES:
             self._draws = np.zeros(draws.size + LANES, self._dtype)
-        self._draws[: draws.size] = draws.reshape(-1)
+        self._draws[: draws.size] = draws
         return self._draws
-
-
-def _read_only(array: Array) -> Array:
-    """Return a view that cannot be written: one kind of array, so that no other is compiled for."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 def _aligned(size: int, dtype: np.dtype[Any]) -> Array:

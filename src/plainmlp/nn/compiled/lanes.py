@@ -398,7 +398,7 @@ def store_tile(
         sums, array, places, first, stride, position, n_kept = arguments
         numbers = context.make_array(signature.args[2])(context, builder, places).data
         kind = vector_of(tile.element)
-        lanes = ir.Constant(ir.VectorType(position.type, WIDTH), list(range(WIDTH)))
+        lanes = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), list(range(WIDTH)))
         masked = cgutils.get_or_insert_function(
             builder.module,
             ir.FunctionType(
@@ -413,7 +413,7 @@ def store_tile(
                 pointer = _pointer(
                     context, builder, signature.args[1], array, builder.add(start, start.type(WIDTH * c)), kind
                 )
-                kept = splat(builder, builder.sub(n_kept, n_kept.type(WIDTH * c)))
+                kept = splat(builder, builder.trunc(builder.sub(n_kept, n_kept.type(WIDTH * c)), ir.IntType(32)))
                 vector = builder.extract_value(sums, r * tile.n_vectors + c)
                 mask = builder.icmp_signed("<", lanes, kept)
                 builder.call(masked, [vector, pointer, ir.IntType(32)(BITS[tile.element] // 8), mask])

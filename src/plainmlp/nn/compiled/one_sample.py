@@ -5,12 +5,13 @@ The same sums in the same order as those of a block of one sample.
 
 from typing import Any
 
+import numpy as np
+
 from plainmlp.nn.compiled.lanes import WIDTH, get, load, nothing, put, spread, store
 from plainmlp.nn.compiled.passes import judge
 from plainmlp.nn.compiled.plan import (
     ACTIVATION,
     BIASES,
-    COST_SUMS,
     DELTA,
     FACTOR,
     N_LAYERS,
@@ -19,7 +20,6 @@ from plainmlp.nn.compiled.plan import (
     ROW_PLACES,
     ROW_VALUES,
     SCALES,
-    SCORE_SUMS,
     SHARES,
     SINGLE,
     SIZE,
@@ -44,16 +44,16 @@ def step_one(plan: Any, memory: Flat, samples: Any, number: int, learning_rate: 
     count = _list_sample(plan, memory, samples, samples.rows[number] * plan[SIZE, 0])
     for layer in range(n_layers):
         _reach(plan, memory, layer, count)
-    _judge_one(plan, memory, samples, number)
+    cost, score = _judge_one(plan, memory, samples, number)
     for layer in range(n_layers - 1, -1, -1):
         delta = plan[DELTA, layer]
         if layer > 0:
             before, z, output = plan[DELTA, layer - 1], plan[Z, layer - 1], plan[OUTPUT, layer - 1]
             _send_back(memory, plan[SIZE, layer], plan[SIZE, layer + 1], plan[WEIGHTS, layer], delta, before, zero)
-            go_back(plan[ACTIVATION, layer - 1], memory, before, z, output, 0, plan[SIZE, layer])
+            go_back(plan[ACTIVATION, layer - 1], memory, before, z, output, plan[SIZE, layer])
             _clear_behind(memory, before, plan[SIZE, layer], zero)
         _update_layer(plan, memory, layer, count, learning_rate)
-    return memory[single[COST_SUMS]], memory[single[SCORE_SUMS]]
+    return cost, score
 
 
 @inner
@@ -76,29 +76,31 @@ def _reach(plan: Any, memory: Flat, layer: int, count: int) -> None:
     places = single[ORDER] if layer else single[ROW_PLACES]
     depth = plan[SIZE, layer] if layer else count
     weights, order = plan[WEIGHTS, layer], single[ORDER]
-    listed_product(plan.reshape(-1), memory, n_out, values, 1, places, depth, weights, n_out, z, order)
+    listed_product(plan.reshape(-1), memory, n_out, values, places, depth, weights, n_out, z, order)
     if plan[BIASES, layer] >= 0:
         for o in range(0, n_out, WIDTH):
             store(memory, z + o, load(memory, z + o) + load(memory, plan[BIASES, layer] + o))
     if layer + 1 < single[N_LAYERS]:
-        activate(plan[ACTIVATION, layer], memory, z, plan[OUTPUT, layer], 0, n_out)
+        activate(plan[ACTIVATION, layer], memory, z, plan[OUTPUT, layer], n_out)
 
 
 @inner
-def _judge_one(plan: Any, memory: Flat, samples: Any, number: int) -> None:
-    """Write the output errors of a sample, one after another, and its cost and score."""
+def _judge_one(plan: Any, memory: Flat, samples: Any, number: int) -> Any:
+    """Write the output errors of a sample, one after another, and return its cost and score."""
     single, n_layers = plan[SINGLE], plan[SINGLE, N_LAYERS]
     n_out, z, delta = plan[SIZE, n_layers], plan[Z, n_layers - 1], plan[DELTA, n_layers - 1]
-    gather_targets(plan, memory, samples, number, 1, WIDTH)
+    one = np.int64(1)  # no literal, for which the functions below would be compiled anew
+    gather_targets(plan, memory, samples, number, one, padded(one))
     for o in range(n_out - 1, -1, -1):  # a row of 16 for each output, as a block has it
         value = get(memory, z + o)
         store(memory, z + o * WIDTH, nothing(memory))
         put(memory, z + o * WIDTH, value)
-    judge(plan, memory, WIDTH, 0)
+    cost, score = judge(plan, memory, padded(one))
     scale = memory[single[SHARES]] * memory[single[SCALES] + n_out + FACTOR]
     for o in range(n_out):
         put(memory, delta + o, get(memory, delta + o * WIDTH) * scale)
     _clear_behind(memory, delta, n_out, memory[single[SCALES] + n_out + ZERO])
+    return cost, score
 
 
 @inner

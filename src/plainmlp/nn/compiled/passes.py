@@ -91,7 +91,8 @@ def forward(plan: Any, memory: Flat, draws: Flat, first_draw: int, stride: int, 
                     store(memory, i, load(memory, i) + bias)
         blank(plan, memory, z, begin, end, width)
         if layer + 1 < n_layers:
-            activate(plan[ACTIVATION, layer], memory, z, plan[OUTPUT, layer], begin * width, end * width)
+            part, size = begin * width, (end - begin) * width
+            activate(plan[ACTIVATION, layer], memory, z + part, plan[OUTPUT, layer] + part, size)
             if draws.size:
                 drop(memory, rates, draws, first_draw, stride, plan[OUTPUT, layer], reads[layer + 1], begin, end, width)
                 first_draw += n_out * stride
@@ -130,17 +131,16 @@ def drop(
 
 
 @inner
-def judge(plan: Any, memory: Flat, width: int, n_blocks: int) -> None:
-    """Write the output errors of a block, and add what it costs and scores to the blocks before it."""
+def judge(plan: Any, memory: Flat, width: int) -> Any:
+    """Write the output errors of a block, and return what it costs and scores."""
     n_layers, single = plan[SINGLE, N_LAYERS], plan[SINGLE]
     n_out, z, delta = plan[SIZE, n_layers], plan[Z, n_layers - 1], plan[DELTA, n_layers - 1]
     costs = scores = nothing(memory)
+    assess(single[LOSS], plan, memory, z, delta, n_out, width)
     for v in range(0, width, WIDTH):
-        assess(single[LOSS], plan, memory, z, delta, n_out, width, v)
         costs = costs + load(memory, single[COSTS] + v) * load(memory, single[SHARES] + v)
         scores = scores + load(memory, single[SCORES] + v) * load(memory, single[REAL] + v)
-    add_in_pairs(memory, single[COST_SUMS], n_blocks, fold(costs))
-    add_in_pairs(memory, single[SCORE_SUMS], n_blocks, fold(scores))
+    return fold(costs), fold(scores)
 
 
 @inner
@@ -184,8 +184,9 @@ def backward(
             if draws.size:
                 first_draw -= n_in * stride
                 drop(memory, rates, draws, first_draw, stride, before, before, begin, end, width)
-            code, z, output = plan[ACTIVATION, layer - 1], plan[Z, layer - 1], plan[OUTPUT, layer - 1]
-            go_back(code, memory, before, z, output, begin * width, end * width)
+            part, z, output = begin * width, plan[Z, layer - 1], plan[OUTPUT, layer - 1]
+            size = (end - begin) * width
+            go_back(plan[ACTIVATION, layer - 1], memory, before + part, z + part, output + part, size)
             blank(plan, memory, before, begin, end, width)
         wait(team)
 
@@ -223,7 +224,6 @@ def _correlate(plan: Any, memory: Flat, layer: int, read: int, n_real: int, widt
                 memory,
                 n_out,
                 values,
-                1,
                 places,
                 count,
                 single[TURNED],
@@ -279,7 +279,9 @@ def pass_batch(
         gather(plan, memory, samples, first + start, n_real, width, team)
         forward(plan, memory, draws, first_draw + start, batch_size, width, team)
         if team.rank == 0:
-            judge(plan, memory, width, n_blocks)
+            cost, score = judge(plan, memory, width)
+            add_in_pairs(memory, plan[SINGLE, COST_SUMS], n_blocks, cost)
+            add_in_pairs(memory, plan[SINGLE, SCORE_SUMS], n_blocks, score)
         backward(plan, memory, draws, first_draw + start, batch_size, n_real, width, team)
         if batch_size > BLOCK:
             add_vectors_in_pairs(sums, n_blocks, memory, gradient, begin, end)

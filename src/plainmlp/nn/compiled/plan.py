@@ -32,7 +32,7 @@ CAN_LIST, LISTS, ROW_VALUES, ROW_PLACES, COLUMN_VALUES, COLUMN_PLACES, COLUMN_CO
 PACKED, STARTS = 29, 30  # room for a block of a factor, for each thread; where the inputs of 16 samples begin
 N_SINGLE, N_ROWS = 31, 10
 # rates, at the places behind the scales of the targets
-L1, L2, LIMIT, DROPPED, RAISED, THRESHOLD, ZERO, HALF, ONE, BATCH, FACTOR, NORM, N_RATES = range(13)
+L1, L2, LIMIT, DROPPED, RAISED, THRESHOLD, ZERO, HALF, BATCH, FACTOR, NORM, N_RATES = range(12)
 
 
 class _Space:

@@ -28,6 +28,7 @@ Flat = Any  # a flat array in compiled code
 PACKED_COLUMNS = 128  # from so many on it pays to pack the left factor of a product
 COLUMNS = 512  # at a time: with a depth of 256, what the cache of a core holds
 inner = njit(nogil=True, error_model="numpy")
+inlined = njit(nogil=True, error_model="numpy", forceinline=True)
 
 
 class Left(NamedTuple):
@@ -54,7 +55,7 @@ class Out(NamedTuple):
     stride: int
 
 
-@inner
+@inlined
 def _sum_tile(
     tile: Any,
     plan: Flat,
@@ -79,7 +80,9 @@ def _sum_tile(
 @inner
 def _sum_rows(
     wide: Any,
+    n_wide: int,
     narrow: Any,
+    n_narrow: int,
     plan: Flat,
     memory: Flat,
     row: int,
@@ -89,13 +92,12 @@ def _sum_rows(
     right: Any,
     out: Any,
 ) -> None:
-    """Sum the products of some rows, two vectors of columns at a time and then one."""
-    column = 0
-    while n_columns - column > WIDTH:
-        _sum_tile(wide, plan, memory, row, column, n_columns, depth, left, right, out)
-        column += 2 * WIDTH
-    if column < n_columns:
-        _sum_tile(narrow, plan, memory, row, column, n_columns, depth, left, right, out)
+    """Sum the products of some rows, `n_wide` columns at a time as long as more than `n_narrow` are left."""
+    n_tiles = max(0, n_columns - n_narrow + n_wide - 1) // n_wide
+    for tile in range(n_tiles):
+        _sum_tile(wide, plan, memory, row, tile * n_wide, n_columns, depth, left, right, out)
+    if n_tiles * n_wide < n_columns:
+        _sum_tile(narrow, plan, memory, row, n_tiles * n_wide, n_columns, depth, left, right, out)
 
 
 @inner
@@ -123,10 +125,12 @@ def ordered_products(
         return
     row = first_row
     while last_row - row >= 4:
-        _sum_rows(zeros(4, 2, memory), zeros(4, 1, memory), plan, memory, row, n_columns, depth, left, right, out)
+        wide, narrow = zeros(4, 2, memory), zeros(4, 1, memory)
+        _sum_rows(wide, 2 * WIDTH, narrow, WIDTH, plan, memory, row, n_columns, depth, left, right, out)
         row += 4
-    while row < last_row:
-        _sum_rows(zeros(1, 2, memory), zeros(1, 1, memory), plan, memory, row, n_columns, depth, left, right, out)
+    while row < last_row:  # sums that wait for each other: as many side by side
+        longer, shorter = zeros(1, 8, memory), zeros(1, 2, memory)
+        _sum_rows(longer, 8 * WIDTH, shorter, 2 * WIDTH, plan, memory, row, n_columns, depth, left, right, out)
         row += 1
 
 
@@ -162,7 +166,7 @@ def _packed_products(
                 row += 1
 
 
-@inner
+@inlined
 def _go_on(
     tile: Any,
     plan: Flat,
@@ -186,13 +190,13 @@ def _go_on(
         store_tile(sums, memory, plan, out.places + row, out.stride, place, n_columns - column)
 
 
-@inner
+@inlined
 def _sum_listed(
-    tile: Any, plan: Flat, memory: Flat, values: int, step: int, places: int, count: int, base: int, stride: int
+    tile: Any, plan: Flat, memory: Flat, values: int, places: int, count: int, base: int, stride: int
 ) -> Any:
     """Return a tile of one row: the sum in order over a list of values, each times the vectors at its place."""
     for k in range(count):
-        tile = add_products(tile, memory, values + k * step, 0, base + get(plan, places + k) * stride)
+        tile = add_products(tile, memory, values + k, 0, base + get(plan, places + k) * stride)
     return tile
 
 
@@ -202,7 +206,6 @@ def listed_product(
     memory: Flat,
     n_columns: int,
     values: int,
-    step: int,
     places: int,
     count: int,
     base: int,
@@ -212,25 +215,25 @@ def listed_product(
 ) -> None:
     """Write the sum in order over a list of values, each times a row of numbers.
 
-    Value k lies at values + k step, and its row at base + plan[places + k] stride. What is zero need not be listed.
+    Value k lies at values + k, and its row at base + plan[places + k] stride. What is zero need not be listed.
     """
     column = 0
     while column < n_columns:
         left, at, to = n_columns - column, base + column, out + column
         if left > 4 * WIDTH:
-            tile8 = _sum_listed(zeros(1, 8, memory), plan, memory, values, step, places, count, at, stride)
+            tile8 = _sum_listed(zeros(1, 8, memory), plan, memory, values, places, count, at, stride)
             store_tile(tile8, memory, plan, order, 0, to, left)
             column += 8 * WIDTH
         elif left > 2 * WIDTH:
-            tile4 = _sum_listed(zeros(1, 4, memory), plan, memory, values, step, places, count, at, stride)
+            tile4 = _sum_listed(zeros(1, 4, memory), plan, memory, values, places, count, at, stride)
             store_tile(tile4, memory, plan, order, 0, to, left)
             column += 4 * WIDTH
         elif left > WIDTH:
-            tile2 = _sum_listed(zeros(1, 2, memory), plan, memory, values, step, places, count, at, stride)
+            tile2 = _sum_listed(zeros(1, 2, memory), plan, memory, values, places, count, at, stride)
             store_tile(tile2, memory, plan, order, 0, to, left)
             column += 2 * WIDTH
         else:
-            tile1 = _sum_listed(zeros(1, 1, memory), plan, memory, values, step, places, count, at, stride)
+            tile1 = _sum_listed(zeros(1, 1, memory), plan, memory, values, places, count, at, stride)
             store_tile(tile1, memory, plan, order, 0, to, left)
             column += WIDTH
 
@@ -240,27 +243,21 @@ def lane_products(
     plan: Flat, memory: Flat, first_row: int, last_row: int, n_columns: int, width: int, left: int, right: int, out: Any
 ) -> None:
     """Write some rows of a product whose sums go over a block's samples in 16 lanes: of rows at `left` and at `right`."""
+    last = n_columns - 1
     for row in range(first_row, last_row):
         place = out.start + plan[out.places + row] * out.stride
         start = left + row * width
-        column = 0
-        while n_columns - column >= 4:
+        for column in range(0, n_columns, 4):  # behind the last column it stands again
+            second, third, fourth = min(column + 1, last), min(column + 2, last), min(column + 3, last)
             a = b = c = d = nothing(memory)
             for v in range(0, width, WIDTH):
-                x, position = load(memory, start + v), right + column * width + v
-                a = a + x * load(memory, position)
-                b = b + x * load(memory, position + width)
-                c = c + x * load(memory, position + 2 * width)
-                d = d + x * load(memory, position + 3 * width)
-            memory[place + column], memory[place + column + 1] = fold(a), fold(b)
-            memory[place + column + 2], memory[place + column + 3] = fold(c), fold(d)
-            column += 4
-        while column < n_columns:
-            a = nothing(memory)
-            for v in range(0, width, WIDTH):
-                a = a + load(memory, start + v) * load(memory, right + column * width + v)
-            memory[place + column] = fold(a)
-            column += 1
+                x, position = load(memory, start + v), right + v
+                a = a + x * load(memory, position + column * width)
+                b = b + x * load(memory, position + second * width)
+                c = c + x * load(memory, position + third * width)
+                d = d + x * load(memory, position + fourth * width)
+            memory[place + column], memory[place + second] = fold(a), fold(b)
+            memory[place + third], memory[place + fourth] = fold(c), fold(d)
 
 
 @inner

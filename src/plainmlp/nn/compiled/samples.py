@@ -109,7 +109,7 @@ def list_inputs(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, 
             put(memory, values + count, value)
             put(numbers, places + count, i)
             count += value != 0
-        listed_product(numbers, memory, n_out, values, 1, places, count, weights, n_out, turned, order)
+        listed_product(numbers, memory, n_out, values, places, count, weights, n_out, turned, order)
         for o in range(n_out):
             put(memory, z + o * width + j, get(memory, turned + o))
         _list_columns(plan, memory, numbers, j, count)
@@ -157,15 +157,16 @@ def gather(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, width
 def _gather_inputs(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, width: int, team: Any) -> None:
     """Lay out inputs, 16 samples at a time, with zeros behind the last."""
     n_in, numbers, starts = plan[SIZE, 0], plan.reshape(-1), plan[SINGLE, STARTS] + team.rank * WIDTH
+    read, inputs, rows = plan[READ, 0], samples.inputs, samples.rows
     begin, end = share(n_in, 1, team)
     for column in range(0, n_real, WIDTH):
         n = min(WIDTH, n_real - column)
-        for j in range(n):
-            put(numbers, starts + j, get(samples.rows, first + column + j) * n_in)
+        for j in range(WIDTH):  # behind the last sample its numbers stand again, and are cleared below
+            put(numbers, starts + j, get(rows, first + column + min(j, n - 1)) * n_in)
         for i in range(begin, end):
-            place = plan[READ, 0] + i * width + column
-            for j in range(n):
-                put(memory, place + j, get(samples.inputs, get(numbers, starts + j) + i))
+            place = read + i * width + column
+            for j in range(WIDTH):
+                put(memory, place + j, get(inputs, get(numbers, starts + j) + i))
             for j in range(n, WIDTH):
                 memory[place + j] = 0
 
@@ -173,19 +174,30 @@ def _gather_inputs(plan: Any, memory: Flat, samples: Any, first: int, n_real: in
 @inner
 def gather_targets(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, width: int) -> None:
     """Lay out targets, shares, and ones for the samples that there are."""
-    single, n_layers = plan[SINGLE], plan[SINGLE, N_LAYERS]
-    n_out = plan[SIZE, n_layers]
-    for j in range(width):
-        is_real = j < n_real
-        row = samples.rows[first + j] if is_real else 0
-        memory[single[REAL] + j] = memory[single[SHARES] + j] = 1 if is_real else 0
-        if is_real and samples.weights.size:
-            memory[single[SHARES] + j] = samples.weights[row]
-        if samples.classes.size:
-            memory[single[TARGETS] + j] = samples.classes[row]
-        elif samples.values.size:
-            for o in range(n_out):
-                memory[single[TARGETS] + o * width + j] = samples.values[row * n_out + o] if is_real else 0
+    single, n_out = plan[SINGLE], plan[SIZE, plan[SINGLE, N_LAYERS]]
+    targets, rows = single[TARGETS], samples.rows
+    _gather_shares(memory, samples, single[SHARES], single[REAL], first, n_real, width)
+    if samples.classes.size:
+        for j in range(width):  # behind the last sample its target stands again
+            memory[targets + j] = get(samples.classes, get(rows, first + min(j, n_real - 1)))
+    elif samples.values.size:
+        for o in range(n_out):
+            for j in range(n_real):
+                put(memory, targets + o * width + j, get(samples.values, get(rows, first + j) * n_out + o))
+            for j in range(n_real, width):
+                memory[targets + o * width + j] = 0
+
+
+@inner
+def _gather_shares(memory: Flat, samples: Any, shares: int, real: int, first: int, n_real: int, width: int) -> None:
+    for v in range(0, width, WIDTH):
+        store(memory, real + v, nothing(memory) + 1)
+        store(memory, shares + v, nothing(memory) + 1)
+    for j in range(n_real, width):
+        memory[real + j] = memory[shares + j] = 0
+    if samples.weights.size:
+        for j in range(n_real):
+            put(memory, shares + j, get(samples.weights, get(samples.rows, first + j)))
 
 
 @inner

@@ -7,6 +7,7 @@ elements of every update. No bit depends on their number.
 from math import inf, sqrt
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from plainmlp.nn.arithmetic import absolute
@@ -16,6 +17,8 @@ from plainmlp.nn.compiled.passes import forward, judge, pass_batch
 from plainmlp.nn.compiled.plan import (
     BATCH,
     COST_SUMS,
+    COSTS,
+    FACTOR,
     GRADIENT,
     HALF,
     L1,
@@ -38,6 +41,7 @@ from plainmlp.nn.compiled.plan import (
     SINGLE,
     SIZE,
     SLOTS,
+    WEIGHTS,
     ZERO,
     Z,
 )
@@ -61,12 +65,12 @@ def penalize(plan: Any, memory: Flat, rates: int, team: Any) -> Any:
     begin, end = share(n_weights, WIDTH, team)
     if l2 != 0:
         if team.rank == 0:
-            cost = cost + l2 * (memory[rates + HALF] * _total(plan, memory, 0, n_weights, True))
+            cost = cost + l2 * (memory[rates + HALF] * _total(plan, memory, plan[WEIGHTS, 0], n_weights, True))
         for i in range(begin, end):
             memory[gradient + i] += l2 * memory[i]
     if l1 != 0:
         if team.rank == 0:
-            cost = cost + l1 * _total(plan, memory, 0, n_weights, False)
+            cost = cost + l1 * _total(plan, memory, plan[WEIGHTS, 0], n_weights, False)
         for i in range(begin, end):
             weight = memory[i]
             slope = l1 if weight > 0 else (-l1 if weight < 0 else memory[rates + ZERO] * weight)
@@ -135,26 +139,26 @@ def descend(
     team: Any,
 ) -> None:
     """Make an update a batch, see `plainmlp.nn.descent.Descent.descend`."""
-    single, n_blocks = plan[SINGLE], (batch_size + BLOCK - 1) // BLOCK
+    single, n_samples = plan[SINGLE], samples.rows.size
     rates, size = single[SCALES] + plan[SIZE, single[N_LAYERS]], padded(single[N_PARAMETERS])
     begin, end = share(size, WIDTH, team)
-    single[LISTS] = are_sparse(plan, samples, losses.size * batch_size, team)
+    single[LISTS] = are_sparse(plan, samples, n_samples, team)
     has_limit = memory[rates + LIMIT] < INFINITY
     is_plain = single[OPTIMIZER] == SGD and memory[rates + L1] == 0 and memory[rates + L2] == 0
     is_alone = is_plain and batch_size == 1 and team.size == 1 and not has_limit and not draws.size
+    if team.rank == 0:
+        memory[rates + NORM] = 0
     for number in range(losses.size):
         measures = has_limit or (measures_norm and number + 1 == losses.size)
+        first = number * batch_size
+        n_real = min(batch_size, n_samples - first)
+        if team.rank == 0 and (number == 0 or n_real < batch_size):
+            memory[rates + BATCH], memory[rates + FACTOR] = n_real, 1 / n_real
         if is_alone and not measures:
             losses[number], scores[number] = step_one(plan, memory, samples, number, coefficients[number, 0])
             continue
-        first_draw, first = number * single[N_UNITS] * batch_size, number * batch_size
-        pass_batch(plan, memory, sums, samples, draws, first_draw, first, batch_size, team)
-        penalty = penalize(plan, memory, rates, team)
-        if team.rank == 0:
-            cost = close_pairs(memory, single[COST_SUMS], n_blocks)
-            losses[number] = cost / memory[rates + BATCH] + penalty
-            scores[number] = close_pairs(memory, single[SCORE_SUMS], n_blocks)
-        wait(team)
+        pass_batch(plan, memory, sums, samples, draws, first * single[N_UNITS], first, n_real, team)
+        _close(plan, memory, rates, number, (n_real + BLOCK - 1) // BLOCK, losses, scores, team)
         if measures:
             shorten(plan, memory, rates, team)
         row = coefficients[number]
@@ -164,51 +168,66 @@ def descend(
         wait(team)
 
 
+@inner
+def _close(
+    plan: Any, memory: Flat, rates: int, number: int, n_blocks: int, losses: Flat, scores: Flat, team: Any
+) -> None:
+    """Write what a batch costs and scores, and add the slope of the penalties to its gradient."""
+    penalty = penalize(plan, memory, rates, team)
+    if team.rank == 0:
+        cost = close_pairs(memory, plan[SINGLE, COST_SUMS], n_blocks)
+        losses[number] = cost / memory[rates + BATCH] + penalty
+        scores[number] = close_pairs(memory, plan[SINGLE, SCORE_SUMS], n_blocks)
+    wait(team)
+
+
 @compiled
 def inspect(
     plan: Any,
     memory: Flat,
     samples: Any,
-    draws: Flat,
-    n_samples: int,
+    block_size: int,
     costs: Flat,
     scores: Flat,
     outputs: Flat,
     alive: Flat,
     team: Any,
 ) -> None:
-    """Pass samples forward and write what is asked for: costs and scores of each block, outputs, which units are alive."""
-    single = plan[SINGLE]
+    """Pass samples forward and write what is asked for: costs and scores of each block, outputs, or which units are alive.
+
+    The last are looked for until all are found.
+    """
+    single, n_samples = plan[SINGLE], samples.rows.size
     single[LISTS] = are_sparse(plan, samples, n_samples, team)
-    for block in range((n_samples + BLOCK - 1) // BLOCK):
-        first = block * BLOCK
-        n_real = min(BLOCK, n_samples - first)
+    for block in range((n_samples + block_size - 1) // block_size):
+        first = block * block_size
+        n_real = min(block_size, n_samples - first)
         width = padded(n_real)
         gather(plan, memory, samples, first, n_real, width, team)
-        forward(plan, memory, draws, 0, 0, width, team)
-        if alive.size:
-            _find_alive(plan, memory, alive, width)
+        forward(plan, memory, memory[:0], first, n_real, width, team)
         if costs.size:
-            judge(plan, memory, width, 0)
-            costs[block], scores[block] = memory[single[COST_SUMS]], memory[single[SCORE_SUMS]]
-        if outputs.size:
+            costs[block], scores[block] = judge(plan, memory, width)
+        elif outputs.size:
             _tell(plan, memory, outputs, first, n_real, width)
+        elif _find_alive(plan, memory, alive, width) == alive.size:
+            break
 
 
 @inner
-def _find_alive(plan: Any, memory: Flat, alive: Flat, width: int) -> None:
-    """Note which units are above zero for any sample of a block."""
-    unit, n_layers = 0, plan[SINGLE, N_LAYERS]
+def _find_alive(plan: Any, memory: Flat, alive: Flat, width: int) -> int:
+    """Note which units are above zero for any sample of a block, and return how many were so in any block."""
+    unit, n_found, n_layers, real = 0, 0, plan[SINGLE, N_LAYERS], plan[SINGLE, REAL]
     for layer in range(n_layers):
         start = plan[OUTPUT, layer] if layer + 1 < n_layers else plan[Z, layer]
         for i in range(start, start + plan[SIZE, layer + 1] * width, width):
             found = nothing(memory) != 0
             for v in range(0, width, WIDTH):
-                values, real = load(memory, i + v), load(memory, plan[SINGLE, REAL] + v)
-                found = found | (((values > 0) | (values != values)) & (real > 0))
-            if holds_anywhere(found):
-                alive[unit] = True
+                values = load(memory, i + v)
+                found = found | (((values > 0) | (values != values)) & (load(memory, real + v) > 0))
+            alive[unit] = alive[unit] or holds_anywhere(found)
+            n_found += alive[unit]
             unit += 1
+    return n_found
 
 
 @inner
@@ -216,7 +235,7 @@ def _tell(plan: Any, memory: Flat, outputs: Flat, first: int, n_real: int, width
     """Write the outputs of a block's samples."""
     n_layers = plan[SINGLE, N_LAYERS]
     n_out, z = plan[SIZE, n_layers], plan[Z, n_layers - 1]
-    link(plan[SINGLE, LOSS], memory, z, n_out, width)
+    link(plan[SINGLE, LOSS], memory, z, z, plan[SINGLE, COSTS], n_out, width)
     for o in range(n_out):
         for j in range(n_real):
             put(outputs, (first + j) * n_out + o, get(memory, z + o * width + j))
@@ -226,3 +245,28 @@ def _tell(plan: Any, memory: Flat, outputs: Flat, first: int, n_real: int, width
 def evaluate(place: int, values: Flat, out: Flat) -> None:
     """Write an elementary function of some numbers, a multiple of 16."""
     apply_function(place, values, out)
+
+
+@compiled
+def shuffle(first: int, has_first: int, draws: Flat, order: Flat) -> Any:
+    """Shuffle numbers as NumPy's generators do: from the last place on, each with one of those up to it.
+
+    Of 32 random bits as many are taken as the place has; where they are more than that, the next bits are tried. Before
+    the draws comes `first`, if there is one. Returns how many draws were used beside it, -1 where not even that was
+    needed, and which place was next: 0 if they sufficed.
+    """
+    last, mask, used = order.size - 1, np.uint32(0), -has_first
+    while mask < last:
+        mask = 2 * mask + np.uint32(1)
+    while last > 0 and used < draws.size:
+        while mask >> 1 >= last:
+            mask >>= 1
+        drawn = np.int64((get(draws, used) if used >= 0 else np.uint32(first)) & mask)
+        is_taken = drawn <= last
+        other = drawn if is_taken else last  # no branch, which would be guessed wrongly
+        number = get(order, last)
+        put(order, last, get(order, other))
+        put(order, other, number)
+        last -= is_taken
+        used += 1
+    return used, last

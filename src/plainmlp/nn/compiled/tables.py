@@ -29,8 +29,8 @@ def _build_activation(entry: Any) -> Any:
     function = entry.function
 
     @inner
-    def activate(memory: Flat, z: int, output: int, first: int, last: int) -> None:
-        for i in range(first, last, WIDTH):
+    def activate(memory: Flat, z: int, output: int, size: int) -> None:
+        for i in range(0, size, WIDTH):
             store(memory, output + i, function(load(memory, z + i)))
 
     return activate
@@ -40,8 +40,8 @@ def _build_backward(entry: Any) -> Any:
     backward = entry.backward
 
     @inner
-    def go_back(memory: Flat, delta: int, z: int, output: int, first: int, last: int) -> None:
-        for i in range(first, last, WIDTH):
+    def go_back(memory: Flat, delta: int, z: int, output: int, size: int) -> None:
+        for i in range(0, size, WIDTH):
             error = backward(load(memory, delta + i), load(memory, z + i), load(memory, output + i))
             store(memory, delta + i, error)
 
@@ -55,84 +55,82 @@ def _build_assessment(entry: Any) -> Any:
     is_right = entry.metric == "accuracy"
 
     @inner
-    def assess(plan: Any, memory: Flat, z: int, delta: int, n_out: int, width: int, v: int) -> None:
+    def assess(plan: Any, memory: Flat, z: int, delta: int, n_out: int, width: int) -> None:
         single, zero = plan[SINGLE], nothing(memory)
-        limit = spread(memory[single[SCALES] + n_out + THRESHOLD])
-        one, costs, score = zero + 1, zero, zero
-        failed = zero > one
-        for o in range(n_out):
-            place = o * width + v
-            values, wanted = load(memory, z + place), load(memory, single[TARGETS] + place)
-            store(memory, delta + place, error(values, wanted, limit))
-            costs = costs + cost(values, wanted, limit)
-            if is_right:
-                failed = failed | (select(values > 0, one, zero) != select(wanted > 0.5, one, zero))
-            else:
-                difference = (link(values) - wanted) * memory[single[SCALES] + o]
-                score = score + difference * difference
-        store(memory, single[COSTS] + v, costs)
-        store(memory, single[SCORES] + v, select(failed, zero, one) if is_right else score / n_out)
+        scales, targets = single[SCALES], single[TARGETS]
+        limit, one = spread(memory[scales + n_out + THRESHOLD]), zero + 1
+        for v in range(0, width, WIDTH):
+            costs = score = zero
+            failed = zero > one
+            for o in range(n_out):
+                place = o * width + v
+                values, wanted = load(memory, z + place), load(memory, targets + place)
+                store(memory, delta + place, error(values, wanted, limit))
+                costs = costs + cost(values, wanted, limit)
+                if is_right:
+                    failed = failed | (select(values > 0, one, zero) != select(wanted > 0.5, one, zero))
+                else:
+                    difference = (link(values) - wanted) * memory[scales + o]
+                    score = score + difference * difference
+            store(memory, single[COSTS] + v, costs)
+            store(memory, single[SCORES] + v, select(failed, zero, one) if is_right else score / n_out)
 
     return assess
 
 
 @inner
-def _soften(memory: Flat, z: int, out: int, n_out: int, width: int, v: int) -> Any:
-    """Shift 16 samples' sums by their largest, write softmax of them, and return the sums of their exponentials."""
-    largest = load(memory, z + v)
-    for o in range(1, n_out):
-        values = load(memory, z + o * width + v)
-        largest = select(values > largest, values, largest)
-    total = nothing(memory)
-    for o in range(n_out):
-        shifted = load(memory, z + o * width + v) - largest
-        store(memory, z + o * width + v, shifted)
-        exponentials = exp(shifted)
-        store(memory, out + o * width + v, exponentials)
-        total = total + exponentials
-    inverse = 1 / total
-    for o in range(n_out):
-        store(memory, out + o * width + v, load(memory, out + o * width + v) * inverse)
-    return total
+def _soften(memory: Flat, z: int, out: int, totals: int, n_out: int, width: int) -> None:
+    """Shift the sums of each sample by their largest, and write softmax of them and the sums of their exponentials."""
+    for v in range(0, width, WIDTH):
+        largest = load(memory, z + v)
+        for i in range(z + width + v, z + n_out * width, width):
+            values = load(memory, i)
+            largest = select(values > largest, values, largest)
+        for i in range(z + v, z + n_out * width, width):
+            store(memory, i, load(memory, i) - largest)
+    for i in range(0, n_out * width, WIDTH):
+        store(memory, out + i, exp(load(memory, z + i)))
+    for v in range(0, width, WIDTH):
+        total = nothing(memory)
+        for i in range(out + v, out + n_out * width, width):
+            total = total + load(memory, i)
+        store(memory, totals + v, total)
+        inverse = 1 / total
+        for i in range(out + v, out + n_out * width, width):
+            store(memory, i, load(memory, i) * inverse)
 
 
 @inner
-def _assess_classes(plan: Any, memory: Flat, z: int, delta: int, n_out: int, width: int, v: int) -> None:
-    """Write error, cost and score of 16 samples with the cross-entropy; their targets are the numbers of their classes."""
-    single, zero = plan[SINGLE], nothing(memory)
-    total = _soften(memory, z, delta, n_out, width, v)
-    true = load(memory, single[TARGETS] + v)
-    of_true, score, first = zero, zero, zero + 1
-    for o in range(n_out):
-        place = o * width + v
-        is_true, shifted = true == o, load(memory, z + place)
-        error = load(memory, delta + place)
-        store(memory, delta + place, select(is_true, error - 1, error))
-        of_true = select(is_true, shifted, of_true)
-        is_largest = shifted == 0
-        score = select(is_true & is_largest, first, score)
-        first = select(is_largest, zero, first)
-    store(memory, single[COSTS] + v, log(total) - of_true)
-    store(memory, single[SCORES] + v, score)
+def _assess_classes(plan: Any, memory: Flat, z: int, delta: int, n_out: int, width: int) -> None:
+    """Write errors, costs and scores with the cross-entropy; the targets are the numbers of the samples' classes."""
+    costs, scores, targets, zero = plan[SINGLE, COSTS], plan[SINGLE, SCORES], plan[SINGLE, TARGETS], nothing(memory)
+    _soften(memory, z, delta, costs, n_out, width)
+    for v in range(0, width, WIDTH):
+        true, of_true, score, first = load(memory, targets + v), zero, zero, zero + 1
+        for o in range(n_out):
+            place = o * width + v
+            is_true, shifted = true == o, load(memory, z + place)
+            error = load(memory, delta + place)
+            store(memory, delta + place, select(is_true, error - 1, error))
+            of_true = select(is_true, shifted, of_true)
+            is_largest = shifted == 0
+            score = select(is_true & is_largest, first, score)
+            first = select(is_largest, zero, first)
+        store(memory, costs + v, log(load(memory, costs + v)) - of_true)
+        store(memory, scores + v, score)
 
 
 def _build_link(entry: Any) -> Any:
     if entry.pointwise is None:
-        return _link_classes
+        return _soften
     link = entry.pointwise.link
 
     @inner
-    def apply(memory: Flat, z: int, n_out: int, width: int) -> None:
+    def apply(memory: Flat, z: int, out: int, totals: int, n_out: int, width: int) -> None:
         for i in range(0, n_out * width, WIDTH):
-            store(memory, z + i, link(load(memory, z + i)))
+            store(memory, out + i, link(load(memory, z + i)))
 
     return apply
-
-
-@inner
-def _link_classes(memory: Flat, z: int, n_out: int, width: int) -> None:
-    for v in range(0, width, WIDTH):
-        _soften(memory, z, z, n_out, width, v)
 
 
 _SLOTS = {
