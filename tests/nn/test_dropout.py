@@ -58,4 +58,4 @@ def test_a_draw_below_the_rate_leaves_its_unit_out(dtype, compiled):
     draws = np.array([0.75, 0, below, 0.9, above, 0.9, 0, below], dtype)
     descent = make_descent(architecture, recipe, parameters, compiled=compiled)
     steps = make_steps(descent, whole_block(architecture, examples), [[0.0]], draws)
-    assert steps.scores == ((4 * (1 + 4)) ** 2 + (4 * (2 + 4)) ** 2) / 2
+    assert steps.scores == (4 * (1 + 4)) ** 2 + (4 * (2 + 4)) ** 2

@@ -131,7 +131,7 @@ class PeerDescent:
                 weights = shares if len(block.weights) else None
                 step = self._peer.step(np.ascontiguousarray(inputs.T), rows, weights, learning_rate)
                 assessment = self._network.assess(np.ascontiguousarray(step.sums.T), targets)
-                losses[number], scores[number] = step.loss, total(assessment.scores) / len(shares)
+                losses[number], scores[number] = step.loss, total(assessment.scores)
                 norm = float(np.linalg.norm(step.gradients))
         self.parameters[:] = self._peer.parameters()
         return Steps(losses, scores, norm)

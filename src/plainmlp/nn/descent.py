@@ -7,7 +7,7 @@ import numpy as np
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.arithmetic import Array, absolute, select, square_root
-from plainmlp.nn.batches import Block, batch_sizes
+from plainmlp.nn.batches import Block
 from plainmlp.nn.losses import LOSSES, link
 from plainmlp.nn.network import Batch, Network, Passed
 from plainmlp.nn.optimizers import OPTIMIZERS
@@ -25,8 +25,8 @@ class Steps(NamedTuple):
     ----------
     losses : ndarray of shape (n_batches,), of the network's dtype
         The mean cost of each batch before its update, penalties included.
-    scores : ndarray of shape (n_batches,), float64
-        The mean score of each batch.
+    scores : ndarray of shape (n_batches,), of the network's dtype
+        The sum of the scores of each batch.
     gradient_norm : float
         Of the last gradient, before clipping; 0 where it was not asked for.
     """
@@ -137,7 +137,7 @@ class PlainDescent:
     ) -> Steps:
         """Make an update a batch."""
         dtype = self.parameters.dtype
-        losses, scores = np.empty(block.n_batches, dtype), np.empty(block.n_batches)
+        losses, scores = np.empty((2, block.n_batches), dtype)
         norm = dtype.type(0)
         for number in range(block.n_batches):
             passed = self.differentiate(block, number, draws)
@@ -148,7 +148,7 @@ class PlainDescent:
             if norm > self._recipe.clip_norm:
                 gradient *= dtype.type(self._recipe.clip_norm) / norm
             self._update(gradient, coefficients[number])
-        return Steps(losses, scores / batch_sizes(len(block.rows), block.batch_size), float(norm))
+        return Steps(losses, scores, float(norm))
 
     def differentiate(self, block: Block, number: int, draws: Array) -> Passed:
         """Return the mean cost of a batch with the penalties, the gradient of that, and the sum of the scores."""

@@ -1,7 +1,8 @@
 """Training: gradient descent on one network, an epoch at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import chain
 from math import fsum, isfinite, nan
 
 import numpy as np
@@ -150,23 +151,21 @@ class Training:
     def _measure(self, steps: Steps) -> dict[str, float]:
         """Return the metrics of an epoch but for the learning rate; means over batches are exact sums, divided."""
         metric = LOSSES[self._architecture.loss].metric
-        sizes = self._sizes(steps)
         metrics = {
-            "train_loss": _sum(steps.losses) / len(steps.losses),
-            f"train_{metric}": _sum(steps.scores * sizes) / float(sizes.sum()),
+            "train_loss": _sum([steps.losses]) / len(steps.losses),
+            f"train_{metric}": _sum([steps.scores]) / self._n_samples(steps),
         }
         if self._validation is not None:
             n_samples = self._validation.n_samples
             n_pieces = -(-n_samples // VALIDATION_ROWS)
             costs, scores = zip(*map(self._descent.measure, self._validation.blocks(n_pieces)), strict=True)
-            metrics["validation_loss"] = _sum(np.concatenate(costs)) / n_samples
-            metrics[f"validation_{metric}"] = _sum(np.concatenate(scores)) / n_samples
+            metrics["validation_loss"] = _sum(costs) / n_samples
+            metrics[f"validation_{metric}"] = _sum(scores) / n_samples
         return metrics | {"gradient_norm": steps.gradient_norm, "dead_units": self._dead_units()}
 
-    def _sizes(self, steps: Steps) -> Array:
-        """Return the number of samples in each batch of an epoch."""
-        n_samples = min(len(steps.losses) * self._batches.batch_size, self._batches.n_samples)
-        return batch_sizes(n_samples, self._batches.batch_size)
+    def _n_samples(self, steps: Steps) -> int:
+        """Return how many samples an epoch has taken."""
+        return min(len(steps.losses) * self._batches.batch_size, self._batches.n_samples)
 
     def _dead_units(self) -> float:
         """Return the share of dead units among those that can die."""
@@ -201,15 +200,15 @@ class Training:
         numbers = {"step": np.arange(before, before + len(steps.losses)), "loss": steps.losses}
         metric = LOSSES[self._architecture.loss].metric
         if metric == "accuracy":
-            return {**numbers, metric: steps.scores}
-        n_values = self._sizes(steps) * self._architecture.layer_sizes[-1]
-        return {**numbers, "sum_of_squares": steps.scores * n_values}
+            sizes = batch_sizes(self._n_samples(steps), self._batches.batch_size)
+            return {**numbers, metric: steps.scores / sizes}
+        return {**numbers, "sum_of_squares": steps.scores.astype(np.float64) * self._architecture.layer_sizes[-1]}
 
 
-def _sum(values: Array) -> float:
-    """Return the exact sum, rounded once; NaN where it is none."""
+def _sum(parts: Iterable[Array]) -> float:
+    """Return the exact sum of some arrays, rounded once; NaN where it is none."""
     try:
-        total = fsum(values.tolist())
+        total = fsum(chain.from_iterable(part.tolist() for part in parts))
     except (OverflowError, ValueError):  # beyond all numbers, or infinities of both signs
         return nan
     return total if isfinite(total) else nan

@@ -7,25 +7,10 @@ import numpy as np
 
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.arithmetic import Array
-from plainmlp.nn.batches import Block, batch_sizes, read_only
+from plainmlp.nn.batches import Block, read_only
+from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.cache import caching
-from plainmlp.nn.compiled.plan import (
-    DROPPED,
-    HALF,
-    L1,
-    L2,
-    LEVELS,
-    LIMIT,
-    N_RATES,
-    NORM,
-    RAISED,
-    SCALES,
-    SINGLE,
-    SLOTS,
-    THRESHOLD,
-    lay_out,
-    padded,
-)
+from plainmlp.nn.compiled.plan import LEVELS, lay_out, padded
 from plainmlp.nn.descent import Measured, Steps
 from plainmlp.nn.functions import FUNCTIONS
 from plainmlp.nn.products import BLOCK, LANES
@@ -78,19 +63,19 @@ class CompiledDescent:
         self._draws = np.zeros(0, self._dtype)
         self._alone = Team(0, 1, np.zeros(1, np.int64))
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
-        single, n_out = self._plan[SINGLE], architecture.layer_sizes[-1]
+        single, n_out = self._plan[at.SINGLE], architecture.layer_sizes[-1]
         self.parameters = self._memory[: architecture.n_parameters]
         self.slots = tuple(
-            self._memory[single[SLOTS] + i * size :][: architecture.n_parameters] for i in range(len(slots))
+            self._memory[single[at.SLOTS] + i * size :][: architecture.n_parameters] for i in range(len(slots))
         )
         for own, given in zip((self.parameters, *self.slots), (parameters, *slots), strict=True):
             own[:] = given
-        self._memory[single[SCALES] :][:n_out] = 1 if target_scale is None else target_scale
-        self._rates = self._memory[single[SCALES] + n_out :][:N_RATES]
+        self._memory[single[at.SCALES] :][:n_out] = 1 if target_scale is None else target_scale
+        self._rates = self._memory[single[at.SCALES] + n_out :][: at.N_RATES]
         threshold = dict(architecture.loss_options).get("threshold", 1.0)
-        self._rates[[L1, L2, LIMIT]] = recipe.l1, recipe.l2, recipe.clip_norm
-        self._rates[[DROPPED, RAISED, THRESHOLD]] = recipe.dropout, 1 / (1 - recipe.dropout), threshold
-        self._rates[HALF] = 0.5
+        self._rates[[at.L1, at.L2, at.LIMIT]] = recipe.l1, recipe.l2, recipe.clip_norm
+        self._rates[[at.DROPPED, at.RAISED, at.THRESHOLD]] = recipe.dropout, 1 / (1 - recipe.dropout), threshold
+        self._rates[at.HALF] = 0.5
 
     def descend(
         self, block: Block, coefficients: Array, draws: Array, *, learning_rate: float, measures_norm: bool
@@ -119,7 +104,7 @@ class CompiledDescent:
             counter = np.zeros(1, np.int64)
             teams = [Team(rank, self._threads, counter) for rank in range(self._threads)]
             list(self._pool.map(lambda team: descend(*given, team), teams))
-        return Steps(losses, scores / batch_sizes(len(block.rows), size), float(self._rates[NORM]))
+        return Steps(losses, scores, float(self._rates[at.NORM]))
 
     def measure(self, block: Block) -> Measured:
         """Return what the rows of a block cost, in their order, without penalties."""

@@ -7,26 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, get, load, nothing, put, spread, store
 from plainmlp.nn.compiled.passes import judge
-from plainmlp.nn.compiled.plan import (
-    ACTIVATION,
-    BIASES,
-    DELTA,
-    FACTOR,
-    N_LAYERS,
-    ORDER,
-    OUTPUT,
-    ROW_PLACES,
-    ROW_VALUES,
-    SCALES,
-    SHARES,
-    SINGLE,
-    SIZE,
-    WEIGHTS,
-    ZERO,
-    Z,
-)
 from plainmlp.nn.compiled.products import Flat, inner, listed_product
 from plainmlp.nn.compiled.samples import gather_targets, padded
 from plainmlp.nn.compiled.tables import activate, go_back
@@ -39,19 +22,21 @@ def step_one(plan: Any, memory: Flat, samples: Any, number: int, learning_rate: 
 
     No gradient is written: each weight is updated with the product of its input and error at once, if that is not zero.
     """
-    single, n_layers = plan[SINGLE], plan[SINGLE, N_LAYERS]
-    zero = memory[single[SCALES] + plan[SIZE, n_layers] + ZERO]
-    count = _list_sample(plan, memory, samples, samples.rows[number] * plan[SIZE, 0])
+    single, n_layers = plan[at.SINGLE], plan[at.SINGLE, at.N_LAYERS]
+    zero = memory[single[at.SCALES] + plan[at.SIZE, n_layers] + at.ZERO]
+    count = _list_sample(plan, memory, samples, samples.rows[number] * plan[at.SIZE, 0])
     for layer in range(n_layers):
         _reach(plan, memory, layer, count)
     cost, score = _judge_one(plan, memory, samples, number)
     for layer in range(n_layers - 1, -1, -1):
-        delta = plan[DELTA, layer]
+        delta = plan[at.DELTA, layer]
         if layer > 0:
-            before, z, output = plan[DELTA, layer - 1], plan[Z, layer - 1], plan[OUTPUT, layer - 1]
-            _send_back(memory, plan[SIZE, layer], plan[SIZE, layer + 1], plan[WEIGHTS, layer], delta, before, zero)
-            go_back(plan[ACTIVATION, layer - 1], memory, before, z, output, plan[SIZE, layer])
-            _clear_behind(memory, before, plan[SIZE, layer], zero)
+            before, z, output = plan[at.DELTA, layer - 1], plan[at.Z, layer - 1], plan[at.OUTPUT, layer - 1]
+            _send_back(
+                memory, plan[at.SIZE, layer], plan[at.SIZE, layer + 1], plan[at.WEIGHTS, layer], delta, before, zero
+            )
+            go_back(plan[at.ACTIVATION, layer - 1], memory, before, z, output, plan[at.SIZE, layer])
+            _clear_behind(memory, before, plan[at.SIZE, layer], zero)
         _update_layer(plan, memory, layer, count, learning_rate)
     return cost, score
 
@@ -59,8 +44,8 @@ def step_one(plan: Any, memory: Flat, samples: Any, number: int, learning_rate: 
 @inner
 def _list_sample(plan: Any, memory: Flat, samples: Any, source: int) -> int:
     """List the inputs of a sample that are not zero, and return how many these are."""
-    values, places, numbers, count = plan[SINGLE, ROW_VALUES], plan[SINGLE, ROW_PLACES], plan.reshape(-1), 0
-    for i in range(plan[SIZE, 0]):
+    values, places, numbers, count = plan[at.SINGLE, at.ROW_VALUES], plan[at.SINGLE, at.ROW_PLACES], plan.reshape(-1), 0
+    for i in range(plan[at.SIZE, 0]):
         value = get(samples.inputs, source + i)
         put(memory, values + count, value)
         put(numbers, places + count, i)
@@ -71,24 +56,24 @@ def _list_sample(plan: Any, memory: Flat, samples: Any, source: int) -> int:
 @inner
 def _reach(plan: Any, memory: Flat, layer: int, count: int) -> None:
     """Write what reaches the units of a layer, one after another, and what becomes of it."""
-    single, n_out, z = plan[SINGLE], plan[SIZE, layer + 1], plan[Z, layer]
-    values = plan[OUTPUT, layer - 1] if layer else single[ROW_VALUES]
-    places = single[ORDER] if layer else single[ROW_PLACES]
-    depth = plan[SIZE, layer] if layer else count
-    weights, order = plan[WEIGHTS, layer], single[ORDER]
+    single, n_out, z = plan[at.SINGLE], plan[at.SIZE, layer + 1], plan[at.Z, layer]
+    values = plan[at.OUTPUT, layer - 1] if layer else single[at.ROW_VALUES]
+    places = single[at.ORDER] if layer else single[at.ROW_PLACES]
+    depth = plan[at.SIZE, layer] if layer else count
+    weights, order = plan[at.WEIGHTS, layer], single[at.ORDER]
     listed_product(plan.reshape(-1), memory, n_out, values, places, depth, weights, n_out, z, order)
-    if plan[BIASES, layer] >= 0:
+    if plan[at.BIASES, layer] >= 0:
         for o in range(0, n_out, WIDTH):
-            store(memory, z + o, load(memory, z + o) + load(memory, plan[BIASES, layer] + o))
-    if layer + 1 < single[N_LAYERS]:
-        activate(plan[ACTIVATION, layer], memory, z, plan[OUTPUT, layer], n_out)
+            store(memory, z + o, load(memory, z + o) + load(memory, plan[at.BIASES, layer] + o))
+    if layer + 1 < single[at.N_LAYERS]:
+        activate(plan[at.ACTIVATION, layer], memory, z, plan[at.OUTPUT, layer], n_out)
 
 
 @inner
 def _judge_one(plan: Any, memory: Flat, samples: Any, number: int) -> Any:
     """Write the output errors of a sample, one after another, and return its cost and score."""
-    single, n_layers = plan[SINGLE], plan[SINGLE, N_LAYERS]
-    n_out, z, delta = plan[SIZE, n_layers], plan[Z, n_layers - 1], plan[DELTA, n_layers - 1]
+    single, n_layers = plan[at.SINGLE], plan[at.SINGLE, at.N_LAYERS]
+    n_out, z, delta = plan[at.SIZE, n_layers], plan[at.Z, n_layers - 1], plan[at.DELTA, n_layers - 1]
     one = np.int64(1)  # no literal, for which the functions below would be compiled anew
     gather_targets(plan, memory, samples, number, one, padded(one))
     for o in range(n_out - 1, -1, -1):  # a row of 16 for each output, as a block has it
@@ -96,10 +81,10 @@ def _judge_one(plan: Any, memory: Flat, samples: Any, number: int) -> Any:
         store(memory, z + o * WIDTH, nothing(memory))
         put(memory, z + o * WIDTH, value)
     cost, score = judge(plan, memory, padded(one))
-    scale = memory[single[SHARES]] * memory[single[SCALES] + n_out + FACTOR]
+    scale = memory[single[at.SHARES]] * memory[single[at.SCALES] + n_out + at.FACTOR]
     for o in range(n_out):
         put(memory, delta + o, get(memory, delta + o * WIDTH) * scale)
-    _clear_behind(memory, delta, n_out, memory[single[SCALES] + n_out + ZERO])
+    _clear_behind(memory, delta, n_out, memory[single[at.SCALES] + n_out + at.ZERO])
     return cost, score
 
 
@@ -139,17 +124,17 @@ def _clear_behind(memory: Flat, start: int, size: int, zero: Any) -> None:
 @inner
 def _update_layer(plan: Any, memory: Flat, layer: int, count: int, learning_rate: Any) -> None:
     """Update a layer's weights and biases; numbers behind a row meet errors of zero, which change nothing."""
-    single, numbers, n_out, delta = plan[SINGLE], plan.reshape(-1), plan[SIZE, layer + 1], plan[DELTA, layer]
-    n_used = plan[SIZE, layer] if layer else count
-    values = plan[OUTPUT, layer - 1] if layer else single[ROW_VALUES]
-    places = single[ORDER] if layer else single[ROW_PLACES]
+    single, numbers, n_out, delta = plan[at.SINGLE], plan.reshape(-1), plan[at.SIZE, layer + 1], plan[at.DELTA, layer]
+    n_used = plan[at.SIZE, layer] if layer else count
+    values = plan[at.OUTPUT, layer - 1] if layer else single[at.ROW_VALUES]
+    places = single[at.ORDER] if layer else single[at.ROW_PLACES]
     for k in range(n_used):
         value = spread(get(memory, values + k))
-        row = plan[WEIGHTS, layer] + get(numbers, places + k) * n_out
+        row = plan[at.WEIGHTS, layer] + get(numbers, places + k) * n_out
         for o in range(0, n_out, WIDTH):
             gradient = value * load(memory, delta + o) + 0
             store(memory, row + o, sgd(load(memory, row + o), gradient, learning_rate))
-    if plan[BIASES, layer] >= 0:
+    if plan[at.BIASES, layer] >= 0:
         for o in range(0, n_out, WIDTH):
-            place = plan[BIASES, layer] + o
+            place = plan[at.BIASES, layer] + o
             store(memory, place, sgd(load(memory, place), load(memory, delta + o) + 0, learning_rate))

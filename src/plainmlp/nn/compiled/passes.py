@@ -3,43 +3,8 @@
 from typing import Any
 
 from plainmlp.nn.arithmetic import select
+from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, fold, get, load, nothing, put, spread, store
-from plainmlp.nn.compiled.plan import (
-    ACTIVATION,
-    BIASES,
-    COLUMN_COUNTS,
-    COLUMN_PLACES,
-    COLUMN_VALUES,
-    COST_SUMS,
-    COSTS,
-    DELTA,
-    DROPPED,
-    FACTOR,
-    GRADIENT,
-    KEPT,
-    LISTS,
-    LOSS,
-    N_LAYERS,
-    N_PARAMETERS,
-    N_UNITS,
-    N_USED,
-    ORDER,
-    OUTPUT,
-    PACKED,
-    RAISED,
-    READ,
-    REAL,
-    SCALES,
-    SCORE_SUMS,
-    SCORES,
-    SHARES,
-    SINGLE,
-    SIZE,
-    TURNED,
-    USED,
-    WEIGHTS,
-    Z,
-)
 from plainmlp.nn.compiled.products import (
     Flat,
     Left,
@@ -64,37 +29,48 @@ LANE_OUTPUTS = 16  # a layer of fewer outputs sums its weights' gradient over sa
 @inner
 def forward(plan: Any, memory: Flat, draws: Flat, first_draw: int, stride: int, width: int, team: Any) -> None:
     """Write what reaches and leaves each layer of a block."""
-    n_layers, single, numbers = plan[SINGLE, N_LAYERS], plan[SINGLE], plan.reshape(-1)
-    reads = plan[KEPT] if draws.size else plan[READ]
-    rates = single[SCALES] + plan[SIZE, n_layers]
+    n_layers, single, numbers = plan[at.SINGLE, at.N_LAYERS], plan[at.SINGLE], plan.reshape(-1)
+    reads = plan[at.KEPT] if draws.size else plan[at.READ]
+    rates = single[at.SCALES] + plan[at.SIZE, n_layers]
     for layer in range(n_layers):
-        n_out, z = plan[SIZE, layer + 1], plan[Z, layer]
-        depth = plan[SIZE, layer] if layer else single[N_USED]
+        n_out, z = plan[at.SIZE, layer + 1], plan[at.Z, layer]
+        depth = plan[at.SIZE, layer] if layer else single[at.N_USED]
         begin, end = share(n_out, 4, team)
-        if layer or not single[LISTS]:
+        if layer or not single[at.LISTS]:
             ordered_products(
                 numbers,
                 memory,
-                single[PACKED] + team.rank * BLOCK * WIDTH,
+                single[at.PACKED] + team.rank * BLOCK * WIDTH,
                 begin,
                 end,
                 width,
                 depth,
-                Left(plan[WEIGHTS, layer], single[ORDER] if layer else single[USED], n_out, 1),
+                Left(plan[at.WEIGHTS, layer], single[at.ORDER] if layer else single[at.USED], n_out, 1),
                 Right(reads[layer], width),
-                Out(z, single[ORDER], width),
+                Out(z, single[at.ORDER], width),
             )
-        if plan[BIASES, layer] >= 0:
+        if plan[at.BIASES, layer] >= 0:
             for o in range(begin, end):
-                bias = memory[plan[BIASES, layer] + o]
+                bias = memory[plan[at.BIASES, layer] + o]
                 for i in range(z + o * width, z + (o + 1) * width, WIDTH):
                     store(memory, i, load(memory, i) + bias)
         blank(plan, memory, z, begin, end, width)
         if layer + 1 < n_layers:
             part, size = begin * width, (end - begin) * width
-            activate(plan[ACTIVATION, layer], memory, z + part, plan[OUTPUT, layer] + part, size)
+            activate(plan[at.ACTIVATION, layer], memory, z + part, plan[at.OUTPUT, layer] + part, size)
             if draws.size:
-                drop(memory, rates, draws, first_draw, stride, plan[OUTPUT, layer], reads[layer + 1], begin, end, width)
+                drop(
+                    memory,
+                    rates,
+                    draws,
+                    first_draw,
+                    stride,
+                    plan[at.OUTPUT, layer],
+                    reads[layer + 1],
+                    begin,
+                    end,
+                    width,
+                )
                 first_draw += n_out * stride
         wait(team)
 
@@ -102,7 +78,7 @@ def forward(plan: Any, memory: Flat, draws: Flat, first_draw: int, stride: int, 
 @inner
 def blank(plan: Any, memory: Flat, start: int, begin: int, end: int, width: int) -> None:
     """Set to zero what stands behind the samples in some rows, so that nothing overflows there."""
-    last, real = width - WIDTH, plan[SINGLE, REAL]
+    last, real = width - WIDTH, plan[at.SINGLE, at.REAL]
     if memory[real + width - 1] == 0:
         is_real = load(memory, real + last) > 0
         for i in range(start + begin * width + last, start + end * width, width):
@@ -123,7 +99,7 @@ def drop(
     width: int,
 ) -> None:
     """Multiply values with 0 where dropout leaves a unit out, else with 1 / (1 - rate)."""
-    rate, raised = memory[rates + DROPPED], spread(memory[rates + RAISED])
+    rate, raised = memory[rates + at.DROPPED], spread(memory[rates + at.RAISED])
     for u in range(begin, end):
         for v in range(0, width, WIDTH):
             mask = select(load(draws, first_draw + u * stride + v) < rate, 0, raised)
@@ -133,13 +109,13 @@ def drop(
 @inner
 def judge(plan: Any, memory: Flat, width: int) -> Any:
     """Write the output errors of a block, and return what it costs and scores."""
-    n_layers, single = plan[SINGLE, N_LAYERS], plan[SINGLE]
-    n_out, z, delta = plan[SIZE, n_layers], plan[Z, n_layers - 1], plan[DELTA, n_layers - 1]
+    n_layers, single = plan[at.SINGLE, at.N_LAYERS], plan[at.SINGLE]
+    n_out, z, delta = plan[at.SIZE, n_layers], plan[at.Z, n_layers - 1], plan[at.DELTA, n_layers - 1]
     costs = scores = nothing(memory)
-    assess(single[LOSS], plan, memory, z, delta, n_out, width)
+    assess(single[at.LOSS], plan, memory, z, delta, n_out, width)
     for v in range(0, width, WIDTH):
-        costs = costs + load(memory, single[COSTS] + v) * load(memory, single[SHARES] + v)
-        scores = scores + load(memory, single[SCORES] + v) * load(memory, single[REAL] + v)
+        costs = costs + load(memory, single[at.COSTS] + v) * load(memory, single[at.SHARES] + v)
+        scores = scores + load(memory, single[at.SCORES] + v) * load(memory, single[at.REAL] + v)
     return fold(costs), fold(scores)
 
 
@@ -148,45 +124,45 @@ def backward(
     plan: Any, memory: Flat, draws: Flat, first_draw: int, stride: int, n_real: int, width: int, team: Any
 ) -> None:
     """Write the gradient of a block, from the output errors on."""
-    n_layers, single, numbers = plan[SINGLE, N_LAYERS], plan[SINGLE], plan.reshape(-1)
-    rates = single[SCALES] + plan[SIZE, n_layers]
+    n_layers, single, numbers = plan[at.SINGLE, at.N_LAYERS], plan[at.SINGLE], plan.reshape(-1)
+    rates = single[at.SCALES] + plan[at.SIZE, n_layers]
     if team.rank == 0:
-        _weigh_errors(memory, plan[DELTA, n_layers - 1], plan[SIZE, n_layers], single[SHARES], rates, width)
+        _weigh_errors(memory, plan[at.DELTA, n_layers - 1], plan[at.SIZE, n_layers], single[at.SHARES], rates, width)
     wait(team)
-    first_draw += single[N_UNITS] * stride
+    first_draw += single[at.N_UNITS] * stride
     for layer in range(n_layers - 1, -1, -1):
-        n_in, n_out, delta = plan[SIZE, layer], plan[SIZE, layer + 1], plan[DELTA, layer]
+        n_in, n_out, delta = plan[at.SIZE, layer], plan[at.SIZE, layer + 1], plan[at.DELTA, layer]
         begin, end = share(n_out, 4, team)
-        if plan[BIASES, layer] >= 0:
-            biases = single[GRADIENT] + plan[BIASES, layer]
+        if plan[at.BIASES, layer] >= 0:
+            biases = single[at.GRADIENT] + plan[at.BIASES, layer]
             for o in range(begin, end):
                 memory[biases + o] = lane_sum(memory, delta + o * width, width)
         if n_out >= LANE_OUTPUTS:
-            _turn(memory, delta, single[TURNED], spaced(n_out), begin, end, n_real, width)
+            _turn(memory, delta, single[at.TURNED], spaced(n_out), begin, end, n_real, width)
             wait(team)
-        reads = plan[KEPT] if draws.size else plan[READ]
+        reads = plan[at.KEPT] if draws.size else plan[at.READ]
         _correlate(plan, memory, layer, reads[layer], n_real, width, team)
         if layer > 0:
             begin, end = share(n_in, 4, team)
-            before = plan[DELTA, layer - 1]
+            before = plan[at.DELTA, layer - 1]
             ordered_products(
                 numbers,
                 memory,
-                single[PACKED] + team.rank * BLOCK * WIDTH,
+                single[at.PACKED] + team.rank * BLOCK * WIDTH,
                 begin,
                 end,
                 width,
                 n_out,
-                Left(plan[WEIGHTS, layer], single[ORDER], 1, n_out),
+                Left(plan[at.WEIGHTS, layer], single[at.ORDER], 1, n_out),
                 Right(delta, width),
-                Out(before, single[ORDER], width),
+                Out(before, single[at.ORDER], width),
             )
             if draws.size:
                 first_draw -= n_in * stride
                 drop(memory, rates, draws, first_draw, stride, before, before, begin, end, width)
-            part, z, output = begin * width, plan[Z, layer - 1], plan[OUTPUT, layer - 1]
+            part, z, output = begin * width, plan[at.Z, layer - 1], plan[at.OUTPUT, layer - 1]
             size = (end - begin) * width
-            go_back(plan[ACTIVATION, layer - 1], memory, before + part, z + part, output + part, size)
+            go_back(plan[at.ACTIVATION, layer - 1], memory, before + part, z + part, output + part, size)
             blank(plan, memory, before, begin, end, width)
         wait(team)
 
@@ -194,7 +170,7 @@ def backward(
 @inner
 def _weigh_errors(memory: Flat, delta: int, n_out: int, shares: int, rates: int, width: int) -> None:
     """Multiply each sample's errors with its share and the factor of the batch."""
-    factor = memory[rates + FACTOR]
+    factor = memory[rates + at.FACTOR]
     for v in range(0, width, WIDTH):
         scale = load(memory, shares + v) * factor
         for i in range(delta + v, delta + n_out * width, width):
@@ -212,12 +188,12 @@ def _turn(memory: Flat, source: int, out: int, out_width: int, begin: int, end: 
 @inner
 def _correlate(plan: Any, memory: Flat, layer: int, read: int, n_real: int, width: int, team: Any) -> None:
     """Write the gradient of a layer's weights."""
-    n_in, n_out, single, numbers = plan[SIZE, layer], plan[SIZE, layer + 1], plan[SINGLE], plan.reshape(-1)
-    gradient = single[GRADIENT] + plan[WEIGHTS, layer]
-    if layer == 0 and single[LISTS]:
+    n_in, n_out, single, numbers = plan[at.SIZE, layer], plan[at.SIZE, layer + 1], plan[at.SINGLE], plan.reshape(-1)
+    gradient = single[at.GRADIENT] + plan[at.WEIGHTS, layer]
+    if layer == 0 and single[at.LISTS]:
         for i in range(n_in):
-            count, entry = numbers[single[COLUMN_COUNTS] + i], i * BLOCK
-            values, places = single[COLUMN_VALUES] + entry, single[COLUMN_PLACES] + entry
+            count, entry = numbers[single[at.COLUMN_COUNTS] + i], i * BLOCK
+            values, places = single[at.COLUMN_VALUES] + entry, single[at.COLUMN_PLACES] + entry
             row = gradient + i * n_out
             listed_product(
                 numbers,
@@ -226,23 +202,23 @@ def _correlate(plan: Any, memory: Flat, layer: int, read: int, n_real: int, widt
                 values,
                 places,
                 count,
-                single[TURNED],
+                single[at.TURNED],
                 spaced(n_out),
                 row,
-                single[ORDER],
+                single[at.ORDER],
             )
         return
-    n_rows = n_in if layer else single[N_USED]
+    n_rows = n_in if layer else single[at.N_USED]
     begin, end = share(n_rows, 4, team)
     if n_rows < n_in:
-        _clear_unused(numbers[single[USED] :], memory, gradient, n_in, n_out, n_rows, begin, end)
-    out = Out(gradient, single[ORDER] if layer else single[USED], n_out)
+        _clear_unused(numbers[single[at.USED] :], memory, gradient, n_in, n_out, n_rows, begin, end)
+    out = Out(gradient, single[at.ORDER] if layer else single[at.USED], n_out)
     if n_out >= LANE_OUTPUTS:
-        left, right = Left(read, single[ORDER], 1, width), Right(single[TURNED], spaced(n_out))
-        packed = single[PACKED] + team.rank * BLOCK * WIDTH
+        left, right = Left(read, single[at.ORDER], 1, width), Right(single[at.TURNED], spaced(n_out))
+        packed = single[at.PACKED] + team.rank * BLOCK * WIDTH
         ordered_products(numbers, memory, packed, begin, end, n_out, n_real, left, right, out)
     else:
-        lane_products(numbers, memory, begin, end, n_out, width, read, plan[DELTA, layer], out)
+        lane_products(numbers, memory, begin, end, n_out, width, read, plan[at.DELTA, layer], out)
 
 
 @inner
@@ -270,8 +246,8 @@ def pass_batch(
     team: Any,
 ) -> None:
     """Write the gradient of a batch, and keep the sums of its costs and scores."""
-    gradient = plan[SINGLE, GRADIENT]
-    begin, end = share(padded(plan[SINGLE, N_PARAMETERS]), WIDTH, team)
+    gradient = plan[at.SINGLE, at.GRADIENT]
+    begin, end = share(padded(plan[at.SINGLE, at.N_PARAMETERS]), WIDTH, team)
     n_blocks = 0
     for start in range(0, batch_size, BLOCK):
         n_real = min(BLOCK, batch_size - start)
@@ -280,8 +256,8 @@ def pass_batch(
         forward(plan, memory, draws, first_draw + start, batch_size, width, team)
         if team.rank == 0:
             cost, score = judge(plan, memory, width)
-            add_in_pairs(memory, plan[SINGLE, COST_SUMS], n_blocks, cost)
-            add_in_pairs(memory, plan[SINGLE, SCORE_SUMS], n_blocks, score)
+            add_in_pairs(memory, plan[at.SINGLE, at.COST_SUMS], n_blocks, cost)
+            add_in_pairs(memory, plan[at.SINGLE, at.SCORE_SUMS], n_blocks, score)
         backward(plan, memory, draws, first_draw + start, batch_size, n_real, width, team)
         if batch_size > BLOCK:
             add_vectors_in_pairs(sums, n_blocks, memory, gradient, begin, end)

@@ -4,30 +4,8 @@ from typing import Any, NamedTuple
 
 from numba import types
 
+from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, arrive, arrived, get, holds_anywhere, load, nothing, put, store
-from plainmlp.nn.compiled.plan import (
-    CAN_LIST,
-    COLUMN_COUNTS,
-    COLUMN_PLACES,
-    COLUMN_VALUES,
-    LISTS,
-    N_LAYERS,
-    N_USED,
-    ORDER,
-    READ,
-    REAL,
-    ROW_PLACES,
-    ROW_VALUES,
-    SHARES,
-    SINGLE,
-    SIZE,
-    STARTS,
-    TARGETS,
-    TURNED,
-    USED,
-    WEIGHTS,
-    Z,
-)
 from plainmlp.nn.compiled.products import Flat, inner, listed_product
 from plainmlp.nn.products import BLOCK
 
@@ -84,9 +62,9 @@ def padded(size: int) -> int:
 @inner
 def are_sparse(plan: Any, samples: Any, n_samples: int, team: Any) -> bool:
     """Say whether it pays to list the inputs that are not zero: if they are at most half of those of some samples."""
-    if not plan[SINGLE, CAN_LIST] or team.size > 1:
+    if not plan[at.SINGLE, at.CAN_LIST] or team.size > 1:
         return False
-    n_in, n_used, n_seen = plan[SIZE, 0], 0, min(n_samples, WIDTH)
+    n_in, n_used, n_seen = plan[at.SIZE, 0], 0, min(n_samples, WIDTH)
     for j in range(n_seen):
         source = samples.rows[j] * n_in
         for i in range(n_in):
@@ -97,9 +75,9 @@ def are_sparse(plan: Any, samples: Any, n_samples: int, team: Any) -> bool:
 @inner
 def list_inputs(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, width: int) -> None:
     """Write the sums of the first layer, without its biases, from the inputs that are not zero, and list these by input."""
-    single, numbers, n_in, n_out = plan[SINGLE], plan.reshape(-1), plan[SIZE, 0], plan[SIZE, 1]
-    values, places, turned, z = single[ROW_VALUES], single[ROW_PLACES], single[TURNED], plan[Z, 0]
-    counts, order, weights = single[COLUMN_COUNTS], single[ORDER], plan[WEIGHTS, 0]
+    single, numbers, n_in, n_out = plan[at.SINGLE], plan.reshape(-1), plan[at.SIZE, 0], plan[at.SIZE, 1]
+    values, places, turned, z = single[at.ROW_VALUES], single[at.ROW_PLACES], single[at.TURNED], plan[at.Z, 0]
+    counts, order, weights = single[at.COLUMN_COUNTS], single[at.ORDER], plan[at.WEIGHTS, 0]
     for i in range(n_in):
         put(numbers, counts + i, 0)
     for j in range(n_real):
@@ -121,9 +99,9 @@ def list_inputs(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, 
 @inner
 def _list_columns(plan: Any, memory: Flat, numbers: Flat, sample: int, count: int) -> None:
     """Add the inputs of a sample that are not zero to the list of each input."""
-    single = plan[SINGLE]
-    values, places = single[ROW_VALUES], single[ROW_PLACES]
-    column_values, column_places, counts = single[COLUMN_VALUES], single[COLUMN_PLACES], single[COLUMN_COUNTS]
+    single = plan[at.SINGLE]
+    values, places = single[at.ROW_VALUES], single[at.ROW_PLACES]
+    column_values, column_places, counts = single[at.COLUMN_VALUES], single[at.COLUMN_PLACES], single[at.COLUMN_COUNTS]
     for k in range(count):
         i = get(numbers, places + k)
         n_before = get(numbers, counts + i)
@@ -141,13 +119,13 @@ def spaced(n_out: int) -> int:
 @inner
 def gather(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, width: int, team: Any) -> None:
     """Lay out the inputs, targets and shares of a block; those inputs first that are not zero throughout."""
-    if plan[SINGLE, LISTS]:
+    if plan[at.SINGLE, at.LISTS]:
         list_inputs(plan, memory, samples, first, n_real, width)
     else:
         _gather_inputs(plan, memory, samples, first, n_real, width, team)
         wait(team)
     if team.rank == 0:
-        if not plan[SINGLE, LISTS]:
+        if not plan[at.SINGLE, at.LISTS]:
             _compress(plan, memory, width)
         gather_targets(plan, memory, samples, first, n_real, width)
     wait(team)
@@ -156,8 +134,8 @@ def gather(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, width
 @inner
 def _gather_inputs(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, width: int, team: Any) -> None:
     """Lay out inputs, 16 samples at a time, with zeros behind the last."""
-    n_in, numbers, starts = plan[SIZE, 0], plan.reshape(-1), plan[SINGLE, STARTS] + team.rank * WIDTH
-    read, inputs, rows = plan[READ, 0], samples.inputs, samples.rows
+    n_in, numbers, starts = plan[at.SIZE, 0], plan.reshape(-1), plan[at.SINGLE, at.STARTS] + team.rank * WIDTH
+    read, inputs, rows = plan[at.READ, 0], samples.inputs, samples.rows
     begin, end = share(n_in, 1, team)
     for column in range(0, n_real, WIDTH):
         n = min(WIDTH, n_real - column)
@@ -174,9 +152,9 @@ def _gather_inputs(plan: Any, memory: Flat, samples: Any, first: int, n_real: in
 @inner
 def gather_targets(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, width: int) -> None:
     """Lay out targets, shares, and ones for the samples that there are."""
-    single, n_out = plan[SINGLE], plan[SIZE, plan[SINGLE, N_LAYERS]]
-    targets, rows = single[TARGETS], samples.rows
-    _gather_shares(memory, samples, single[SHARES], single[REAL], first, n_real, width)
+    single, n_out = plan[at.SINGLE], plan[at.SIZE, plan[at.SINGLE, at.N_LAYERS]]
+    targets, rows = single[at.TARGETS], samples.rows
+    _gather_shares(memory, samples, single[at.SHARES], single[at.REAL], first, n_real, width)
     if samples.classes.size:
         for j in range(width):  # behind the last sample its target stands again
             memory[targets + j] = get(samples.classes, get(rows, first + min(j, n_real - 1)))
@@ -203,9 +181,9 @@ def _gather_shares(memory: Flat, samples: Any, shares: int, real: int, first: in
 @inner
 def _compress(plan: Any, memory: Flat, width: int) -> None:
     """Move the inputs that are not zero throughout to the front, and note which they are."""
-    n_used, read, used = 0, plan[READ, 0], plan[SINGLE, USED]
+    n_used, read, used = 0, plan[at.READ, 0], plan[at.SINGLE, at.USED]
     numbers = plan.reshape(-1)
-    for i in range(plan[SIZE, 0]):
+    for i in range(plan[at.SIZE, 0]):
         found = nothing(memory) != 0
         for v in range(0, width, WIDTH):
             found = found | (load(memory, read + i * width + v) != 0)
@@ -215,4 +193,4 @@ def _compress(plan: Any, memory: Flat, width: int) -> None:
                     store(memory, read + n_used * width + v, load(memory, read + i * width + v))
             numbers[used + n_used] = i
             n_used += 1
-    plan[SINGLE, N_USED] = n_used
+    plan[at.SINGLE, at.N_USED] = n_used

@@ -11,40 +11,10 @@ import numpy as np
 from numba import njit
 
 from plainmlp.nn.arithmetic import absolute
+from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, fold, get, holds_anywhere, load, nothing, put, store
 from plainmlp.nn.compiled.one_sample import step_one
 from plainmlp.nn.compiled.passes import forward, judge, pass_batch
-from plainmlp.nn.compiled.plan import (
-    BATCH,
-    COST_SUMS,
-    COSTS,
-    FACTOR,
-    GRADIENT,
-    HALF,
-    L1,
-    L2,
-    LIMIT,
-    LISTS,
-    LOSS,
-    N_LAYERS,
-    N_PARAMETERS,
-    N_UNITS,
-    N_WEIGHTS,
-    NORM,
-    OPTIMIZER,
-    OTHER_SUMS,
-    OUTPUT,
-    REAL,
-    SCALES,
-    SCORE_SUMS,
-    SCRATCH,
-    SINGLE,
-    SIZE,
-    SLOTS,
-    WEIGHTS,
-    ZERO,
-    Z,
-)
 from plainmlp.nn.compiled.products import Flat, add_in_pairs, close_pairs, inner
 from plainmlp.nn.compiled.samples import are_sparse, gather, padded, share, wait
 from plainmlp.nn.compiled.tables import apply_function, link, update_parameters
@@ -60,20 +30,20 @@ INFINITY = inf
 @inner
 def penalize(plan: Any, memory: Flat, rates: int, team: Any) -> Any:
     """Return what the weights cost, and add the slope of that to their gradient."""
-    gradient, n_weights = plan[SINGLE, GRADIENT], plan[SINGLE, N_WEIGHTS]
-    l1, l2, cost = memory[rates + L1], memory[rates + L2], memory[rates + ZERO]
+    gradient, n_weights = plan[at.SINGLE, at.GRADIENT], plan[at.SINGLE, at.N_WEIGHTS]
+    l1, l2, cost = memory[rates + at.L1], memory[rates + at.L2], memory[rates + at.ZERO]
     begin, end = share(n_weights, WIDTH, team)
     if l2 != 0:
         if team.rank == 0:
-            cost = cost + l2 * (memory[rates + HALF] * _total(plan, memory, plan[WEIGHTS, 0], n_weights, True))
+            cost = cost + l2 * (memory[rates + at.HALF] * _total(plan, memory, plan[at.WEIGHTS, 0], n_weights, True))
         for i in range(begin, end):
             memory[gradient + i] += l2 * memory[i]
     if l1 != 0:
         if team.rank == 0:
-            cost = cost + l1 * _total(plan, memory, plan[WEIGHTS, 0], n_weights, False)
+            cost = cost + l1 * _total(plan, memory, plan[at.WEIGHTS, 0], n_weights, False)
         for i in range(begin, end):
             weight = memory[i]
-            slope = l1 if weight > 0 else (-l1 if weight < 0 else memory[rates + ZERO] * weight)
+            slope = l1 if weight > 0 else (-l1 if weight < 0 else memory[rates + at.ZERO] * weight)
             memory[gradient + i] += slope
     return cost
 
@@ -81,7 +51,7 @@ def penalize(plan: Any, memory: Flat, rates: int, team: Any) -> Any:
 @inner
 def _total(plan: Any, memory: Flat, values: int, size: int, is_squared: bool) -> Any:
     """Return the sum of the squares, or of the magnitudes, of some numbers."""
-    scratch, sums = plan[SINGLE, SCRATCH], plan[SINGLE, OTHER_SUMS]
+    scratch, sums = plan[at.SINGLE, at.SCRATCH], plan[at.SINGLE, at.OTHER_SUMS]
     n_blocks = 0
     for start in range(0, size, BLOCK):
         lanes = nothing(memory)
@@ -102,11 +72,11 @@ def _total(plan: Any, memory: Flat, values: int, size: int, is_squared: bool) ->
 @inner
 def shorten(plan: Any, memory: Flat, rates: int, team: Any) -> None:
     """Measure the norm of the gradient, and shorten one that is too large."""
-    gradient, n_parameters = plan[SINGLE, GRADIENT], plan[SINGLE, N_PARAMETERS]
+    gradient, n_parameters = plan[at.SINGLE, at.GRADIENT], plan[at.SINGLE, at.N_PARAMETERS]
     if team.rank == 0:
-        memory[rates + NORM] = sqrt(_total(plan, memory, gradient, n_parameters, True))
+        memory[rates + at.NORM] = sqrt(_total(plan, memory, gradient, n_parameters, True))
     wait(team)
-    norm, limit = memory[rates + NORM], memory[rates + LIMIT]
+    norm, limit = memory[rates + at.NORM], memory[rates + at.LIMIT]
     if norm > limit:
         scale = limit / norm
         begin, end = share(n_parameters, WIDTH, team)
@@ -118,7 +88,7 @@ def shorten(plan: Any, memory: Flat, rates: int, team: Any) -> None:
 @inner
 def decay(plan: Any, memory: Flat, factor: Any, team: Any) -> None:
     """Multiply the weights with a factor."""
-    begin, end = share(plan[SINGLE, N_WEIGHTS], WIDTH, team)
+    begin, end = share(plan[at.SINGLE, at.N_WEIGHTS], WIDTH, team)
     for i in range(begin, end):
         memory[i] *= factor
     wait(team)
@@ -139,32 +109,32 @@ def descend(
     team: Any,
 ) -> None:
     """Make an update a batch, see `plainmlp.nn.descent.Descent.descend`."""
-    single, n_samples = plan[SINGLE], samples.rows.size
-    rates, size = single[SCALES] + plan[SIZE, single[N_LAYERS]], padded(single[N_PARAMETERS])
+    single, n_samples = plan[at.SINGLE], samples.rows.size
+    rates, size = single[at.SCALES] + plan[at.SIZE, single[at.N_LAYERS]], padded(single[at.N_PARAMETERS])
     begin, end = share(size, WIDTH, team)
-    single[LISTS] = are_sparse(plan, samples, n_samples, team)
-    has_limit = memory[rates + LIMIT] < INFINITY
-    is_plain = single[OPTIMIZER] == SGD and memory[rates + L1] == 0 and memory[rates + L2] == 0
+    single[at.LISTS] = are_sparse(plan, samples, n_samples, team)
+    has_limit = memory[rates + at.LIMIT] < INFINITY
+    is_plain = single[at.OPTIMIZER] == SGD and memory[rates + at.L1] == 0 and memory[rates + at.L2] == 0
     is_alone = is_plain and batch_size == 1 and team.size == 1 and not has_limit and not draws.size
     if team.rank == 0:
-        memory[rates + NORM] = 0
+        memory[rates + at.NORM] = 0
     for number in range(losses.size):
         measures = has_limit or (measures_norm and number + 1 == losses.size)
         first = number * batch_size
         n_real = min(batch_size, n_samples - first)
         if team.rank == 0 and (number == 0 or n_real < batch_size):
-            memory[rates + BATCH], memory[rates + FACTOR] = n_real, 1 / n_real
+            memory[rates + at.BATCH], memory[rates + at.FACTOR] = n_real, 1 / n_real
         if is_alone and not measures:
             losses[number], scores[number] = step_one(plan, memory, samples, number, coefficients[number, 0])
             continue
-        pass_batch(plan, memory, sums, samples, draws, first * single[N_UNITS], first, n_real, team)
+        pass_batch(plan, memory, sums, samples, draws, first * single[at.N_UNITS], first, n_real, team)
         _close(plan, memory, rates, number, (n_real + BLOCK - 1) // BLOCK, losses, scores, team)
         if measures:
             shorten(plan, memory, rates, team)
         row = coefficients[number]
-        if DECAYS[single[OPTIMIZER]]:
+        if DECAYS[single[at.OPTIMIZER]]:
             decay(plan, memory, row[row.size - 1], team)
-        update_parameters(single[OPTIMIZER], memory, single[GRADIENT], single[SLOTS], size, row, begin, end)
+        update_parameters(single[at.OPTIMIZER], memory, single[at.GRADIENT], single[at.SLOTS], size, row, begin, end)
         wait(team)
 
 
@@ -175,9 +145,9 @@ def _close(
     """Write what a batch costs and scores, and add the slope of the penalties to its gradient."""
     penalty = penalize(plan, memory, rates, team)
     if team.rank == 0:
-        cost = close_pairs(memory, plan[SINGLE, COST_SUMS], n_blocks)
-        losses[number] = cost / memory[rates + BATCH] + penalty
-        scores[number] = close_pairs(memory, plan[SINGLE, SCORE_SUMS], n_blocks)
+        cost = close_pairs(memory, plan[at.SINGLE, at.COST_SUMS], n_blocks)
+        losses[number] = cost / memory[rates + at.BATCH] + penalty
+        scores[number] = close_pairs(memory, plan[at.SINGLE, at.SCORE_SUMS], n_blocks)
     wait(team)
 
 
@@ -197,8 +167,8 @@ def inspect(
 
     The last are looked for until all are found.
     """
-    single, n_samples = plan[SINGLE], samples.rows.size
-    single[LISTS] = are_sparse(plan, samples, n_samples, team)
+    single, n_samples = plan[at.SINGLE], samples.rows.size
+    single[at.LISTS] = are_sparse(plan, samples, n_samples, team)
     for block in range((n_samples + block_size - 1) // block_size):
         first = block * block_size
         n_real = min(block_size, n_samples - first)
@@ -216,10 +186,10 @@ def inspect(
 @inner
 def _find_alive(plan: Any, memory: Flat, alive: Flat, width: int) -> int:
     """Note which units are above zero for any sample of a block, and return how many were so in any block."""
-    unit, n_found, n_layers, real = 0, 0, plan[SINGLE, N_LAYERS], plan[SINGLE, REAL]
+    unit, n_found, n_layers, real = 0, 0, plan[at.SINGLE, at.N_LAYERS], plan[at.SINGLE, at.REAL]
     for layer in range(n_layers):
-        start = plan[OUTPUT, layer] if layer + 1 < n_layers else plan[Z, layer]
-        for i in range(start, start + plan[SIZE, layer + 1] * width, width):
+        start = plan[at.OUTPUT, layer] if layer + 1 < n_layers else plan[at.Z, layer]
+        for i in range(start, start + plan[at.SIZE, layer + 1] * width, width):
             found = nothing(memory) != 0
             for v in range(0, width, WIDTH):
                 values = load(memory, i + v)
@@ -233,9 +203,9 @@ def _find_alive(plan: Any, memory: Flat, alive: Flat, width: int) -> int:
 @inner
 def _tell(plan: Any, memory: Flat, outputs: Flat, first: int, n_real: int, width: int) -> None:
     """Write the outputs of a block's samples."""
-    n_layers = plan[SINGLE, N_LAYERS]
-    n_out, z = plan[SIZE, n_layers], plan[Z, n_layers - 1]
-    link(plan[SINGLE, LOSS], memory, z, z, plan[SINGLE, COSTS], n_out, width)
+    n_layers = plan[at.SINGLE, at.N_LAYERS]
+    n_out, z = plan[at.SIZE, n_layers], plan[at.Z, n_layers - 1]
+    link(plan[at.SINGLE, at.LOSS], memory, z, z, plan[at.SINGLE, at.COSTS], n_out, width)
     for o in range(n_out):
         for j in range(n_real):
             put(outputs, (first + j) * n_out + o, get(memory, z + o * width + j))

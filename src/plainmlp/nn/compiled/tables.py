@@ -6,8 +6,8 @@ from typing import Any
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.arithmetic import select
 from plainmlp.nn.compiled import definition as _  # noqa: F401  what makes the functions below callable
+from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, load, nothing, spread, store
-from plainmlp.nn.compiled.plan import COSTS, SCALES, SCORES, SINGLE, TARGETS, THRESHOLD
 from plainmlp.nn.compiled.products import Flat, inner
 from plainmlp.nn.functions import FUNCTIONS, exp, log
 from plainmlp.nn.losses import LOSSES
@@ -56,9 +56,9 @@ def _build_assessment(entry: Any) -> Any:
 
     @inner
     def assess(plan: Any, memory: Flat, z: int, delta: int, n_out: int, width: int) -> None:
-        single, zero = plan[SINGLE], nothing(memory)
-        scales, targets = single[SCALES], single[TARGETS]
-        limit, one = spread(memory[scales + n_out + THRESHOLD]), zero + 1
+        single, zero = plan[at.SINGLE], nothing(memory)
+        scales, targets = single[at.SCALES], single[at.TARGETS]
+        limit, one = spread(memory[scales + n_out + at.THRESHOLD]), zero + 1
         for v in range(0, width, WIDTH):
             costs = score = zero
             failed = zero > one
@@ -72,8 +72,8 @@ def _build_assessment(entry: Any) -> Any:
                 else:
                     difference = (link(values) - wanted) * memory[scales + o]
                     score = score + difference * difference
-            store(memory, single[COSTS] + v, costs)
-            store(memory, single[SCORES] + v, select(failed, zero, one) if is_right else score / n_out)
+            store(memory, single[at.COSTS] + v, costs)
+            store(memory, single[at.SCORES] + v, select(failed, zero, one) if is_right else score / n_out)
 
     return assess
 
@@ -103,7 +103,12 @@ def _soften(memory: Flat, z: int, out: int, totals: int, n_out: int, width: int)
 @inner
 def _assess_classes(plan: Any, memory: Flat, z: int, delta: int, n_out: int, width: int) -> None:
     """Write errors, costs and scores with the cross-entropy; the targets are the numbers of the samples' classes."""
-    costs, scores, targets, zero = plan[SINGLE, COSTS], plan[SINGLE, SCORES], plan[SINGLE, TARGETS], nothing(memory)
+    costs, scores, targets, zero = (
+        plan[at.SINGLE, at.COSTS],
+        plan[at.SINGLE, at.SCORES],
+        plan[at.SINGLE, at.TARGETS],
+        nothing(memory),
+    )
     _soften(memory, z, delta, costs, n_out, width)
     for v in range(0, width, WIDTH):
         true, of_true, score, first = load(memory, targets + v), zero, zero, zero + 1
