@@ -64,7 +64,6 @@ ALLOWED = {
     ): "PCG64's, whose logarithm decides about a draw and makes none",
     ("nn/initializers.py", "_truncated_normal", "standard_normal"): "the same",
     ("nn/training.py", "__init__", "sum"): "counts units",
-    ("nn/training.py", "_measure", "sum"): "counts samples",
     ("sweeps/files.py", "_lines", "sum"): "counts points",
     ("sweeps/files.py", "_record", "sum"): "counts points",
     ("sweeps/statistics.py", "summarize", "scipy"): "Student's t, rounded to ten digits",
