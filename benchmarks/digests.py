@@ -10,8 +10,8 @@ from statistics import median
 
 from _checkout import ROOT
 from _performance import machine, write_section
-from plainmlp.config import compose, parse
-from plainmlp.schema import Config
+from plainmlp.composition.compose import compose, parse
+from plainmlp.config.schema import Config
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split
 from plainmlp.stages.train import train

@@ -54,7 +54,7 @@ def _write_header(file: Any, dtype: str, shape: tuple[int, ...]) -> None:
 
 def train_once(folder: Path, n_rows: int, order: str) -> Result:
     """Train on a folder of arrays in this process; return microseconds a sample, reading included, and its memory."""
-    from plainmlp.config import compose, parse
+    from plainmlp.composition.compose import compose, parse
     from plainmlp.stages.fetch import fetch
     from plainmlp.stages.split import split
     from plainmlp.stages.train import train
@@ -141,7 +141,7 @@ def grow_networks() -> Iterator[Result]:
 
 def time_networks(count: int) -> float:
     """Return the seconds of training networks of digits that differ in their seed, one after another."""
-    from plainmlp.config import compose, parse
+    from plainmlp.composition.compose import compose, parse
     from plainmlp.stages.fetch import fetch
     from plainmlp.stages.split import split
     from plainmlp.stages.train import train

@@ -204,7 +204,7 @@ def search_with_scikit_learn() -> None:
     from sklearn.model_selection import GridSearchCV, PredefinedSplit
     from sklearn.neural_network import MLPClassifier
 
-    from plainmlp.config import compose, parse
+    from plainmlp.composition.compose import compose, parse
     from plainmlp.stages.fetch import fetch
     from plainmlp.stages.split import split
 

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from _checkout import ROOT
-from plainmlp.command import run_stage
-from plainmlp.schema import Config
+from plainmlp.config.schema import Config
+from plainmlp.system.command import run_stage
 
 HEADER = "# made by pipelines/compose.py; change conf/ or overrides.yaml instead\n"
 HELP = """Compose conf/ under the overrides of overrides.yaml, check the result and write it to params.yaml.
@@ -21,9 +21,9 @@ OVERRIDES = ROOT / "overrides.yaml"
 
 def main() -> None:
     """Compose, take over what an experiment changed, check, link the inputs, write."""
-    from plainmlp.config import compose, parse
-    from plainmlp.edits import with_edits
-    from plainmlp.overrides import read_overrides, write_overrides
+    from plainmlp.composition.compose import compose, parse
+    from plainmlp.composition.edits import with_edits
+    from plainmlp.composition.overrides import read_overrides, write_overrides
 
     overrides = read_overrides(OVERRIDES)
     config = parse(compose(ROOT / "conf", overrides))
@@ -40,8 +40,8 @@ def main() -> None:
 
 def edits_of_experiment(config: Config) -> list[str]:
     """Return what `dvc exp run -S` changed in params.yaml; say so where it was changed without an experiment."""
-    from plainmlp.canonical import canonical, read_yaml
-    from plainmlp.edits import edited_sections, edits_as_overrides
+    from plainmlp.composition.edits import edited_sections, edits_as_overrides
+    from plainmlp.config.canonical import canonical, read_yaml
 
     if not PARAMS.exists():
         return []
@@ -55,7 +55,7 @@ def edits_of_experiment(config: Config) -> list[str]:
 
 def link_inputs(config: Config) -> None:
     """Link the files that the configuration names; DVC_ROOT is the user's checkout, also in a temporary copy."""
-    from plainmlp.inputs import INPUTS, link_input
+    from plainmlp.config.inputs import INPUTS, link_input
 
     root = Path(os.environ.get("DVC_ROOT", ROOT))
     link_input(ROOT / INPUTS, "dataset.path", config.dataset.path, root)
@@ -64,8 +64,8 @@ def link_inputs(config: Config) -> None:
 
 def write_params(config: Config) -> None:
     """Write params.yaml with the marks by which a later change of it is noticed."""
-    from plainmlp.canonical import canonical, dump_yaml
-    from plainmlp.edits import marks_line
+    from plainmlp.composition.edits import marks_line
+    from plainmlp.config.canonical import canonical, dump_yaml
     from plainmlp.storage import replace_file
 
     with replace_file(PARAMS) as temporary:

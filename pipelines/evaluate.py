@@ -1,16 +1,16 @@
 """Stage `evaluate`: the model becomes metrics, predictions and figures, and its run in MLflow is complete."""
 
 from _checkout import ROOT
-from plainmlp.command import run_stage
+from plainmlp.system.command import run_stage
 
 
 def main() -> None:
     """Read the model, evaluate, write, publish."""
-    from plainmlp.canonical import read_parameters
+    from plainmlp.config.canonical import read_parameters
+    from plainmlp.config.inputs import INPUTS, linked_inputs
+    from plainmlp.config.places import Places
     from plainmlp.history import read_digests, read_history, read_steps
-    from plainmlp.inputs import INPUTS, linked_inputs
     from plainmlp.model import Model, Trained
-    from plainmlp.places import Places
     from plainmlp.recording.evaluation import publish_evaluation, show_results
     from plainmlp.recording.training import continue_run, forget_run
     from plainmlp.reports import write_evaluation

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from _checkout import ROOT
-from plainmlp.command import run_command
+from plainmlp.system.command import run_command
 
 HELP = """Rebuild the leaderboard of a sweep and its figures from MLflow alone.
 
@@ -15,7 +15,7 @@ HELP = """Rebuild the leaderboard of a sweep and its figures from MLflow alone.
 
 def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) -> None:
     """Read the runs below the sweep's, rank, write, show."""
-    from plainmlp.config import compose, parse
+    from plainmlp.composition.compose import compose, parse
     from plainmlp.sweeps.display import show_leaderboard
     from plainmlp.sweeps.leaderboard import build_leaderboard
     from plainmlp.sweeps.reports import write_reports, write_timings

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from _checkout import ROOT
-from plainmlp.command import run_command
-from plainmlp.schema import Config
+from plainmlp.config.schema import Config
+from plainmlp.system.command import run_command
 
 
 def run(config: Config, folder: Path) -> None:
@@ -22,8 +22,8 @@ def run(config: Config, folder: Path) -> None:
 
 def run_alone(config: Config, folder: Path) -> None:
     """Fetch, split, train, evaluate; write all results to the folder and to MLflow."""
-    from plainmlp.inputs import found_inputs
-    from plainmlp.places import Places
+    from plainmlp.config.inputs import found_inputs
+    from plainmlp.config.places import Places
     from plainmlp.provenance.usage import process_usage
     from plainmlp.recording.evaluation import publish_evaluation, show_results, write_summary
     from plainmlp.recording.training import start_run
@@ -51,7 +51,7 @@ def run_alone(config: Config, folder: Path) -> None:
 
 def main() -> None:
     """Let Hydra compose the configuration and call `run` with it."""
-    from plainmlp.config import run_app
+    from plainmlp.composition.compose import run_app
 
     run_app(ROOT / "conf", run)
 

@@ -1,14 +1,14 @@
 """Stage `train`: data/split becomes a model and its history, while its run in MLflow grows."""
 
 from _checkout import ROOT
-from plainmlp.command import run_stage
+from plainmlp.system.command import run_stage
 
 
 def main() -> None:
     """Read the parts, train, write, publish."""
-    from plainmlp.canonical import read_parameters
-    from plainmlp.inputs import INPUTS, linked_inputs
-    from plainmlp.places import Places
+    from plainmlp.config.canonical import read_parameters
+    from plainmlp.config.inputs import INPUTS, linked_inputs
+    from plainmlp.config.places import Places
     from plainmlp.provenance.usage import process_usage
     from plainmlp.recording.training import remember_run, start_run
     from plainmlp.storage import read_splits

@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from _checkout import ROOT
-from plainmlp.command import run_command
+from plainmlp.system.command import run_command
 
 if TYPE_CHECKING:
     from plainmlp.proof.verdict import Verdict
@@ -25,7 +25,7 @@ exit code: 0 identical, 4 different, 3 equal within tolerance (other backends th
 
 def main(arguments: argparse.Namespace) -> None:
     """Find the runs, verify each, end with the worst verdict."""
-    from plainmlp.config import compose, parse
+    from plainmlp.composition.compose import compose, parse
     from plainmlp.proof.report import publish_sample
     from plainmlp.proof.sample import draw_points
     from plainmlp.tracking.database import tracking_address

@@ -12,8 +12,8 @@ from pathlib import Path
 
 # they check, name, record or copy a configuration as a whole; no result comes from what they read of it
 ONLY_RECORDED = (
-    "plainmlp.canonical",
-    "plainmlp.inputs",
+    "plainmlp.config.canonical",
+    "plainmlp.config.inputs",
     "plainmlp.provenance",
     "plainmlp.recording",
     "plainmlp.tracking",
@@ -38,7 +38,7 @@ def watch_files(checkout: Path, files: set[str]) -> None:
 
 def watch_configuration(keys: set[str]) -> None:
     """Write down every key of the configuration whose value is asked for where a result may come from it."""
-    from plainmlp.schema import Config, Section
+    from plainmlp.config.schema import Config, Section
 
     names = {field.annotation: name for name, field in Config.model_fields.items()}
     original = Section.__getattribute__

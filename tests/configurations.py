@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from plainmlp.config import compose
-from plainmlp.errors import InputError
+from plainmlp.composition.compose import compose
+from plainmlp.system.errors import InputError
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 DEFAULT = compose(CONF, [])

@@ -15,7 +15,7 @@ PIPELINES = Path(__file__).resolve().parents[1] / "pipelines"
 def run_once(variables: dict[str, str], arguments: list[str]) -> dict[str, Any]:
     """Be `python pipelines/run.py` with these arguments and variables."""
     import run
-    from plainmlp.command import run_command
+    from plainmlp.system.command import run_command
 
     before = dict(os.environ)
     os.environ.update(variables)

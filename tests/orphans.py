@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from plainmlp.command import run_command
 from plainmlp.sweeps.archive import Archive
 from plainmlp.sweeps.workers import train_points
+from plainmlp.system.command import run_command
 from pointed import point
 
 

@@ -4,11 +4,11 @@ from functools import cache
 from pathlib import Path
 
 from configurations import changed
-from plainmlp.config import parse
+from plainmlp.composition.compose import parse
+from plainmlp.config.schema import Config
 from plainmlp.data.arrays import Splits
 from plainmlp.model import Trained
 from plainmlp.recording.training import point_of
-from plainmlp.schema import Config
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split
 from plainmlp.stages.train import train

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from plainmlp.config import compose, parse
+from plainmlp.composition.compose import compose, parse
+from plainmlp.config.places import Places
 from plainmlp.construction import weigh_samples
 from plainmlp.data.datasets import fetch_dataset
 from plainmlp.evaluation import bootstrap_intervals
 from plainmlp.evaluation.metrics import negative_log
 from plainmlp.model import Model
-from plainmlp.places import Places
 from plainmlp.reports import write_measures
 from plainmlp.stages.evaluate import Evaluation, measure
 from plainmlp.stages.split import split

@@ -10,9 +10,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from configurations import changed
-from plainmlp.config import parse
+from plainmlp.composition.compose import parse
+from plainmlp.config.schema import Config
 from plainmlp.data.arrays import Splits
-from plainmlp.schema import Config
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split
 

@@ -10,12 +10,12 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "plainmlp"
 MODULES = {path.relative_to(SOURCE.parent): path for path in sorted(SOURCE.rglob("*.py"))}
 
-# parts that import nothing of the package but its errors, the masks of addresses and themselves
-LEAVES = {"addresses", "errors", "schema", "provenance"}
+# parts that import nothing of the package but the masks of addresses and themselves
+LEAVES = {"addresses", "system", "provenance"}
 # a part may import parts of a smaller number, or its own; the parts that are not named here are free
 LEVELS = {"nn": 0, "data": 1, "model": 2, "stages": 3, "tracking": 4, "sweeps": 5}
 # third-party packages that only one part may import
-OWNERS = {"hydra": "config", "omegaconf": "config", "mlflow": "tracking"}
+OWNERS = {"hydra": "composition", "omegaconf": "composition", "mlflow": "tracking"}
 
 
 def module_name(path):
@@ -80,7 +80,7 @@ def foreign(names):
 
 
 def test_the_modules_are_found():
-    assert {"plainmlp", "plainmlp.nn.network", "plainmlp.data.idx", "plainmlp.schema"} <= set(NAMES)
+    assert {"plainmlp", "plainmlp.nn.network", "plainmlp.data.idx", "plainmlp.config.schema"} <= set(NAMES)
     assert "numpy" in foreign(IMPORTS["plainmlp.nn.network"])
     assert "plainmlp.nn.losses" in own(IMPORTS["plainmlp.nn.network"])
 
@@ -98,7 +98,7 @@ def test_the_core_imports_numpy_only_and_its_compiled_form_a_compiler(name):
 
 @pytest.mark.parametrize("name", [name for name in NAMES if part(name) in LEAVES])
 def test_leaves_import_nothing_of_the_package(name):
-    assert {part(imported) for imported in own(IMPORTS[name])} <= {"addresses", "errors", part(name)}
+    assert {part(imported) for imported in own(IMPORTS[name])} <= {"addresses", part(name)}
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if part(name) in LEVELS])
@@ -115,7 +115,7 @@ def test_imports_do_not_run_back(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if part(name) == "stages"])
 def test_stages_know_no_configuration_tool_and_no_record_keeper(name):
     assert not foreign(IMPORTS[name]) & {"hydra", "omegaconf", "dvc", "mlflow"}
-    assert not {part(imported) for imported in own(IMPORTS[name])} & {"config", "tracking"}
+    assert not {part(imported) for imported in own(IMPORTS[name])} & {"composition", "tracking"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,8 +12,8 @@ from ruamel.yaml import YAML
 
 from configurations import DEFAULT, changed, refusal
 from nested import CONFIGURATIONS, exact
-from plainmlp.canonical import canonical, dump_values, dump_yaml, parse_yaml, read_yaml
-from plainmlp.config import parse
+from plainmlp.composition.compose import parse
+from plainmlp.config.canonical import canonical, dump_values, dump_yaml, parse_yaml, read_yaml
 
 SPELLINGS = [
     ({"model__l1": 0}, {"model__l1": 0.0}),

@@ -9,8 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from configurations import TYPO, at, changed, misspelt, refusal
-from plainmlp.choices import MONITORS
-from plainmlp.config import parse
+from plainmlp.composition.choices import MONITORS
+from plainmlp.composition.compose import parse
+from plainmlp.config.schema import Choice
 from plainmlp.data.datasets import DATASETS
 from plainmlp.data.scaling import SCALINGS
 from plainmlp.nn.activations import ACTIVATIONS
@@ -19,7 +20,6 @@ from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.options import Option
 from plainmlp.nn.schedules import SCHEDULES
-from plainmlp.schema import Choice
 
 TABLES = {
     "model.initializer": INITIALIZERS,

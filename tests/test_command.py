@@ -2,8 +2,8 @@
 
 import pytest
 
-from plainmlp.command import run_command
-from plainmlp.errors import InputError, TrainingError
+from plainmlp.system.command import run_command
+from plainmlp.system.errors import InputError, TrainingError
 
 
 def _raise(error: BaseException) -> None:

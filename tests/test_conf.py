@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from plainmlp.canonical import canonical
-from plainmlp.config import compose, parse
+from plainmlp.composition.compose import compose, parse
+from plainmlp.config.canonical import canonical
+from plainmlp.config.schema import Config, OptimizerSection
 from plainmlp.data.datasets import DATASETS, dataset_options
 from plainmlp.nn.optimizers import OPTIMIZERS
-from plainmlp.schema import Config, OptimizerSection
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 SECTIONS = ("dataset", "split", "model", "optimizer", "training", "backend", "tracking")

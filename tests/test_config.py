@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from configurations import CONF, changed, refusal
-from plainmlp.config import compose, explain, parse
+from plainmlp.composition.compose import compose, explain, parse
 
 
 def test_further_problems_are_counted() -> None:

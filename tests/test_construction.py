@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from configurations import refusal
+from plainmlp.config.schema import ModelSection
 from plainmlp.construction import (
     build_architecture,
     build_examples,
@@ -15,7 +16,6 @@ from plainmlp.data.arrays import Column, Description, Part, Splits
 from plainmlp.data.preparation import fit_preparation
 from plainmlp.model import load_layers, save_layers
 from plainmlp.nn.architecture import view_layers
-from plainmlp.schema import ModelSection
 from recorded import configuration, splits_of, write_flats
 
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plainmlp.edits import edited_sections, edits_as_overrides, literal, marks_line, with_edits
-from plainmlp.errors import InputError
+from plainmlp.composition.edits import edited_sections, edits_as_overrides, literal, marks_line, with_edits
+from plainmlp.system.errors import InputError
 
 COMPOSED = {"seed": 0, "optimizer": {"name": "adam", "learning_rate": 0.001}, "model": {"l1": 0.0, "bias": True}}
 TEXT = marks_line(COMPOSED)

@@ -10,15 +10,15 @@ from mlflow import MlflowClient
 
 from checkouts import ROOT, run, tracked_runs
 from full_disk import PAGE, fill, make_room, small_disk
-from plainmlp.errors import StorageError
+from plainmlp.config.places import Places
 from plainmlp.history import write_history
-from plainmlp.places import Places
 from plainmlp.reports import write_evaluation
 from plainmlp.stages.evaluate import evaluate
 from plainmlp.stages.train import train
 from plainmlp.storage import write_json, write_splits
 from plainmlp.sweeps.archive import Archive
 from plainmlp.sweeps.reports import write_reports
+from plainmlp.system.errors import StorageError
 from plainmlp.tracking import connection
 from plainmlp.tracking.operations import log_files, log_values
 from plainmlp.tracking.outbox import Outbox

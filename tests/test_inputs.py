@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from plainmlp.errors import InputError
-from plainmlp.inputs import link_input, remove_dangling_links
+from plainmlp.config.inputs import link_input, remove_dangling_links
+from plainmlp.system.errors import InputError
 
 
 def test_link_reaches_the_users_file_and_keeps_its_name(tmp_path: Path) -> None:

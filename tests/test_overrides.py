@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from configurations import refusal
-from plainmlp.overrides import read_overrides, write_overrides
+from plainmlp.composition.overrides import read_overrides, write_overrides
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from plainmlp.places import Places
+from plainmlp.config.places import Places
 
 
 def test_files_have_the_names_that_scripts_rely_on():

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from checkouts import ROOT, succeed
-from plainmlp.process import CLOCK_STEP, is_dead, name_process, own_process
+from plainmlp.system.process import CLOCK_STEP, is_dead, name_process, own_process
 
 
 def test_living_process_is_not_dead():
@@ -44,7 +44,7 @@ def test_nothing_is_known_of_another_machine():
 def test_process_that_collects_seldom_ends_without_a_last_look(tmp_path):
     code = """
 import atexit, gc
-from plainmlp.process import NEW_OBJECTS, collect_seldom
+from plainmlp.system.process import NEW_OBJECTS, collect_seldom
 atexit.register(lambda: print(gc.get_freeze_count() > 1000))
 collect_seldom()
 print(gc.get_threshold()[0] == NEW_OBJECTS, gc.isenabled(), gc.get_freeze_count())

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plainmlp.config import compose, parse
-from plainmlp.inputs import found_inputs
+from plainmlp.composition.compose import compose, parse
+from plainmlp.config.inputs import found_inputs
 from plainmlp.model import load_layers
 from plainmlp.stages.evaluate import evaluate
 from plainmlp.stages.fetch import fetch

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from plainmlp.places import Places
+from plainmlp.config.places import Places
 from plainmlp.reports import final_metrics, write_evaluation
 from plainmlp.stages.evaluate import evaluate
 from plainmlp.stages.train import train

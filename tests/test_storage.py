@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from plainmlp.data.arrays import Column, Dataset, Description, Part, Splits
 from plainmlp.data.preparation import fit_preparation
-from plainmlp.errors import InputError
 from plainmlp.storage import (
     digest_arrays,
     digest_file,
@@ -22,6 +21,7 @@ from plainmlp.storage import (
     write_json,
     write_splits,
 )
+from plainmlp.system.errors import InputError
 
 DESCRIPTION = Description("table", "regression", (Column("x"), Column("ü", ("a", "ß"))), ("y",), (), (1, 2))
 FEATURES = np.array([[1 / 3, 0], [2, 1], [np.nan, 1]])

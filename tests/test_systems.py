@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from plainmlp.config import compose, parse
+from plainmlp.composition.compose import compose, parse
+from plainmlp.config.places import Places
 from plainmlp.construction import build_architecture, draw_parameters
 from plainmlp.data.datasets import clusters
 from plainmlp.history import read_history, read_steps
 from plainmlp.model import Model
 from plainmlp.nn.batches import Batches, Examples
-from plainmlp.places import Places
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split
 from plainmlp.stages.train import train

@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from configurations import refusal
-from plainmlp.schema import TrackingSection
+from plainmlp.config.schema import TrackingSection
 from plainmlp.tracking.database import tracking_address
 from plainmlp.tracking.parameters import LONGEST_PARAMETER, flat_parameters
 from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from configurations import DEFAULT, TYPO, at, changed, misspelt, refusal
-from plainmlp.config import parse
+from plainmlp.composition.compose import parse
 
 
 def _keys(mapping: dict[str, Any]) -> list[str]:

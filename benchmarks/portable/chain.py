@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from plainmlp.config.places import Places
+from plainmlp.config.schema import Config
 from plainmlp.data.arrays import Dataset, Splits
 from plainmlp.model import Trained
-from plainmlp.places import Places
 from plainmlp.reports import write_evaluation, write_measures
-from plainmlp.schema import Config
 from plainmlp.stages.evaluate import Evaluation, evaluate
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plainmlp.baselines.peer import split_layers
+from plainmlp.config.schema import Choice, Config, ModelSection
 from plainmlp.construction import build_architecture, build_examples, draw_parameters
 from plainmlp.data.arrays import Part, Splits
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.batches import Examples
-from plainmlp.schema import Choice, Config, ModelSection
 
 Array = NDArray[Any]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from plainmlp.config.schema import Choice, ModelSection, OptimizerSection, TrainingSection
 from plainmlp.data.arrays import Array, Description, Part, Splits
 from plainmlp.data.preparation import Preparation
-from plainmlp.errors import InputError
 from plainmlp.model import load_layers
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.architecture import Architecture, view_layers
@@ -16,7 +16,7 @@ from plainmlp.nn.initializers import draw_weights
 from plainmlp.nn.losses import LOSSES, default_loss, recorded_metrics
 from plainmlp.nn.randomness import generator
 from plainmlp.nn.recipe import Recipe
-from plainmlp.schema import Choice, ModelSection, OptimizerSection, TrainingSection
+from plainmlp.system.errors import InputError
 
 
 def build_architecture(splits: Splits, model: ModelSection) -> Architecture:

@@ -4,8 +4,8 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from plainmlp.errors import InputError
 from plainmlp.storage import replace_file
+from plainmlp.system.errors import InputError
 
 History = dict[str, list[float]]
 STEP = "step"

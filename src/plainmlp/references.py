@@ -9,7 +9,7 @@ from typing import Any
 
 from plainmlp.data.arrays import Array, Dataset
 from plainmlp.data.stored import RowFile, StoredRows
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 
 FILES_OPEN = 4
 

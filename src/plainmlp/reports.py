@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from plainmlp.config.places import Places
 from plainmlp.data.arrays import Splits
 from plainmlp.figures import draw_figures
 from plainmlp.figures.canvas import FigureData
 from plainmlp.model import Model, Trained
-from plainmlp.places import Places
 from plainmlp.stages.evaluate import Evaluation
 from plainmlp.storage import replace_file, replace_folder, write_json
 

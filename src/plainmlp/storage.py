@@ -19,8 +19,8 @@ from plainmlp.data.arrays import Array, Dataset, Description, Part, Splits
 from plainmlp.data.preparation import Preparation
 from plainmlp.data.records import description_from_dict, description_to_dict
 from plainmlp.data.stored import StoredRows
-from plainmlp.errors import InputError, StorageError
 from plainmlp.references import open_reference, refer
+from plainmlp.system.errors import InputError, StorageError
 
 MANIFEST = "manifest.json"
 SPLITS_DIGESTED = 4  # at once in memory, as in a sweep

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from plainmlp.checkpoints import FOLDER, Checkpoints
+from plainmlp.config.places import Places
+from plainmlp.config.schema import Config
 from plainmlp.data.arrays import Splits
 from plainmlp.history import write_history, write_steps
 from plainmlp.model import Trained
-from plainmlp.places import Places
 from plainmlp.recording.training import publish_training
-from plainmlp.schema import Config
 from plainmlp.stages.train import train
 from plainmlp.terminal import watch_training
 from plainmlp.tracking.run import TrackedRun

@@ -5,8 +5,8 @@ import pytest
 
 from configurations import refusal
 from plainmlp.baselines.backends import BACKENDS
-from plainmlp.errors import TrainingError
 from plainmlp.stages.train import train
+from plainmlp.system.errors import TrainingError
 from recorded import configuration, splits_of
 
 SMALL = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from plainmlp.canonical import canonical
-from plainmlp.config import compose, parse
+from plainmlp.composition.compose import compose, parse
+from plainmlp.config.canonical import canonical
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,7 +42,7 @@ def test_parameters_are_the_configuration_under_the_overrides(checkout: Path) ->
 
 
 def test_package_of_the_same_checkout_is_run(checkout: Path) -> None:
-    dumping = checkout / "src" / "plainmlp" / "canonical.py"
+    dumping = checkout / "src" / "plainmlp" / "config" / "canonical.py"
     dumping.write_text(
         f"{dumping.read_text(encoding='utf-8')}\ndef dump_yaml(config): return 'mine'\n", encoding="utf-8"
     )

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from checkouts import ROOT, clone, environment, run, succeed
-from plainmlp.config import compose, parse
+from plainmlp.composition.compose import compose, parse
+from plainmlp.config.places import Places
 from plainmlp.history import read_digests, read_history
 from plainmlp.model import Model, Trained
-from plainmlp.places import Places
 from plainmlp.recording.training import point_of
 from plainmlp.stages.train import train
 from recorded import splits_of

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from plainmlp.places import Places
+from plainmlp.config.places import Places
 from plainmlp.proof.reexecution import TAGS, reexecute
 from plainmlp.proof.results import Results, read_results
 from plainmlp.tracking.store import Store

@@ -6,9 +6,9 @@ import pytest
 
 from checkouts import commit, succeed
 from configurations import refusal
-from plainmlp.errors import InputError, TrainingError
 from plainmlp.proof.rebuilding import ExecutionError, Source, execute, source_of
 from plainmlp.provenance.identity import digest_code
+from plainmlp.system.errors import InputError, TrainingError
 
 MODULE = Path("src") / "plainmlp" / "proof" / "reexecution.py"
 

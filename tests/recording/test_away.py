@@ -3,8 +3,8 @@
 import pytest
 from mlflow import MlflowClient
 
+from plainmlp.config.places import Places
 from plainmlp.history import write_history
-from plainmlp.places import Places
 from plainmlp.recording.training import continue_run, forget_run, publish_training, remember_run, start_run
 from plainmlp.stages.train import train
 from plainmlp.tracking import connection

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 
 from configurations import CONF
-from plainmlp.canonical import canonical, dump_yaml
-from plainmlp.config import compose, parse
+from plainmlp.composition.compose import compose, parse
+from plainmlp.config.canonical import canonical, dump_yaml
+from plainmlp.config.places import Places
 from plainmlp.history import read_history
 from plainmlp.model import Model
-from plainmlp.places import Places
 from plainmlp.recording.training import point_of
 from recorded import EXPERIMENT, Recorded, configuration, record, splits_of, write_flats
 
@@ -119,7 +119,7 @@ def test_artifacts_are_the_files_of_the_run(tracked):
 
 
 def test_stored_configuration_is_the_whole_one(tracked):
-    from plainmlp.canonical import read_parameters
+    from plainmlp.config.canonical import read_parameters
 
     for config, run in tracked.values():
         text = (artifacts(run) / "config.yaml").read_text(encoding="utf-8")

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from plainmlp.canonical import canonical, dump_yaml, parse_yaml
-from plainmlp.config import parse
+from plainmlp.composition.compose import parse
+from plainmlp.config.canonical import canonical, dump_yaml, parse_yaml
 from plainmlp.provenance.identity import digest_code
 from plainmlp.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.recording.provenance import common_numerics, read_code, training_numerics

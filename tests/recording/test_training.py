@@ -7,9 +7,9 @@ import pytest
 from mlflow import MlflowClient
 
 from configurations import refusal
+from plainmlp.config.places import Places
 from plainmlp.history import write_history
 from plainmlp.model import Trained
-from plainmlp.places import Places
 from plainmlp.recording.training import (
     NOTE,
     continue_run,

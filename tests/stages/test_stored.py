@@ -9,23 +9,23 @@ import numpy as np
 import pytest
 
 from checkouts import environment
+from plainmlp.config.places import Places
+from plainmlp.config.schema import Config
 from plainmlp.data import stored
 from plainmlp.data.arrays import Dataset, Splits
 from plainmlp.data.datasets import fetch_dataset
 from plainmlp.data.stored import StoredRows
-from plainmlp.errors import InputError
 from plainmlp.evaluation import evaluate_outputs
 from plainmlp.model import Trained
 from plainmlp.nn import batches
-from plainmlp.places import Places
 from plainmlp.references import through_link
 from plainmlp.reports import write_evaluation
-from plainmlp.schema import Config
 from plainmlp.stages import evaluate as stage
 from plainmlp.stages.evaluate import Evaluation, evaluate
 from plainmlp.stages.split import split
 from plainmlp.stages.train import train
 from plainmlp.storage import digest_dataset, digest_splits, read_dataset, read_splits, write_dataset, write_splits
+from plainmlp.system.errors import InputError
 from recorded import configuration
 from stored import left_in_its_file, npy_folder
 
@@ -182,7 +182,7 @@ import json, sys
 from pathlib import Path
 from plainmlp.data.datasets import fetch_dataset
 from plainmlp.nn.compiled.__main__ import compile_for
-from plainmlp.schema import Config
+from plainmlp.config.schema import Config
 from plainmlp.stages.evaluate import evaluate
 from plainmlp.stages.split import split
 from plainmlp.stages.train import train

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plainmlp.config import compose, parse
-from plainmlp.errors import TrainingError
-from plainmlp.schema import Config
+from plainmlp.composition.compose import compose, parse
+from plainmlp.config.schema import Config
 from plainmlp.stages.evaluate import evaluate
 from plainmlp.stages.train import train
+from plainmlp.system.errors import TrainingError
 from recorded import configuration, splits_of, write_flats
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -213,7 +213,7 @@ assert keeps_subnormals()
 control = np.array([0x9FC0], np.uint32)
 flush(control.ctypes.data)
 assert not keeps_subnormals()
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 from plainmlp.stages.train import _check_subnormals
 try:
     _check_subnormals()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from configurations import changed, refusal
-from plainmlp.canonical import dump_yaml
-from plainmlp.config import parse
+from plainmlp.composition.compose import parse
+from plainmlp.config.canonical import dump_yaml
 from plainmlp.history import read_history
 from plainmlp.model import Model
 from plainmlp.recording.training import point_of

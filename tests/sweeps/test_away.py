@@ -7,8 +7,7 @@ from mlflow import MlflowClient
 
 from checkouts import commit
 from configurations import changed
-from plainmlp.config import parse
-from plainmlp.errors import TrainingError
+from plainmlp.composition.compose import parse
 from plainmlp.recording.training import point_of
 from plainmlp.sweeps import job as module
 from plainmlp.sweeps.job import run_point
@@ -17,6 +16,7 @@ from plainmlp.sweeps.points import Point
 from plainmlp.sweeps.reports import write_reports
 from plainmlp.sweeps.results import read_results
 from plainmlp.sweeps.session import run_sweep
+from plainmlp.system.errors import TrainingError
 from plainmlp.tracking import connection
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.publication import publish

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from configurations import CONF, refusal
 from hydra_plugins.plainmlp_launcher._composition import Composer
 from multirun import begin
-from plainmlp.config import compose
+from plainmlp.composition.compose import compose
 
 NUMBER = 7
 GOOD = [

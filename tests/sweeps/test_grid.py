@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from configurations import DEFAULT, refusal
 from hydra_plugins.plainmlp_launcher._composition import Composer
 from multirun import begin
-from plainmlp.canonical import canonical
-from plainmlp.errors import InputError
-from plainmlp.schema import SweepSection
+from plainmlp.config.canonical import canonical
+from plainmlp.config.schema import SweepSection
 from plainmlp.sweeps.grid import (
     MOST_POINTS,
     Candidate,
@@ -23,6 +22,7 @@ from plainmlp.sweeps.grid import (
     ranking_metrics,
     read_settings,
 )
+from plainmlp.system.errors import InputError
 
 SEEDS = tuple(f"seed={seed}" for seed in range(30))
 AXES = st.lists(st.lists(st.text(max_size=3), min_size=1, max_size=4).map(tuple), max_size=4).map(tuple)

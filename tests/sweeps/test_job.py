@@ -4,9 +4,8 @@ import pytest
 
 from checkouts import ROOT
 from configurations import changed
-from plainmlp.canonical import read_yaml
-from plainmlp.config import parse
-from plainmlp.errors import TrainingError
+from plainmlp.composition.compose import parse
+from plainmlp.config.canonical import read_yaml
 from plainmlp.proof.alterations import find_alterations
 from plainmlp.proof.recorded import read_recorded
 from plainmlp.proof.verification import verify
@@ -15,6 +14,7 @@ from plainmlp.sweeps import job as module
 from plainmlp.sweeps import workers
 from plainmlp.sweeps.archive import FOLDER, Archive
 from plainmlp.sweeps.job import run_point
+from plainmlp.system.errors import TrainingError
 from pointed import SMALL, splits_of
 
 

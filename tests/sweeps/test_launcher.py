@@ -18,8 +18,8 @@ from configurations import CONF, refusal
 from hydra_plugins.plainmlp_launcher._composition import Composer
 from hydra_plugins.plainmlp_launcher._replay import replay
 from hydra_plugins.plainmlp_launcher.launcher import StackedLauncher
-from plainmlp.config import parse
-from plainmlp.inputs import found_inputs
+from plainmlp.composition.compose import parse
+from plainmlp.config.inputs import found_inputs
 from plainmlp.recording.training import point_of
 from plainmlp.stages.train import train
 from plainmlp.sweeps import job as jobs

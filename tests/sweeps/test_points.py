@@ -7,11 +7,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from configurations import changed, refusal
-from plainmlp.config import parse
+from plainmlp.composition.compose import parse
+from plainmlp.config.inputs import found_inputs
+from plainmlp.config.schema import DatasetSection, SplitSection
 from plainmlp.data.arrays import Splits
-from plainmlp.inputs import found_inputs
 from plainmlp.recording.training import point_of
-from plainmlp.schema import DatasetSection, SplitSection
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split
 from plainmlp.sweeps.grid import Candidate

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from plainmlp.errors import TrainingError
 from plainmlp.storage import write_json
 from plainmlp.sweeps import progress as module
 from plainmlp.sweeps.archive import Archive
 from plainmlp.sweeps.progress import Progress, show_progress
+from plainmlp.system.errors import TrainingError
 
 IDS = ["a" * 64, "b" * 64, "c" * 64, "d" * 64]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from configurations import changed, refusal
-from plainmlp.canonical import canonical
+from plainmlp.config.canonical import canonical
 from plainmlp.history import write_history
 from plainmlp.recording.training import point_of
 from plainmlp.reports import final_metrics

@@ -13,8 +13,8 @@ from configurations import CONF
 from hydra_plugins.plainmlp_launcher._composition import Composer
 from hydra_plugins.plainmlp_launcher._expansion import read_grid
 from multirun import begin
+from plainmlp.config.schema import SweepSection
 from plainmlp.data.datasets import DATASETS
-from plainmlp.schema import SweepSection
 from plainmlp.sweeps.grid import Candidate, choose_points, read_settings
 
 GRIDS = {

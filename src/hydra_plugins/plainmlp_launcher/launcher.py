@@ -47,7 +47,7 @@ class StackedLauncher(Launcher):
     """
 
     def __init__(self, n_jobs: int | None = None) -> None:
-        from plainmlp.errors import InputError
+        from plainmlp.system.errors import InputError
 
         super().__init__()
         if n_jobs is not None and n_jobs < 1:
@@ -117,7 +117,7 @@ class StackedLauncher(Launcher):
             yield from same
 
     def _candidate(self, overrides: tuple[str, ...]) -> "Candidate":
-        from plainmlp.config import parse
+        from plainmlp.composition.compose import parse
         from plainmlp.sweeps.grid import Candidate
 
         return Candidate(overrides, parse(self._composer.composed(overrides).values))

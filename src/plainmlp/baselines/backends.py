@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from plainmlp.baselines.peer import Peer, Start
-from plainmlp.errors import InputError
-from plainmlp.wording import shown
+from plainmlp.system.errors import InputError
+from plainmlp.system.wording import shown
 
 OWN_BACKEND = "numpy"
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from plainmlp.baselines.peer import Array, Start, Step, join_layers, paper_epsilon, split_layers
-from plainmlp.errors import InputError
 from plainmlp.nn.activations import GELU_CUBIC, GELU_RATE, LEAK
+from plainmlp.system.errors import InputError
 
 
 class Layers:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from plainmlp.config.schema import Choice, Missing
 from plainmlp.data.arrays import Array, Column, Description, Part
 from plainmlp.data.encoding import (
     are_numeric,
@@ -20,7 +21,6 @@ from plainmlp.data.encoding import (
 from plainmlp.data.records import columns_from_records
 from plainmlp.data.scaling import Scaling, fit_scaling
 from plainmlp.data.stored import StoredRows
-from plainmlp.schema import Choice, Missing
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from plainmlp.canonical import parse_yaml
+from plainmlp.config.canonical import parse_yaml
 from plainmlp.proof.comparison import is_same
 from plainmlp.proof.recorded import Recorded
 from plainmlp.storage import digest_file, read_json

@@ -7,23 +7,23 @@ import argparse
 import sys
 from pathlib import Path
 
-from plainmlp.canonical import read_yaml
-from plainmlp.command import run_command
-from plainmlp.config import parse
+from plainmlp.composition.compose import parse
+from plainmlp.config.canonical import read_yaml
+from plainmlp.config.places import Places
+from plainmlp.config.schema import Config
 from plainmlp.data.arrays import Splits
-from plainmlp.errors import InputError
 from plainmlp.history import write_history
 from plainmlp.model import Model
-from plainmlp.places import Places
 from plainmlp.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
 from plainmlp.recording.training import point_of, provenance_tags
 from plainmlp.reports import write_measures
-from plainmlp.schema import Config
 from plainmlp.stages.evaluate import evaluate
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split
 from plainmlp.stages.train import train
 from plainmlp.storage import write_json
+from plainmlp.system.command import run_command
+from plainmlp.system.errors import InputError
 from plainmlp.terminal import watch_training
 
 TAGS = "tags.json"

@@ -8,13 +8,13 @@ from typing import TypeVar
 
 import numpy as np
 
+from plainmlp.config.places import Places
 from plainmlp.data.arrays import Array
-from plainmlp.errors import InputError
 from plainmlp.history import STATE_DIGEST, History, read_digests, read_history
 from plainmlp.model import Model
-from plainmlp.places import Places
 from plainmlp.reports import flat_intervals, flat_metrics
 from plainmlp.storage import read_json
+from plainmlp.system.errors import InputError
 
 PREDICTED = "predicted"
 NO_NUMBERS = {"row", "actual", PREDICTED}  # columns that count rows or name classes

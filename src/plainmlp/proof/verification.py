@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from plainmlp.places import Places
+from plainmlp.config.places import Places
 from plainmlp.proof.alterations import find_alterations, find_untrusted
 from plainmlp.proof.aspects import Aspect, Outcome
 from plainmlp.proof.comparison import compare

@@ -17,7 +17,7 @@ RESULT_CODE = (
     "evaluation",
     "construction.py",
     "model.py",
-    "schema.py",
+    "config/schema.py",
     "stages",
 )
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from plainmlp.config.places import Places
 from plainmlp.data.arrays import Splits
 from plainmlp.model import Model, Trained
-from plainmlp.places import Places
 from plainmlp.reports import final_metrics
 from plainmlp.stages.evaluate import Evaluation
 from plainmlp.storage import write_json

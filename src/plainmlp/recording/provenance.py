@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from plainmlp.config.schema import TrainingSection
 from plainmlp.provenance.environment import environment_tags, installed_packages
 from plainmlp.provenance.fingerprint import numerics_tags
 from plainmlp.provenance.identity import digest_code
 from plainmlp.provenance.repository import read_repository
-from plainmlp.schema import TrainingSection
 
 FOLDER = "provenance"  # among the artifacts of a run
 RECORD = "provenance.json"  # all tags of provenance

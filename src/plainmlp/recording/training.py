@@ -5,15 +5,15 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from plainmlp.canonical import canonical
+from plainmlp.config.canonical import canonical
+from plainmlp.config.places import Places
+from plainmlp.config.schema import Config, DatasetSection, TrackingSection
 from plainmlp.data.arrays import Splits
 from plainmlp.model import Model, Trained
-from plainmlp.places import Places
 from plainmlp.provenance.identity import identify_point
 from plainmlp.provenance.usage import process_usage
 from plainmlp.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
-from plainmlp.schema import Config, DatasetSection, TrackingSection
 from plainmlp.storage import digest_file, digest_splits, write_json
 from plainmlp.tracking.database import tracking_address
 from plainmlp.tracking.outbox import Outbox

@@ -1,8 +1,8 @@
 """Stage fetch: from its name and options to a data set."""
 
+from plainmlp.config.schema import DatasetSection
 from plainmlp.data.arrays import Dataset
 from plainmlp.data.datasets import dataset_options, fetch_dataset
-from plainmlp.schema import DatasetSection
 
 
 def fetch(dataset: DatasetSection) -> Dataset:

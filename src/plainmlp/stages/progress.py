@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from plainmlp.config.schema import TrainingSection
 from plainmlp.data.arrays import Array
 from plainmlp.history import History
 from plainmlp.nn.epoch import Epoch
 from plainmlp.nn.snapshot import Snapshot
-from plainmlp.schema import TrainingSection
 
 Watcher = Callable[[int, dict[str, float]], object]
 

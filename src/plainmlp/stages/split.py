@@ -1,9 +1,9 @@
 """Stage split: from a data set to its parts, and the preparation fitted to the train part."""
 
+from plainmlp.config.schema import Missing, SplitSection
 from plainmlp.data.arrays import Dataset, Splits
 from plainmlp.data.preparation import fit_preparation
 from plainmlp.data.split import split_rows
-from plainmlp.schema import Missing, SplitSection
 from plainmlp.storage import digest_dataset
 
 

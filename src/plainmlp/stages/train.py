@@ -7,6 +7,7 @@ from functools import partial
 
 from plainmlp.baselines.backends import OWN_BACKEND, check_backend, make_peer
 from plainmlp.baselines.peer import PeerDescent, Start
+from plainmlp.config.schema import ModelSection, OptimizerSection, TrainingSection
 from plainmlp.construction import (
     build_architecture,
     build_examples,
@@ -16,7 +17,6 @@ from plainmlp.construction import (
     weigh_samples,
 )
 from plainmlp.data.arrays import Splits
-from plainmlp.errors import InputError, TrainingError
 from plainmlp.model import Model, Trained
 from plainmlp.nn.arithmetic import Array, keeps_subnormals
 from plainmlp.nn.descent import Descent
@@ -24,8 +24,8 @@ from plainmlp.nn.epoch import Divergence
 from plainmlp.nn.forms import start_descent
 from plainmlp.nn.snapshot import Snapshot
 from plainmlp.nn.training import Training
-from plainmlp.schema import ModelSection, OptimizerSection, TrainingSection
 from plainmlp.stages.progress import Checkpoint, Journal, Watcher, resume
+from plainmlp.system.errors import InputError, TrainingError
 
 
 def train(

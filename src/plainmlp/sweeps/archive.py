@@ -9,17 +9,15 @@ from pathlib import Path
 
 from plainmlp.checkpoints import FOLDER as CHECKPOINTS
 from plainmlp.checkpoints import Checkpoints
+from plainmlp.config.places import Places
+from plainmlp.config.schema import Config, DatasetSection, SplitSection
 from plainmlp.data.arrays import Splits
-from plainmlp.errors import InputError
 from plainmlp.history import read_digests, read_history, write_history
 from plainmlp.model import Model, Trained
-from plainmlp.places import Places
-from plainmlp.process import alone
 from plainmlp.provenance.identity import digest_code, digest_json
 from plainmlp.recording.configuration import recorded_text
 from plainmlp.recording.provenance import training_numerics
 from plainmlp.reports import flat_metrics
-from plainmlp.schema import Config, DatasetSection, SplitSection
 from plainmlp.stages.fetch import fetch
 from plainmlp.stages.split import split as split_rows
 from plainmlp.storage import (
@@ -33,6 +31,8 @@ from plainmlp.storage import (
     write_json,
     write_splits,
 )
+from plainmlp.system.errors import InputError
+from plainmlp.system.process import alone
 
 FOLDER = Path(".plainmlp") / "archive"  # below a checkout
 CONFIGURATION = "config.yaml"

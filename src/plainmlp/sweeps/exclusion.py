@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from plainmlp.errors import InputError
-from plainmlp.wording import unknown_key
+from plainmlp.system.errors import InputError
+from plainmlp.system.wording import unknown_key
 
 Rule = Mapping[str, Any]
 

@@ -7,17 +7,17 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from plainmlp.canonical import canonical
-from plainmlp.config import parse
-from plainmlp.errors import InputError
+from plainmlp.composition.compose import parse
+from plainmlp.composition.validation import schema_problems
+from plainmlp.config.canonical import canonical
+from plainmlp.config.schema import Config, Section, SweepSection
 from plainmlp.evaluation.metrics import METRICS
 from plainmlp.nn.losses import LOSSES, recorded_metrics
 from plainmlp.nn.randomness import generator
 from plainmlp.provenance.identity import RESULT_SECTIONS, digest_json
-from plainmlp.schema import Config, Section, SweepSection
 from plainmlp.sweeps.exclusion import Excluder
-from plainmlp.validation import schema_problems
-from plainmlp.wording import shown, unknown_name
+from plainmlp.system.errors import InputError
+from plainmlp.system.wording import shown, unknown_name
 
 MOST_POINTS = 100_000
 SECTION = "sweep"

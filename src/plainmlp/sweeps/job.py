@@ -8,18 +8,18 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from plainmlp.config.inputs import found_inputs
+from plainmlp.config.schema import Config, TrackingSection
 from plainmlp.data.arrays import Splits
-from plainmlp.errors import TrainingError
-from plainmlp.inputs import found_inputs
 from plainmlp.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.recording.provenance import FOLDER as PROVENANCE
 from plainmlp.recording.provenance import read_code, training_numerics, write_provenance
 from plainmlp.recording.training import open_store, point_of, provenance_tags, run_name
-from plainmlp.schema import Config, TrackingSection
 from plainmlp.sweeps.archive import CONFIGURATION, FOLDER, Archive
 from plainmlp.sweeps.points import Point
 from plainmlp.sweeps.processes import end_with
 from plainmlp.sweeps.workers import as_failure, complete
+from plainmlp.system.errors import TrainingError
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import FAILURE_TAG
 

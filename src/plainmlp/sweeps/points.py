@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from plainmlp.canonical import canonical
+from plainmlp.config.canonical import canonical
+from plainmlp.config.inputs import found_inputs
+from plainmlp.config.schema import Config, DatasetSection, SplitSection
 from plainmlp.data.arrays import Splits
-from plainmlp.inputs import found_inputs
 from plainmlp.provenance.identity import digest_json, identify_point
-from plainmlp.schema import Config, DatasetSection, SplitSection
 from plainmlp.storage import digest_file, digest_splits
 from plainmlp.sweeps.grid import Candidate
 

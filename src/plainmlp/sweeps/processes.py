@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from threading import Thread, current_thread, main_thread
 from typing import Any
 
-from plainmlp.process import collect_seldom
+from plainmlp.system.process import collect_seldom
 
 PR_SET_PDEATHSIG = 1  # of prctl in Linux: which signal a process gets when its parent ends
 ENDING = (signal.SIGINT, signal.SIGTERM)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
-from plainmlp.errors import InputError
 from plainmlp.storage import read_json
 from plainmlp.sweeps.archive import Archive
+from plainmlp.system.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console

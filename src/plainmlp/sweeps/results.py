@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plainmlp.errors import InputError
 from plainmlp.history import History
+from plainmlp.system.errors import InputError
 from plainmlp.tracking.reading import Child, Reader
 
 SEED = "seed"

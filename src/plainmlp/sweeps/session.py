@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from plainmlp.config import quote
-from plainmlp.errors import InputError, StorageError, TrainingError
+from plainmlp.composition.compose import quote
 from plainmlp.provenance.identity import digest_json
 from plainmlp.provenance.usage import process_usage
 from plainmlp.recording.provenance import common_numerics, read_code
@@ -22,6 +21,7 @@ from plainmlp.sweeps.points import Point
 from plainmlp.sweeps.progress import show_progress
 from plainmlp.sweeps.reports import write_reports, write_timings
 from plainmlp.sweeps.results import FINISHED
+from plainmlp.system.errors import InputError, StorageError, TrainingError
 from plainmlp.terminal import show_places
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store

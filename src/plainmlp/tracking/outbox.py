@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
 
-from plainmlp.errors import InputError
 from plainmlp.storage import write_json, writing
+from plainmlp.system.errors import InputError
 from plainmlp.tracking.operations import Operation
 from plainmlp.tracking.record import PREFIX, Record, is_child, read_record
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from plainmlp.addresses import MASK
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 from plainmlp.tracking.connection import AwayError, one_line
 from plainmlp.tracking.database import refusal, shown_address
 from plainmlp.tracking.journal import Journal, find_run

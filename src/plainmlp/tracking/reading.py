@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from plainmlp.addresses import without_credentials
-from plainmlp.errors import InputError
 from plainmlp.history import History, read_history
+from plainmlp.system.errors import InputError
 from plainmlp.tracking.connection import AwayError, Connection, one_line
 from plainmlp.tracking.database import refusal
 from plainmlp.tracking.outbox import Outbox

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from plainmlp.addresses import without_credentials
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 from plainmlp.tracking.connection import AwayError
 from plainmlp.tracking.database import refusal
 from plainmlp.tracking.store import Store

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from plainmlp.addresses import without_credentials
-from plainmlp.errors import StorageError
+from plainmlp.system.errors import StorageError
 from plainmlp.tracking.journal import Journal
 from plainmlp.tracking.models import pack_model
 from plainmlp.tracking.operations import Point, end, log_files, log_values, metric_points

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plainmlp.errors import InputError
-from plainmlp.process import is_dead, own_process
-from plainmlp.schema import WAIT_SECONDS
+from plainmlp.config.schema import WAIT_SECONDS
+from plainmlp.system.errors import InputError
+from plainmlp.system.process import is_dead, own_process
 from plainmlp.tracking.connection import AwayError, connect
 from plainmlp.tracking.database import (
     apply_settings,

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from plainmlp.schema import Config
-from plainmlp.wording import allowed_values, shown, unknown_key
+from plainmlp.config.schema import Config
+from plainmlp.system.wording import allowed_values, shown, unknown_key
 
 Path = tuple[str | int, ...]
 

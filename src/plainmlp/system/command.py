@@ -11,8 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from plainmlp.errors import InputError, StorageError, TrainingError
-from plainmlp.process import collect_seldom
+from plainmlp.system.errors import InputError, StorageError, TrainingError
+from plainmlp.system.process import collect_seldom
 
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -34,7 +34,7 @@ def run_command(main: Callable[[], None]) -> int:
     Returns
     -------
     int
-        The exit code: 0, or that of the error of `plainmlp.errors` that ended the body, or 130 after Ctrl-C, or
+        The exit code: 0, or that of the error of `plainmlp.system.errors` that ended the body, or 130 after Ctrl-C, or
         143 after SIGTERM.
 
     Notes

@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plainmlp.config import quote
-from plainmlp.errors import InputError
+from plainmlp.composition.compose import quote
+from plainmlp.system.errors import InputError
 
 MARKS = "# as composed:"
 

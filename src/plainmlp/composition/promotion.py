@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plainmlp.canonical import canonical, parse_yaml
-from plainmlp.config import compose, parse
-from plainmlp.edits import section_overrides
-from plainmlp.errors import InputError
+from plainmlp.composition.compose import compose, parse
+from plainmlp.composition.edits import section_overrides
+from plainmlp.config.canonical import canonical, parse_yaml
+from plainmlp.config.schema import TrackingSection
 from plainmlp.provenance.identity import RESULT_SECTIONS
 from plainmlp.recording.training import open_store
-from plainmlp.schema import TrackingSection
+from plainmlp.system.errors import InputError
 
 CHOSEN_BY_NAME = ("dataset", "optimizer")  # sections whose keys depend on their name, so on the file that is chosen
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from plainmlp.wording import shown, unknown_key, unknown_name
+from plainmlp.system.wording import shown, unknown_key, unknown_name
 
 Keys = Callable[[], Sequence[str]]
 

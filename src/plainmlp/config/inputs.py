@@ -4,9 +4,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from plainmlp.errors import InputError
-from plainmlp.schema import Config
+from plainmlp.config.schema import Config
 from plainmlp.storage import replace_file
+from plainmlp.system.errors import InputError
 
 INPUTS = Path("data") / "inputs"
 

@@ -7,16 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from plainmlp.baselines.backends import BACKENDS, OWN_BACKEND
-from plainmlp.data.datasets import DATASETS, dataset_options
-from plainmlp.data.scaling import SCALINGS
-from plainmlp.errors import InputError
-from plainmlp.nn.activations import ACTIVATIONS
-from plainmlp.nn.initializers import INITIALIZERS
-from plainmlp.nn.losses import LOSSES, recorded_metrics
-from plainmlp.nn.optimizers import OPTIMIZERS
-from plainmlp.nn.options import Option
-from plainmlp.nn.schedules import SCHEDULES
-from plainmlp.schema import (
+from plainmlp.config.schema import (
     BackendSection,
     Choice,
     Config,
@@ -26,7 +17,16 @@ from plainmlp.schema import (
     SplitSection,
     TrainingSection,
 )
-from plainmlp.wording import allowed_values, shown, unknown_key, unknown_name
+from plainmlp.data.datasets import DATASETS, dataset_options
+from plainmlp.data.scaling import SCALINGS
+from plainmlp.nn.activations import ACTIVATIONS
+from plainmlp.nn.initializers import INITIALIZERS
+from plainmlp.nn.losses import LOSSES, recorded_metrics
+from plainmlp.nn.optimizers import OPTIMIZERS
+from plainmlp.nn.options import Option
+from plainmlp.nn.schedules import SCHEDULES
+from plainmlp.system.errors import InputError
+from plainmlp.system.wording import allowed_values, shown, unknown_key, unknown_name
 
 Options = Mapping[str, Option]
 MONITORS = tuple(sorted({metric for loss in LOSSES for metric in recorded_metrics(loss)}))

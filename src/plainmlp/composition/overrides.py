@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]
 
-from plainmlp.canonical import read_yaml
-from plainmlp.errors import InputError
+from plainmlp.config.canonical import read_yaml
 from plainmlp.storage import replace_file
+from plainmlp.system.errors import InputError
 
 
 def read_overrides(path: Path) -> list[str]:

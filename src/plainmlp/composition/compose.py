@@ -12,10 +12,10 @@ from typing import Any, cast
 import yaml  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
-from plainmlp.errors import InputError
-from plainmlp.explanation import explanation
-from plainmlp.schema import Config
-from plainmlp.validation import schema_problems
+from plainmlp.composition.explanation import explanation
+from plainmlp.composition.validation import schema_problems
+from plainmlp.config.schema import Config
+from plainmlp.system.errors import InputError
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 HELP_FLAGS = {"--help", "-h"}
@@ -40,7 +40,7 @@ def parse(mapping: Mapping[str, Any]) -> Config:
         If a key is missing or unknown, or a value has a wrong type, range or name: the first such problem, and how
         many more there are.
     """
-    from plainmlp.choices import complete  # it loads NumPy, which --help can do without
+    from plainmlp.composition.choices import complete  # it loads NumPy, which --help can do without
 
     try:
         config, problems = complete(Config.model_validate(mapping))

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from plainmlp.errors import InputError
-from plainmlp.explanation import yaml_problem
-from plainmlp.schema import Config
+from plainmlp.composition.explanation import yaml_problem
+from plainmlp.config.schema import Config
+from plainmlp.system.errors import InputError
 
 
 def canonical(config: Config) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What everything stands on: errors and their words, commands and how they end, processes and their locks."""
