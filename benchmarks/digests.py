@@ -12,9 +12,9 @@ from _checkout import ROOT
 from _performance import machine, write_section
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.schema import Config
-from plainmlp.stages.fetch import fetch
-from plainmlp.stages.split import split
-from plainmlp.stages.train import train
+from plainmlp.data.fetching import fetch
+from plainmlp.data.splitting import split
+from plainmlp.training.train import train
 
 TITLE = "## The hash chain"
 EPOCHS = 102  # the last of them has a digest in any case, and here in its turn

@@ -9,13 +9,13 @@ def main() -> None:
     from plainmlp.config.canonical import read_parameters
     from plainmlp.config.inputs import INPUTS, linked_inputs
     from plainmlp.config.places import Places
-    from plainmlp.history import read_digests, read_history, read_steps
-    from plainmlp.model import Model, Trained
+    from plainmlp.data.storage import read_splits
+    from plainmlp.evaluation.evaluate import evaluate
+    from plainmlp.evaluation.reports import write_evaluation
     from plainmlp.recording.evaluation import publish_evaluation, show_results
     from plainmlp.recording.training import continue_run, forget_run
-    from plainmlp.reports import write_evaluation
-    from plainmlp.stages.evaluate import evaluate
-    from plainmlp.storage import read_splits
+    from plainmlp.training.history import read_digests, read_history, read_steps
+    from plainmlp.training.model import Model, Trained
 
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
     splits = read_splits(ROOT / "data" / "split")

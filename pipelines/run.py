@@ -24,13 +24,13 @@ def run_alone(config: Config, folder: Path) -> None:
     """Fetch, split, train, evaluate; write all results to the folder and to MLflow."""
     from plainmlp.config.inputs import found_inputs
     from plainmlp.config.places import Places
+    from plainmlp.data.fetching import fetch
+    from plainmlp.data.splitting import split
+    from plainmlp.evaluation.evaluate import evaluate
+    from plainmlp.evaluation.reports import write_evaluation
     from plainmlp.provenance.usage import process_usage
     from plainmlp.recording.evaluation import publish_evaluation, show_results, write_summary
     from plainmlp.recording.training import start_run
-    from plainmlp.reports import write_evaluation
-    from plainmlp.stages.evaluate import evaluate
-    from plainmlp.stages.fetch import fetch
-    from plainmlp.stages.split import split
     from plainmlp.terminal import show_places
     from plainmlp.tracked import checkpoints_of, train_tracked
 

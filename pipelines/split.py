@@ -7,8 +7,8 @@ from plainmlp.system.command import run_stage
 def main() -> None:
     """Read the data set, part it, write."""
     from plainmlp.config.canonical import read_parameters
-    from plainmlp.stages.split import split
-    from plainmlp.storage import read_dataset, write_splits
+    from plainmlp.data.splitting import split
+    from plainmlp.data.storage import read_dataset, write_splits
 
     config = read_parameters(ROOT / "params.yaml")
     splits = split(read_dataset(ROOT / "data" / "raw"), config.split, config.dataset.missing)

@@ -9,9 +9,9 @@ def main() -> None:
     from plainmlp.config.canonical import read_parameters
     from plainmlp.config.inputs import INPUTS, linked_inputs
     from plainmlp.config.places import Places
+    from plainmlp.data.storage import read_splits
     from plainmlp.provenance.usage import process_usage
     from plainmlp.recording.training import remember_run, start_run
-    from plainmlp.storage import read_splits
     from plainmlp.tracked import checkpoints_of, train_tracked
 
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)

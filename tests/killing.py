@@ -12,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from plainmlp.checkpoints import Checkpoints
-from plainmlp.history import write_history
+from plainmlp.training.checkpoints import Checkpoints
+from plainmlp.training.history import write_history
 from pointed import point, trained_alone
 
 EPOCHS = 40

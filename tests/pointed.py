@@ -7,12 +7,12 @@ from configurations import changed
 from plainmlp.composition.compose import parse
 from plainmlp.config.schema import Config
 from plainmlp.data.arrays import Splits
-from plainmlp.model import Trained
+from plainmlp.data.fetching import fetch
+from plainmlp.data.splitting import split
 from plainmlp.recording.training import point_of
-from plainmlp.stages.fetch import fetch
-from plainmlp.stages.split import split
-from plainmlp.stages.train import train
 from plainmlp.sweeps.points import Point
+from plainmlp.training.model import Trained
+from plainmlp.training.train import train
 
 SMALL = {
     "split__train": 100,

@@ -8,16 +8,16 @@ import numpy as np
 
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.places import Places
-from plainmlp.construction import weigh_samples
 from plainmlp.data.datasets import fetch_dataset
+from plainmlp.data.splitting import split
+from plainmlp.data.storage import digest_arrays, digest_file
 from plainmlp.evaluation import bootstrap_intervals
+from plainmlp.evaluation.evaluate import Evaluation, measure
 from plainmlp.evaluation.metrics import negative_log
-from plainmlp.model import Model
-from plainmlp.reports import write_measures
-from plainmlp.stages.evaluate import Evaluation, measure
-from plainmlp.stages.split import split
-from plainmlp.storage import digest_arrays, digest_file
+from plainmlp.evaluation.reports import write_measures
 from plainmlp.sweeps.statistics import paired_p_value, summarize
+from plainmlp.training.construction import weigh_samples
+from plainmlp.training.model import Model
 
 ROOT = Path(__file__).resolve().parents[1]
 N_ROWS = 700

@@ -13,8 +13,8 @@ from configurations import changed
 from plainmlp.composition.compose import parse
 from plainmlp.config.schema import Config
 from plainmlp.data.arrays import Splits
-from plainmlp.stages.fetch import fetch
-from plainmlp.stages.split import split
+from plainmlp.data.fetching import fetch
+from plainmlp.data.splitting import split
 
 EXPERIMENT = "tests of runs"  # a name with spaces
 

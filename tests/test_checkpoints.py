@@ -11,12 +11,12 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from configurations import refusal
-from plainmlp import checkpoints as module
-from plainmlp.checkpoints import Checkpoints, read_checkpoint, write_checkpoint
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.schedules import SCHEDULES
 from plainmlp.sweeps.points import Point
 from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.training import checkpoints as module
+from plainmlp.training.checkpoints import Checkpoints, read_checkpoint, write_checkpoint
 from pointed import point, trained_alone
 
 EPOCHS = 6

@@ -5,17 +5,17 @@ import pytest
 
 from configurations import refusal
 from plainmlp.config.schema import ModelSection
-from plainmlp.construction import (
+from plainmlp.data.arrays import Column, Description, Part, Splits
+from plainmlp.data.preparation import fit_preparation
+from plainmlp.nn.architecture import view_layers
+from plainmlp.training.construction import (
     build_architecture,
     build_examples,
     build_recipe,
     draw_parameters,
     weigh_samples,
 )
-from plainmlp.data.arrays import Column, Description, Part, Splits
-from plainmlp.data.preparation import fit_preparation
-from plainmlp.model import load_layers, save_layers
-from plainmlp.nn.architecture import view_layers
+from plainmlp.training.model import load_layers, save_layers
 from recorded import configuration, splits_of, write_flats
 
 

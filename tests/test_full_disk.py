@@ -11,11 +11,9 @@ from mlflow import MlflowClient
 from checkouts import ROOT, run, tracked_runs
 from full_disk import PAGE, fill, make_room, small_disk
 from plainmlp.config.places import Places
-from plainmlp.history import write_history
-from plainmlp.reports import write_evaluation
-from plainmlp.stages.evaluate import evaluate
-from plainmlp.stages.train import train
-from plainmlp.storage import write_json, write_splits
+from plainmlp.data.storage import write_json, write_splits
+from plainmlp.evaluation.evaluate import evaluate
+from plainmlp.evaluation.reports import write_evaluation
 from plainmlp.sweeps.archive import Archive
 from plainmlp.sweeps.reports import write_reports
 from plainmlp.system.errors import StorageError
@@ -25,6 +23,8 @@ from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.publication import publish
 from plainmlp.tracking.record import Record
 from plainmlp.tracking.store import Store
+from plainmlp.training.history import write_history
+from plainmlp.training.train import train
 from pointed import files_below, point, splits_of
 from swept import whole_sweep
 

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from configurations import refusal
-from plainmlp.history import read_digests, read_history, read_steps, write_history, write_steps
+from plainmlp.training.history import read_digests, read_history, read_steps, write_history, write_steps
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

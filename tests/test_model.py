@@ -7,9 +7,9 @@ import pytest
 from safetensors.numpy import load, save_file
 
 from configurations import refusal
-from plainmlp.model import Model, load_layers, save_layers
 from plainmlp.nn.architecture import Architecture
-from plainmlp.stages.train import train
+from plainmlp.training.model import Model, load_layers, save_layers
+from plainmlp.training.train import train
 from recorded import configuration, splits_of, write_flats
 
 TINY = Architecture((2, 2, 1), ("tanh",), "huber", (("threshold", 1e-05),))

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from plainmlp.baselines.backends import BACKENDS, make_peer
-from plainmlp.baselines.numpy import NumpyPeer
-from plainmlp.baselines.peer import join_layers, split_layers
 from plainmlp.nn.architecture import view_layers
 from plainmlp.nn.network import Network
-from plainmlp.parity import LARGEST_DIFFERENCE, WORKLOADS, certify
+from plainmlp.training.backends.backend import join_layers, split_layers
+from plainmlp.training.backends.numpy import NumpyPeer
+from plainmlp.training.backends.parity import LARGEST_DIFFERENCE, WORKLOADS, certify
+from plainmlp.training.backends.table import BACKENDS, make_peer
 
 SMALL = "clusters 2-5-3"
 

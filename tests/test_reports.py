@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from plainmlp.config.places import Places
-from plainmlp.reports import final_metrics, write_evaluation
-from plainmlp.stages.evaluate import evaluate
-from plainmlp.stages.train import train
+from plainmlp.evaluation.evaluate import evaluate
+from plainmlp.evaluation.reports import final_metrics, write_evaluation
+from plainmlp.training.train import train
 from recorded import configuration, splits_of, write_flats
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from plainmlp.data.arrays import Column, Dataset, Description, Part, Splits
 from plainmlp.data.preparation import fit_preparation
-from plainmlp.storage import (
+from plainmlp.data.storage import (
     digest_arrays,
     digest_file,
     read_dataset,

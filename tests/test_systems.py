@@ -10,14 +10,14 @@ from sklearn.model_selection import train_test_split
 
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.places import Places
-from plainmlp.construction import build_architecture, draw_parameters
 from plainmlp.data.datasets import clusters
-from plainmlp.history import read_history, read_steps
-from plainmlp.model import Model
+from plainmlp.data.fetching import fetch
+from plainmlp.data.splitting import split
 from plainmlp.nn.batches import Batches, Examples
-from plainmlp.stages.fetch import fetch
-from plainmlp.stages.split import split
-from plainmlp.stages.train import train
+from plainmlp.training.construction import build_architecture, draw_parameters
+from plainmlp.training.history import read_history, read_steps
+from plainmlp.training.model import Model
+from plainmlp.training.train import train
 from run import run
 
 CONF = Path(__file__).resolve().parents[1] / "conf"

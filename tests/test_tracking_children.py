@@ -11,10 +11,10 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import IntegrityError
 
 from configurations import refusal
-from plainmlp.history import write_history
 from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.whole_runs import is_known
+from plainmlp.training.history import write_history
 
 CURVES = {"train_loss": [0.5, 0.25, math.pi], "validation_accuracy": [0.1, 0.9, 0.8]}
 

@@ -15,13 +15,13 @@ from tempfile import TemporaryDirectory
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config
 from plainmlp.data.arrays import Dataset, Splits
-from plainmlp.model import Trained
-from plainmlp.reports import write_evaluation, write_measures
-from plainmlp.stages.evaluate import Evaluation, evaluate
-from plainmlp.stages.fetch import fetch
-from plainmlp.stages.split import split
-from plainmlp.stages.train import train
-from plainmlp.storage import digest_dataset, digest_file, digest_splits, unflushed
+from plainmlp.data.fetching import fetch
+from plainmlp.data.splitting import split
+from plainmlp.data.storage import digest_dataset, digest_file, digest_splits, unflushed
+from plainmlp.evaluation.evaluate import Evaluation, evaluate
+from plainmlp.evaluation.reports import write_evaluation, write_measures
+from plainmlp.training.model import Trained
+from plainmlp.training.train import train
 from portable.cases import CASES, read_case
 from portable.functions import FUNCTIONS_CASE, digest_functions
 from portable.processor import describe_processor

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plainmlp.baselines.peer import split_layers
 from plainmlp.config.schema import Choice, Config, ModelSection
-from plainmlp.construction import build_architecture, build_examples, draw_parameters
 from plainmlp.data.arrays import Part, Splits
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.batches import Examples
+from plainmlp.training.backends.backend import split_layers
+from plainmlp.training.construction import build_architecture, build_examples, draw_parameters
 
 Array = NDArray[Any]
 

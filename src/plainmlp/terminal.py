@@ -103,7 +103,7 @@ def show_steps(steps: Mapping[str, Sequence[float]]) -> None:
     Parameters
     ----------
     steps : mapping of str to sequence of float
-        As `plainmlp.history.read_steps` returns them.
+        As `plainmlp.training.history.read_steps` returns them.
     """
     from rich.console import Console
 

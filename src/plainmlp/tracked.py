@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from plainmlp.checkpoints import FOLDER, Checkpoints
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config
 from plainmlp.data.arrays import Splits
-from plainmlp.history import write_history, write_steps
-from plainmlp.model import Trained
 from plainmlp.recording.training import publish_training
-from plainmlp.stages.train import train
 from plainmlp.terminal import watch_training
 from plainmlp.tracking.run import TrackedRun
+from plainmlp.training.checkpoints import FOLDER, Checkpoints
+from plainmlp.training.history import write_history, write_steps
+from plainmlp.training.model import Trained
+from plainmlp.training.train import train
 
 
 def train_tracked(config: Config, splits: Splits, run: TrackedRun, places: Places, checkout: Path) -> Trained:

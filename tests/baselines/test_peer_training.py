@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from configurations import refusal
-from plainmlp.baselines.backends import BACKENDS
-from plainmlp.stages.train import train
 from plainmlp.system.errors import TrainingError
+from plainmlp.training.backends.table import BACKENDS
+from plainmlp.training.train import train
 from recorded import configuration, splits_of
 
 SMALL = {

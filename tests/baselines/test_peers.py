@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from plainmlp.baselines.backends import BACKENDS, make_peer
-from plainmlp.baselines.numpy import NumpyPeer
-from plainmlp.baselines.peer import Start, paper_epsilon
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.options import fill_options
 from plainmlp.nn.recipe import Recipe
+from plainmlp.training.backends.backend import Start, paper_epsilon
+from plainmlp.training.backends.numpy import NumpyPeer
+from plainmlp.training.backends.table import BACKENDS, make_peer
 
 RNG = np.random.default_rng(5)
 INPUTS = RNG.normal(size=(6, 3))
@@ -80,7 +80,7 @@ def test_scikit_learn_has_our_l2_penalty_and_needs_no_hidden_layer():
 
 
 def test_without_the_paper_epsilon_adam_is_another_rule(monkeypatch):
-    monkeypatch.setattr("plainmlp.baselines.sklearn.paper_epsilon", lambda recipe, step: 1e-3)
+    monkeypatch.setattr("plainmlp.training.backends.sklearn.paper_epsilon", lambda recipe, step: 1e-3)
     with pytest.raises(AssertionError):
         check("sklearn", start_of(optimizer="adam"))
 

@@ -13,10 +13,10 @@ import pytest
 from checkouts import ROOT, clone, environment, run, succeed
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.places import Places
-from plainmlp.history import read_digests, read_history
-from plainmlp.model import Model, Trained
 from plainmlp.recording.training import point_of
-from plainmlp.stages.train import train
+from plainmlp.training.history import read_digests, read_history
+from plainmlp.training.model import Model, Trained
+from plainmlp.training.train import train
 from recorded import splits_of
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from checkouts import clone, commit, run, succeed
-from plainmlp.model import Model
+from plainmlp.training.model import Model
 
 pytestmark = pytest.mark.slow
 

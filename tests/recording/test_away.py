@@ -4,12 +4,12 @@ import pytest
 from mlflow import MlflowClient
 
 from plainmlp.config.places import Places
-from plainmlp.history import write_history
 from plainmlp.recording.training import continue_run, forget_run, publish_training, remember_run, start_run
-from plainmlp.stages.train import train
 from plainmlp.tracking import connection
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.publication import publish
+from plainmlp.training.history import write_history
+from plainmlp.training.train import train
 from recorded import configuration, splits_of
 
 pytestmark = pytest.mark.slow

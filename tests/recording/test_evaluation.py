@@ -15,9 +15,9 @@ from configurations import CONF
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.canonical import canonical, dump_yaml
 from plainmlp.config.places import Places
-from plainmlp.history import read_history
-from plainmlp.model import Model
 from plainmlp.recording.training import point_of
+from plainmlp.training.history import read_history
+from plainmlp.training.model import Model
 from recorded import EXPERIMENT, Recorded, configuration, record, splits_of, write_flats
 
 SMALL = {"model__hidden_sizes": [6], "training__epochs": 4}
@@ -132,7 +132,7 @@ def test_model_is_listed_with_the_run_and_carries_no_caches(tracked):
     (listed,) = json.loads(run.run.data.tags["mlflow.log-model.history"])
     assert (listed["artifact_path"], listed["run_id"]) == ("model", run.run.info.run_id)
     package = artifacts(run) / "model" / "code" / "plainmlp"
-    assert (package / "serving.py").exists()
+    assert (package / "training" / "serving.py").exists()
     assert not [*package.rglob("__pycache__"), *package.rglob("*.pyc")]
 
 

@@ -8,8 +8,7 @@ from mlflow import MlflowClient
 
 from configurations import refusal
 from plainmlp.config.places import Places
-from plainmlp.history import write_history
-from plainmlp.model import Trained
+from plainmlp.data.storage import digest_splits, write_json
 from plainmlp.recording.training import (
     NOTE,
     continue_run,
@@ -19,8 +18,9 @@ from plainmlp.recording.training import (
     remember_run,
     start_run,
 )
-from plainmlp.stages.train import train
-from plainmlp.storage import digest_splits, write_json
+from plainmlp.training.history import write_history
+from plainmlp.training.model import Trained
+from plainmlp.training.train import train
 from recorded import configuration, splits_of
 
 SMALL = {"dataset__name": "sincos", "dataset__n_samples": 30, "model__hidden_sizes": [3], "training__epochs": 2}

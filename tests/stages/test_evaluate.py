@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from plainmlp.data.arrays import Splits
-from plainmlp.stages.evaluate import evaluate
-from plainmlp.stages.train import train
+from plainmlp.evaluation.evaluate import evaluate
+from plainmlp.training.train import train
 from recorded import configuration, splits_of
 
 

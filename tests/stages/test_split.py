@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from plainmlp.stages.fetch import fetch
-from plainmlp.stages.split import split
+from plainmlp.data.fetching import fetch
+from plainmlp.data.splitting import split
 from recorded import configuration, splits_of, write_flats
 
 

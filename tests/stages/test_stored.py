@@ -14,18 +14,18 @@ from plainmlp.config.schema import Config
 from plainmlp.data import stored
 from plainmlp.data.arrays import Dataset, Splits
 from plainmlp.data.datasets import fetch_dataset
+from plainmlp.data.references import through_link
+from plainmlp.data.splitting import split
+from plainmlp.data.storage import digest_dataset, digest_splits, read_dataset, read_splits, write_dataset, write_splits
 from plainmlp.data.stored import StoredRows
+from plainmlp.evaluation import evaluate as stage
 from plainmlp.evaluation import evaluate_outputs
-from plainmlp.model import Trained
+from plainmlp.evaluation.evaluate import Evaluation, evaluate
+from plainmlp.evaluation.reports import write_evaluation
 from plainmlp.nn import batches
-from plainmlp.references import through_link
-from plainmlp.reports import write_evaluation
-from plainmlp.stages import evaluate as stage
-from plainmlp.stages.evaluate import Evaluation, evaluate
-from plainmlp.stages.split import split
-from plainmlp.stages.train import train
-from plainmlp.storage import digest_dataset, digest_splits, read_dataset, read_splits, write_dataset, write_splits
 from plainmlp.system.errors import InputError
+from plainmlp.training.model import Trained
+from plainmlp.training.train import train
 from recorded import configuration
 from stored import left_in_its_file, npy_folder
 
@@ -183,10 +183,10 @@ from pathlib import Path
 from plainmlp.data.datasets import fetch_dataset
 from plainmlp.nn.compiled.__main__ import compile_for
 from plainmlp.config.schema import Config
-from plainmlp.stages.evaluate import evaluate
-from plainmlp.stages.split import split
-from plainmlp.stages.train import train
-from plainmlp.storage import digest_splits
+from plainmlp.evaluation.evaluate import evaluate
+from plainmlp.data.splitting import split
+from plainmlp.training.train import train
+from plainmlp.data.storage import digest_splits
 import sklearn.metrics, sklearn.preprocessing, scipy.stats
 
 def peak():

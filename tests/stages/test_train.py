@@ -10,9 +10,9 @@ import pytest
 
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.schema import Config
-from plainmlp.stages.evaluate import evaluate
-from plainmlp.stages.train import train
+from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.system.errors import TrainingError
+from plainmlp.training.train import train
 from recorded import configuration, splits_of, write_flats
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -214,7 +214,7 @@ control = np.array([0x9FC0], np.uint32)
 flush(control.ctypes.data)
 assert not keeps_subnormals()
 from plainmlp.system.errors import InputError
-from plainmlp.stages.train import _check_subnormals
+from plainmlp.training.train import _check_subnormals
 try:
     _check_subnormals()
 except InputError as error:

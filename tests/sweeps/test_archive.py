@@ -10,14 +10,14 @@ import pytest
 from configurations import changed, refusal
 from plainmlp.composition.compose import parse
 from plainmlp.config.canonical import dump_yaml
-from plainmlp.history import read_history
-from plainmlp.model import Model
+from plainmlp.data.storage import digest_splits
+from plainmlp.evaluation.evaluate import measure, predict
 from plainmlp.recording.training import point_of
-from plainmlp.stages.evaluate import measure, predict
-from plainmlp.stages.train import train
-from plainmlp.storage import digest_splits
 from plainmlp.sweeps import archive as module
 from plainmlp.sweeps.archive import Archive, read_once
+from plainmlp.training.history import read_history
+from plainmlp.training.model import Model
+from plainmlp.training.train import train
 from pointed import files_below, point, splits_of
 
 

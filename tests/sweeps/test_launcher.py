@@ -21,9 +21,9 @@ from hydra_plugins.plainmlp_launcher.launcher import StackedLauncher
 from plainmlp.composition.compose import parse
 from plainmlp.config.inputs import found_inputs
 from plainmlp.recording.training import point_of
-from plainmlp.stages.train import train
 from plainmlp.sweeps import job as jobs
 from plainmlp.sweeps.archive import Archive
+from plainmlp.training.train import train
 from pointed import files_below, splits_of
 
 SMALL = ["split.train=100", "split.validation=40", "split.test=40", "training.epochs=2", "model.hidden_sizes=[5]"]

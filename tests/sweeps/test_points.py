@@ -11,9 +11,9 @@ from plainmlp.composition.compose import parse
 from plainmlp.config.inputs import found_inputs
 from plainmlp.config.schema import DatasetSection, SplitSection
 from plainmlp.data.arrays import Splits
+from plainmlp.data.fetching import fetch
+from plainmlp.data.splitting import split
 from plainmlp.recording.training import point_of
-from plainmlp.stages.fetch import fetch
-from plainmlp.stages.split import split
 from plainmlp.sweeps.grid import Candidate
 from plainmlp.sweeps.points import identify_points
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from plainmlp.storage import write_json
+from plainmlp.data.storage import write_json
 from plainmlp.sweeps import progress as module
 from plainmlp.sweeps.archive import Archive
 from plainmlp.sweeps.progress import Progress, show_progress

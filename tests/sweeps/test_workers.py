@@ -10,12 +10,12 @@ from threading import Event, Thread
 import psutil
 import pytest
 
-from plainmlp.stages.evaluate import evaluate
-from plainmlp.stages.train import train
+from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.sweeps import workers
 from plainmlp.sweeps.archive import Archive
 from plainmlp.sweeps.workers import train_points
 from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.training.train import train
 from pointed import point, splits_of, trained_alone
 
 TESTS = Path(__file__).resolve().parents[1]

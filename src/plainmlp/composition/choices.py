@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from plainmlp.baselines.backends import BACKENDS, OWN_BACKEND
 from plainmlp.config.schema import (
     BackendSection,
     Choice,
@@ -27,6 +26,7 @@ from plainmlp.nn.options import Option
 from plainmlp.nn.schedules import SCHEDULES
 from plainmlp.system.errors import InputError
 from plainmlp.system.wording import allowed_values, shown, unknown_key, unknown_name
+from plainmlp.training.backends.table import BACKENDS, OWN_BACKEND
 
 Options = Mapping[str, Option]
 MONITORS = tuple(sorted({metric for loss in LOSSES for metric in recorded_metrics(loss)}))

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml  # type: ignore[import-untyped]
 
 from plainmlp.config.canonical import read_yaml
-from plainmlp.storage import replace_file
+from plainmlp.data.storage import replace_file
 from plainmlp.system.errors import InputError
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from plainmlp.config.schema import Config
-from plainmlp.storage import replace_file
+from plainmlp.data.storage import replace_file
 from plainmlp.system.errors import InputError
 
 INPUTS = Path("data") / "inputs"

@@ -108,7 +108,7 @@ class Splits:
     preparation : Preparation
         Fitted on the train part.
     data_digest : str
-        Of the data set that the parts are of, as `plainmlp.storage.digest_dataset` returns it.
+        Of the data set that the parts are of, as `plainmlp.data.storage.digest_dataset` returns it.
     """
 
     train: Part

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from plainmlp.baselines.backends import OWN_BACKEND
 from plainmlp.config.canonical import read_yaml
 from plainmlp.config.places import Places
 from plainmlp.proof.results import Results, read_results
@@ -14,6 +13,7 @@ from plainmlp.system.errors import InputError
 from plainmlp.tracking.records import download_files, read_curves, read_record
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import SWEEP_TAG
+from plainmlp.training.backends.table import OWN_BACKEND
 
 CONFIGURATION = "config.yaml"
 

@@ -12,19 +12,19 @@ from plainmlp.config.canonical import read_yaml
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config
 from plainmlp.data.arrays import Splits
-from plainmlp.history import write_history
-from plainmlp.model import Model
+from plainmlp.data.fetching import fetch
+from plainmlp.data.splitting import split
+from plainmlp.data.storage import write_json
+from plainmlp.evaluation.evaluate import evaluate
+from plainmlp.evaluation.reports import write_measures
 from plainmlp.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
 from plainmlp.recording.training import point_of, provenance_tags
-from plainmlp.reports import write_measures
-from plainmlp.stages.evaluate import evaluate
-from plainmlp.stages.fetch import fetch
-from plainmlp.stages.split import split
-from plainmlp.stages.train import train
-from plainmlp.storage import write_json
 from plainmlp.system.command import run_command
 from plainmlp.system.errors import InputError
 from plainmlp.terminal import watch_training
+from plainmlp.training.history import write_history
+from plainmlp.training.model import Model
+from plainmlp.training.train import train
 
 TAGS = "tags.json"
 CHECKOUT = Path(__file__).parents[3]

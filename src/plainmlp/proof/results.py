@@ -10,11 +10,11 @@ import numpy as np
 
 from plainmlp.config.places import Places
 from plainmlp.data.arrays import Array
-from plainmlp.history import STATE_DIGEST, History, read_digests, read_history
-from plainmlp.model import Model
-from plainmlp.reports import flat_intervals, flat_metrics
-from plainmlp.storage import read_json
+from plainmlp.data.storage import read_json
+from plainmlp.evaluation.reports import flat_intervals, flat_metrics
 from plainmlp.system.errors import InputError
+from plainmlp.training.history import STATE_DIGEST, History, read_digests, read_history
+from plainmlp.training.model import Model
 
 PREDICTED = "predicted"
 NO_NUMBERS = {"row", "actual", PREDICTED}  # columns that count rows or name classes

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from plainmlp.config.places import Places
+from plainmlp.data.storage import read_json
 from plainmlp.proof.alterations import find_alterations, find_untrusted
 from plainmlp.proof.aspects import Aspect, Outcome
 from plainmlp.proof.comparison import compare
@@ -15,7 +16,6 @@ from plainmlp.proof.reexecution import TAGS
 from plainmlp.proof.results import read_results
 from plainmlp.proof.verdict import Judgement, Surroundings, find_surroundings, judge
 from plainmlp.recording.provenance import FOLDER, PACKAGES
-from plainmlp.storage import read_json
 from plainmlp.tracking.store import Store
 
 

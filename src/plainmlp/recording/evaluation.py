@@ -4,12 +4,12 @@ from pathlib import Path
 
 from plainmlp.config.places import Places
 from plainmlp.data.arrays import Splits
-from plainmlp.model import Model, Trained
-from plainmlp.reports import final_metrics
-from plainmlp.stages.evaluate import Evaluation
-from plainmlp.storage import write_json
+from plainmlp.data.storage import write_json
+from plainmlp.evaluation.evaluate import Evaluation
+from plainmlp.evaluation.reports import final_metrics
 from plainmlp.terminal import show_dead_units, show_metrics, show_places, show_steps, show_warning
 from plainmlp.tracking.run import TrackedRun
+from plainmlp.training.model import Model, Trained
 
 EXAMPLE_ROWS = 3
 

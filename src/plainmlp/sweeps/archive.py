@@ -7,20 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from plainmlp.checkpoints import FOLDER as CHECKPOINTS
-from plainmlp.checkpoints import Checkpoints
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, DatasetSection, SplitSection
 from plainmlp.data.arrays import Splits
-from plainmlp.history import read_digests, read_history, write_history
-from plainmlp.model import Model, Trained
-from plainmlp.provenance.identity import digest_code, digest_json
-from plainmlp.recording.configuration import recorded_text
-from plainmlp.recording.provenance import training_numerics
-from plainmlp.reports import flat_metrics
-from plainmlp.stages.fetch import fetch
-from plainmlp.stages.split import split as split_rows
-from plainmlp.storage import (
+from plainmlp.data.fetching import fetch
+from plainmlp.data.splitting import split as split_rows
+from plainmlp.data.storage import (
     MANIFEST,
     digest_file,
     read_json,
@@ -31,8 +23,16 @@ from plainmlp.storage import (
     write_json,
     write_splits,
 )
+from plainmlp.evaluation.reports import flat_metrics
+from plainmlp.provenance.identity import digest_code, digest_json
+from plainmlp.recording.configuration import recorded_text
+from plainmlp.recording.provenance import training_numerics
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import alone
+from plainmlp.training.checkpoints import FOLDER as CHECKPOINTS
+from plainmlp.training.checkpoints import Checkpoints
+from plainmlp.training.history import read_digests, read_history, write_history
+from plainmlp.training.model import Model, Trained
 
 FOLDER = Path(".plainmlp") / "archive"  # below a checkout
 CONFIGURATION = "config.yaml"

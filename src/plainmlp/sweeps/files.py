@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from plainmlp.storage import replace_file, write_json
+from plainmlp.data.storage import replace_file, write_json
 from plainmlp.sweeps.leaderboard import Leaderboard, Row
 from plainmlp.sweeps.results import SEED, Failure, is_higher_better
 from plainmlp.sweeps.settings import settings_of, short_names

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 
-from plainmlp.history import History
 from plainmlp.recording.configuration import recorded_parameters
 from plainmlp.sweeps.archive import Archive
 from plainmlp.sweeps.points import Point
 from plainmlp.sweeps.results import FINISHED, Results, judge_all
 from plainmlp.tracking.reading import Child, Reader
+from plainmlp.training.history import History
 
 UNRECORDED = "its job left no record"
 

@@ -9,8 +9,8 @@ from plainmlp.config.canonical import canonical
 from plainmlp.config.inputs import found_inputs
 from plainmlp.config.schema import Config, DatasetSection, SplitSection
 from plainmlp.data.arrays import Splits
+from plainmlp.data.storage import digest_file, digest_splits
 from plainmlp.provenance.identity import digest_json, identify_point
-from plainmlp.storage import digest_file, digest_splits
 from plainmlp.sweeps.grid import Candidate
 
 SplitsOf = Callable[[DatasetSection, SplitSection], Splits]

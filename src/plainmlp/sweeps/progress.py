@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
-from plainmlp.storage import read_json
+from plainmlp.data.storage import read_json
 from plainmlp.sweeps.archive import Archive
 from plainmlp.system.errors import InputError
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from plainmlp.storage import replace_folder
+from plainmlp.data.storage import replace_folder
 from plainmlp.sweeps.figures import SWEEP_FIGURES, TIMING_FIGURES, draw_sweep_figures
 from plainmlp.sweeps.files import write_leaderboard, write_timing
 from plainmlp.sweeps.leaderboard import Leaderboard

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plainmlp.history import History
 from plainmlp.system.errors import InputError
 from plainmlp.tracking.reading import Child, Reader
+from plainmlp.training.history import History
 
 SEED = "seed"
 METRIC = "sweep.metric"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from plainmlp.stages.evaluate import measure, predict
-from plainmlp.stages.train import train
+from plainmlp.evaluation.evaluate import measure, predict
 from plainmlp.sweeps.archive import Archive, read_once
 from plainmlp.sweeps.points import Point
 from plainmlp.sweeps.processes import Worker
 from plainmlp.system.errors import InputError, StorageError, TrainingError
+from plainmlp.training.train import train
 
 Failure = InputError | StorageError | TrainingError
 Result = tuple[str, Failure | None]  # a point id, and why the point has failed where it has

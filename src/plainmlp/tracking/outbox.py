@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
 
-from plainmlp.storage import write_json, writing
+from plainmlp.data.storage import write_json, writing
 from plainmlp.system.errors import InputError
 from plainmlp.tracking.operations import Operation
 from plainmlp.tracking.record import PREFIX, Record, is_child, read_record

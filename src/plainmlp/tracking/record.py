@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from plainmlp.storage import read_json
+from plainmlp.data.storage import read_json
 from plainmlp.system.errors import InputError
 from plainmlp.tracking.tags import PARENT_TAG
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plainmlp.figures.canvas import save_figure
+from plainmlp.evaluation.figures.canvas import save_figure
 from plainmlp.sweeps.figures.curves import draw_learning_curves
 from plainmlp.sweeps.figures.heatmap import draw_heatmap
 from plainmlp.sweeps.figures.parallel import draw_parallel_coordinates

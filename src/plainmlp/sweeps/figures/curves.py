@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from plainmlp.figures.canvas import COLOURS
+from plainmlp.evaluation.figures.canvas import COLOURS
 from plainmlp.sweeps.figures.sheet import (
     direction_words,
     limits,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from plainmlp.figures.canvas import NEUTRAL
+from plainmlp.evaluation.figures.canvas import NEUTRAL
 from plainmlp.sweeps.figures.sheet import (
     colour_scores,
     draw_colour_bar,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from plainmlp.figures.canvas import COLOURS, NEUTRAL
+from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL
 from plainmlp.sweeps.figures.sheet import (
     WIDE_SPAN,
     direction_words,

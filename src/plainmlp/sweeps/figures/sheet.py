@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plainmlp.data.arrays import Array
-from plainmlp.figures.canvas import RESOLUTION, caption, value_range
+from plainmlp.evaluation.figures.canvas import RESOLUTION, caption, value_range
 from plainmlp.sweeps.leaderboard import Leaderboard, Row
 from plainmlp.sweeps.results import is_higher_better
 from plainmlp.sweeps.settings import short_names, value_order

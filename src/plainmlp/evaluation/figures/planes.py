@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plainmlp.data.arrays import Part
-from plainmlp.figures.canvas import (
+from plainmlp.evaluation.figures.canvas import (
     COLOURS,
     NEUTRAL,
     WRONG,

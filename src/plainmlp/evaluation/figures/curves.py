@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plainmlp.data.arrays import Array
-from plainmlp.figures.canvas import COLOURS, NEUTRAL, FigureData, new_figure, point_style, thinned, value_range
+from plainmlp.evaluation.figures.canvas import (
+    COLOURS,
+    NEUTRAL,
+    FigureData,
+    new_figure,
+    point_style,
+    thinned,
+    value_range,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

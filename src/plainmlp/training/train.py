@@ -5,10 +5,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from plainmlp.baselines.backends import OWN_BACKEND, check_backend, make_peer
-from plainmlp.baselines.peer import PeerDescent, Start
 from plainmlp.config.schema import ModelSection, OptimizerSection, TrainingSection
-from plainmlp.construction import (
+from plainmlp.data.arrays import Splits
+from plainmlp.nn.arithmetic import Array, keeps_subnormals
+from plainmlp.nn.descent import Descent
+from plainmlp.nn.epoch import Divergence
+from plainmlp.nn.forms import start_descent
+from plainmlp.nn.snapshot import Snapshot
+from plainmlp.nn.training import Training
+from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.training.backends.backend import PeerDescent, Start
+from plainmlp.training.backends.table import OWN_BACKEND, check_backend, make_peer
+from plainmlp.training.construction import (
     build_architecture,
     build_examples,
     build_recipe,
@@ -16,16 +24,8 @@ from plainmlp.construction import (
     draw_parameters,
     weigh_samples,
 )
-from plainmlp.data.arrays import Splits
-from plainmlp.model import Model, Trained
-from plainmlp.nn.arithmetic import Array, keeps_subnormals
-from plainmlp.nn.descent import Descent
-from plainmlp.nn.epoch import Divergence
-from plainmlp.nn.forms import start_descent
-from plainmlp.nn.snapshot import Snapshot
-from plainmlp.nn.training import Training
-from plainmlp.stages.progress import Checkpoint, Journal, Watcher, resume
-from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.training.model import Model, Trained
+from plainmlp.training.progress import Checkpoint, Journal, Watcher, resume
 
 
 def train(

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plainmlp.model import Model
+from plainmlp.training.model import Model
 
 if TYPE_CHECKING:
     from pandas import DataFrame

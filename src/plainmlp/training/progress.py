@@ -8,9 +8,9 @@ from typing import Protocol
 
 from plainmlp.config.schema import TrainingSection
 from plainmlp.data.arrays import Array
-from plainmlp.history import History
 from plainmlp.nn.epoch import Epoch
 from plainmlp.nn.snapshot import Snapshot
+from plainmlp.training.history import History
 
 Watcher = Callable[[int, dict[str, float]], object]
 

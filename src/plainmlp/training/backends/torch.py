@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from plainmlp.baselines.peer import Array, Start, Step, join_layers, split_layers
 from plainmlp.nn.activations import LEAK
 from plainmlp.nn.recipe import Recipe
+from plainmlp.training.backends.backend import Array, Start, Step, join_layers, split_layers
 
 
 class TorchPeer:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from plainmlp.data.arrays import Array
+from plainmlp.data.storage import digest_arrays, replace_file, unflushed
 from plainmlp.nn.early_stopping import Best
 from plainmlp.nn.snapshot import Snapshot
-from plainmlp.stages.progress import Progress
-from plainmlp.storage import digest_arrays, replace_file, unflushed
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import alone
+from plainmlp.training.progress import Progress
 
 FOLDER = Path(".plainmlp") / "checkpoints"  # below a checkout
 KEPT = 2

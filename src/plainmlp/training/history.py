@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from plainmlp.storage import replace_file
+from plainmlp.data.storage import replace_file
 from plainmlp.system.errors import InputError
 
 History = dict[str, list[float]]

@@ -18,8 +18,8 @@ import numpy as np
 from plainmlp.data.arrays import Array, Dataset, Description, Part, Splits
 from plainmlp.data.preparation import Preparation
 from plainmlp.data.records import description_from_dict, description_to_dict
+from plainmlp.data.references import open_reference, refer
 from plainmlp.data.stored import StoredRows
-from plainmlp.references import open_reference, refer
 from plainmlp.system.errors import InputError, StorageError
 
 MANIFEST = "manifest.json"

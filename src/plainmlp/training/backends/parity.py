@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from plainmlp.baselines.backends import BACKENDS
-from plainmlp.baselines.numpy import NumpyPeer
-from plainmlp.baselines.peer import Array, Peer, Start
 from plainmlp.nn.architecture import Architecture, view_layers
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.options import fill_options
 from plainmlp.nn.randomness import generator
 from plainmlp.nn.recipe import Recipe
+from plainmlp.training.backends.backend import Array, Peer, Start
+from plainmlp.training.backends.numpy import NumpyPeer
+from plainmlp.training.backends.table import BACKENDS
 
 STEPS = 100
 LARGEST_DIFFERENCE = 1e-10

@@ -4,7 +4,7 @@ from plainmlp.config.schema import Missing, SplitSection
 from plainmlp.data.arrays import Dataset, Splits
 from plainmlp.data.preparation import fit_preparation
 from plainmlp.data.split import split_rows
-from plainmlp.storage import digest_dataset
+from plainmlp.data.storage import digest_dataset
 
 
 def split(data: Dataset, split: SplitSection, missing: Missing) -> Splits:

@@ -11,13 +11,13 @@ import numpy as np
 from plainmlp.data.arrays import Array, Description
 from plainmlp.data.preparation import Preparation
 from plainmlp.data.records import description_from_dict, description_to_dict
-from plainmlp.history import History
+from plainmlp.data.storage import replace_file
 from plainmlp.nn.architecture import Architecture, view_layers
 from plainmlp.nn.forms import Compiled, start_descent
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.recipe import Recipe
-from plainmlp.storage import replace_file
 from plainmlp.system.errors import InputError
+from plainmlp.training.history import History
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from plainmlp.baselines.peer import Array, Start, Step, join_layers, paper_epsilon, split_layers
 from plainmlp.nn.activations import GELU_CUBIC, GELU_RATE, LEAK
 from plainmlp.system.errors import InputError
+from plainmlp.training.backends.backend import Array, Start, Step, join_layers, paper_epsilon, split_layers
 
 
 class Layers:

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from plainmlp.baselines.peer import Array, Start, Step, join_layers, paper_epsilon, split_layers
-from plainmlp.baselines.tensorflow import gelu, leaky_relu, set_threads
 from plainmlp.nn.recipe import Recipe
+from plainmlp.training.backends.backend import Array, Start, Step, join_layers, paper_epsilon, split_layers
+from plainmlp.training.backends.tensorflow import gelu, leaky_relu, set_threads
 
 
 class KerasPeer:

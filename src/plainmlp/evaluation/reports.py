@@ -7,11 +7,11 @@ import numpy as np
 
 from plainmlp.config.places import Places
 from plainmlp.data.arrays import Splits
-from plainmlp.figures import draw_figures
-from plainmlp.figures.canvas import FigureData
-from plainmlp.model import Model, Trained
-from plainmlp.stages.evaluate import Evaluation
-from plainmlp.storage import replace_file, replace_folder, write_json
+from plainmlp.data.storage import replace_file, replace_folder, write_json
+from plainmlp.evaluation.evaluate import Evaluation
+from plainmlp.evaluation.figures import draw_figures
+from plainmlp.evaluation.figures.canvas import FigureData
+from plainmlp.training.model import Model, Trained
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from plainmlp.baselines.peer import Array, Start, Step
 from plainmlp.nn.batches import Block
 from plainmlp.nn.descent import PlainDescent
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.optimizers import OPTIMIZERS
+from plainmlp.training.backends.backend import Array, Start, Step
 
 
 class NumpyPeer:

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from plainmlp.baselines.peer import Array, Start, Step, join_layers, paper_epsilon, split_layers
 from plainmlp.nn.recipe import Recipe
+from plainmlp.training.backends.backend import Array, Start, Step, join_layers, paper_epsilon, split_layers
 
 ACTIVATIONS = {"identity": "identity", "relu": "relu", "sigmoid": "logistic", "tanh": "tanh"}
 OUTPUTS = {"cross_entropy": "softmax", "binary_cross_entropy": "logistic", "squared_error": "identity"}

@@ -8,7 +8,6 @@ import numpy as np
 from plainmlp.config.schema import Choice, ModelSection, OptimizerSection, TrainingSection
 from plainmlp.data.arrays import Array, Description, Part, Splits
 from plainmlp.data.preparation import Preparation
-from plainmlp.model import load_layers
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.architecture import Architecture, view_layers
 from plainmlp.nn.batches import Examples
@@ -17,6 +16,7 @@ from plainmlp.nn.losses import LOSSES, default_loss, recorded_metrics
 from plainmlp.nn.randomness import generator
 from plainmlp.nn.recipe import Recipe
 from plainmlp.system.errors import InputError
+from plainmlp.training.model import load_layers
 
 
 def build_architecture(splits: Splits, model: ModelSection) -> Architecture:

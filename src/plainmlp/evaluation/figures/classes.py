@@ -6,7 +6,7 @@ import numpy as np
 
 from plainmlp.data.arrays import Array
 from plainmlp.evaluation.calibration import CALIBRATION_BINS, Reliability, expected_calibration_error, reliability
-from plainmlp.figures.canvas import COLOURS, NEUTRAL, FigureData, new_figure
+from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL, FigureData, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

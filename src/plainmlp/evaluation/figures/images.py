@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from plainmlp.figures.canvas import FigureData, new_figure
+from plainmlp.evaluation.figures.canvas import FigureData, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

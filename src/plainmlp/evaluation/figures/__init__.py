@@ -5,11 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plainmlp.figures.canvas import FigureData, save_figure
-from plainmlp.figures.classes import draw_calibration, draw_confusion_matrix
-from plainmlp.figures.curves import draw_fitted_curves, draw_learning_curves, draw_predicted_against_actual, draw_steps
-from plainmlp.figures.images import draw_worst_mistakes
-from plainmlp.figures.planes import draw_data, draw_decision_regions, draw_right_and_wrong
+from plainmlp.evaluation.figures.canvas import FigureData, save_figure
+from plainmlp.evaluation.figures.classes import draw_calibration, draw_confusion_matrix
+from plainmlp.evaluation.figures.curves import (
+    draw_fitted_curves,
+    draw_learning_curves,
+    draw_predicted_against_actual,
+    draw_steps,
+)
+from plainmlp.evaluation.figures.images import draw_worst_mistakes
+from plainmlp.evaluation.figures.planes import draw_data, draw_decision_regions, draw_right_and_wrong
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,9 +5,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from plainmlp.baselines.peer import Peer, Start
 from plainmlp.system.errors import InputError
 from plainmlp.system.wording import shown
+from plainmlp.training.backends.backend import Peer, Start
 
 OWN_BACKEND = "numpy"
 
@@ -78,7 +78,7 @@ def make_peer(name: str, start: Start) -> Peer:
             f"pip install -e '.[{backend.extra}]' at the root of the repository"
         )
         raise InputError(message)
-    peer: Peer = import_module(f"plainmlp.baselines.{name}").PEER(start)
+    peer: Peer = import_module(f"plainmlp.training.backends.{name}").PEER(start)
     return peer
 
 

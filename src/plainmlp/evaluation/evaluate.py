@@ -10,9 +10,9 @@ import numpy as np
 from plainmlp.data.arrays import Array, Description, Part, Splits
 from plainmlp.data.stored import StoredRows
 from plainmlp.evaluation import bootstrap_intervals, evaluate_outputs
-from plainmlp.model import Model
 from plainmlp.nn.forms import Compiled
 from plainmlp.nn.randomness import generator
+from plainmlp.training.model import Model
 
 MOST_PREDICTED = 1 << 17  # rows at once, of those that stay in their file
 
