@@ -12,8 +12,8 @@ def main() -> None:
     from plainmlp.data.storage import read_splits
     from plainmlp.evaluation.evaluate import evaluate
     from plainmlp.evaluation.reports import write_evaluation
-    from plainmlp.recording.evaluation import publish_evaluation, show_results
-    from plainmlp.recording.training import continue_run, forget_run
+    from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results
+    from plainmlp.tracking.recording.training import continue_run, forget_run
     from plainmlp.training.history import read_digests, read_history, read_steps
     from plainmlp.training.model import Model, Trained
 

@@ -11,7 +11,7 @@ from plainmlp.system.command import run_command
 
 def run(config: Config, folder: Path) -> None:
     """Run a configuration: as a point of a sweep where one has called, else by itself."""
-    from plainmlp.sweeps.job import PARENT, run_point
+    from plainmlp.sweeps.running.job import PARENT, run_point
 
     parent = os.environ.get(PARENT)
     if parent is None:
@@ -28,11 +28,11 @@ def run_alone(config: Config, folder: Path) -> None:
     from plainmlp.data.splitting import split
     from plainmlp.evaluation.evaluate import evaluate
     from plainmlp.evaluation.reports import write_evaluation
-    from plainmlp.provenance.usage import process_usage
-    from plainmlp.recording.evaluation import publish_evaluation, show_results, write_summary
-    from plainmlp.recording.training import start_run
-    from plainmlp.terminal import show_places
     from plainmlp.tracked import checkpoints_of, train_tracked
+    from plainmlp.tracking.provenance.usage import process_usage
+    from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results, write_summary
+    from plainmlp.tracking.recording.training import start_run
+    from plainmlp.tracking.terminal import show_places
 
     config = found_inputs(config, ROOT)
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)

@@ -10,9 +10,9 @@ def main() -> None:
     from plainmlp.config.inputs import INPUTS, linked_inputs
     from plainmlp.config.places import Places
     from plainmlp.data.storage import read_splits
-    from plainmlp.provenance.usage import process_usage
-    from plainmlp.recording.training import remember_run, start_run
     from plainmlp.tracked import checkpoints_of, train_tracked
+    from plainmlp.tracking.provenance.usage import process_usage
+    from plainmlp.tracking.recording.training import remember_run, start_run
 
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
     splits = read_splits(ROOT / "data" / "split")

@@ -44,7 +44,7 @@ def verify_and_publish(store: "Store", run_id: str, *, is_here: bool) -> "Verdic
     """Verify a run, show the verdict and write it on the run."""
     from plainmlp.proof.report import publish, show
     from plainmlp.proof.verification import verify
-    from plainmlp.provenance.repository import read_repository
+    from plainmlp.tracking.provenance.repository import read_repository
 
     repository = read_repository(ROOT)
     verification = verify(store, run_id, ROOT, is_here=is_here)

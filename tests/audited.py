@@ -14,8 +14,8 @@ from pathlib import Path
 ONLY_RECORDED = (
     "plainmlp.config.canonical",
     "plainmlp.config.inputs",
-    "plainmlp.provenance",
-    "plainmlp.recording",
+    "plainmlp.tracking.provenance",
+    "plainmlp.tracking.recording",
     "plainmlp.tracking",
 )
 

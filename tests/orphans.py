@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from plainmlp.sweeps.archive import Archive
-from plainmlp.sweeps.workers import train_points
+from plainmlp.sweeps.running.archive import Archive
+from plainmlp.sweeps.running.workers import train_points
 from plainmlp.system.command import run_command
 from pointed import point
 

@@ -9,8 +9,8 @@ from plainmlp.config.schema import Config
 from plainmlp.data.arrays import Splits
 from plainmlp.data.fetching import fetch
 from plainmlp.data.splitting import split
-from plainmlp.recording.training import point_of
-from plainmlp.sweeps.points import Point
+from plainmlp.sweeps.grid.points import Point
+from plainmlp.tracking.recording.training import point_of
 from plainmlp.training.model import Trained
 from plainmlp.training.train import train
 

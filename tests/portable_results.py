@@ -15,7 +15,7 @@ from plainmlp.evaluation import bootstrap_intervals
 from plainmlp.evaluation.evaluate import Evaluation, measure
 from plainmlp.evaluation.metrics import negative_log
 from plainmlp.evaluation.reports import write_measures
-from plainmlp.sweeps.statistics import paired_p_value, summarize
+from plainmlp.sweeps.ranking.statistics import paired_p_value, summarize
 from plainmlp.training.construction import weigh_samples
 from plainmlp.training.model import Model
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from plainmlp.sweeps.leaderboard import Leaderboard, build_leaderboard
-from plainmlp.sweeps.results import Failure, Result, Results
-from plainmlp.tracking.reading import Child
+from plainmlp.sweeps.ranking.leaderboard import Leaderboard, build_leaderboard
+from plainmlp.sweeps.ranking.results import Failure, Result, Results
+from plainmlp.tracking.children import Child
 
 SIZES = ((), (16,), (64,), (64, 32), (128, 64))
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plainmlp.addresses import without_credentials
+from plainmlp.tracking.addresses import without_credentials
 
 ALLOWED_IN_CREDENTIALS = st.text(
     st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/?#"), min_size=1

@@ -10,8 +10,8 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "plainmlp"
 MODULES = {path.relative_to(SOURCE.parent): path for path in sorted(SOURCE.rglob("*.py"))}
 
-# parts that import nothing of the package but the masks of addresses and themselves
-LEAVES = {"addresses", "system", "provenance"}
+# parts that import nothing of the package but themselves
+LEAVES = {"system"}
 # a part may import parts of a smaller number, or its own; the parts that are not named here are free
 LEVELS = {"nn": 0, "data": 1, "training": 2, "evaluation": 3, "tracking": 4, "sweeps": 5}
 # third-party packages that only one part may import
@@ -98,7 +98,7 @@ def test_the_core_imports_numpy_only_and_its_compiled_form_a_compiler(name):
 
 @pytest.mark.parametrize("name", [name for name in NAMES if part(name) in LEAVES])
 def test_leaves_import_nothing_of_the_package(name):
-    assert {part(imported) for imported in own(IMPORTS[name])} <= {"addresses", part(name)}
+    assert {part(imported) for imported in own(IMPORTS[name])} <= {part(name)}
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if part(name) in LEVELS])

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from configurations import refusal
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.schedules import SCHEDULES
-from plainmlp.sweeps.points import Point
+from plainmlp.sweeps.grid.points import Point
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training import checkpoints as module
 from plainmlp.training.checkpoints import Checkpoints, read_checkpoint, write_checkpoint

@@ -14,14 +14,14 @@ from plainmlp.config.places import Places
 from plainmlp.data.storage import write_json, write_splits
 from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.evaluation.reports import write_evaluation
-from plainmlp.sweeps.archive import Archive
 from plainmlp.sweeps.reports import write_reports
+from plainmlp.sweeps.running.archive import Archive
 from plainmlp.system.errors import StorageError
 from plainmlp.tracking import connection
+from plainmlp.tracking.header import Record
 from plainmlp.tracking.operations import log_files, log_values
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.publication import publish
-from plainmlp.tracking.record import Record
 from plainmlp.tracking.store import Store
 from plainmlp.training.history import write_history
 from plainmlp.training.train import train

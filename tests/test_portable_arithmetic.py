@@ -19,10 +19,10 @@ CHECKED = (
     "data/*.py",
     "evaluation/*.py",
     "nn/**/*.py",
-    "sweeps/files.py",
-    "sweeps/leaderboard.py",
-    "sweeps/results.py",
-    "sweeps/statistics.py",
+    "sweeps/ranking/files.py",
+    "sweeps/ranking/leaderboard.py",
+    "sweeps/ranking/results.py",
+    "sweeps/ranking/statistics.py",
     "training/*.py",
 )
 
@@ -63,10 +63,10 @@ ALLOWED = {
     ("nn/training.py", "__init__", "sum"): "counts units",
     ("nn/training.py", "_measure", "sum"): "counts samples",
     ("training/checkpoints.py", "_progress", "sum"): "counts arrays",
-    ("sweeps/files.py", "_lines", "sum"): "counts points",
-    ("sweeps/files.py", "_record", "sum"): "counts points",
-    ("sweeps/statistics.py", "summarize", "scipy"): "Student's t, rounded to ten digits",
-    ("sweeps/statistics.py", "paired_p_value", "scipy"): "Student's t, rounded to ten digits",
+    ("sweeps/ranking/files.py", "_lines", "sum"): "counts points",
+    ("sweeps/ranking/files.py", "_record", "sum"): "counts points",
+    ("sweeps/ranking/statistics.py", "summarize", "scipy"): "Student's t, rounded to ten digits",
+    ("sweeps/ranking/statistics.py", "paired_p_value", "scipy"): "Student's t, rounded to ten digits",
 }
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from plainmlp.terminal import describe, show_dead_units, show_metrics, show_places, show_steps, watch_training
+from plainmlp.tracking.terminal import describe, show_dead_units, show_metrics, show_places, show_steps, watch_training
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 WATCH = """
-from plainmlp.terminal import watch_training
+from plainmlp.tracking.terminal import watch_training
 with watch_training(30) as watch:
     for epoch in range(30):
         watch(epoch, {"train_loss": 1 / (epoch + 1), "validation_loss": 0.5})

@@ -11,9 +11,9 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import IntegrityError
 
 from configurations import refusal
+from plainmlp.tracking.bulk import is_known
 from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun
 from plainmlp.tracking.store import Store
-from plainmlp.tracking.whole_runs import is_known
 from plainmlp.training.history import write_history
 
 CURVES = {"train_loss": [0.5, 0.25, math.pi], "validation_accuracy": [0.1, 0.9, 0.8]}
@@ -79,7 +79,7 @@ def test_more_values_than_one_call_takes(store, parent):
 
 
 def test_children_are_those_of_their_parent_on_every_page(store, parent, monkeypatch):
-    monkeypatch.setattr("plainmlp.tracking.reading.RUNS_AT_ONCE", 2)
+    monkeypatch.setattr("plainmlp.tracking.children.RUNS_AT_ONCE", 2)
     other = store.start_parent("another", {}, {})
     add(store, other)
     run_ids = {add(store, parent, f"{n:064d}") for n in range(5)}
@@ -173,7 +173,7 @@ def test_run_in_one_transaction_is_there_whole_or_not_at_all(store, parent):
 
 
 def test_tables_of_another_version_are_left_to_the_client(monkeypatch):
-    monkeypatch.setattr("plainmlp.tracking.whole_runs.VALUE_COLUMNS", "key value run_uuid another")
+    monkeypatch.setattr("plainmlp.tracking.bulk.VALUE_COLUMNS", "key value run_uuid another")
     is_known.cache_clear()
     assert not is_known()
     is_known.cache_clear()

@@ -5,9 +5,9 @@ from pathlib import Path
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config
 from plainmlp.data.arrays import Splits
-from plainmlp.recording.training import publish_training
-from plainmlp.terminal import watch_training
+from plainmlp.tracking.recording.training import publish_training
 from plainmlp.tracking.run import TrackedRun
+from plainmlp.tracking.terminal import watch_training
 from plainmlp.training.checkpoints import FOLDER, Checkpoints
 from plainmlp.training.history import write_history, write_steps
 from plainmlp.training.model import Trained

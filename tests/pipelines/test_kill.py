@@ -13,7 +13,7 @@ import pytest
 from checkouts import ROOT, clone, environment, run, succeed
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.places import Places
-from plainmlp.recording.training import point_of
+from plainmlp.tracking.recording.training import point_of
 from plainmlp.training.history import read_digests, read_history
 from plainmlp.training.model import Model, Trained
 from plainmlp.training.train import train

@@ -7,7 +7,7 @@ import pytest
 
 from plainmlp.proof.aspects import Outcome
 from plainmlp.proof.comparison import compare, rounding_tolerance
-from plainmlp.proof.results import Results
+from plainmlp.proof.run_files import Results
 from plainmlp.proof.verdict import Judgement, Surroundings, Verdict, find_surroundings, judge
 from plainmlp.training.backends.table import OWN_BACKEND
 

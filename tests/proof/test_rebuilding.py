@@ -7,8 +7,8 @@ import pytest
 from checkouts import commit, succeed
 from configurations import refusal
 from plainmlp.proof.rebuilding import ExecutionError, Source, execute, source_of
-from plainmlp.provenance.identity import digest_code
 from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.tracking.provenance.identity import digest_code
 
 MODULE = Path("src") / "plainmlp" / "proof" / "reexecution.py"
 

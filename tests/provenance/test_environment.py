@@ -2,7 +2,7 @@ import hashlib
 import subprocess
 import sys
 
-from plainmlp.provenance.environment import LOCK, environment_tags, installed_packages
+from plainmlp.tracking.provenance.environment import LOCK, environment_tags, installed_packages
 
 
 def test_packages_are_those_that_are_installed():
@@ -21,7 +21,9 @@ def test_package_that_is_installed_besides_is_noticed(tmp_path):
         (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: Some_Thing.x\nVersion: {version}\n")
     (tmp_path / "two" / "broken-1.dist-info").mkdir()
     program = f"import sys; sys.path[:0] = {[str(tmp_path / 'one'), str(tmp_path / 'two')]}\n"
-    program += "from plainmlp.provenance.environment import installed_packages; print(installed_packages(), end='')"
+    program += (
+        "from plainmlp.tracking.provenance.environment import installed_packages; print(installed_packages(), end='')"
+    )
     source = str(next(path for path in sys.path if path.endswith("/src")))
     answer = subprocess.run(
         [sys.executable, "-c", program], env={"PYTHONPATH": source}, capture_output=True, text=True, check=True

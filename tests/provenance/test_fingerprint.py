@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from plainmlp.provenance import fingerprint
-from plainmlp.provenance.fingerprint import numerics_tags
+from plainmlp.tracking.provenance import fingerprint
+from plainmlp.tracking.provenance.fingerprint import numerics_tags
 
 PROGRAM = """
 import json
-from plainmlp.provenance.fingerprint import numerics_tags
+from plainmlp.tracking.provenance.fingerprint import numerics_tags
 print(json.dumps(numerics_tags(1, "float64")))
 """
 

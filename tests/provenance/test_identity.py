@@ -20,7 +20,7 @@ from plainmlp.config.canonical import canonical
 from plainmlp.data.arrays import Column, Dataset, Description, Part, Splits
 from plainmlp.data.preparation import fit_preparation
 from plainmlp.data.storage import digest_dataset, digest_splits
-from plainmlp.provenance.identity import PACKAGE, RESULT_CODE, bare, digest_code, digest_json, identify_point
+from plainmlp.tracking.provenance.identity import PACKAGE, RESULT_CODE, bare, digest_code, digest_json, identify_point
 
 CANONICAL = canonical(parse(DEFAULT))
 POINT = identify_point(CANONICAL, "data", None)
@@ -195,7 +195,7 @@ def test_comments_docstrings_formatting_and_the_rest_of_the_package_do_not_count
     for path in result_modules(package):
         path.write_bytes(ast.unparse(ast.parse(path.read_text())).replace("\n", "\r\n").encode())
     assert fresh(package) == before
-    for name in ("tracking/store.py", "terminal.py", "evaluation/figures/canvas.py"):
+    for name in ("tracking/store.py", "tracking/terminal.py", "evaluation/figures/canvas.py"):
         (package / name).write_text("NEW = 1\n")
     assert fresh(package) == before
 
@@ -231,7 +231,7 @@ except* ValueError as error:
 DIGEST = """
 import sys
 from pathlib import Path
-from plainmlp.provenance.identity import digest_code
+from plainmlp.tracking.provenance.identity import digest_code
 print(digest_code(Path(sys.argv[1])))
 """
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plainmlp.provenance.repository import Repository, read_repository
+from plainmlp.tracking.provenance.repository import Repository, read_repository
 
 SECRET = "hunter2"
 CONFIG = f"uri: https://ann:{SECRET}@host/x\n".encode()

@@ -3,11 +3,11 @@ import subprocess
 import sys
 import time
 
-from plainmlp.provenance.usage import process_usage
+from plainmlp.tracking.provenance.usage import process_usage
 
 PROGRAM = """
 import json, sys, time
-from plainmlp.provenance.usage import process_usage
+from plainmlp.tracking.provenance.usage import process_usage
 before = process_usage()
 block = bytearray(b"x" * 150_000_000)
 del block

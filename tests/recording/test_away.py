@@ -4,10 +4,10 @@ import pytest
 from mlflow import MlflowClient
 
 from plainmlp.config.places import Places
-from plainmlp.recording.training import continue_run, forget_run, publish_training, remember_run, start_run
 from plainmlp.tracking import connection
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.publication import publish
+from plainmlp.tracking.recording.training import continue_run, forget_run, publish_training, remember_run, start_run
 from plainmlp.training.history import write_history
 from plainmlp.training.train import train
 from recorded import configuration, splits_of

@@ -15,7 +15,7 @@ from configurations import CONF
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.canonical import canonical, dump_yaml
 from plainmlp.config.places import Places
-from plainmlp.recording.training import point_of
+from plainmlp.tracking.recording.training import point_of
 from plainmlp.training.history import read_history
 from plainmlp.training.model import Model
 from recorded import EXPERIMENT, Recorded, configuration, record, splits_of, write_flats

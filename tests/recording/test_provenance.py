@@ -13,13 +13,13 @@ from mlflow import MlflowClient
 from plainmlp.composition.compose import parse
 from plainmlp.config.canonical import canonical, dump_yaml, parse_yaml
 from plainmlp.data.storage import digest_splits
-from plainmlp.provenance.identity import digest_code
-from plainmlp.recording.configuration import configuration_tags, recorded_parameters, recorded_text
-from plainmlp.recording.provenance import common_numerics, read_code, training_numerics
-from plainmlp.recording.training import start_run
-from plainmlp.sweeps.archive import FOLDER, Archive
-from plainmlp.sweeps.job import run_point
+from plainmlp.sweeps.running.archive import FOLDER, Archive
+from plainmlp.sweeps.running.job import run_point
 from plainmlp.sweeps.session import run_sweep
+from plainmlp.tracking.provenance.identity import digest_code
+from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
+from plainmlp.tracking.recording.provenance import common_numerics, read_code, training_numerics
+from plainmlp.tracking.recording.training import start_run
 from pointed import point
 from recorded import configuration, record, splits_of
 

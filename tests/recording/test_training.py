@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from configurations import refusal
 from plainmlp.config.places import Places
 from plainmlp.data.storage import digest_splits, write_json
-from plainmlp.recording.training import (
+from plainmlp.tracking.recording.training import (
     NOTE,
     continue_run,
     forget_run,

@@ -12,9 +12,9 @@ from plainmlp.composition.compose import parse
 from plainmlp.config.canonical import dump_yaml
 from plainmlp.data.storage import digest_splits
 from plainmlp.evaluation.evaluate import measure, predict
-from plainmlp.recording.training import point_of
-from plainmlp.sweeps import archive as module
-from plainmlp.sweeps.archive import Archive, read_once
+from plainmlp.sweeps.running import archive as module
+from plainmlp.sweeps.running.archive import Archive, read_once
+from plainmlp.tracking.recording.training import point_of
 from plainmlp.training.history import read_history
 from plainmlp.training.model import Model
 from plainmlp.training.train import train

@@ -2,10 +2,10 @@ import csv
 import json
 import random
 
-from plainmlp.sweeps.display import show_leaderboard
-from plainmlp.sweeps.files import write_leaderboard, write_timing
-from plainmlp.sweeps.leaderboard import build_leaderboard
-from plainmlp.sweeps.results import Results
+from plainmlp.sweeps.ranking.display import show_leaderboard
+from plainmlp.sweeps.ranking.files import write_leaderboard, write_timing
+from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
+from plainmlp.sweeps.ranking.results import Results
 from swept import board_of, failure, result, whole_sweep
 
 
@@ -114,7 +114,7 @@ def test_terminal_shows_the_first_rows_and_how_many_more(capsys):
 
 def test_terminal_shows_whole_values_in_80_columns(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("plainmlp.sweeps.display.WIDEST", 80)
+    monkeypatch.setattr("plainmlp.sweeps.ranking.display.WIDEST", 80)
     show_leaderboard(whole_sweep())
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines[:14])) <= 80

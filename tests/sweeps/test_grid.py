@@ -13,7 +13,7 @@ from hydra_plugins.plainmlp_launcher._composition import Composer
 from multirun import begin
 from plainmlp.config.canonical import canonical
 from plainmlp.config.schema import SweepSection
-from plainmlp.sweeps.grid import (
+from plainmlp.sweeps.grid.grid import (
     MOST_POINTS,
     Candidate,
     Grid,

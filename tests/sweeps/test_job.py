@@ -9,12 +9,12 @@ from plainmlp.config.canonical import read_yaml
 from plainmlp.proof.alterations import find_alterations
 from plainmlp.proof.recorded import read_recorded
 from plainmlp.proof.verification import verify
-from plainmlp.recording.training import open_store
-from plainmlp.sweeps import job as module
-from plainmlp.sweeps import workers
-from plainmlp.sweeps.archive import FOLDER, Archive
-from plainmlp.sweeps.job import run_point
+from plainmlp.sweeps.running import job as module
+from plainmlp.sweeps.running import workers
+from plainmlp.sweeps.running.archive import FOLDER, Archive
+from plainmlp.sweeps.running.job import run_point
 from plainmlp.system.errors import TrainingError
+from plainmlp.tracking.recording.training import open_store
 from pointed import SMALL, splits_of
 
 

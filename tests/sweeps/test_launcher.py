@@ -20,9 +20,9 @@ from hydra_plugins.plainmlp_launcher._replay import replay
 from hydra_plugins.plainmlp_launcher.launcher import StackedLauncher
 from plainmlp.composition.compose import parse
 from plainmlp.config.inputs import found_inputs
-from plainmlp.recording.training import point_of
-from plainmlp.sweeps import job as jobs
-from plainmlp.sweeps.archive import Archive
+from plainmlp.sweeps.running import job as jobs
+from plainmlp.sweeps.running.archive import Archive
+from plainmlp.tracking.recording.training import point_of
 from plainmlp.training.train import train
 from pointed import files_below, splits_of
 

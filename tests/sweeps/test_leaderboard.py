@@ -2,8 +2,8 @@ import random
 
 import pytest
 
-from plainmlp.sweeps.leaderboard import build_leaderboard
-from plainmlp.sweeps.results import Results
+from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
+from plainmlp.sweeps.ranking.results import Results
 from swept import board_of, failure, grid, result, whole_sweep
 
 SEEDS = range(4)

@@ -13,9 +13,9 @@ from plainmlp.config.schema import DatasetSection, SplitSection
 from plainmlp.data.arrays import Splits
 from plainmlp.data.fetching import fetch
 from plainmlp.data.splitting import split
-from plainmlp.recording.training import point_of
-from plainmlp.sweeps.grid import Candidate
-from plainmlp.sweeps.points import identify_points
+from plainmlp.sweeps.grid.grid import Candidate
+from plainmlp.sweeps.grid.points import identify_points
+from plainmlp.tracking.recording.training import point_of
 
 
 class Made:

@@ -5,9 +5,9 @@ import threading
 import pytest
 
 from plainmlp.data.storage import write_json
-from plainmlp.sweeps import progress as module
-from plainmlp.sweeps.archive import Archive
-from plainmlp.sweeps.progress import Progress, show_progress
+from plainmlp.sweeps.running import progress as module
+from plainmlp.sweeps.running.archive import Archive
+from plainmlp.sweeps.running.progress import Progress, show_progress
 from plainmlp.system.errors import TrainingError
 
 IDS = ["a" * 64, "b" * 64, "c" * 64, "d" * 64]

@@ -12,11 +12,11 @@ from configurations import changed, refusal
 from plainmlp.config.canonical import canonical
 from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.evaluation.reports import final_metrics
-from plainmlp.recording.training import point_of
-from plainmlp.sweeps.leaderboard import build_leaderboard
+from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
+from plainmlp.sweeps.ranking.results import choose_metric, judge, kept_epoch, one_each, read_results
 from plainmlp.sweeps.reports import write_reports, write_timings
-from plainmlp.sweeps.results import choose_metric, judge, kept_epoch, one_each, read_results
 from plainmlp.tracking.parameters import flat_parameters
+from plainmlp.tracking.recording.training import point_of
 from plainmlp.tracking.store import Store
 from plainmlp.training.history import write_history
 from plainmlp.training.train import train

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plainmlp.sweeps.settings import identity, settings_of, short_names, swept_keys, value_order
+from plainmlp.sweeps.ranking.swept import identity, settings_of, short_names, swept_keys, value_order
 from swept import child
 
 

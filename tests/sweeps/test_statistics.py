@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
-from plainmlp.sweeps.statistics import holm, paired_p_value, summarize
+from plainmlp.sweeps.ranking.statistics import holm, paired_p_value, summarize
 
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=8)
 

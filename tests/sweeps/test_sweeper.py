@@ -15,7 +15,7 @@ from hydra_plugins.plainmlp_launcher._expansion import read_grid
 from multirun import begin
 from plainmlp.config.schema import SweepSection
 from plainmlp.data.datasets import DATASETS
-from plainmlp.sweeps.grid import Candidate, choose_points, read_settings
+from plainmlp.sweeps.grid.grid import Candidate, choose_points, read_settings
 
 GRIDS = {
     "layers_activations": {"model.hidden_sizes": 4, "model.activation": 4, "seed": 3},

@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from plainmlp.evaluation.evaluate import evaluate
-from plainmlp.sweeps import workers
-from plainmlp.sweeps.archive import Archive
-from plainmlp.sweeps.workers import train_points
+from plainmlp.sweeps.running import workers
+from plainmlp.sweeps.running.archive import Archive
+from plainmlp.sweeps.running.workers import train_points
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training.train import train
 from pointed import point, splits_of, trained_alone
@@ -271,7 +271,7 @@ def test_no_worker_outlives_its_parent(tmp_path, send, number, code):
 @pytest.mark.slow
 def test_workers_notice_without_the_help_of_the_system_that_their_parent_has_ended(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
-        "from plainmlp.sweeps import processes\nprocesses.PR_SET_PDEATHSIG = 0\n"
+        "from plainmlp.sweeps.running import processes\nprocesses.PR_SET_PDEATHSIG = 0\n"
     )
     with started(tmp_path, tmp_path) as process:
         family = descendants_at_work(process)

@@ -19,8 +19,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from plainmlp.composition.explanation import explanation
-from plainmlp.sweeps.exclusion import flat_items
-from plainmlp.sweeps.grid import Composed
+from plainmlp.sweeps.grid.exclusion import flat_items
+from plainmlp.sweeps.grid.grid import Composed
 from plainmlp.system.errors import InputError
 
 # Hydra meets some malformed overrides with a bare ValueError or AssertionError.

@@ -9,9 +9,9 @@ from plainmlp.composition.compose import compose, parse
 from plainmlp.composition.edits import section_overrides
 from plainmlp.config.canonical import canonical, parse_yaml
 from plainmlp.config.schema import TrackingSection
-from plainmlp.provenance.identity import RESULT_SECTIONS
-from plainmlp.recording.training import open_store
 from plainmlp.system.errors import InputError
+from plainmlp.tracking.provenance.identity import RESULT_SECTIONS
+from plainmlp.tracking.recording.training import open_store
 
 CHOSEN_BY_NAME = ("dataset", "optimizer")  # sections whose keys depend on their name, so on the file that is chosen
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from plainmlp.provenance.identity import digest_code
 from plainmlp.system.command import INTERRUPTED, TERMINATED
 from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.tracking.provenance.identity import digest_code
 
 MODULE = "plainmlp.proof.reexecution"
 OFFER = "--here takes the code of this checkout"

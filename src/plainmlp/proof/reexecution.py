@@ -17,11 +17,11 @@ from plainmlp.data.splitting import split
 from plainmlp.data.storage import write_json
 from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.evaluation.reports import write_measures
-from plainmlp.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
-from plainmlp.recording.training import point_of, provenance_tags
 from plainmlp.system.command import run_command
 from plainmlp.system.errors import InputError
-from plainmlp.terminal import watch_training
+from plainmlp.tracking.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
+from plainmlp.tracking.recording.training import point_of, provenance_tags
+from plainmlp.tracking.terminal import watch_training
 from plainmlp.training.history import write_history
 from plainmlp.training.model import Model
 from plainmlp.training.train import train

@@ -13,9 +13,9 @@ from plainmlp.proof.comparison import compare
 from plainmlp.proof.rebuilding import ExecutionError, Source, execute, source_of
 from plainmlp.proof.recorded import Recorded, read_recorded
 from plainmlp.proof.reexecution import TAGS
-from plainmlp.proof.results import read_results
+from plainmlp.proof.run_files import read_results
 from plainmlp.proof.verdict import Judgement, Surroundings, find_surroundings, judge
-from plainmlp.recording.provenance import FOLDER, PACKAGES
+from plainmlp.tracking.recording.provenance import FOLDER, PACKAGES
 from plainmlp.tracking.store import Store
 
 

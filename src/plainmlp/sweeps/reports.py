@@ -4,8 +4,8 @@ from pathlib import Path
 
 from plainmlp.data.storage import replace_folder
 from plainmlp.sweeps.figures import SWEEP_FIGURES, TIMING_FIGURES, draw_sweep_figures
-from plainmlp.sweeps.files import write_leaderboard, write_timing
-from plainmlp.sweeps.leaderboard import Leaderboard
+from plainmlp.sweeps.ranking.files import write_leaderboard, write_timing
+from plainmlp.sweeps.ranking.leaderboard import Leaderboard
 
 
 def write_reports(folder: Path, board: Leaderboard) -> None:

@@ -10,7 +10,7 @@ from plainmlp.sweeps.figures.curves import draw_learning_curves
 from plainmlp.sweeps.figures.heatmap import draw_heatmap
 from plainmlp.sweeps.figures.parallel import draw_parallel_coordinates
 from plainmlp.sweeps.figures.scatter import draw_against_parameters, draw_against_time
-from plainmlp.sweeps.leaderboard import Leaderboard
+from plainmlp.sweeps.ranking.leaderboard import Leaderboard
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,8 +13,8 @@ from plainmlp.sweeps.figures.sheet import (
     scale_scores,
     settings_words,
 )
-from plainmlp.sweeps.leaderboard import Leaderboard
-from plainmlp.sweeps.results import is_measured
+from plainmlp.sweeps.ranking.leaderboard import Leaderboard
+from plainmlp.sweeps.ranking.results import is_measured
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

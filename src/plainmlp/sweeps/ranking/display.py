@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from plainmlp.sweeps.leaderboard import TIED, UNTESTED, Leaderboard, Row
-from plainmlp.sweeps.results import is_higher_better
-from plainmlp.sweeps.settings import short_names
+from plainmlp.sweeps.ranking.leaderboard import TIED, UNTESTED, Leaderboard, Row
+from plainmlp.sweeps.ranking.results import is_higher_better
+from plainmlp.sweeps.ranking.swept import short_names
 
 if TYPE_CHECKING:
     from rich.table import Table

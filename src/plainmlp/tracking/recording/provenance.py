@@ -8,10 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from plainmlp.config.schema import TrainingSection
-from plainmlp.provenance.environment import environment_tags, installed_packages
-from plainmlp.provenance.fingerprint import numerics_tags
-from plainmlp.provenance.identity import digest_code
-from plainmlp.provenance.repository import read_repository
+from plainmlp.tracking.provenance.environment import environment_tags, installed_packages
+from plainmlp.tracking.provenance.fingerprint import numerics_tags
+from plainmlp.tracking.provenance.identity import digest_code
+from plainmlp.tracking.provenance.repository import read_repository
 
 FOLDER = "provenance"  # among the artifacts of a run
 RECORD = "provenance.json"  # all tags of provenance
@@ -29,7 +29,7 @@ class Code:
     packages : str
         What is installed.
     patch : bytes, optional
-        As in `plainmlp.provenance.repository.Repository`.
+        As in `plainmlp.tracking.provenance.repository.Repository`.
     """
 
     tags: Mapping[str, str]

@@ -10,13 +10,13 @@ from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, DatasetSection, TrackingSection
 from plainmlp.data.arrays import Splits
 from plainmlp.data.storage import digest_file, digest_splits, write_json
-from plainmlp.provenance.identity import identify_point
-from plainmlp.provenance.usage import process_usage
-from plainmlp.recording.configuration import configuration_tags, recorded_parameters, recorded_text
-from plainmlp.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
 from plainmlp.tracking.database import tracking_address
+from plainmlp.tracking.header import read_record
 from plainmlp.tracking.outbox import Outbox
-from plainmlp.tracking.record import read_record
+from plainmlp.tracking.provenance.identity import identify_point
+from plainmlp.tracking.provenance.usage import process_usage
+from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
+from plainmlp.tracking.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import DataInput, Store
 from plainmlp.tracking.tags import RESTORED_TAG

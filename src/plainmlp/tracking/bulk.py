@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from plainmlp.tracking.header import Record
 from plainmlp.tracking.operations import Point
-from plainmlp.tracking.record import Record
 from plainmlp.tracking.tags import RECORD_TAG
 
 if TYPE_CHECKING:

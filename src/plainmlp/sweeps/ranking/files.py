@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from plainmlp.data.storage import replace_file, write_json
-from plainmlp.sweeps.leaderboard import Leaderboard, Row
-from plainmlp.sweeps.results import SEED, Failure, is_higher_better
-from plainmlp.sweeps.settings import settings_of, short_names
-from plainmlp.sweeps.statistics import Summary
+from plainmlp.sweeps.ranking.leaderboard import Leaderboard, Row
+from plainmlp.sweeps.ranking.results import SEED, Failure, is_higher_better
+from plainmlp.sweeps.ranking.statistics import Summary
+from plainmlp.sweeps.ranking.swept import settings_of, short_names
 
 VERDICTS = (
     "tied: cannot be told from the best (paired t-test over common seeds, corrected by Holm, level 0.05); "

@@ -10,8 +10,8 @@ from plainmlp.config.inputs import found_inputs
 from plainmlp.config.schema import Config, DatasetSection, SplitSection
 from plainmlp.data.arrays import Splits
 from plainmlp.data.storage import digest_file, digest_splits
-from plainmlp.provenance.identity import digest_json, identify_point
-from plainmlp.sweeps.grid import Candidate
+from plainmlp.sweeps.grid.grid import Candidate
+from plainmlp.tracking.provenance.identity import digest_json, identify_point
 
 SplitsOf = Callable[[DatasetSection, SplitSection], Splits]
 

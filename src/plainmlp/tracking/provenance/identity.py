@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 # what can change a result; the rest of the package reads, writes, draws and reports it
 RESULT_CODE = (
     "nn",

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plainmlp.sweeps.results import SEED
+from plainmlp.sweeps.ranking.results import SEED
 
 ASIDE = ("tracking.", "sweep.")  # where a point is recorded, and with which others, does not change it
 Identity = tuple[tuple[str, str], ...]

@@ -24,11 +24,11 @@ from plainmlp.data.storage import (
     write_splits,
 )
 from plainmlp.evaluation.reports import flat_metrics
-from plainmlp.provenance.identity import digest_code, digest_json
-from plainmlp.recording.configuration import recorded_text
-from plainmlp.recording.provenance import training_numerics
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import alone
+from plainmlp.tracking.provenance.identity import digest_code, digest_json
+from plainmlp.tracking.recording.configuration import recorded_text
+from plainmlp.tracking.recording.provenance import training_numerics
 from plainmlp.training.checkpoints import FOLDER as CHECKPOINTS
 from plainmlp.training.checkpoints import Checkpoints
 from plainmlp.training.history import read_digests, read_history, write_history

@@ -6,12 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from plainmlp.addresses import without_credentials
 from plainmlp.system.errors import InputError
+from plainmlp.tracking.addresses import without_credentials
 from plainmlp.tracking.connection import AwayError, Connection, one_line
 from plainmlp.tracking.database import refusal
+from plainmlp.tracking.header import Record
 from plainmlp.tracking.outbox import Outbox
-from plainmlp.tracking.record import Record
 from plainmlp.tracking.tags import FAILURE_TAG, PARENT_TAG, POINT_TAG
 from plainmlp.training.history import History, read_history
 

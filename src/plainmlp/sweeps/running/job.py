@@ -11,15 +11,15 @@ from tempfile import TemporaryDirectory
 from plainmlp.config.inputs import found_inputs
 from plainmlp.config.schema import Config, TrackingSection
 from plainmlp.data.arrays import Splits
-from plainmlp.recording.configuration import configuration_tags, recorded_parameters, recorded_text
-from plainmlp.recording.provenance import FOLDER as PROVENANCE
-from plainmlp.recording.provenance import read_code, training_numerics, write_provenance
-from plainmlp.recording.training import open_store, point_of, provenance_tags, run_name
-from plainmlp.sweeps.archive import CONFIGURATION, FOLDER, Archive
-from plainmlp.sweeps.points import Point
-from plainmlp.sweeps.processes import end_with
-from plainmlp.sweeps.workers import as_failure, complete
+from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive
+from plainmlp.sweeps.running.processes import end_with
+from plainmlp.sweeps.running.workers import as_failure, complete
 from plainmlp.system.errors import TrainingError
+from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
+from plainmlp.tracking.recording.provenance import FOLDER as PROVENANCE
+from plainmlp.tracking.recording.provenance import read_code, training_numerics, write_provenance
+from plainmlp.tracking.recording.training import open_store, point_of, provenance_tags, run_name
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import FAILURE_TAG
 

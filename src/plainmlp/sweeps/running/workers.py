@@ -8,9 +8,9 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from plainmlp.evaluation.evaluate import measure, predict
-from plainmlp.sweeps.archive import Archive, read_once
-from plainmlp.sweeps.points import Point
-from plainmlp.sweeps.processes import Worker
+from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.running.archive import Archive, read_once
+from plainmlp.sweeps.running.processes import Worker
 from plainmlp.system.errors import InputError, StorageError, TrainingError
 from plainmlp.training.train import train
 

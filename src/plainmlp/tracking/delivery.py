@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plainmlp.tracking.connection import AwayError, Connection, is_away
+from plainmlp.tracking.header import Record
 from plainmlp.tracking.operations import Operation, send
 from plainmlp.tracking.outbox import Outbox
-from plainmlp.tracking.record import Record
 from plainmlp.tracking.tags import RECORD_TAG
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from plainmlp.sweeps.results import Failure, Result, Results, is_higher_better, is_measured
-from plainmlp.sweeps.settings import Identity, Settings, identity, settings_of, settings_order, swept_keys
-from plainmlp.sweeps.statistics import Summary, holm, paired_p_value, summarize
+from plainmlp.sweeps.ranking.results import Failure, Result, Results, is_higher_better, is_measured
+from plainmlp.sweeps.ranking.statistics import Summary, holm, paired_p_value, summarize
+from plainmlp.sweeps.ranking.swept import Identity, Settings, identity, settings_of, settings_order, swept_keys
 
 LEVEL = 0.05
 BEST, TIED, WORSE, UNTESTED = "best", "tied", "worse", "untested"

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
-from plainmlp.recording.configuration import recorded_parameters
-from plainmlp.sweeps.archive import Archive
-from plainmlp.sweeps.points import Point
-from plainmlp.sweeps.results import FINISHED, Results, judge_all
-from plainmlp.tracking.reading import Child, Reader
+from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.ranking.results import FINISHED, Results, judge_all
+from plainmlp.sweeps.running.archive import Archive
+from plainmlp.tracking.children import Child, Reader
+from plainmlp.tracking.recording.configuration import recorded_parameters
 from plainmlp.training.history import History
 
 UNRECORDED = "its job left no record"

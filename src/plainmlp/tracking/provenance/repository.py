@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
-from plainmlp.addresses import without_credentials
+from plainmlp.tracking.addresses import without_credentials
 
 FAILURES = (OSError, subprocess.CalledProcessError)
 SUBMODULE = b"160000"

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from plainmlp.addresses import without_credentials
 from plainmlp.system.errors import InputError
+from plainmlp.tracking.addresses import without_credentials
 from plainmlp.tracking.connection import AwayError
 from plainmlp.tracking.database import refusal
 from plainmlp.tracking.store import Store

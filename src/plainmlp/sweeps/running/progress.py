@@ -8,7 +8,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from plainmlp.data.storage import read_json
-from plainmlp.sweeps.archive import Archive
+from plainmlp.sweeps.running.archive import Archive
 from plainmlp.system.errors import InputError
 
 if TYPE_CHECKING:

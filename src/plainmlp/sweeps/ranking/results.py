@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plainmlp.system.errors import InputError
-from plainmlp.tracking.reading import Child, Reader
+from plainmlp.tracking.children import Child, Reader
 from plainmlp.training.history import History
 
 SEED = "seed"

@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Mapping
 
-from plainmlp.addresses import without_credentials
 from plainmlp.config.canonical import canonical, dump_yaml
 from plainmlp.config.schema import Config
+from plainmlp.tracking.addresses import without_credentials
 from plainmlp.tracking.parameters import flat_parameters, shortened_keys, shortening_note
 from plainmlp.tracking.tags import SHORTENED_TAG
 

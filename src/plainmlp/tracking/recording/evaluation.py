@@ -7,8 +7,8 @@ from plainmlp.data.arrays import Splits
 from plainmlp.data.storage import write_json
 from plainmlp.evaluation.evaluate import Evaluation
 from plainmlp.evaluation.reports import final_metrics
-from plainmlp.terminal import show_dead_units, show_metrics, show_places, show_steps, show_warning
 from plainmlp.tracking.run import TrackedRun
+from plainmlp.tracking.terminal import show_dead_units, show_metrics, show_places, show_steps, show_warning
 from plainmlp.training.model import Model, Trained
 
 EXAMPLE_ROWS = 3
