@@ -12,8 +12,7 @@ from _checkout import ROOT
 from _performance import machine, write_section
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.schema import Config
-from plainmlp.data.fetching import fetch
-from plainmlp.data.splitting import split
+from plainmlp.data.stages import fetch, split
 from plainmlp.training.train import train
 
 TITLE = "## The hash chain"

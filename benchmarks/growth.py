@@ -55,8 +55,7 @@ def _write_header(file: Any, dtype: str, shape: tuple[int, ...]) -> None:
 def train_once(folder: Path, n_rows: int, order: str) -> Result:
     """Train on a folder of arrays in this process; return microseconds a sample, reading included, and its memory."""
     from plainmlp.composition.compose import compose, parse
-    from plainmlp.data.fetching import fetch
-    from plainmlp.data.splitting import split
+    from plainmlp.data.stages import fetch, split
     from plainmlp.training.train import train
 
     epochs = max(1, SAMPLES // n_rows)
@@ -142,8 +141,7 @@ def grow_networks() -> Iterator[Result]:
 def time_networks(count: int) -> float:
     """Return the seconds of training networks of digits that differ in their seed, one after another."""
     from plainmlp.composition.compose import compose, parse
-    from plainmlp.data.fetching import fetch
-    from plainmlp.data.splitting import split
+    from plainmlp.data.stages import fetch, split
     from plainmlp.training.train import train
 
     config = parse(compose(ROOT / "conf", [*SMALL_NETWORK]))

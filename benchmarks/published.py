@@ -12,13 +12,12 @@ from _checkout import ROOT
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.inputs import found_inputs
 from plainmlp.config.schema import Config
-from plainmlp.data.arrays import Splits
-from plainmlp.data.fetching import fetch
-from plainmlp.data.splitting import split
-from plainmlp.evaluation import evaluate_outputs
+from plainmlp.data.splits import Splits
+from plainmlp.data.stages import fetch, split
 from plainmlp.evaluation.evaluate import measure, predict
-from plainmlp.evaluation.figures import draw_figures
 from plainmlp.evaluation.figures.canvas import FigureData
+from plainmlp.evaluation.figures.table import draw_figures
+from plainmlp.evaluation.scores import evaluate_outputs
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training.construction import build_architecture, draw_parameters
 from plainmlp.training.model import Model, Trained

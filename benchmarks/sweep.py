@@ -205,8 +205,7 @@ def search_with_scikit_learn() -> None:
     from sklearn.neural_network import MLPClassifier
 
     from plainmlp.composition.compose import compose, parse
-    from plainmlp.data.fetching import fetch
-    from plainmlp.data.splitting import split
+    from plainmlp.data.stages import fetch, split
 
     config = parse(compose(ROOT / "conf", []))
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)

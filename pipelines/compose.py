@@ -66,7 +66,7 @@ def write_params(config: Config) -> None:
     """Write params.yaml with the marks by which a later change of it is noticed."""
     from plainmlp.composition.edits import marks_line
     from plainmlp.config.canonical import canonical, dump_yaml
-    from plainmlp.data.storage import replace_file
+    from plainmlp.system.files import replace_file
 
     with replace_file(PARAMS) as temporary:
         text = HEADER + marks_line(canonical(config)) + dump_yaml(config)

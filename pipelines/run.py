@@ -24,27 +24,31 @@ def run_alone(config: Config, folder: Path) -> None:
     """Fetch, split, train, evaluate; write all results to the folder and to MLflow."""
     from plainmlp.config.inputs import found_inputs
     from plainmlp.config.places import Places
-    from plainmlp.data.fetching import fetch
-    from plainmlp.data.splitting import split
+    from plainmlp.data.stages import fetch, split
     from plainmlp.evaluation.evaluate import evaluate
     from plainmlp.evaluation.reports import write_evaluation
-    from plainmlp.tracked import checkpoints_of, train_tracked
     from plainmlp.tracking.provenance.usage import process_usage
     from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results, write_summary
-    from plainmlp.tracking.recording.training import start_run
-    from plainmlp.tracking.terminal import show_places
+    from plainmlp.tracking.recording.training import publish_training, start_run
+    from plainmlp.tracking.terminal import show_places, watch_training
+    from plainmlp.training.checkpoints import checkpoints_of
+    from plainmlp.training.job import train_and_write
 
     config = found_inputs(config, ROOT)
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)
     places = Places(folder)
     with start_run(config, splits, ROOT).closing() as tracked:
-        trained = train_tracked(config, splits, tracked, places, ROOT)
+        checkpoints = checkpoints_of(ROOT, tracked.point_id)
+        with watch_training(config.training.epochs) as show:
+            watchers = [show, tracked.log_epoch]
+            trained = train_and_write(config, splits, places, watchers=watchers, checkpoint=checkpoints)
+        publish_training(tracked, places, trained.model)
         evaluation = evaluate(trained.model, splits, config.seed, config.training.compiled)
         write_evaluation(places, trained, splits, evaluation)
         publish_evaluation(tracked, places, trained, splits, evaluation)
         tracked.log_results(process_usage(), {})
     write_summary(folder / "run.json", tracked, trained.model, evaluation)
-    checkpoints_of(tracked, ROOT).clear()
+    checkpoints.clear()
     show_results(tracked, places, trained, evaluation)
     show_places({**tracked.ids(), "weights_digest": trained.model.weights_digest})
 

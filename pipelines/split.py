@@ -7,7 +7,7 @@ from plainmlp.system.command import run_stage
 def main() -> None:
     """Read the data set, part it, write."""
     from plainmlp.config.canonical import read_parameters
-    from plainmlp.data.splitting import split
+    from plainmlp.data.stages import split
     from plainmlp.data.storage import read_dataset, write_splits
 
     config = read_parameters(ROOT / "params.yaml")

@@ -23,7 +23,7 @@ def main() -> None:
     from plainmlp.composition.overrides import read_overrides
     from plainmlp.config.canonical import read_parameters
     from plainmlp.config.inputs import INPUTS, linked_inputs
-    from plainmlp.data.storage import replace_folder
+    from plainmlp.system.files import replace_folder
 
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
     overrides = with_edits(read_overrides(ROOT / "overrides.yaml"), input_overrides(config))

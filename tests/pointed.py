@@ -6,9 +6,8 @@ from pathlib import Path
 from configurations import changed
 from plainmlp.composition.compose import parse
 from plainmlp.config.schema import Config
-from plainmlp.data.arrays import Splits
-from plainmlp.data.fetching import fetch
-from plainmlp.data.splitting import split
+from plainmlp.data.splits import Splits
+from plainmlp.data.stages import fetch, split
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.tracking.recording.training import point_of
 from plainmlp.training.model import Trained

@@ -9,13 +9,14 @@ import numpy as np
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.places import Places
 from plainmlp.data.datasets import fetch_dataset
-from plainmlp.data.splitting import split
-from plainmlp.data.storage import digest_arrays, digest_file
-from plainmlp.evaluation import bootstrap_intervals
+from plainmlp.data.stages import split
+from plainmlp.data.storage import digest_arrays
 from plainmlp.evaluation.evaluate import Evaluation, measure
 from plainmlp.evaluation.metrics import negative_log
 from plainmlp.evaluation.reports import write_measures
+from plainmlp.evaluation.scores import bootstrap_intervals
 from plainmlp.sweeps.ranking.statistics import paired_p_value, summarize
+from plainmlp.system.files import digest_file
 from plainmlp.training.construction import weigh_samples
 from plainmlp.training.model import Model
 

@@ -12,9 +12,8 @@ from mlflow.entities import Run
 from configurations import changed
 from plainmlp.composition.compose import parse
 from plainmlp.config.schema import Config
-from plainmlp.data.arrays import Splits
-from plainmlp.data.fetching import fetch
-from plainmlp.data.splitting import split
+from plainmlp.data.splits import Splits
+from plainmlp.data.stages import fetch, split
 
 EXPERIMENT = "tests of runs"  # a name with spaces
 

@@ -5,8 +5,9 @@ import pytest
 
 from configurations import refusal
 from plainmlp.config.schema import ModelSection
-from plainmlp.data.arrays import Column, Description, Part, Splits
+from plainmlp.data.arrays import Column, Description, Part
 from plainmlp.data.preparation import fit_preparation
+from plainmlp.data.splits import Splits
 from plainmlp.nn.architecture import view_layers
 from plainmlp.training.construction import (
     build_architecture,

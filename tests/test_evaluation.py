@@ -11,10 +11,10 @@ from scipy.stats import bootstrap
 from sklearn import metrics as sk
 
 from plainmlp.data.arrays import Array, Task
-from plainmlp.evaluation import bootstrap_intervals, evaluate_outputs
 from plainmlp.evaluation.calibration import expected_calibration_error, reliability
 from plainmlp.evaluation.intervals import percentile_intervals
 from plainmlp.evaluation.metrics import METRICS, measure, summands
+from plainmlp.evaluation.scores import bootstrap_intervals, evaluate_outputs
 
 
 class Case(NamedTuple):
@@ -187,7 +187,7 @@ def test_pieces_of_a_part_come_to_the_metrics_of_the_whole(task: Task, monkeypat
     case = make_case(task, 101, 3, seed=8)
     whole = case.evaluate()
     cut = [(case.targets[start : start + 7], case.outputs[start : start + 7]) for start in range(0, 101, 7)]
-    monkeypatch.setattr("plainmlp.evaluation._pieces", lambda *_: cut)
+    monkeypatch.setattr("plainmlp.evaluation.scores._pieces", lambda *_: cut)
     assert case.evaluate() == pytest.approx(whole, rel=1e-13)
 
 

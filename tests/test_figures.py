@@ -12,9 +12,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
 from plainmlp.data.arrays import Array, Column, Description, Part
-from plainmlp.evaluation.figures import FIGURES, FigureData, draw_figures
-from plainmlp.evaluation.figures.canvas import COLOURS, WRONG, caption, class_colours, thinned, value_range
+from plainmlp.evaluation.figures.canvas import COLOURS, WRONG, FigureData, caption, class_colours, thinned, value_range
 from plainmlp.evaluation.figures.images import select_worst
+from plainmlp.evaluation.figures.table import FIGURES, draw_figures
 
 HISTORY = {
     "train_loss": [2.0, 1.0, 0.5, 0.4],

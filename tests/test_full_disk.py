@@ -11,12 +11,13 @@ from mlflow import MlflowClient
 from checkouts import ROOT, run, tracked_runs
 from full_disk import PAGE, fill, make_room, small_disk
 from plainmlp.config.places import Places
-from plainmlp.data.storage import write_json, write_splits
+from plainmlp.data.storage import write_splits
 from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.evaluation.reports import write_evaluation
 from plainmlp.sweeps.reports import write_reports
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.system.errors import StorageError
+from plainmlp.system.files import write_json
 from plainmlp.tracking import connection
 from plainmlp.tracking.header import Record
 from plainmlp.tracking.operations import log_files, log_values

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
+from certificate import LARGEST_DIFFERENCE, WORKLOADS, NumpyPeer, certify
 from plainmlp.nn.architecture import view_layers
 from plainmlp.nn.network import Network
 from plainmlp.training.backends.backend import join_layers, split_layers
-from plainmlp.training.backends.numpy import NumpyPeer
-from plainmlp.training.backends.parity import LARGEST_DIFFERENCE, WORKLOADS, certify
 from plainmlp.training.backends.table import BACKENDS, make_peer
 
 SMALL = "clusters 2-5-3"

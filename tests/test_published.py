@@ -8,8 +8,7 @@ import pytest
 
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.inputs import found_inputs
-from plainmlp.data.fetching import fetch
-from plainmlp.data.splitting import split
+from plainmlp.data.stages import fetch, split
 from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.training.model import load_layers
 from plainmlp.training.train import train

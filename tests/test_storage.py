@@ -7,21 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plainmlp.data.arrays import Column, Dataset, Description, Part, Splits
+from plainmlp.data.arrays import Column, Dataset, Description, Part
 from plainmlp.data.preparation import fit_preparation
-from plainmlp.data.storage import (
-    digest_arrays,
-    digest_file,
-    read_dataset,
-    read_json,
-    read_splits,
-    replace_file,
-    replace_folder,
-    write_dataset,
-    write_json,
-    write_splits,
-)
+from plainmlp.data.splits import Splits
+from plainmlp.data.storage import digest_arrays, read_dataset, read_splits, write_dataset, write_splits
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import digest_file, read_json, replace_file, replace_folder, write_json
 
 DESCRIPTION = Description("table", "regression", (Column("x"), Column("ü", ("a", "ß"))), ("y",), (), (1, 2))
 FEATURES = np.array([[1 / 3, 0], [2, 1], [np.nan, 1]])

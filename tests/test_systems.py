@@ -11,8 +11,7 @@ from sklearn.model_selection import train_test_split
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.places import Places
 from plainmlp.data.datasets import clusters
-from plainmlp.data.fetching import fetch
-from plainmlp.data.splitting import split
+from plainmlp.data.stages import fetch, split
 from plainmlp.nn.batches import Batches, Examples
 from plainmlp.training.construction import build_architecture, draw_parameters
 from plainmlp.training.history import read_history, read_steps

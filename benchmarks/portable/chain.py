@@ -14,12 +14,13 @@ from tempfile import TemporaryDirectory
 
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config
-from plainmlp.data.arrays import Dataset, Splits
-from plainmlp.data.fetching import fetch
-from plainmlp.data.splitting import split
-from plainmlp.data.storage import digest_dataset, digest_file, digest_splits, unflushed
+from plainmlp.data.arrays import Dataset
+from plainmlp.data.splits import Splits
+from plainmlp.data.stages import fetch, split
+from plainmlp.data.storage import digest_dataset, digest_splits
 from plainmlp.evaluation.evaluate import Evaluation, evaluate
 from plainmlp.evaluation.reports import write_evaluation, write_measures
+from plainmlp.system.files import digest_file, unflushed
 from plainmlp.training.model import Trained
 from plainmlp.training.train import train
 from portable.cases import CASES, read_case

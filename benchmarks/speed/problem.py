@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plainmlp.config.schema import Choice, Config, ModelSection
-from plainmlp.data.arrays import Part, Splits
+from plainmlp.data.arrays import Part
+from plainmlp.data.splits import Splits
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.batches import Examples
 from plainmlp.training.backends.backend import split_layers

@@ -10,8 +10,7 @@ from plainmlp.composition.compose import compose, parse
 from plainmlp.config.schema import DatasetSection
 from plainmlp.data.arrays import Column, Dataset, Description, Part
 from plainmlp.data.datasets import DIGIT_NAMES
-from plainmlp.data.fetching import fetch
-from plainmlp.data.splitting import split
+from plainmlp.data.stages import fetch, split
 from speed import jax_scan, numpy_loop, ours, pytorch, scikit_learn
 from speed.problem import Problem, Runner
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from certificate import NumpyPeer
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.options import fill_options
 from plainmlp.nn.recipe import Recipe
 from plainmlp.training.backends.backend import Start, paper_epsilon
-from plainmlp.training.backends.numpy import NumpyPeer
 from plainmlp.training.backends.table import BACKENDS, make_peer
 
 RNG = np.random.default_rng(5)

@@ -8,7 +8,8 @@ from mlflow import MlflowClient
 
 from configurations import refusal
 from plainmlp.config.places import Places
-from plainmlp.data.storage import digest_splits, write_json
+from plainmlp.data.storage import digest_splits
+from plainmlp.system.files import write_json
 from plainmlp.tracking.recording.training import (
     NOTE,
     continue_run,

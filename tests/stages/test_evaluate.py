@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from plainmlp.data.arrays import Splits
+from plainmlp.data.splits import Splits
 from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.training.train import train
 from recorded import configuration, splits_of

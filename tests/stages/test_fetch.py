@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from plainmlp.data.datasets import dataset_options
-from plainmlp.data.fetching import fetch
+from plainmlp.data.stages import fetch
 from recorded import configuration, write_flats
 
 

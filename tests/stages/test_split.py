@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from plainmlp.data.fetching import fetch
-from plainmlp.data.splitting import split
+from plainmlp.data.stages import fetch, split
 from recorded import configuration, splits_of, write_flats
 
 

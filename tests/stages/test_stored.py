@@ -12,16 +12,17 @@ from checkouts import environment
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config
 from plainmlp.data import stored
-from plainmlp.data.arrays import Dataset, Splits
+from plainmlp.data.arrays import Dataset
 from plainmlp.data.datasets import fetch_dataset
 from plainmlp.data.references import through_link
-from plainmlp.data.splitting import split
+from plainmlp.data.splits import Splits
+from plainmlp.data.stages import split
 from plainmlp.data.storage import digest_dataset, digest_splits, read_dataset, read_splits, write_dataset, write_splits
 from plainmlp.data.stored import StoredRows
 from plainmlp.evaluation import evaluate as stage
-from plainmlp.evaluation import evaluate_outputs
 from plainmlp.evaluation.evaluate import Evaluation, evaluate
 from plainmlp.evaluation.reports import write_evaluation
+from plainmlp.evaluation.scores import evaluate_outputs
 from plainmlp.nn import batches
 from plainmlp.system.errors import InputError
 from plainmlp.training.model import Trained
@@ -184,7 +185,7 @@ from plainmlp.data.datasets import fetch_dataset
 from plainmlp.nn.compiled.__main__ import compile_for
 from plainmlp.config.schema import Config
 from plainmlp.evaluation.evaluate import evaluate
-from plainmlp.data.splitting import split
+from plainmlp.data.stages import split
 from plainmlp.training.train import train
 from plainmlp.data.storage import digest_splits
 import sklearn.metrics, sklearn.preprocessing, scipy.stats

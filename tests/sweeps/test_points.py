@@ -10,9 +10,8 @@ from configurations import changed, refusal
 from plainmlp.composition.compose import parse
 from plainmlp.config.inputs import found_inputs
 from plainmlp.config.schema import DatasetSection, SplitSection
-from plainmlp.data.arrays import Splits
-from plainmlp.data.fetching import fetch
-from plainmlp.data.splitting import split
+from plainmlp.data.splits import Splits
+from plainmlp.data.stages import fetch, split
 from plainmlp.sweeps.grid.grid import Candidate
 from plainmlp.sweeps.grid.points import identify_points
 from plainmlp.tracking.recording.training import point_of

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from plainmlp.data.storage import write_json
 from plainmlp.sweeps.running import progress as module
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.sweeps.running.progress import Progress, show_progress
 from plainmlp.system.errors import TrainingError
+from plainmlp.system.files import write_json
 
 IDS = ["a" * 64, "b" * 64, "c" * 64, "d" * 64]
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from plainmlp.config.canonical import one_line, yaml_problem
 from plainmlp.system.wording import shown, unknown_key, unknown_name
 
 Keys = Callable[[], Sequence[str]]
@@ -11,7 +12,6 @@ Keys = Callable[[], Sequence[str]]
 GRAMMAR = "write key=value, such as model.activation=tanh or model.hidden_sizes=[8,4]"
 _REFUSED_KEY = re.compile(r"Could not override '([^']*)'|Could not delete from config\. '([^']*)' does not exist")
 _KEY_IN_CAUSE = re.compile(r"full_key: (\S+)")
-_DETAILS = re.compile(r"full_key: |object_type=|reference_type=|See https:|Error parsing override ")
 
 
 def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], known_keys: Keys) -> str:
@@ -39,19 +39,6 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
     key = getattr(error, "full_key", None)
     line = one_line(str(error)) or f"the overrides {shown(list(overrides))} cannot be applied"
     return f"{key}: {line}" if key else line
-
-
-def yaml_problem(file: Path, error: Exception) -> str:
-    """Say where a file is no YAML, as far as the reader's error tells."""
-    mark = getattr(error, "problem_mark", None)
-    place = f"{file}, line {mark.line + 1}" if mark else str(file)
-    return f"{place}: {one_line(getattr(error, 'problem', None) or str(error))}"
-
-
-def one_line(text: str) -> str:
-    """Join the lines of an error, without those that speak of its machinery and those without a word."""
-    lines = (line.strip() for line in text.splitlines())
-    return "; ".join(line.rstrip(".;") for line in lines if re.search(r"\w", line) and not _DETAILS.match(line))
 
 
 def _unknown_file(error: Exception, conf_folder: Path, overrides: Sequence[str]) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml  # type: ignore[import-untyped]
 
 from plainmlp.config.canonical import read_yaml
-from plainmlp.data.storage import replace_file
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import replace_file
 
 
 def read_overrides(path: Path) -> list[str]:

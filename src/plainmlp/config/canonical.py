@@ -7,9 +7,10 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from plainmlp.composition.explanation import yaml_problem
 from plainmlp.config.schema import Config
 from plainmlp.system.errors import InputError
+
+_DETAILS = re.compile(r"full_key: |object_type=|reference_type=|See https:|Error parsing override ")
 
 
 def canonical(config: Config) -> dict[str, Any]:
@@ -107,3 +108,16 @@ def read_parameters(path: Path) -> Config:
     except ValidationError as error:
         message = f"{path} is not as compose wrote it; make it anew with dvc repro ({error.error_count()} keys differ)"
         raise InputError(message) from error
+
+
+def yaml_problem(file: Path, error: Exception) -> str:
+    """Say where a file is no YAML, as far as the reader's error tells."""
+    mark = getattr(error, "problem_mark", None)
+    place = f"{file}, line {mark.line + 1}" if mark else str(file)
+    return f"{place}: {one_line(getattr(error, 'problem', None) or str(error))}"
+
+
+def one_line(text: str) -> str:
+    """Join the lines of an error, without those that speak of its machinery and those without a word."""
+    lines = (line.strip() for line in text.splitlines())
+    return "; ".join(line.rstrip(".;") for line in lines if re.search(r"\w", line) and not _DETAILS.match(line))

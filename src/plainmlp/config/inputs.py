@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from plainmlp.config.schema import Config
-from plainmlp.data.storage import replace_file
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import replace_file
 
 INPUTS = Path("data") / "inputs"
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from plainmlp.config.schema import Choice, Missing
-from plainmlp.data.arrays import Array, Column, Description, Part
+from plainmlp.data.arrays import Array, Column, Description, Part, columns_from_records
 from plainmlp.data.encoding import (
     are_numeric,
     decode_frame,
@@ -18,7 +18,6 @@ from plainmlp.data.encoding import (
     fit_fill_values,
     fit_input_names,
 )
-from plainmlp.data.records import columns_from_records
 from plainmlp.data.scaling import Scaling, fit_scaling
 from plainmlp.data.stored import StoredRows
 

@@ -1,139 +1,23 @@
-"""Files and folders of results: written whole or not at all, and read with every byte checked."""
+"""Data sets and their parts as folders: written whole or not at all, and read with every byte checked."""
 
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from errno import ENOSPC
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
-from plainmlp.data.arrays import Array, Dataset, Description, Part, Splits
+from plainmlp.data.arrays import Array, Dataset, Description, Part, description_from_dict, description_to_dict
 from plainmlp.data.preparation import Preparation
-from plainmlp.data.records import description_from_dict, description_to_dict
 from plainmlp.data.references import open_reference, refer
+from plainmlp.data.splits import Splits
 from plainmlp.data.stored import StoredRows
-from plainmlp.system.errors import InputError, StorageError
+from plainmlp.system.errors import InputError
+from plainmlp.system.files import digest_file, read_json, replace_folder, write_json
 
 MANIFEST = "manifest.json"
 SPLITS_DIGESTED = 4  # at once in memory, as in a sweep
-_is_flushing = ContextVar("is_flushing", default=True)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Say in one line that a file or folder cannot be written.
-
-    Parameters
-    ----------
-    path : Path
-        What the block is about, under whichever name it writes that.
-
-    Raises
-    ------
-    StorageError
-        The disk is full, or nothing may be written there.
-    """
-    try:
-        yield
-    except OSError as error:
-        # of an array that does not fit NumPy says how much did, with no number and no reason
-        number = error.errno or ENOSPC
-        raise StorageError(number, error.strerror or os.strerror(number), str(path)) from error
-
-
-@contextmanager
-def replace_file(path: Path) -> Iterator[Path]:
-    """Give a temporary file to write to, which takes the place of `path` once all went well.
-
-    Parameters
-    ----------
-    path : Path
-        Its folder is made where it is missing.
-
-    Yields
-    ------
-    Path
-        An empty file beside `path` with the same suffix. After an exception it is removed and `path` is as it was.
-    """
-    temporary = _sibling(path)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.touch(exist_ok=False)
-            yield temporary
-            _flush(temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _flush(path.parent)
-
-
-@contextmanager
-def unflushed() -> Iterator[None]:
-    """Leave it to the system when what the block writes is on the disk.
-
-    Files are still replaced whole, but a power cut can damage them: for what is checked when it is read, and can be
-    made again. Waiting for the disk a dozen times takes longer than a small training.
-    """
-    before = _is_flushing.set(False)
-    try:
-        yield
-    finally:
-        _is_flushing.reset(before)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as JSON, the same bytes for the same value.
-
-    Raises
-    ------
-    ValueError
-        A number is NaN or infinite.
-    """
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    with replace_file(path) as temporary:
-        temporary.write_text(f"{text}\n", encoding="utf-8", newline="\n")
-
-
-def read_json(path: Path) -> Any:
-    """Read the value in a JSON file.
-
-    Raises
-    ------
-    InputError
-        The file is missing or no JSON.
-    """
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        message = f"{path}: cannot be read ({error.strerror})"
-    except ValueError as error:
-        message = f"{path}: is damaged, or no JSON ({error})"
-    raise InputError(message)
-
-
-def digest_file(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, as hexadecimal digits.
-
-    Raises
-    ------
-    InputError
-        The file is missing or cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        message = f"{path}: cannot be read ({error.strerror})"
-    raise InputError(message)
 
 
 def digest_arrays(*arrays: Array) -> str:
@@ -237,44 +121,6 @@ def read_splits(folder: Path) -> Splits:
     )
 
 
-@contextmanager
-def replace_folder(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder to write to, which takes the place of `folder` once all went well.
-
-    Parameters
-    ----------
-    folder : Path
-        May exist already.
-
-    Yields
-    ------
-    Path
-        An empty folder beside `folder`. After an exception it is removed and `folder` is as it was.
-
-    Notes
-    -----
-    A folder cannot be exchanged in one step everywhere: between two renames there is neither the old nor the new
-    one under its name. An exception there brings the old one back; a power cut leaves it beside, as ``.<name>.*``.
-    """
-    temporary, earlier = _sibling(folder), _sibling(folder)
-    with writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.mkdir()
-            yield temporary
-            for path in (*temporary.iterdir(), temporary):
-                _flush(path)
-            if folder.exists():
-                folder.rename(earlier)
-            temporary.rename(folder)
-        finally:
-            if earlier.exists() and not folder.exists():
-                earlier.rename(folder)
-            for leftover in (temporary, earlier):
-                shutil.rmtree(leftover, ignore_errors=True)
-        _flush(folder.parent)
-
-
 def _write_folder(folder: Path, parts: dict[str, Part], record: dict[str, Any]) -> None:
     """Write the arrays of the parts, their names led by the part's, and the manifest with every digest."""
     with replace_folder(folder) as temporary:
@@ -326,18 +172,3 @@ def _read_part(folder: Path, manifest: dict[str, Any], prefix: str) -> Part:
     if f"{prefix}features" in manifest.get("references", {}):
         arrays["features"] = open_reference(folder, manifest["references"][f"{prefix}features"], numbers)
     return Part(**arrays)
-
-
-def _sibling(path: Path) -> Path:
-    return path.with_name(f".{path.stem}.{uuid4().hex}{path.suffix}")
-
-
-def _flush(path: Path) -> None:
-    """Make sure that a file's or a folder's content is on the disk."""
-    if not _is_flushing.get():
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

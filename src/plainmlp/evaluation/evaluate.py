@@ -7,9 +7,10 @@ from typing import cast
 
 import numpy as np
 
-from plainmlp.data.arrays import Array, Description, Part, Splits
+from plainmlp.data.arrays import Array, Description, Part
+from plainmlp.data.splits import Splits
 from plainmlp.data.stored import StoredRows
-from plainmlp.evaluation import bootstrap_intervals, evaluate_outputs
+from plainmlp.evaluation.scores import bootstrap_intervals, evaluate_outputs
 from plainmlp.nn.forms import Compiled
 from plainmlp.nn.randomness import generator
 from plainmlp.training.model import Model

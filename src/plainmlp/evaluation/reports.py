@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from plainmlp.config.places import Places
-from plainmlp.data.arrays import Splits
-from plainmlp.data.storage import replace_file, replace_folder, write_json
+from plainmlp.data.splits import Splits
 from plainmlp.evaluation.evaluate import Evaluation
-from plainmlp.evaluation.figures import draw_figures
 from plainmlp.evaluation.figures.canvas import FigureData
+from plainmlp.evaluation.figures.table import draw_figures
+from plainmlp.system.files import replace_file, replace_folder, write_json
 from plainmlp.training.model import Model, Trained
 
 if TYPE_CHECKING:

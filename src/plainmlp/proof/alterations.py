@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from plainmlp.config.canonical import parse_yaml
-from plainmlp.data.storage import digest_file, read_json
 from plainmlp.proof.comparison import is_same
 from plainmlp.proof.recorded import Recorded
+from plainmlp.system.files import digest_file, read_json
 from plainmlp.tracking.parameters import flat_parameters
 
 

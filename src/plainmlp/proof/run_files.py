@@ -10,9 +10,9 @@ import numpy as np
 
 from plainmlp.config.places import Places
 from plainmlp.data.arrays import Array
-from plainmlp.data.storage import read_json
 from plainmlp.evaluation.reports import flat_intervals, flat_metrics
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import read_json
 from plainmlp.training.history import STATE_DIGEST, History, read_digests, read_history
 from plainmlp.training.model import Model
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from plainmlp.config.places import Places
-from plainmlp.data.storage import read_json
 from plainmlp.proof.alterations import find_alterations, find_untrusted
 from plainmlp.proof.aspects import Aspect, Outcome
 from plainmlp.proof.comparison import compare
@@ -15,6 +14,7 @@ from plainmlp.proof.recorded import Recorded, read_recorded
 from plainmlp.proof.reexecution import TAGS
 from plainmlp.proof.run_files import read_results
 from plainmlp.proof.verdict import Judgement, Surroundings, find_surroundings, judge
+from plainmlp.system.files import read_json
 from plainmlp.tracking.recording.provenance import FOLDER, PACKAGES
 from plainmlp.tracking.store import Store
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from plainmlp.data.storage import read_json
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import read_json
 from plainmlp.tracking.tags import PARENT_TAG
 
 PREFIX = "record-"  # tells the id of a record from a run's

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plainmlp.data.storage import replace_file
+from plainmlp.system.files import replace_file
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
 
-from plainmlp.data.storage import write_json, writing
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import write_json, writing
 from plainmlp.tracking.header import PREFIX, Record, is_child, read_record
 from plainmlp.tracking.operations import Operation
 

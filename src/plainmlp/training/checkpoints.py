@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from plainmlp.data.arrays import Array
-from plainmlp.data.storage import digest_arrays, replace_file, unflushed
+from plainmlp.data.storage import digest_arrays
 from plainmlp.nn.early_stopping import Best
 from plainmlp.nn.snapshot import Snapshot
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import replace_file, unflushed
 from plainmlp.system.process import alone
 from plainmlp.training.progress import Progress
 
@@ -85,6 +86,11 @@ class Checkpoints:
     def _paths(self) -> list[Path]:
         """Return the checkpoints, the latest first."""
         return sorted(self._folder.glob("[0-9]*.safetensors"), reverse=True)
+
+
+def checkpoints_of(checkout: Path, point_id: str) -> Checkpoints:
+    """Return what a checkout keeps of a point while it trains."""
+    return Checkpoints(checkout / FOLDER, point_id)
 
 
 def write_checkpoint(path: Path, progress: Progress, point_id: str) -> None:

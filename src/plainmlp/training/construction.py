@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from plainmlp.config.schema import Choice, ModelSection, OptimizerSection, TrainingSection
-from plainmlp.data.arrays import Array, Description, Part, Splits
+from plainmlp.data.arrays import Array, Description, Part
 from plainmlp.data.preparation import Preparation
+from plainmlp.data.splits import Splits
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.architecture import Architecture, view_layers
 from plainmlp.nn.batches import Examples

@@ -4,8 +4,8 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from plainmlp.data.storage import replace_file
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import replace_file
 
 History = dict[str, list[float]]
 STEP = "step"

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from plainmlp.data.arrays import Array, Description
+from plainmlp.data.arrays import Array, Description, description_from_dict, description_to_dict
 from plainmlp.data.preparation import Preparation
-from plainmlp.data.records import description_from_dict, description_to_dict
-from plainmlp.data.storage import replace_file
 from plainmlp.nn.architecture import Architecture, view_layers
 from plainmlp.nn.forms import Compiled, start_descent
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.recipe import Recipe
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import replace_file
 from plainmlp.training.history import History
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from plainmlp.config.schema import ModelSection, OptimizerSection, TrainingSection
-from plainmlp.data.arrays import Splits
+from plainmlp.data.splits import Splits
 from plainmlp.nn.arithmetic import Array, keeps_subnormals
 from plainmlp.nn.descent import Descent
 from plainmlp.nn.epoch import Divergence

@@ -8,9 +8,10 @@ from pathlib import Path
 from plainmlp.config.canonical import canonical
 from plainmlp.config.inputs import found_inputs
 from plainmlp.config.schema import Config, DatasetSection, SplitSection
-from plainmlp.data.arrays import Splits
-from plainmlp.data.storage import digest_file, digest_splits
+from plainmlp.data.splits import Splits
+from plainmlp.data.storage import digest_splits
 from plainmlp.sweeps.grid.grid import Candidate
+from plainmlp.system.files import digest_file
 from plainmlp.tracking.provenance.identity import digest_json, identify_point
 
 SplitsOf = Callable[[DatasetSection, SplitSection], Splits]

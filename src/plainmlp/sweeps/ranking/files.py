@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from plainmlp.data.storage import replace_file, write_json
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, Row
 from plainmlp.sweeps.ranking.results import SEED, Failure, is_higher_better
 from plainmlp.sweeps.ranking.statistics import Summary
 from plainmlp.sweeps.ranking.swept import settings_of, short_names
+from plainmlp.system.files import replace_file, write_json
 
 VERDICTS = (
     "tied: cannot be told from the best (paired t-test over common seeds, corrected by Holm, level 0.05); "

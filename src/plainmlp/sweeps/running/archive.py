@@ -9,22 +9,13 @@ from pathlib import Path
 
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, DatasetSection, SplitSection
-from plainmlp.data.arrays import Splits
-from plainmlp.data.fetching import fetch
-from plainmlp.data.splitting import split as split_rows
-from plainmlp.data.storage import (
-    MANIFEST,
-    digest_file,
-    read_json,
-    read_splits,
-    replace_file,
-    replace_folder,
-    unflushed,
-    write_json,
-    write_splits,
-)
+from plainmlp.data.splits import Splits
+from plainmlp.data.stages import fetch
+from plainmlp.data.stages import split as split_rows
+from plainmlp.data.storage import MANIFEST, read_splits, write_splits
 from plainmlp.evaluation.reports import flat_metrics
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import digest_file, read_json, replace_file, replace_folder, unflushed, write_json
 from plainmlp.system.process import alone
 from plainmlp.tracking.provenance.identity import digest_code, digest_json
 from plainmlp.tracking.recording.configuration import recorded_text

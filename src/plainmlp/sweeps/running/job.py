@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from plainmlp.config.inputs import found_inputs
 from plainmlp.config.schema import Config, TrackingSection
-from plainmlp.data.arrays import Splits
+from plainmlp.data.splits import Splits
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive
 from plainmlp.sweeps.running.processes import end_with

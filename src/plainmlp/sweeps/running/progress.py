@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
-from plainmlp.data.storage import read_json
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import read_json
 
 if TYPE_CHECKING:
     from rich.console import Console

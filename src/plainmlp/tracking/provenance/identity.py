@@ -20,6 +20,7 @@ RESULT_CODE = (
     "evaluation/evaluate.py",
     "evaluation/intervals.py",
     "evaluation/metrics.py",
+    "evaluation/scores.py",
     "evaluation/summands.py",
 )
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

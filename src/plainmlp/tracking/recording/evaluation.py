@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from plainmlp.config.places import Places
-from plainmlp.data.arrays import Splits
-from plainmlp.data.storage import write_json
+from plainmlp.data.splits import Splits
 from plainmlp.evaluation.evaluate import Evaluation
 from plainmlp.evaluation.reports import final_metrics
+from plainmlp.system.files import write_json
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.terminal import show_dead_units, show_metrics, show_places, show_steps, show_warning
 from plainmlp.training.model import Model, Trained

@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 from plainmlp.config.canonical import canonical
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, DatasetSection, TrackingSection
-from plainmlp.data.arrays import Splits
-from plainmlp.data.storage import digest_file, digest_splits, write_json
+from plainmlp.data.splits import Splits
+from plainmlp.data.storage import digest_splits
+from plainmlp.system.files import digest_file, write_json
 from plainmlp.tracking.database import tracking_address
 from plainmlp.tracking.header import read_record
 from plainmlp.tracking.outbox import Outbox

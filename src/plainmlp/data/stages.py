@@ -1,10 +1,18 @@
-"""Stage split: from a data set to its parts, and the preparation fitted to the train part."""
+"""The stages fetch and split: from the name of a data set to its rows, and to its parts and their preparation."""
 
-from plainmlp.config.schema import Missing, SplitSection
-from plainmlp.data.arrays import Dataset, Splits
+from plainmlp.config.schema import DatasetSection, Missing, SplitSection
+from plainmlp.data.arrays import Dataset
+from plainmlp.data.datasets import dataset_options, fetch_dataset
 from plainmlp.data.preparation import fit_preparation
 from plainmlp.data.split import split_rows
+from plainmlp.data.splits import Splits
 from plainmlp.data.storage import digest_dataset
+
+
+def fetch(dataset: DatasetSection) -> Dataset:
+    """Return the data set of a configuration."""
+    options = {name: getattr(dataset, name) for name in dataset_options(dataset.name)}
+    return fetch_dataset(dataset.name, **options)
 
 
 def split(data: Dataset, split: SplitSection, missing: Missing) -> Splits:
