@@ -153,9 +153,9 @@ def test_other_names_are_not(source):
 
 def results(**variables):
     """Return what `portable_results.py` prints, and the vectors for which NumPy adds there."""
-    paths = os.pathsep.join([str(SOURCE.parent), str(SOURCE.parents[1] / "tests")])
+    paths = os.pathsep.join([str(SOURCE.parent), str(SOURCE.parents[1] / "tests" / "support")])
     environment = {**os.environ, "PYTHONPATH": paths, **variables}
-    script = Path(__file__).with_name("portable_results.py")
+    script = Path(__file__).parent / "support" / "portable_results.py"
     found = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=True)
     return json.loads(found.stdout).values()
 

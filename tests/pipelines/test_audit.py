@@ -47,7 +47,7 @@ def reads(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[s
 def reads_of(script: Path, folder: Path) -> dict[str, list[str]]:
     """Run a stage as DVC does, in its turn, and return the files and the keys that it reads."""
     report = folder.parent / "report.json"
-    succeed(folder, "python", Path(__file__).parents[1] / "audited.py", folder, script, report)
+    succeed(folder, "python", Path(__file__).parents[1] / "support" / "audited.py", folder, script, report)
     reads: dict[str, list[str]] = json.loads(report.read_text(encoding="utf-8"))
     return reads
 

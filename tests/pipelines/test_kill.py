@@ -35,8 +35,8 @@ LONG = (
 
 def test_training_survives_fifty_kills_at_random_moments(tmp_path):
     seed = int.from_bytes(os.urandom(4), "little")
-    paths = os.pathsep.join(str(ROOT / name) for name in ("src", "tests"))
-    program = [sys.executable, str(ROOT / "tests" / "killing.py"), str(tmp_path), "50", str(seed)]
+    paths = os.pathsep.join(str(ROOT / name) for name in ("src", "tests/support"))
+    program = [sys.executable, str(ROOT / "tests" / "support" / "killing.py"), str(tmp_path), "50", str(seed)]
     ended = run(tmp_path, *program, PYTHONPATH=paths)
     assert ended.returncode == 0, (seed, ended.stderr)
     assert ended.stderr == ""  # no checkpoint was damaged

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 OURS = ("DVC_", "GIT_", "HYDRA_", "MLFLOW_", "PLAINMLP_", "PYTHONPATH", "PYTEST_")
 
 
@@ -68,7 +68,7 @@ def run_many(
 ) -> list[dict[str, Any]]:
     """Give run.py of a checkout many sets of variables and arguments, in one process; return what each came to."""
     process = subprocess.run(
-        [sys.executable, str(checkout / "tests" / "many_runs.py")],
+        [sys.executable, str(checkout / "tests" / "support" / "many_runs.py")],
         cwd=folder,
         env=environment(),
         input=json.dumps([[dict(variables), list(arguments)] for variables, arguments in commands]),

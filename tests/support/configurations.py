@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from plainmlp.composition.compose import compose
 from plainmlp.system.errors import InputError
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
+CONF = Path(__file__).resolve().parents[2] / "conf"
 DEFAULT = compose(CONF, [])
 TYPO = (st.integers(0, 40), st.sampled_from("abcxyz"), st.sampled_from(["drop", "add", "replace", "swap"]))
 

@@ -20,7 +20,7 @@ from plainmlp.system.files import digest_file
 from plainmlp.training.construction import weigh_samples
 from plainmlp.training.model import Model
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 N_ROWS = 700
 
 

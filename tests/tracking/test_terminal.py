@@ -8,7 +8,7 @@ import pytest
 
 from plainmlp.tracking.terminal import describe, show_dead_units, show_metrics, show_places, show_steps, watch_training
 
-SOURCE = Path(__file__).resolve().parents[1] / "src"
+SOURCE = Path(__file__).resolve().parents[2] / "src"
 WATCH = """
 from plainmlp.tracking.terminal import watch_training
 with watch_training(30) as watch:

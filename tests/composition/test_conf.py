@@ -12,7 +12,7 @@ from plainmlp.config.schema import Config, OptimizerSection
 from plainmlp.data.datasets import DATASETS, dataset_options
 from plainmlp.nn.optimizers import OPTIMIZERS
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
+CONF = Path(__file__).resolve().parents[2] / "conf"
 SECTIONS = ("dataset", "split", "model", "optimizer", "training", "backend", "tracking")
 FILES = sorted(path for section in (*SECTIONS, "experiment") for path in (CONF / section).glob("*.yaml"))
 NEEDED = {"table": ["dataset.path=mine.csv", "dataset.target=y"], "npy": ["dataset.path=mine"]}

@@ -1,4 +1,4 @@
-"""A process that trains points with workers until it is ended; tests/sweeps/test_workers.py sends it signals."""
+"""A process that trains points with workers until it is ended; tests/sweeps/running/test_workers.py sends it signals."""
 
 import sys
 from pathlib import Path

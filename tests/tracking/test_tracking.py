@@ -16,7 +16,7 @@ from plainmlp.tracking.store import DataInput, Store
 
 POINT = "0123456789abcdef" * 4
 DATA = DataInput("points", "d" * 36, {"n_train": 3})
-SOURCE = Path(__file__).resolve().parents[1] / "src"
+SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
 class CountingClient(MlflowClient):

@@ -18,7 +18,7 @@ from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training.train import train
 from pointed import point, splits_of, trained_alone
 
-TESTS = Path(__file__).resolve().parents[1]
+SUPPORT = Path(__file__).resolve().parents[2] / "support"
 POINTS = [point(seed=seed, training__batch_size=size) for size in (8, 16, 32) for seed in range(3)]
 FATAL = point(optimizer__learning_rate=1e30)
 N_JOBS = [1, pytest.param(2, marks=pytest.mark.slow)]
@@ -217,9 +217,9 @@ def test_whoever_stops_listening_leaves_no_process(archive):
 @contextmanager
 def started(tmp_path, *paths):
     """Start a process that trains a point that is done soon, and one that is not."""
-    places = [*paths, TESTS.parent / "src", TESTS]
+    places = [*paths, SUPPORT.parents[1] / "src", SUPPORT]
     process = subprocess.Popen(
-        [sys.executable, str(TESTS / "orphans.py"), str(tmp_path / "archive")],
+        [sys.executable, str(SUPPORT / "orphans.py"), str(tmp_path / "archive")],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places))},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

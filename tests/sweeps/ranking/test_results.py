@@ -23,7 +23,7 @@ from plainmlp.training.train import train
 from recorded import configuration, splits_of
 from swept import child
 
-SCRIPT = Path(__file__).resolve().parents[2] / "pipelines" / "leaderboard.py"
+SCRIPT = Path(__file__).resolve().parents[3] / "pipelines" / "leaderboard.py"
 
 
 def made(**values: object):

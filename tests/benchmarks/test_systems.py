@@ -19,7 +19,7 @@ from plainmlp.training.model import Model
 from plainmlp.training.train import train
 from run import run
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
+CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
 def configured(name, *overrides):
