@@ -12,7 +12,7 @@ from _checkout import ROOT
 from plainmlp.config.schema import Config
 from plainmlp.system.command import run_command
 
-HELP = """Set the overrides of overrides.yaml and run `dvc repro evaluate`: all stages but the sweep.
+HELP = """Set the overrides of overrides.yaml and run `dvc repro`.
 
 Without overrides, overrides.yaml becomes empty again and the values of conf/ hold.
 The overrides stay until this script or you change them: a later plain `dvc repro` uses them too.
@@ -72,7 +72,7 @@ def run_dvc() -> int:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     failed = 0
     with subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", "evaluate"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "dvc", "repro"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
     ) as process:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the stage too, and it ends clean
         for line in process.stderr or ():

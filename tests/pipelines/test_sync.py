@@ -76,7 +76,7 @@ def test_stages_of_dvc_without_a_server_make_one_run(folder: Path, server: Serve
     )
     server.stop()
     try:
-        output = succeed(folder, "dvc", "repro", "evaluate", MLFLOW_TRACKING_URI=server.address)
+        output = succeed(folder, "dvc", "repro", MLFLOW_TRACKING_URI=server.address)
     finally:
         server.go_on()
     assert stages_run(output)[-2:] == ["train", "evaluate"]

@@ -10,11 +10,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @cache
-def code_run(*files: Path) -> set[Path]:
-    """Return the files and all modules of this repository that they import."""
+def code_run(*files: Path, beside: Path | None = None) -> set[Path]:
+    """Return the files and all modules of this repository that they import; none in a folder, nor what only that imports."""
     found, waiting = set(files), [*files]
     while waiting:
-        new = set(_imported(waiting.pop())) - found
+        imported = _imported(waiting.pop())
+        new = {file for file in imported if beside is None or not file.is_relative_to(beside)} - found
         found |= new
         waiting += new
     return found

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from plainmlp.config.code import SECTION as CODE
 from plainmlp.config.schema import Config
 from plainmlp.system.errors import InputError
 
@@ -104,7 +105,7 @@ def read_parameters(path: Path) -> Config:
     from pydantic import ValidationError
 
     try:
-        return Config.model_validate(read_yaml(path))
+        return Config.model_validate({name: value for name, value in read_yaml(path).items() if name != CODE})
     except ValidationError as error:
         message = f"{path} is not as compose wrote it; make it anew with dvc repro ({error.error_count()} keys differ)"
         raise InputError(message) from error

@@ -17,8 +17,8 @@ from plainmlp.sweeps.reports import write_reports, write_timings
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import LAUNCHER, NAME, PARENT
 from plainmlp.sweeps.running.progress import show_progress
+from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError, StorageError, TrainingError
-from plainmlp.tracking.provenance.identity import digest_json
 from plainmlp.tracking.provenance.usage import process_usage
 from plainmlp.tracking.recording.provenance import common_numerics, read_code
 from plainmlp.tracking.recording.training import open_store, publish_provenance

@@ -1,1 +1,1 @@
-"""What everything stands on: errors and their words, commands and how they end, processes and their locks."""
+"""What everything stands on: errors and their words, files written whole, digests, exit codes, locks."""

@@ -193,5 +193,5 @@ def test_data_that_is_missing_is_refused_as_by_fetch(archive, tmp_path):
 def test_other_code_makes_its_own_splits(archive, monkeypatch):
     config = point().config
     before = archive.splits_folder(config.dataset, config.split)
-    monkeypatch.setattr(module, "digest_code", lambda: "another")
+    monkeypatch.setattr(module, "digest_result_code", lambda: "another")
     assert Archive(archive.root).splits_folder(config.dataset, config.split) != before

@@ -12,11 +12,11 @@ from mlflow import MlflowClient
 
 from plainmlp.composition.compose import parse
 from plainmlp.config.canonical import canonical, dump_yaml, parse_yaml
+from plainmlp.config.code import digest_result_code
 from plainmlp.data.storage import digest_splits
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import run_point
 from plainmlp.sweeps.session import run_sweep
-from plainmlp.tracking.provenance.identity import digest_code
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.tracking.recording.provenance import common_numerics, read_code, training_numerics
 from plainmlp.tracking.recording.training import start_run
@@ -104,7 +104,7 @@ def test_single_run_says_where_it_comes_from(single):
     run, splits = single.run, splits_of(single.config)
     assert run.tags.keys() >= TRAINING_TAGS
     assert_files_agree(run, TRAINING_TAGS)
-    assert run.tags["code_digest"] == digest_code()
+    assert run.tags["code_digest"] == digest_result_code()
     assert run.tags["data_digest"] == splits.data_digest
     assert run.tags["split_digest"] == digest_splits(splits)
     assert (run.tags["numerics.dtype"], run.tags["numerics.threads"]) == (single.config.training.dtype, "1")

@@ -15,9 +15,10 @@ from plainmlp.evaluation.metrics import METRICS
 from plainmlp.nn.losses import LOSSES, recorded_metrics
 from plainmlp.nn.randomness import generator
 from plainmlp.sweeps.grid.exclusion import Excluder
+from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError
 from plainmlp.system.wording import shown, unknown_name
-from plainmlp.tracking.provenance.identity import RESULT_SECTIONS, digest_json
+from plainmlp.tracking.provenance.identity import RESULT_SECTIONS
 
 MOST_POINTS = 100_000
 SECTION = "sweep"

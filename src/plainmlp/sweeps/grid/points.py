@@ -11,8 +11,9 @@ from plainmlp.config.schema import Config, DatasetSection, SplitSection
 from plainmlp.data.splits import Splits
 from plainmlp.data.storage import digest_splits
 from plainmlp.sweeps.grid.grid import Candidate
+from plainmlp.system.digests import digest_json
 from plainmlp.system.files import digest_file
-from plainmlp.tracking.provenance.identity import digest_json, identify_point
+from plainmlp.tracking.provenance.identity import identify_point
 
 SplitsOf = Callable[[DatasetSection, SplitSection], Splits]
 

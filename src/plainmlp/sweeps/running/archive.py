@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from plainmlp.config.code import digest_result_code
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, DatasetSection, SplitSection
 from plainmlp.data.splits import Splits
@@ -14,10 +15,10 @@ from plainmlp.data.stages import fetch
 from plainmlp.data.stages import split as split_rows
 from plainmlp.data.storage import MANIFEST, read_splits, write_splits
 from plainmlp.evaluation.reports import flat_metrics
+from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import digest_file, read_json, replace_file, replace_folder, unflushed, write_json
 from plainmlp.system.process import alone
-from plainmlp.tracking.provenance.identity import digest_code, digest_json
 from plainmlp.tracking.recording.configuration import recorded_text
 from plainmlp.tracking.recording.provenance import training_numerics
 from plainmlp.training.checkpoints import FOLDER as CHECKPOINTS
@@ -213,7 +214,7 @@ def _data_key(dataset: DatasetSection, split: SplitSection) -> str:
     """Return the digest of all that the parted data comes from."""
     content = {} if dataset.path is None else _digest_path(Path(dataset.path))
     sections = [dataset.model_dump(mode="json"), split.model_dump(mode="json")]
-    return digest_json([*sections, content, digest_code()])
+    return digest_json([*sections, content, digest_result_code()])
 
 
 def _digest_path(path: Path) -> dict[str, str]:

@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from plainmlp.config.code import digest_result_code
 from plainmlp.config.schema import TrainingSection
 from plainmlp.tracking.provenance.environment import environment_tags, installed_packages
 from plainmlp.tracking.provenance.fingerprint import numerics_tags
-from plainmlp.tracking.provenance.identity import digest_code
 from plainmlp.tracking.provenance.repository import read_repository
 
 FOLDER = "provenance"  # among the artifacts of a run
@@ -47,7 +47,7 @@ def read_code(checkout: Path) -> Code:
         The repository whose code runs.
     """
     repository, packages = read_repository(checkout), installed_packages()
-    tags = {**(repository.tags() if repository else {}), "code_digest": digest_code()}
+    tags = {**(repository.tags() if repository else {}), "code_digest": digest_result_code()}
     tags |= environment_tags(checkout, packages)
     return Code(MappingProxyType(tags), packages, repository.patch if repository else None)
 
