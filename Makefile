@@ -14,11 +14,11 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 repro: $(KERNELS) ## run the main job: whatever is not up to date
-	@dvc repro evaluate
+	@dvc repro
 	@echo "metrics: dvc metrics show    figures: reports/figures    runs: make ui"
 
 sweep: $(KERNELS) ## run the default grid search, and whatever it needs
-	@dvc repro sweep
+	@dvc repro searches/dvc.yaml
 	@echo "leaderboard: reports/sweep/leaderboard.md    figures: reports/sweep/figures    runs: make ui"
 
 test: $(KERNELS) ## run every test

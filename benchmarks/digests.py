@@ -10,11 +10,10 @@ from statistics import median
 
 from _checkout import ROOT
 from _performance import machine, write_section
-from plainmlp.config import compose, parse
-from plainmlp.schema import Config
-from plainmlp.stages.fetch import fetch
-from plainmlp.stages.split import split
-from plainmlp.stages.train import train
+from plainmlp.composition.compose import compose, parse
+from plainmlp.config.schema import Config
+from plainmlp.data.stages import fetch, split
+from plainmlp.training.train import train
 
 TITLE = "## The hash chain"
 EPOCHS = 102  # the last of them has a digest in any case, and here in its turn

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from _checkout import ROOT
-from plainmlp.config import compose, parse
+from plainmlp.composition.compose import compose, parse
 from plainmlp.tracking.database import apply_settings, tracking_address
 
 IMAGES = ROOT / "docs" / "images"

@@ -54,10 +54,9 @@ def _write_header(file: Any, dtype: str, shape: tuple[int, ...]) -> None:
 
 def train_once(folder: Path, n_rows: int, order: str) -> Result:
     """Train on a folder of arrays in this process; return microseconds a sample, reading included, and its memory."""
-    from plainmlp.config import compose, parse
-    from plainmlp.stages.fetch import fetch
-    from plainmlp.stages.split import split
-    from plainmlp.stages.train import train
+    from plainmlp.composition.compose import compose, parse
+    from plainmlp.data.stages import fetch, split
+    from plainmlp.training.train import train
 
     epochs = max(1, SAMPLES // n_rows)
     overrides = [*NETWORK, *ORDERS[order], f"dataset.path={folder}", f"training.epochs={epochs}"]
@@ -141,10 +140,9 @@ def grow_networks() -> Iterator[Result]:
 
 def time_networks(count: int) -> float:
     """Return the seconds of training networks of digits that differ in their seed, one after another."""
-    from plainmlp.config import compose, parse
-    from plainmlp.stages.fetch import fetch
-    from plainmlp.stages.split import split
-    from plainmlp.stages.train import train
+    from plainmlp.composition.compose import compose, parse
+    from plainmlp.data.stages import fetch, split
+    from plainmlp.training.train import train
 
     config = parse(compose(ROOT / "conf", [*SMALL_NETWORK]))
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)

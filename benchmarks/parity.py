@@ -41,8 +41,8 @@ def main() -> int:
     """Compare, print and write the table; return 1 where a difference is too large."""
     from threadpoolctl import threadpool_limits
 
-    from plainmlp.baselines.backends import BACKENDS, make_peer
-    from plainmlp.parity import LARGEST_DIFFERENCE, STEPS, certificates
+    from certificate import LARGEST_DIFFERENCE, STEPS, certificates
+    from plainmlp.training.backends.table import BACKENDS, make_peer
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "parity.md")

@@ -9,20 +9,19 @@ from shutil import copy
 from tempfile import TemporaryDirectory
 
 from _checkout import ROOT
-from plainmlp.config import compose, parse
-from plainmlp.construction import build_architecture, draw_parameters
-from plainmlp.data.arrays import Splits
-from plainmlp.errors import InputError, TrainingError
-from plainmlp.evaluation import evaluate_outputs
-from plainmlp.figures import draw_figures
-from plainmlp.figures.canvas import FigureData
-from plainmlp.inputs import found_inputs
-from plainmlp.model import Model, Trained
-from plainmlp.schema import Config
-from plainmlp.stages.evaluate import measure, predict
-from plainmlp.stages.fetch import fetch
-from plainmlp.stages.split import split
-from plainmlp.stages.train import train
+from plainmlp.composition.compose import compose, parse
+from plainmlp.config.inputs import found_inputs
+from plainmlp.config.schema import Config
+from plainmlp.data.splits import Splits
+from plainmlp.data.stages import fetch, split
+from plainmlp.evaluation.evaluate import measure, predict
+from plainmlp.evaluation.figures.canvas import FigureData
+from plainmlp.evaluation.figures.table import draw_figures
+from plainmlp.evaluation.scores import evaluate_outputs
+from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.training.construction import build_architecture, draw_parameters
+from plainmlp.training.model import Model, Trained
+from plainmlp.training.train import train
 
 IMAGES = ROOT / "docs" / "images"
 SMALL_DIGITS = ROOT.parent / "shared" / "data" / "mnist-8k"

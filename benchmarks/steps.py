@@ -64,7 +64,7 @@ def benchmark(workloads: list[str], rounds: int) -> dict[str, Any]:
 
 def write(results: dict[str, Any]) -> None:
     """Write the results, the section of the page and its picture."""
-    from plainmlp.figures.canvas import save_figure
+    from plainmlp.evaluation.figures.canvas import save_figure
     from speed.report import TITLE, draw_ratios, section
 
     RESULTS.parent.mkdir(exist_ok=True)

@@ -177,7 +177,7 @@ def time_dvc() -> Timing:
     with TemporaryDirectory() as folder:
         checkout = copied_checkout(Path(folder))
         (checkout / "dvc.lock").unlink()  # it names results of another cache
-        run_command("dvc repro", 1, ["dvc", "repro", "-q", "evaluate"], checkout)  # its data is made once, untimed
+        run_command("dvc repro", 1, ["dvc", "repro", "-q"], checkout)  # its data is made once, untimed
         changes = [f"model.hidden_sizes={layers}".replace(" ", "") for layers in SIZES]
         timings = [run_command("`dvc exp run --temp`", 1, _dvc_command(change), checkout) for change in changes]
     seconds = sum(timing.seconds for timing in timings)
@@ -187,7 +187,7 @@ def time_dvc() -> Timing:
 def _dvc_command(change: str) -> list[str]:
     changes = [change, f"training.epochs={EPOCHS}", f"training.batch_size={BATCH}"]
     options = [option for text in changes for option in ("-S", text)]
-    return ["dvc", "exp", "run", "--temp", *options, "evaluate"]
+    return ["dvc", "exp", "run", "--temp", *options]
 
 
 def time_scikit_learn() -> Timing:
@@ -204,9 +204,8 @@ def search_with_scikit_learn() -> None:
     from sklearn.model_selection import GridSearchCV, PredefinedSplit
     from sklearn.neural_network import MLPClassifier
 
-    from plainmlp.config import compose, parse
-    from plainmlp.stages.fetch import fetch
-    from plainmlp.stages.split import split
+    from plainmlp.composition.compose import compose, parse
+    from plainmlp.data.stages import fetch, split
 
     config = parse(compose(ROOT / "conf", []))
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from _checkout import ROOT
 from _performance import machine
 from exercises import run_exercises
-from plainmlp.sweeps.statistics import summarize
+from plainmlp.sweeps.ranking.statistics import summarize
 from published import System, digits_source, pictures, train_system
 
 PAGE = ROOT / "docs" / "systems.md"

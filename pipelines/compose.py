@@ -1,11 +1,15 @@
-"""Stage `compose`: conf/ under the overrides of overrides.yaml becomes params.yaml, which all other stages read."""
+"""Stage `compose`: conf/ under the overrides of overrides.yaml becomes params.yaml, which all other stages read.
+
+Beside the configuration stands a digest of each part of the code, by which a stage runs again where its code has changed.
+"""
 
 import os
 from pathlib import Path
+from typing import Any
 
 from _checkout import ROOT
-from plainmlp.command import run_stage
-from plainmlp.schema import Config
+from plainmlp.config.schema import Config
+from plainmlp.system.command import run_stage
 
 HEADER = "# made by pipelines/compose.py; change conf/ or overrides.yaml instead\n"
 HELP = """Compose conf/ under the overrides of overrides.yaml, check the result and write it to params.yaml.
@@ -21,33 +25,37 @@ OVERRIDES = ROOT / "overrides.yaml"
 
 def main() -> None:
     """Compose, take over what an experiment changed, check, link the inputs, write."""
-    from plainmlp.config import compose, parse
-    from plainmlp.edits import with_edits
-    from plainmlp.overrides import read_overrides, write_overrides
+    from plainmlp.composition.compose import compose, parse
+    from plainmlp.composition.edits import with_edits
+    from plainmlp.composition.overrides import read_overrides, write_overrides
+    from plainmlp.config.canonical import canonical
+    from plainmlp.config.code import SECTION, digest_checkout
 
     overrides = read_overrides(OVERRIDES)
     config = parse(compose(ROOT / "conf", overrides))
-    edits = edits_of_experiment(config)
+    params = {**canonical(config), SECTION: digest_checkout(ROOT)}
+    edits = edits_of_experiment(params)
     if edits:
         overrides = with_edits(overrides, edits)
         config = parse(compose(ROOT / "conf", overrides))
+        params |= canonical(config)
     link_inputs(config)
     if edits:
         write_overrides(OVERRIDES, overrides)
         print(f"overrides.yaml: took over from params.yaml: {', '.join(edits)}")
-    write_params(config)
+    write_params(params)
 
 
-def edits_of_experiment(config: Config) -> list[str]:
+def edits_of_experiment(params: dict[str, Any]) -> list[str]:
     """Return what `dvc exp run -S` changed in params.yaml; say so where it was changed without an experiment."""
-    from plainmlp.canonical import canonical, read_yaml
-    from plainmlp.edits import edited_sections, edits_as_overrides
+    from plainmlp.composition.edits import edited_sections, edits_as_overrides
+    from plainmlp.config.canonical import read_yaml
 
     if not PARAMS.exists():
         return []
     text, found = PARAMS.read_text(encoding="utf-8"), read_yaml(PARAMS)
     if "DVC_EXP_NAME" in os.environ:
-        return edits_as_overrides(text, found, canonical(config))
+        return edits_as_overrides(text, found, params)
     if sections := edited_sections(text, found):
         print(f"params.yaml: {', '.join(sections)} was changed by hand; made again from conf/ and overrides.yaml")
     return []
@@ -55,21 +63,21 @@ def edits_of_experiment(config: Config) -> list[str]:
 
 def link_inputs(config: Config) -> None:
     """Link the files that the configuration names; DVC_ROOT is the user's checkout, also in a temporary copy."""
-    from plainmlp.inputs import INPUTS, link_input
+    from plainmlp.config.inputs import INPUTS, link_input
 
     root = Path(os.environ.get("DVC_ROOT", ROOT))
     link_input(ROOT / INPUTS, "dataset.path", config.dataset.path, root)
     link_input(ROOT / INPUTS, "model.weights", config.model.weights, root)
 
 
-def write_params(config: Config) -> None:
+def write_params(params: dict[str, Any]) -> None:
     """Write params.yaml with the marks by which a later change of it is noticed."""
-    from plainmlp.canonical import canonical, dump_yaml
-    from plainmlp.edits import marks_line
-    from plainmlp.storage import replace_file
+    from plainmlp.composition.edits import marks_line
+    from plainmlp.config.canonical import dump_values
+    from plainmlp.system.files import replace_file
 
     with replace_file(PARAMS) as temporary:
-        text = HEADER + marks_line(canonical(config)) + dump_yaml(config)
+        text = HEADER + marks_line(params) + dump_values(params)
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -1,21 +1,21 @@
 """Stage `evaluate`: the model becomes metrics, predictions and figures, and its run in MLflow is complete."""
 
 from _checkout import ROOT
-from plainmlp.command import run_stage
+from plainmlp.system.command import run_stage
 
 
 def main() -> None:
     """Read the model, evaluate, write, publish."""
-    from plainmlp.canonical import read_parameters
-    from plainmlp.history import read_digests, read_history, read_steps
-    from plainmlp.inputs import INPUTS, linked_inputs
-    from plainmlp.model import Model, Trained
-    from plainmlp.places import Places
-    from plainmlp.recording.evaluation import publish_evaluation, show_results
-    from plainmlp.recording.training import continue_run, forget_run
-    from plainmlp.reports import write_evaluation
-    from plainmlp.stages.evaluate import evaluate
-    from plainmlp.storage import read_splits
+    from plainmlp.config.canonical import read_parameters
+    from plainmlp.config.inputs import INPUTS, linked_inputs
+    from plainmlp.config.places import Places
+    from plainmlp.data.storage import read_splits
+    from plainmlp.evaluation.evaluate import evaluate
+    from plainmlp.evaluation.reports import write_evaluation
+    from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results
+    from plainmlp.tracking.recording.training import continue_run, forget_run
+    from plainmlp.training.history import read_digests, read_history, read_steps
+    from plainmlp.training.model import Model, Trained
 
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
     splits = read_splits(ROOT / "data" / "split")

@@ -1,16 +1,16 @@
 """Stage `fetch`: the data set that params.yaml names becomes data/raw."""
 
 from _checkout import ROOT
-from plainmlp.command import run_stage
+from plainmlp.system.command import run_stage
 
 
 def main() -> None:
     """Read the parameters, fetch, write."""
-    from plainmlp.canonical import read_parameters
-    from plainmlp.inputs import INPUTS, linked_inputs
-    from plainmlp.references import through_link
-    from plainmlp.stages.fetch import fetch
-    from plainmlp.storage import write_dataset
+    from plainmlp.config.canonical import read_parameters
+    from plainmlp.config.inputs import INPUTS, linked_inputs
+    from plainmlp.data.references import through_link
+    from plainmlp.data.stages import fetch
+    from plainmlp.data.storage import write_dataset
 
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
     dataset = through_link(fetch(config.dataset), ROOT / INPUTS / "dataset.path")

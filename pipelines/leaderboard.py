@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from _checkout import ROOT
-from plainmlp.command import run_command
+from plainmlp.system.command import run_command
 
 HELP = """Rebuild the leaderboard of a sweep and its figures from MLflow alone.
 
@@ -15,14 +15,14 @@ HELP = """Rebuild the leaderboard of a sweep and its figures from MLflow alone.
 
 def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) -> None:
     """Read the runs below the sweep's, rank, write, show."""
-    from plainmlp.config import compose, parse
-    from plainmlp.sweeps.display import show_leaderboard
-    from plainmlp.sweeps.leaderboard import build_leaderboard
+    from plainmlp.composition.compose import compose, parse
+    from plainmlp.sweeps.ranking.display import show_leaderboard
+    from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
+    from plainmlp.sweeps.ranking.results import read_results
     from plainmlp.sweeps.reports import write_reports, write_timings
-    from plainmlp.sweeps.results import read_results
-    from plainmlp.terminal import show_places
     from plainmlp.tracking.database import tracking_address
     from plainmlp.tracking.store import Store
+    from plainmlp.tracking.terminal import show_places
 
     tracking = parse(compose(ROOT / "conf", overrides)).tracking
     store = Store(tracking_address(tracking, ROOT), tracking.experiment, wait_seconds=tracking.wait_seconds)

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from _checkout import ROOT
-from plainmlp.command import run_command
-from plainmlp.schema import Config
+from plainmlp.config.schema import Config
+from plainmlp.system.command import run_command
 
-HELP = """Set the overrides of overrides.yaml and run `dvc repro evaluate`: all stages but the sweep.
+HELP = """Set the overrides of overrides.yaml and run `dvc repro`.
 
 Without overrides, overrides.yaml becomes empty again and the values of conf/ hold.
 The overrides stay until this script or you change them: a later plain `dvc repro` uses them too.
@@ -29,10 +29,10 @@ STAGE_FAILED = re.compile(r"ERROR: failed to reproduce .*: failed to run: .*, ex
 
 def main(overrides: list[str]) -> None:
     """Check the overrides, write them, run DVC."""
-    from plainmlp.config import compose, parse
-    from plainmlp.edits import with_edits
-    from plainmlp.inputs import INPUTS, remove_dangling_links
-    from plainmlp.overrides import write_overrides
+    from plainmlp.composition.compose import compose, parse
+    from plainmlp.composition.edits import with_edits
+    from plainmlp.composition.overrides import write_overrides
+    from plainmlp.config.inputs import INPUTS, remove_dangling_links
 
     overrides = promoted(overrides)
     config = parse(compose(ROOT / "conf", overrides))
@@ -46,8 +46,8 @@ def promoted(overrides: list[str]) -> list[str]:
     run_ids = [override.removeprefix(RUN) for override in overrides if override.startswith(RUN)]
     if not run_ids:
         return overrides
-    from plainmlp.config import compose, parse
-    from plainmlp.promotion import promoted_overrides
+    from plainmlp.composition.compose import compose, parse
+    from plainmlp.composition.promotion import promoted_overrides
 
     others = [override for override in overrides if not override.startswith(RUN)]
     tracking = parse(compose(ROOT / "conf", others)).tracking
@@ -56,7 +56,7 @@ def promoted(overrides: list[str]) -> list[str]:
 
 def moved_paths(config: Config, overrides: list[str]) -> list[str]:
     """Return the overrides whose paths are relative to the current folder, made relative to the checkout."""
-    from plainmlp.edits import literal
+    from plainmlp.composition.edits import literal
 
     paths = {"dataset.path": config.dataset.path, "model.weights": config.model.weights}
     keys = {override.partition("=")[0].lstrip("+") for override in overrides}
@@ -72,7 +72,7 @@ def run_dvc() -> int:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     failed = 0
     with subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", "evaluate"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "dvc", "repro"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
     ) as process:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the stage too, and it ends clean
         for line in process.stderr or ():

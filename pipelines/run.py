@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 
 from _checkout import ROOT
-from plainmlp.command import run_command
-from plainmlp.schema import Config
+from plainmlp.config.schema import Config
+from plainmlp.system.command import run_command
 
 
 def run(config: Config, folder: Path) -> None:
     """Run a configuration: as a point of a sweep where one has called, else by itself."""
-    from plainmlp.sweeps.job import PARENT, run_point
+    from plainmlp.sweeps.running.job import PARENT, run_point
 
     parent = os.environ.get(PARENT)
     if parent is None:
@@ -22,36 +22,40 @@ def run(config: Config, folder: Path) -> None:
 
 def run_alone(config: Config, folder: Path) -> None:
     """Fetch, split, train, evaluate; write all results to the folder and to MLflow."""
-    from plainmlp.inputs import found_inputs
-    from plainmlp.places import Places
-    from plainmlp.provenance.usage import process_usage
-    from plainmlp.recording.evaluation import publish_evaluation, show_results, write_summary
-    from plainmlp.recording.training import start_run
-    from plainmlp.reports import write_evaluation
-    from plainmlp.stages.evaluate import evaluate
-    from plainmlp.stages.fetch import fetch
-    from plainmlp.stages.split import split
-    from plainmlp.terminal import show_places
-    from plainmlp.tracked import checkpoints_of, train_tracked
+    from plainmlp.config.inputs import found_inputs
+    from plainmlp.config.places import Places
+    from plainmlp.data.stages import fetch, split
+    from plainmlp.evaluation.evaluate import evaluate
+    from plainmlp.evaluation.reports import write_evaluation
+    from plainmlp.tracking.provenance.usage import process_usage
+    from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results, write_summary
+    from plainmlp.tracking.recording.training import publish_training, start_run
+    from plainmlp.tracking.terminal import show_places, watch_training
+    from plainmlp.training.checkpoints import checkpoints_of
+    from plainmlp.training.job import train_and_write
 
     config = found_inputs(config, ROOT)
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)
     places = Places(folder)
     with start_run(config, splits, ROOT).closing() as tracked:
-        trained = train_tracked(config, splits, tracked, places, ROOT)
+        checkpoints = checkpoints_of(ROOT, tracked.point_id)
+        with watch_training(config.training.epochs) as show:
+            watchers = [show, tracked.log_epoch]
+            trained = train_and_write(config, splits, places, watchers=watchers, checkpoint=checkpoints)
+        publish_training(tracked, places, trained.model)
         evaluation = evaluate(trained.model, splits, config.seed, config.training.compiled)
         write_evaluation(places, trained, splits, evaluation)
         publish_evaluation(tracked, places, trained, splits, evaluation)
         tracked.log_results(process_usage(), {})
     write_summary(folder / "run.json", tracked, trained.model, evaluation)
-    checkpoints_of(tracked, ROOT).clear()
+    checkpoints.clear()
     show_results(tracked, places, trained, evaluation)
     show_places({**tracked.ids(), "weights_digest": trained.model.weights_digest})
 
 
 def main() -> None:
     """Let Hydra compose the configuration and call `run` with it."""
-    from plainmlp.config import run_app
+    from plainmlp.composition.compose import run_app
 
     run_app(ROOT / "conf", run)
 

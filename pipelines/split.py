@@ -1,14 +1,14 @@
 """Stage `split`: data/raw becomes data/split, its parts and the preparation fitted to the train part."""
 
 from _checkout import ROOT
-from plainmlp.command import run_stage
+from plainmlp.system.command import run_stage
 
 
 def main() -> None:
     """Read the data set, part it, write."""
-    from plainmlp.canonical import read_parameters
-    from plainmlp.stages.split import split
-    from plainmlp.storage import read_dataset, write_splits
+    from plainmlp.config.canonical import read_parameters
+    from plainmlp.data.stages import split
+    from plainmlp.data.storage import read_dataset, write_splits
 
     config = read_parameters(ROOT / "params.yaml")
     splits = split(read_dataset(ROOT / "data" / "raw"), config.split, config.dataset.missing)

@@ -7,8 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from _checkout import ROOT
-from plainmlp.command import run_stage
-from plainmlp.schema import Config
+from plainmlp.config.schema import Config
+from plainmlp.system.command import run_stage
 
 GRID = "layers_activations"
 REPORTS = ROOT / "reports" / "sweep"
@@ -19,11 +19,11 @@ Points that were trained before are not trained again. Any other grid: python pi
 
 def main() -> None:
     """Run the grid as a sweep of its own, and keep what is the same from run to run."""
-    from plainmlp.canonical import read_parameters
-    from plainmlp.edits import with_edits
-    from plainmlp.inputs import INPUTS, linked_inputs
-    from plainmlp.overrides import read_overrides
-    from plainmlp.storage import replace_folder
+    from plainmlp.composition.edits import with_edits
+    from plainmlp.composition.overrides import read_overrides
+    from plainmlp.config.canonical import read_parameters
+    from plainmlp.config.inputs import INPUTS, linked_inputs
+    from plainmlp.system.files import replace_folder
 
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
     overrides = with_edits(read_overrides(ROOT / "overrides.yaml"), input_overrides(config))
@@ -42,7 +42,7 @@ def main() -> None:
 
 def input_overrides(config: Config) -> list[str]:
     """Return the user's own files as overrides with absolute paths."""
-    from plainmlp.edits import literal
+    from plainmlp.composition.edits import literal
 
     paths = {"dataset.path": config.dataset.path, "model.weights": config.model.weights}
     return [f"{key}={literal(path)}" for key, path in paths.items() if path is not None]

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from _checkout import ROOT
-from plainmlp.command import run_command
+from plainmlp.system.command import run_command
 
 HELP = """Publish the runs that MLflow has missed, from .plainmlp/outbox; what has been published leaves it.
 
@@ -16,8 +16,8 @@ Each goes to where it belongs. An interrupted sync goes on when it is run again,
 
 def main(overrides: list[str]) -> None:
     """Publish all records, and name the run of each."""
-    from plainmlp.config import compose, parse
-    from plainmlp.errors import InputError
+    from plainmlp.composition.compose import compose, parse
+    from plainmlp.system.errors import InputError
     from plainmlp.tracking.database import tracking_address
     from plainmlp.tracking.outbox import Outbox
     from plainmlp.tracking.publication import publish, publishing

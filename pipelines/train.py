@@ -1,26 +1,33 @@
 """Stage `train`: data/split becomes a model and its history, while its run in MLflow grows."""
 
 from _checkout import ROOT
-from plainmlp.command import run_stage
+from plainmlp.system.command import run_stage
 
 
 def main() -> None:
     """Read the parts, train, write, publish."""
-    from plainmlp.canonical import read_parameters
-    from plainmlp.inputs import INPUTS, linked_inputs
-    from plainmlp.places import Places
-    from plainmlp.provenance.usage import process_usage
-    from plainmlp.recording.training import remember_run, start_run
-    from plainmlp.storage import read_splits
-    from plainmlp.tracked import checkpoints_of, train_tracked
+    from plainmlp.config.canonical import read_parameters
+    from plainmlp.config.inputs import INPUTS, linked_inputs
+    from plainmlp.config.places import Places
+    from plainmlp.data.storage import read_splits
+    from plainmlp.tracking.provenance.usage import process_usage
+    from plainmlp.tracking.recording.training import publish_training, remember_run, start_run
+    from plainmlp.tracking.terminal import watch_training
+    from plainmlp.training.checkpoints import checkpoints_of
+    from plainmlp.training.job import train_and_write
 
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
     splits = read_splits(ROOT / "data" / "split")
+    places = Places(ROOT)
     with start_run(config, splits, ROOT).closing() as run:
-        train_tracked(config, splits, run, Places(ROOT), ROOT)
+        checkpoints = checkpoints_of(ROOT, run.point_id)
+        with watch_training(config.training.epochs) as show:
+            watchers = [show, run.log_epoch]
+            trained = train_and_write(config, splits, places, watchers=watchers, checkpoint=checkpoints)
+        publish_training(run, places, trained.model)
         run.log_results(process_usage(), {})
     remember_run(run, ROOT)
-    checkpoints_of(run, ROOT).clear()
+    checkpoints.clear()
 
 
 if __name__ == "__main__":

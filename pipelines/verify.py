@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from _checkout import ROOT
-from plainmlp.command import run_command
+from plainmlp.system.command import run_command
 
 if TYPE_CHECKING:
     from plainmlp.proof.verdict import Verdict
@@ -25,7 +25,7 @@ exit code: 0 identical, 4 different, 3 equal within tolerance (other backends th
 
 def main(arguments: argparse.Namespace) -> None:
     """Find the runs, verify each, end with the worst verdict."""
-    from plainmlp.config import compose, parse
+    from plainmlp.composition.compose import compose, parse
     from plainmlp.proof.report import publish_sample
     from plainmlp.proof.sample import draw_points
     from plainmlp.tracking.database import tracking_address
@@ -44,7 +44,7 @@ def verify_and_publish(store: "Store", run_id: str, *, is_here: bool) -> "Verdic
     """Verify a run, show the verdict and write it on the run."""
     from plainmlp.proof.report import publish, show
     from plainmlp.proof.verification import verify
-    from plainmlp.provenance.repository import read_repository
+    from plainmlp.tracking.provenance.repository import read_repository
 
     repository = read_repository(ROOT)
     verification = verify(store, run_id, ROOT, is_here=is_here)

@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plainmlp.config import compose, parse
-from plainmlp.inputs import found_inputs
-from plainmlp.model import load_layers
-from plainmlp.stages.evaluate import evaluate
-from plainmlp.stages.fetch import fetch
-from plainmlp.stages.split import split
-from plainmlp.stages.train import train
+from plainmlp.composition.compose import compose, parse
+from plainmlp.config.inputs import found_inputs
+from plainmlp.data.stages import fetch, split
+from plainmlp.evaluation.evaluate import evaluate
+from plainmlp.training.model import load_layers
+from plainmlp.training.train import train
 
 ROOT = Path(__file__).resolve().parents[1]
 

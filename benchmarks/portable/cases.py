@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from plainmlp.canonical import dump_yaml, read_yaml
-from plainmlp.config import compose, parse, quote
+from plainmlp.composition.compose import compose, parse, quote
+from plainmlp.config.canonical import dump_yaml, read_yaml
+from plainmlp.config.schema import Config
 from plainmlp.nn.randomness import generator
-from plainmlp.schema import Config
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 TABLE = "table.csv"

@@ -12,16 +12,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from plainmlp.data.arrays import Dataset, Splits
-from plainmlp.model import Trained
-from plainmlp.places import Places
-from plainmlp.reports import write_evaluation, write_measures
-from plainmlp.schema import Config
-from plainmlp.stages.evaluate import Evaluation, evaluate
-from plainmlp.stages.fetch import fetch
-from plainmlp.stages.split import split
-from plainmlp.stages.train import train
-from plainmlp.storage import digest_dataset, digest_file, digest_splits, unflushed
+from plainmlp.config.places import Places
+from plainmlp.config.schema import Config
+from plainmlp.data.arrays import Dataset
+from plainmlp.data.splits import Splits
+from plainmlp.data.stages import fetch, split
+from plainmlp.data.storage import digest_dataset, digest_splits
+from plainmlp.evaluation.evaluate import Evaluation, evaluate
+from plainmlp.evaluation.reports import write_evaluation, write_measures
+from plainmlp.system.files import digest_file, unflushed
+from plainmlp.training.model import Trained
+from plainmlp.training.train import train
 from portable.cases import CASES, read_case
 from portable.functions import FUNCTIONS_CASE, digest_functions
 from portable.processor import describe_processor

@@ -8,8 +8,8 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
-from plainmlp.stages.progress import Watcher
-from plainmlp.stages.train import train
+from plainmlp.training.progress import Watcher
+from plainmlp.training.train import train
 from speed.problem import Epoch, Problem, Run, Runner
 
 AT_ONCE = 2

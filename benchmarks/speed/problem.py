@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plainmlp.baselines.peer import split_layers
-from plainmlp.construction import build_architecture, build_examples, draw_parameters
-from plainmlp.data.arrays import Part, Splits
+from plainmlp.config.schema import Choice, Config, ModelSection
+from plainmlp.data.arrays import Part
+from plainmlp.data.splits import Splits
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.batches import Examples
-from plainmlp.schema import Choice, Config, ModelSection
+from plainmlp.training.backends.backend import split_layers
+from plainmlp.training.construction import build_architecture, build_examples, draw_parameters
 
 Array = NDArray[Any]
 

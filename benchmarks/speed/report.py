@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from plainmlp.figures.canvas import COLOURS, NEUTRAL
+from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL
 from speed.workloads import DEFINITION, FUSED, JAX, ONE_CORE, OURS, PLAIN, PROCESSES, SKLEARN, TORCH, VMAP
 
 if TYPE_CHECKING:

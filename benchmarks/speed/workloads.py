@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from plainmlp.config import compose, parse
+from plainmlp.composition.compose import compose, parse
+from plainmlp.config.schema import DatasetSection
 from plainmlp.data.arrays import Column, Dataset, Description, Part
 from plainmlp.data.datasets import DIGIT_NAMES
-from plainmlp.schema import DatasetSection
-from plainmlp.stages.fetch import fetch
-from plainmlp.stages.split import split
+from plainmlp.data.stages import fetch, split
 from speed import jax_scan, numpy_loop, ours, pytorch, scikit_learn
 from speed.problem import Problem, Runner
 

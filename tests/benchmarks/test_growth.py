@@ -10,7 +10,7 @@ import pytest
 
 import growth
 from plainmlp.data.datasets import fetch_dataset
-from plainmlp.stages import train as train_stage
+from plainmlp.training import train as train_stage
 
 RESULTS = {
     "machine": "a processor, 2 cores",

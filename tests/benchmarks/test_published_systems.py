@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from plainmlp.stages.train import train
+from plainmlp.training.train import train
 from published import train_system
 
 FEW = ("dataset.n_samples=640", "split.test=64", "training.epochs=3")

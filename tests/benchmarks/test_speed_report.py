@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from _performance import write_section
-from plainmlp.figures.canvas import save_figure
+from plainmlp.evaluation.figures.canvas import save_figure
 from speed.measuring import KERNELS, MOST_EPOCHS, SECONDS, enough_epochs, environment, summarize, take_turns
 from speed.problem import Run
 from speed.report import draw_ratios, section, table, thread_counts

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from plainmlp.config.schema import DatasetSection
 from plainmlp.data.datasets import DATASETS, dataset_options, fetch_dataset
 from plainmlp.data.split import split_rows
+from plainmlp.data.storage import digest_arrays
 from plainmlp.data.trigonometry import sine_and_cosine
-from plainmlp.errors import InputError
-from plainmlp.schema import DatasetSection
-from plainmlp.storage import digest_arrays
+from plainmlp.system.errors import InputError
 from stored import npy_folder
 
 ROOT = Path(__file__).resolve().parents[2]

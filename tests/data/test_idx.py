@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from plainmlp.data.idx import ELEMENT_TYPES, read_idx, read_idx_folder
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 MNIST_8K = ROOT / ".." / "shared" / "data" / "mnist-8k"

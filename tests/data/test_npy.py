@@ -10,7 +10,7 @@ from plainmlp.data.arrays import Array
 from plainmlp.data.datasets import fetch_dataset
 from plainmlp.data.scaling import SCALINGS, fit_scaling
 from plainmlp.data.stored import RowFile, StoredRows
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 from stored import left_in_its_file, npy_folder
 
 FEATURES = np.arange(12.0).reshape(4, 3)

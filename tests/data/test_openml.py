@@ -13,7 +13,7 @@ import pytest
 
 from plainmlp.data.datasets import fetch_dataset
 from plainmlp.data.openml import fetch_openml_dataset
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 784))
 FLOWERS = "@RELATION t\n" + "\n".join(

@@ -6,10 +6,10 @@ import pytest
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from plainmlp.config.schema import Choice
 from plainmlp.data.arrays import Column, Description, Part
 from plainmlp.data.preparation import Preparation, fit_preparation
-from plainmlp.errors import InputError
-from plainmlp.schema import Choice
+from plainmlp.system.errors import InputError
 
 NAN = np.nan
 COLUMNS = (Column("size"), Column("colour", ("blue", "green", "red")), Column("age"))

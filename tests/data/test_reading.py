@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from plainmlp.data.reading import listed, read_table
 from plainmlp.data.table import table_dataset
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)

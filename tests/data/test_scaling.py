@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from plainmlp.data.scaling import ROWS_AT_ONCE, SCALINGS, Scaling, fit_scaling
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 
 VALUES = np.random.default_rng(0).normal(100, 3, size=(2 * ROWS_AT_ONCE + 7, 3))
 TABLES = arrays.arrays(np.float64, (5, 2), elements=st.floats(-1e6, 1e6))

@@ -7,7 +7,7 @@ from sklearn.model_selection import train_test_split
 from plainmlp.data.arrays import Part
 from plainmlp.data.split import split_rows
 from plainmlp.data.strata import part_by_class
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 
 SIZES = {"train": None, "validation": 0.15, "test": 0.15}
 HOW = {"stratify": True, "shuffle": True, "seed": 0}

@@ -7,7 +7,7 @@ import pytest
 from plainmlp.data.arrays import Column
 from plainmlp.data.reading import Cells
 from plainmlp.data.table import table_dataset
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 
 FEATURE = [0.5, 1.5, 2.5, 3.5]
 

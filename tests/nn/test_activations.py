@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from nn.networks import DTYPES
+from networks import DTYPES
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.initializers import INITIALIZERS
 

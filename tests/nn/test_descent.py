@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nn.networks import (
+from networks import (
     DTYPES,
     SGD,
     draw_parameters,

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nn.networks import DTYPES, SGD, make_architecture, make_descent, make_steps, train, whole_block
+from networks import DTYPES, SGD, make_architecture, make_descent, make_steps, train, whole_block
 from plainmlp.nn.batches import Examples
 from plainmlp.nn.randomness import generator
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nn.networks import make_architecture, make_examples, train
+from networks import make_architecture, make_examples, train
 from plainmlp.nn.batches import Examples
 from plainmlp.nn.early_stopping import Best, EarlyStopping
 from plainmlp.nn.recipe import Recipe

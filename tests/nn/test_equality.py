@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nn.networks import begin, draw_parameters, find_alive, make_descent, make_examples, make_steps, whole_block
+from networks import begin, draw_parameters, find_alive, make_descent, make_examples, make_steps, whole_block
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.losses import LOSSES

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradcheck import check_gradient
-from nn.networks import SGD, draw_parameters, gradient_of, make_architecture, make_examples
+from networks import SGD, draw_parameters, gradient_of, make_architecture, make_examples
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.losses import LOSSES
 

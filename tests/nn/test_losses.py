@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck import check_gradient
-from nn.networks import DTYPES
+from networks import DTYPES
 from plainmlp.nn.losses import LOSSES, assess, default_loss, link, recorded_metrics
 
 THRESHOLD = 0.7

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from nn.networks import DTYPES, SGD, draw_parameters, make_architecture, make_descent, make_examples
+from networks import DTYPES, SGD, draw_parameters, make_architecture, make_descent, make_examples
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.architecture import Architecture, view_layers
 from plainmlp.nn.losses import LOSSES

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nn.networks import DTYPES
+from networks import DTYPES
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.options import fill_options
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nn.networks import DTYPES
+from networks import DTYPES
 from plainmlp.nn.products import BLOCK, LANES, add_in_pairs, block_sum, blocks, correlate, send_back, total, weigh
 
 SIZES = [1, 2, 15, 16, 17, 31, 33, 100, 255, 256]

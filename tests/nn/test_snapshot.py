@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from nn.networks import begin, draw_parameters, make_architecture, make_examples, train
+from networks import begin, draw_parameters, make_architecture, make_examples, train
 from plainmlp.nn.early_stopping import Best
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.randomness import generator, restore

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nn.networks import (
+from networks import (
     SGD,
     begin,
     draw_parameters,

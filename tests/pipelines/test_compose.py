@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from plainmlp.canonical import canonical
-from plainmlp.config import compose, parse
+from plainmlp.composition.compose import compose, parse
+from plainmlp.config.canonical import canonical
+from plainmlp.config.code import digest_checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,13 +39,14 @@ def test_parameters_are_the_configuration_under_the_overrides(checkout: Path) ->
     assert _run(checkout).returncode == 0
     text = (checkout / "params.yaml").read_text(encoding="utf-8")
     assert text.startswith("# made by pipelines/compose.py; change conf/ or overrides.yaml instead\n")
-    assert yaml.safe_load(text) == canonical(parse(compose(ROOT / "conf", overrides)))
+    configuration = canonical(parse(compose(ROOT / "conf", overrides)))
+    assert yaml.safe_load(text) == {**configuration, "code": digest_checkout(ROOT)}
 
 
 def test_package_of_the_same_checkout_is_run(checkout: Path) -> None:
-    dumping = checkout / "src" / "plainmlp" / "canonical.py"
+    dumping = checkout / "src" / "plainmlp" / "config" / "canonical.py"
     dumping.write_text(
-        f"{dumping.read_text(encoding='utf-8')}\ndef dump_yaml(config): return 'mine'\n", encoding="utf-8"
+        f"{dumping.read_text(encoding='utf-8')}\ndef dump_values(values): return 'mine'\n", encoding="utf-8"
     )
     assert _run(checkout).returncode == 0
     assert (checkout / "params.yaml").read_text(encoding="utf-8").endswith("\nmine")

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from checkouts import ROOT, clone, last_ids, run_many, succeed, tracked_runs
-from plainmlp.baselines.backends import BACKENDS, OWN_BACKEND
-from plainmlp.config import compose, parse
+from plainmlp.composition.compose import compose, parse
+from plainmlp.training.backends.table import BACKENDS, OWN_BACKEND
 
 pytestmark = pytest.mark.slow
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from checkouts import ROOT, clone, environment, run, succeed
-from plainmlp.config import compose, parse
-from plainmlp.history import read_digests, read_history
-from plainmlp.model import Model, Trained
-from plainmlp.places import Places
-from plainmlp.recording.training import point_of
-from plainmlp.stages.train import train
+from plainmlp.composition.compose import compose, parse
+from plainmlp.config.places import Places
+from plainmlp.tracking.recording.training import point_of
+from plainmlp.training.history import read_digests, read_history
+from plainmlp.training.model import Model, Trained
+from plainmlp.training.train import train
 from recorded import splits_of
 
 pytestmark = pytest.mark.slow
@@ -35,8 +35,8 @@ LONG = (
 
 def test_training_survives_fifty_kills_at_random_moments(tmp_path):
     seed = int.from_bytes(os.urandom(4), "little")
-    paths = os.pathsep.join(str(ROOT / name) for name in ("src", "tests"))
-    program = [sys.executable, str(ROOT / "tests" / "killing.py"), str(tmp_path), "50", str(seed)]
+    paths = os.pathsep.join(str(ROOT / name) for name in ("src", "tests/support"))
+    program = [sys.executable, str(ROOT / "tests" / "support" / "killing.py"), str(tmp_path), "50", str(seed)]
     ended = run(tmp_path, *program, PYTHONPATH=paths)
     assert ended.returncode == 0, (seed, ended.stderr)
     assert ended.stderr == ""  # no checkpoint was damaged
@@ -124,7 +124,7 @@ def test_repro_goes_on_where_it_was_killed(checkout, whole):
     command = ("python", "pipelines/repro.py", *LONG)
     kill(checkout, *command)
     assert not (checkout / "models" / "model.safetensors").exists()
-    succeed(checkout, "dvc", "repro", "evaluate")
+    succeed(checkout, "dvc", "repro")
     assert_same(checkout, whole[1])
     assert latest(checkout) == 0
 

@@ -57,15 +57,15 @@ def test_edited_cell_is_noticed_by_plain_dvc(own: SimpleNamespace) -> None:
     text = own.csv.read_text(encoding="utf-8")
     own.csv.write_text(text.replace("0.0,red,0,no", "9.9,red,0,no"), encoding="utf-8")
     assert own.csv.read_text(encoding="utf-8") != text
-    assert "fetch" in stages_run(succeed(own.folder, "dvc", "repro", "evaluate"))
-    assert "up to date" in succeed(own.folder, "dvc", "status", "evaluate")
+    assert "fetch" in stages_run(succeed(own.folder, "dvc", "repro"))
+    assert "up to date" in succeed(own.folder, "dvc", "status")
 
 
 def test_mistake_in_the_file_is_one_line_and_keeps_the_results(own: SimpleNamespace) -> None:
     text = own.csv.read_text(encoding="utf-8")
     metrics = (own.folder / "reports" / "metrics.json").read_bytes()
     own.csv.write_text(f"{text}1,red,2\n", encoding="utf-8")
-    by_script, by_dvc = run(own.place, *own.repro), run(own.folder, "dvc", "repro", "evaluate")
+    by_script, by_dvc = run(own.place, *own.repro), run(own.folder, "dvc", "repro")
     own.csv.write_text(text, encoding="utf-8")
     line = f"error: {own.csv}: line 122 has 3 cells where the header has 4\n"
     assert (by_script.returncode, by_script.stderr) == (2, line)
@@ -73,7 +73,7 @@ def test_mistake_in_the_file_is_one_line_and_keeps_the_results(own: SimpleNamesp
     assert by_dvc.stderr.startswith(line)
     assert "Traceback" not in by_dvc.stderr
     assert (own.folder / "reports" / "metrics.json").read_bytes() == metrics
-    succeed(own.folder, "dvc", "repro", "evaluate")
+    succeed(own.folder, "dvc", "repro")
 
 
 def test_vanished_file_is_named(own: SimpleNamespace) -> None:

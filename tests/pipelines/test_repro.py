@@ -20,9 +20,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Run `dvc repro` in a fresh clone, twice."""
     folder = clone(tmp_path_factory.mktemp("a place") / "my clone")
     (folder / "dvc.lock").unlink(missing_ok=True)
-    first = succeed(folder, "dvc", "repro", "evaluate")
+    first = succeed(folder, "dvc", "repro")
     runs = tracked_runs(folder / "mlflow.db")
-    second = succeed(folder, "dvc", "repro", "evaluate")
+    second = succeed(folder, "dvc", "repro")
     changed = succeed(folder, "git", "status", "--porcelain")
     commit(folder)
     return SimpleNamespace(folder=folder, first=first, second=second, runs=runs, changed=changed)
@@ -55,7 +55,7 @@ def test_fresh_clone_runs_every_stage_and_then_none(fresh: SimpleNamespace) -> N
     assert stages_run(fresh.first) == ["compose", "fetch", "split", "train", "evaluate"]
     assert stages_run(fresh.second) == []
     assert "Data and pipelines are up to date." in fresh.second
-    assert "Data and pipelines are up to date." in succeed(fresh.folder, "dvc", "status", "evaluate")
+    assert "Data and pipelines are up to date." in succeed(fresh.folder, "dvc", "status", "dvc.yaml")
 
 
 def test_repro_changes_no_file_of_the_repository_but_its_results(fresh: SimpleNamespace) -> None:
@@ -85,7 +85,7 @@ def test_other_clone_has_the_same_lock_and_weights(fresh: SimpleNamespace, tmp_p
     other = tmp_path / "deeper" / "down" / "clone"
     succeed(tmp_path, "git", "clone", "--quiet", fresh.folder, other)
     (other / "dvc.lock").unlink()
-    succeed(other, "dvc", "repro", "evaluate")
+    succeed(other, "dvc", "repro")
     assert _results(other) == _results(fresh.folder)
     (tracked,) = tracked_runs(other / "mlflow.db")
     same = ("weights_digest", "point_id")
@@ -104,21 +104,63 @@ def test_value_of_the_optimizer_runs_the_training_again_and_its_return_restores(
     before = _results(fresh.folder)
     adam = fresh.folder / "conf" / "optimizer" / "adam.yaml"
     _replace(adam, *SLOWER)
-    assert stages_run(succeed(fresh.folder, "dvc", "repro", "evaluate")) == ["compose", "train", "evaluate"]
+    assert stages_run(succeed(fresh.folder, "dvc", "repro")) == ["compose", "train", "evaluate"]
     assert _results(fresh.folder)["models/model.safetensors"] != before["models/model.safetensors"]
     assert "learning_rate" in succeed(fresh.folder, "dvc", "params", "diff")
     _replace(adam, *reversed(SLOWER))
-    assert "train" not in stages_run(succeed(fresh.folder, "dvc", "repro", "evaluate"))
+    assert "train" not in stages_run(succeed(fresh.folder, "dvc", "repro"))
     assert _results(fresh.folder) == before
     assert _finished(tracked_runs(fresh.folder / "mlflow.db"))
+
+
+def test_comment_trains_nothing_again_and_changes_what_compose_has_read_alone(fresh: SimpleNamespace) -> None:
+    before = _results(fresh.folder)
+    losses = fresh.folder / "src" / "plainmlp" / "nn" / "losses.py"
+    losses.write_text(f"# a comment\n{losses.read_text(encoding='utf-8')}", encoding="utf-8")
+    assert stages_run(succeed(fresh.folder, "dvc", "repro")) == ["compose"]
+    after = _results(fresh.folder)
+    assert [name for name in before if before[name] != after[name]] == ["dvc.lock"]
+    old, new = (yaml.safe_load(results["dvc.lock"])["stages"] for results in (before, after))
+    assert [name for name in old if old[name] != new[name]] == ["compose"]
+    succeed(fresh.folder, "git", "checkout", ".")
+    assert stages_run(succeed(fresh.folder, "dvc", "repro")) == []
+
+
+def test_edits_run_again_what_they_can_change(fresh: SimpleNamespace) -> None:
+    before = _results(fresh.folder)
+    package = fresh.folder / "src" / "plainmlp"
+    edits = {
+        "tracking/store.py": [],
+        "sweeps/session.py": [],
+        "proof/verdict.py": [],
+        "evaluation/metrics.py": ["evaluate"],
+    }
+    for name, stages in edits.items():
+        module = package / name
+        module.write_text(f"{module.read_text(encoding='utf-8')}\nNEW = 1\n", encoding="utf-8")
+        assert stages_run(succeed(fresh.folder, "dvc", "repro")) == ["compose", *stages], name
+    assert _results(fresh.folder)["models/model.safetensors"] == before["models/model.safetensors"]
+    succeed(fresh.folder, "git", "checkout", ".")
+    succeed(fresh.folder, "dvc", "repro")
+    assert _results(fresh.folder) == before
+
+
+def test_no_result_holds_a_digest_of_code(fresh: SimpleNamespace) -> None:
+    code = yaml.safe_load((fresh.folder / "params.yaml").read_text(encoding="utf-8"))["code"]
+    digests = {digest.encode() for digest in (*code.pop("scripts").values(), *code.values())}
+    digests |= {fresh.runs[0].data.tags[tag].encode() for tag in ("code_digest", "point_id")}
+    folders = (fresh.folder / name for name in ("data/raw", "data/split", "models", "reports"))
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 10
+    assert [path.name for path in files if any(digest in path.read_bytes() for digest in digests)] == []
 
 
 def test_file_that_is_not_selected_runs_compose_alone(fresh: SimpleNamespace) -> None:
     sgd = fresh.folder / "conf" / "optimizer" / "sgd.yaml"
     _replace(sgd, "learning_rate: 0.1", "learning_rate: 0.2")
-    assert stages_run(succeed(fresh.folder, "dvc", "repro", "evaluate")) == ["compose"]
+    assert stages_run(succeed(fresh.folder, "dvc", "repro")) == ["compose"]
     succeed(fresh.folder, "git", "checkout", sgd)
-    succeed(fresh.folder, "dvc", "repro", "evaluate")
+    succeed(fresh.folder, "dvc", "repro")
 
 
 def test_evaluation_alone_makes_a_whole_run(fresh: SimpleNamespace) -> None:
@@ -135,7 +177,7 @@ def test_hand_edited_parameters_are_made_again(fresh: SimpleNamespace) -> None:
     params = fresh.folder / "params.yaml"
     before = params.read_bytes()
     _replace(params, "epochs: 50", "epochs: 3")
-    output = succeed(fresh.folder, "dvc", "repro", "evaluate")
+    output = succeed(fresh.folder, "dvc", "repro")
     assert "params.yaml: training was changed by hand; made again from conf/ and overrides.yaml" in output
     assert stages_run(output) == ["compose"]
     assert params.read_bytes() == before
@@ -149,7 +191,7 @@ def test_experiment_takes_its_value_over_into_the_overrides(fresh: SimpleNamespa
     after = json.loads((fresh.folder / "reports" / "metrics.json").read_text())
     assert after["test"]["accuracy"] < before["test"]["accuracy"]
     assert "test.accuracy" in succeed(fresh.folder, "dvc", "metrics", "diff")
-    assert "up to date" in succeed(fresh.folder, "dvc", "repro", "evaluate")
+    assert "up to date" in succeed(fresh.folder, "dvc", "repro")
     succeed(fresh.folder, "git", "checkout", ".")
     succeed(fresh.folder, "dvc", "checkout")
 

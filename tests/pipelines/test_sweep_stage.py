@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from checkouts import clone, commit, run, succeed
-from plainmlp.model import Model
+from plainmlp.training.model import Model
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def clone_with_small_grid(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = clone_with_small_grid(tmp_path_factory.mktemp("swept") / "first clone")
-    succeed(folder, "dvc", "repro", "sweep")
+    succeed(folder, "dvc", "repro", "searches/dvc.yaml")
     return folder
 
 
@@ -44,13 +44,15 @@ def test_stage_writes_leaderboard_and_figures(swept: Path) -> None:
 
 def test_stage_has_the_same_bytes_in_another_clone(swept: Path, tmp_path: Path) -> None:
     other = clone_with_small_grid(tmp_path / "second")
-    succeed(other, "dvc", "repro", "sweep")
-    first, second = (yaml.safe_load((folder / "dvc.lock").read_text())["stages"] for folder in (swept, other))
+    succeed(other, "dvc", "repro", "searches/dvc.yaml")
+    first, second = (
+        yaml.safe_load((folder / "searches" / "dvc.lock").read_text())["stages"] for folder in (swept, other)
+    )
     assert first["sweep"] == second["sweep"]
 
 
 def test_a_second_time_nothing_runs(swept: Path) -> None:
-    assert "up to date" in succeed(swept, "dvc", "repro", "sweep")
+    assert "up to date" in succeed(swept, "dvc", "repro", "searches/dvc.yaml")
 
 
 def test_promoted_point_has_the_digest_of_the_sweep(swept: Path) -> None:

@@ -76,7 +76,7 @@ def test_stages_of_dvc_without_a_server_make_one_run(folder: Path, server: Serve
     )
     server.stop()
     try:
-        output = succeed(folder, "dvc", "repro", "evaluate", MLFLOW_TRACKING_URI=server.address)
+        output = succeed(folder, "dvc", "repro", MLFLOW_TRACKING_URI=server.address)
     finally:
         server.go_on()
     assert stages_run(output)[-2:] == ["train", "evaluate"]
@@ -122,8 +122,8 @@ def test_second_sync_at_once_says_so(folder: Path) -> None:
 
 
 def test_address_with_credentials_is_asked_for_them(folder: Path) -> None:
+    from plainmlp.tracking.header import Record
     from plainmlp.tracking.outbox import Outbox
-    from plainmlp.tracking.record import Record
 
     address = f"http://***@127.0.0.1:{free_port()}"
     Outbox(folder).keep(Record("record-0", address, "e", "n", {}, 0))

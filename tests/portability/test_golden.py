@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 from portable.cases import CASES, draw_table, read_case, write_cases
 from portable.chain import ALL_CASES, FIGURED_CASE, FIGURES_CASE, FORMS, draw_case, run_case
 from portable.functions import FUNCTIONS, FUNCTIONS_CASE, INTEGERS, digest_functions, draw_numbers, evaluate

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from plainmlp.places import Places
+from plainmlp.config.places import Places
 from plainmlp.proof.reexecution import TAGS, reexecute
-from plainmlp.proof.results import Results, read_results
+from plainmlp.proof.run_files import Results, read_results
 from plainmlp.tracking.store import Store
 from recorded import EXPERIMENT, configuration, record, write_flats
 

@@ -10,15 +10,15 @@ from types import SimpleNamespace
 import pytest
 
 from configurations import refusal
-from plainmlp.baselines.backends import OWN_BACKEND
 from plainmlp.proof.alterations import find_alterations, find_untrusted
 from plainmlp.proof.comparison import compare
 from plainmlp.proof.recorded import Recorded, read_recorded
-from plainmlp.proof.results import Results
+from plainmlp.proof.run_files import Results
 from plainmlp.proof.verdict import Surroundings, Verdict, judge
 from plainmlp.tracking.connection import Connection
-from plainmlp.tracking.records import add_verification
 from plainmlp.tracking.store import Store
+from plainmlp.tracking.stored_runs import add_verification
+from plainmlp.training.backends.table import OWN_BACKEND
 from recorded import EXPERIMENT
 
 FILES = (

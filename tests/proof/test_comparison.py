@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plainmlp.baselines.backends import OWN_BACKEND
 from plainmlp.proof.aspects import Outcome
 from plainmlp.proof.comparison import compare, rounding_tolerance
-from plainmlp.proof.results import Results
+from plainmlp.proof.run_files import Results
 from plainmlp.proof.verdict import Judgement, Surroundings, Verdict, find_surroundings, judge
+from plainmlp.training.backends.table import OWN_BACKEND
 
 OTHER_MACHINE = Surroundings(("cpu one, here another",), ("numpy 2.4.5, here 2.4.6",))
 PEER = "torch"

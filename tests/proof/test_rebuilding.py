@@ -6,9 +6,9 @@ import pytest
 
 from checkouts import commit, succeed
 from configurations import refusal
-from plainmlp.errors import InputError, TrainingError
+from plainmlp.config.code import digest_result_code
 from plainmlp.proof.rebuilding import ExecutionError, Source, execute, source_of
-from plainmlp.provenance.identity import digest_code
+from plainmlp.system.errors import InputError, TrainingError
 
 MODULE = Path("src") / "plainmlp" / "proof" / "reexecution.py"
 
@@ -60,7 +60,7 @@ def test_rebuilt_code_is_removed_after_a_failure(repository: Path, tmp_path: Pat
 
 
 def test_code_that_has_not_changed_is_taken_as_it_is(repository: Path, tmp_path: Path) -> None:
-    same = {"code_digest": digest_code()}
+    same = {"code_digest": digest_result_code()}
     assert "which has the run's code_digest" in entered(same, tmp_path / "none", repository)
     assert "as --here asks" in entered({}, tmp_path / "none", repository, is_here=True)
 

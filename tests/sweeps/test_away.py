@@ -7,19 +7,19 @@ from mlflow import MlflowClient
 
 from checkouts import commit
 from configurations import changed
-from plainmlp.config import parse
-from plainmlp.errors import TrainingError
-from plainmlp.recording.training import point_of
-from plainmlp.sweeps import job as module
-from plainmlp.sweeps.job import run_point
-from plainmlp.sweeps.leaderboard import build_leaderboard
-from plainmlp.sweeps.points import Point
+from plainmlp.composition.compose import parse
+from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
+from plainmlp.sweeps.ranking.results import read_results
 from plainmlp.sweeps.reports import write_reports
-from plainmlp.sweeps.results import read_results
+from plainmlp.sweeps.running import job as module
+from plainmlp.sweeps.running.job import run_point
 from plainmlp.sweeps.session import run_sweep
+from plainmlp.system.errors import TrainingError
 from plainmlp.tracking import connection
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.publication import publish
+from plainmlp.tracking.recording.training import point_of
 from plainmlp.tracking.store import Store
 from pointed import SMALL, files_below, splits_of
 from servers import Server

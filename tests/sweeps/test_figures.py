@@ -4,9 +4,9 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from plainmlp.sweeps.figures import SWEEP_FIGURES, TIMING_FIGURES, draw_sweep_figures
 from plainmlp.sweeps.figures.heatmap import best_of_pairs, choose_keys
 from plainmlp.sweeps.figures.sheet import limits, swept_values, value_words
+from plainmlp.sweeps.figures.table import SWEEP_FIGURES, TIMING_FIGURES, draw_sweep_figures
 from swept import ACTIVATIONS, SIZES, board_of, failure, grid, result, whole_sweep
 
 ALL = {**SWEEP_FIGURES, **TIMING_FIGURES}

@@ -7,12 +7,12 @@ import pytest
 
 from checkouts import commit
 from configurations import changed, refusal
-from plainmlp.config import parse
-from plainmlp.errors import InputError, TrainingError
-from plainmlp.recording.training import open_store, point_of
-from plainmlp.sweeps.job import run_point
-from plainmlp.sweeps.points import Point
+from plainmlp.composition.compose import parse
+from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.running.job import run_point
 from plainmlp.sweeps.session import identify_sweep, run_sweep
+from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.tracking.recording.training import open_store, point_of
 from plainmlp.tracking.tags import PROCESS_TAG
 from pointed import SMALL, splits_of
 

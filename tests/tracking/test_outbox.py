@@ -5,9 +5,9 @@ from multiprocessing import get_context
 import pytest
 
 from configurations import refusal
+from plainmlp.tracking.header import Record
 from plainmlp.tracking.operations import log_files, log_values
 from plainmlp.tracking.outbox import Outbox
-from plainmlp.tracking.record import Record
 from plainmlp.tracking.tags import PARENT_TAG
 
 RECORD = Record("record-1", "http://h", "e", "a run", {"point_id": "p"}, 5)

@@ -15,10 +15,10 @@ from mlflow import MlflowClient
 
 from configurations import refusal
 from plainmlp.tracking import connection
+from plainmlp.tracking.header import Record
 from plainmlp.tracking.operations import log_values
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.publication import publish
-from plainmlp.tracking.record import Record
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import DataInput, Store
 from plainmlp.tracking.tags import PARENT_TAG, POINT_TAG, PROCESS_TAG, RECORD_TAG

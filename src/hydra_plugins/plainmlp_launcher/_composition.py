@@ -18,10 +18,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from plainmlp.errors import InputError
-from plainmlp.explanation import explanation
-from plainmlp.sweeps.exclusion import flat_items
-from plainmlp.sweeps.grid import Composed
+from plainmlp.composition.explanation import explanation
+from plainmlp.sweeps.grid.exclusion import flat_items
+from plainmlp.sweeps.grid.grid import Composed
+from plainmlp.system.errors import InputError
 
 # Hydra meets some malformed overrides with a bare ValueError or AssertionError.
 ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError)

@@ -9,8 +9,8 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, RangeSweep
 
-from plainmlp.errors import InputError
-from plainmlp.sweeps.grid import Grid, check_counts
+from plainmlp.sweeps.grid.grid import Grid, check_counts
+from plainmlp.system.errors import InputError
 
 
 def read_grid(arguments: Sequence[str], loader: ConfigLoader) -> Grid:

@@ -16,7 +16,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from plainmlp.sweeps.grid import Candidate
+    from plainmlp.sweeps.grid.grid import Candidate
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class StackedLauncher(Launcher):
     """
 
     def __init__(self, n_jobs: int | None = None) -> None:
-        from plainmlp.errors import InputError
+        from plainmlp.system.errors import InputError
 
         super().__init__()
         if n_jobs is not None and n_jobs < 1:
@@ -95,10 +95,10 @@ class StackedLauncher(Launcher):
 
     def _finished(self, jobs: Sequence[tuple[str, ...]]) -> Generator[int, None, None]:
         """Yield the place of each job as soon as its point is there or has failed."""
-        from plainmlp.sweeps.archive import FOLDER, Archive
-        from plainmlp.sweeps.job import FAILED
-        from plainmlp.sweeps.points import identify_points
-        from plainmlp.sweeps.workers import train_points
+        from plainmlp.sweeps.grid.points import identify_points
+        from plainmlp.sweeps.running.archive import FOLDER, Archive
+        from plainmlp.sweeps.running.job import FAILED
+        from plainmlp.sweeps.running.workers import train_points
 
         FAILED.clear()  # of an earlier sweep of this process
         checkout = self._composer.conf_folder.parent
@@ -117,8 +117,8 @@ class StackedLauncher(Launcher):
             yield from same
 
     def _candidate(self, overrides: tuple[str, ...]) -> "Candidate":
-        from plainmlp.config import parse
-        from plainmlp.sweeps.grid import Candidate
+        from plainmlp.composition.compose import parse
+        from plainmlp.sweeps.grid.grid import Candidate
 
         return Candidate(overrides, parse(self._composer.composed(overrides).values))
 

@@ -58,9 +58,9 @@ class GridSweeper(BasicSweeper):
         # Hydra imports this module for every command, and these take half a second.
         from hydra_plugins.plainmlp_launcher._composition import Composer
         from hydra_plugins.plainmlp_launcher._expansion import read_grid
-        from plainmlp.sweeps.archive import FOLDER, Archive
-        from plainmlp.sweeps.grid import choose_points
-        from plainmlp.sweeps.points import identify_points
+        from plainmlp.sweeps.grid.grid import choose_points
+        from plainmlp.sweeps.grid.points import identify_points
+        from plainmlp.sweeps.running.archive import FOLDER, Archive
         from plainmlp.sweeps.session import run_sweep
 
         config, loader = cast("DictConfig", self.config), cast("HydraContext", self.hydra_context).config_loader
@@ -86,7 +86,7 @@ def _made_folder(config: DictConfig) -> Path:
 
 
 def _settings(config: DictConfig) -> Any:
-    from plainmlp.sweeps.grid import SECTION, read_settings
+    from plainmlp.sweeps.grid.grid import SECTION, read_settings
 
     section = OmegaConf.select(config, SECTION)
     return read_settings(OmegaConf.to_container(section, resolve=True) if OmegaConf.is_config(section) else section)

@@ -1,1 +1,1 @@
-"""Data: where it comes from, how it is split, encoded and scaled."""
+"""Data: where it comes from, how it is read, stored, split and prepared."""

@@ -1,15 +1,13 @@
-"""What data is once it is fetched, and once it is split: arrays and a description of them."""
+"""What data is once it is fetched: arrays and a description of them, which JSON can hold."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plainmlp.data.stored import StoredRows
-
-if TYPE_CHECKING:
-    from plainmlp.data.preparation import Preparation
 
 Task = Literal["classification", "multilabel", "regression"]
 Array = NDArray[Any]
@@ -95,30 +93,27 @@ class Dataset:
     description: Description
 
 
-@dataclass(frozen=True, eq=False)
-class Splits:
-    """The parts of a data set, still raw, and how they become the inputs of a network.
+def columns_from_records(records: list[Mapping[str, Any]]) -> tuple[Column, ...]:
+    """Return the columns whose fields are given, categories as a list or None."""
+    return tuple(
+        Column(record["name"], None if record["categories"] is None else tuple(record["categories"]))
+        for record in records
+    )
 
-    Parameters
-    ----------
-    train, test : Part
-    validation : Part, optional
-        None where none was asked for.
-    description : Description
-    preparation : Preparation
-        Fitted on the train part.
-    data_digest : str
-        Of the data set that the parts are of, as `plainmlp.storage.digest_dataset` returns it.
-    """
 
-    train: Part
-    validation: Part | None
-    test: Part
-    description: Description
-    preparation: "Preparation"
-    data_digest: str
+def description_to_dict(description: Description) -> dict[str, Any]:
+    """Return a description as JSON can hold it."""
+    return asdict(description)
 
-    def parts(self) -> dict[str, Part]:
-        """Return the parts that exist, by name, in the order train, validation, test."""
-        named = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {name: part for name, part in named.items() if part is not None}
+
+def description_from_dict(record: Mapping[str, Any]) -> Description:
+    """Return the description that `description_to_dict` described, also after a way through JSON."""
+    shape = record["image_shape"]
+    return Description(
+        name=record["name"],
+        task=record["task"],
+        columns=columns_from_records(record["columns"]),
+        target_names=tuple(record["target_names"]),
+        class_names=tuple(record["class_names"]),
+        image_shape=None if shape is None else (shape[0], shape[1]),
+    )

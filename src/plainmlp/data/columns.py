@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from plainmlp.data.arrays import Column
 from plainmlp.data.reading import Cells
-from plainmlp.errors import InputError
-from plainmlp.wording import shown
+from plainmlp.system.errors import InputError
+from plainmlp.system.wording import shown
 
 if TYPE_CHECKING:
     from pandas import Series

@@ -16,9 +16,9 @@ from plainmlp.data.openml import fetch_openml_dataset
 from plainmlp.data.reading import Cells, check_names, read_table
 from plainmlp.data.table import Missing, TableTask, table_dataset
 from plainmlp.data.trigonometry import sine_and_cosine
-from plainmlp.errors import InputError
 from plainmlp.nn.functions import log
 from plainmlp.nn.randomness import generator
+from plainmlp.system.errors import InputError
 
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 MNIST_DATA_ID = 554  # mnist_784, version 1

@@ -10,8 +10,8 @@ from plainmlp.data.columns import label_text, numbers
 from plainmlp.data.reading import Cells, check_column, check_names, listed
 from plainmlp.data.stored import StoredRows
 from plainmlp.data.sums import sum_by_halves
-from plainmlp.errors import InputError
-from plainmlp.wording import shown
+from plainmlp.system.errors import InputError
+from plainmlp.system.wording import shown
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from plainmlp.data.arrays import Array
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 
 ELEMENT_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MOST_DIMENSIONS = 64  # as many as a NumPy array may have

@@ -8,7 +8,7 @@ import numpy as np
 from plainmlp.data.arrays import Array, Task
 from plainmlp.data.columns import MOST_CATEGORIES
 from plainmlp.data.stored import RowFile, StoredRows
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 
 FEATURES, TARGETS = "features.npy", "targets.npy"
 HELD_BYTES = 1 << 26  # of features; a larger file is left where it is

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch

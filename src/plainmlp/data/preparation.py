@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from plainmlp.data.arrays import Array, Column, Description, Part
+from plainmlp.config.schema import Choice, Missing
+from plainmlp.data.arrays import Array, Column, Description, Part, columns_from_records
 from plainmlp.data.encoding import (
     are_numeric,
     decode_frame,
@@ -17,10 +18,8 @@ from plainmlp.data.encoding import (
     fit_fill_values,
     fit_input_names,
 )
-from plainmlp.data.records import columns_from_records
 from plainmlp.data.scaling import Scaling, fit_scaling
 from plainmlp.data.stored import StoredRows
-from plainmlp.schema import Choice, Missing
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plainmlp.errors import InputError
-from plainmlp.wording import near_match, shown
+from plainmlp.system.errors import InputError
+from plainmlp.system.wording import near_match, shown
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -10,8 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 from plainmlp.data.arrays import Array
 from plainmlp.data.stored import StoredRows
 from plainmlp.data.sums import column_sums
-from plainmlp.errors import InputError
 from plainmlp.nn.options import Option, fill_options
+from plainmlp.system.errors import InputError
 
 Vector = NDArray[np.float64]
 ROWS_AT_ONCE = 1024

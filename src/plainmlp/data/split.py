@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from plainmlp.data.arrays import Array, Part, Task
 from plainmlp.data.strata import part_by_class
-from plainmlp.errors import InputError
 from plainmlp.nn.randomness import row_numbers
-from plainmlp.wording import shown
+from plainmlp.system.errors import InputError
+from plainmlp.system.wording import shown
 
 Rows = NDArray[np.integer[Any]]
 Size = int | float

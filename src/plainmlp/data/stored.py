@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 
 Array = NDArray[Any]
 Rows = NDArray[np.integer[Any]]

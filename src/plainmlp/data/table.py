@@ -9,8 +9,8 @@ from plainmlp.data.arrays import Column, Dataset, Description, Part
 from plainmlp.data.columns import encode_feature, numbers
 from plainmlp.data.reading import Cells, check_column
 from plainmlp.data.targets import encode_targets
-from plainmlp.errors import InputError
-from plainmlp.wording import shown
+from plainmlp.system.errors import InputError
+from plainmlp.system.wording import shown
 
 TableTask = Literal["auto", "classification", "regression"]
 Missing = Literal["refuse", "mean", "median"]

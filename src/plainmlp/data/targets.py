@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from plainmlp.data.arrays import Array, Task
 from plainmlp.data.columns import column_kind, labels, numbers
 from plainmlp.data.reading import Cells
-from plainmlp.errors import InputError
-from plainmlp.wording import shown
+from plainmlp.system.errors import InputError
+from plainmlp.system.wording import shown
 
 MOST_INTEGER_CLASSES = 20
 

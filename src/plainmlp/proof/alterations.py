@@ -5,10 +5,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from plainmlp.canonical import parse_yaml
+from plainmlp.config.canonical import parse_yaml
 from plainmlp.proof.comparison import is_same
 from plainmlp.proof.recorded import Recorded
-from plainmlp.storage import digest_file, read_json
+from plainmlp.system.files import digest_file, read_json
 from plainmlp.tracking.parameters import flat_parameters
 
 

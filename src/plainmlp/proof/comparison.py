@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plainmlp.baselines.backends import OWN_BACKEND
 from plainmlp.proof.aspects import Aspect, Outcome
-from plainmlp.proof.results import Predictions, Results
+from plainmlp.proof.run_files import Predictions, Results
+from plainmlp.training.backends.table import OWN_BACKEND
 
 # what counts samples or units moves in steps: a tie that rounding turns may change it by as much as this
 STEP_TOLERANCE = 0.01

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from plainmlp.command import INTERRUPTED, TERMINATED
-from plainmlp.errors import InputError, TrainingError
-from plainmlp.provenance.identity import digest_code
+from plainmlp.config.code import digest_result_code
+from plainmlp.system.command import INTERRUPTED, TERMINATED
+from plainmlp.system.errors import InputError, TrainingError
 
 MODULE = "plainmlp.proof.reexecution"
 OFFER = "--here takes the code of this checkout"
@@ -59,7 +59,7 @@ def source_of(tags: Mapping[str, str], patch: Path, checkout: Path, *, is_here: 
     """
     if is_here:
         yield Source(checkout, "the code of this checkout, as --here asks")
-    elif tags.get("code_digest") == digest_code():
+    elif tags.get("code_digest") == digest_result_code():
         yield Source(checkout, "the code of this checkout, which has the run's code_digest")
     else:
         commit = _commit_of(tags, patch, checkout)

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from plainmlp.baselines.backends import OWN_BACKEND
-from plainmlp.canonical import read_yaml
-from plainmlp.errors import InputError
-from plainmlp.places import Places
-from plainmlp.proof.results import Results, read_results
-from plainmlp.recording.provenance import FOLDER, PACKAGES, PATCH, RECORD
-from plainmlp.sweeps.results import FINISHED
-from plainmlp.tracking.records import download_files, read_curves, read_record
+from plainmlp.config.canonical import read_yaml
+from plainmlp.config.places import Places
+from plainmlp.proof.run_files import Results, read_results
+from plainmlp.sweeps.ranking.results import FINISHED
+from plainmlp.system.errors import InputError
+from plainmlp.tracking.recording.provenance import FOLDER, PACKAGES, PATCH, RECORD
 from plainmlp.tracking.store import Store
+from plainmlp.tracking.stored_runs import download_files, read_curves, read_record
 from plainmlp.tracking.tags import SWEEP_TAG
+from plainmlp.training.backends.table import OWN_BACKEND
 
 CONFIGURATION = "config.yaml"
 

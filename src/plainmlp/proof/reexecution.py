@@ -7,24 +7,22 @@ import argparse
 import sys
 from pathlib import Path
 
-from plainmlp.canonical import read_yaml
-from plainmlp.command import run_command
-from plainmlp.config import parse
-from plainmlp.data.arrays import Splits
-from plainmlp.errors import InputError
-from plainmlp.history import write_history
-from plainmlp.model import Model
-from plainmlp.places import Places
-from plainmlp.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
-from plainmlp.recording.training import point_of, provenance_tags
-from plainmlp.reports import write_measures
-from plainmlp.schema import Config
-from plainmlp.stages.evaluate import evaluate
-from plainmlp.stages.fetch import fetch
-from plainmlp.stages.split import split
-from plainmlp.stages.train import train
-from plainmlp.storage import write_json
-from plainmlp.terminal import watch_training
+from plainmlp.composition.compose import parse
+from plainmlp.config.canonical import read_yaml
+from plainmlp.config.places import Places
+from plainmlp.config.schema import Config
+from plainmlp.data.splits import Splits
+from plainmlp.data.stages import fetch, split
+from plainmlp.evaluation.evaluate import evaluate
+from plainmlp.evaluation.reports import write_measures
+from plainmlp.system.command import run_command
+from plainmlp.system.errors import InputError
+from plainmlp.system.files import write_json
+from plainmlp.tracking.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
+from plainmlp.tracking.recording.training import point_of, provenance_tags
+from plainmlp.tracking.terminal import watch_training
+from plainmlp.training.job import train_and_write
+from plainmlp.training.model import Model
 
 TAGS = "tags.json"
 CHECKOUT = Path(__file__).parents[3]
@@ -49,20 +47,10 @@ def reexecute(config: Config, folder: Path) -> None:
     """
     _check_inputs(config)
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)
-    with watch_training(config.training.epochs) as show:
-        trained = train(
-            splits,
-            config.seed,
-            config.model,
-            config.optimizer,
-            config.training,
-            watchers=[show],
-            backend=config.backend.name,
-        )
-    evaluation = evaluate(trained.model, splits, config.seed, config.training.compiled)
     places = Places(folder)
-    trained.model.save(places.model)
-    write_history(places.history, trained.history, trained.digests)
+    with watch_training(config.training.epochs) as show:
+        trained = train_and_write(config, splits, places, watchers=[show])
+    evaluation = evaluate(trained.model, splits, config.seed, config.training.compiled)
     write_measures(places, trained.model, splits, evaluation)
     _write_tags(folder, config, splits, trained.model)
 

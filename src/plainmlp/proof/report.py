@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from plainmlp.proof.verdict import Verdict
 from plainmlp.proof.verification import Verification
-from plainmlp.tracking.records import add_verification
 from plainmlp.tracking.store import Store
+from plainmlp.tracking.stored_runs import add_verification
 
 FOLDER = "verify"  # among the artifacts of a run
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from plainmlp.errors import InputError
-from plainmlp.sweeps.results import FINISHED
+from plainmlp.sweeps.ranking.results import FINISHED
+from plainmlp.system.errors import InputError
 from plainmlp.tracking.store import Store
 
 

@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from plainmlp.places import Places
+from plainmlp.config.places import Places
 from plainmlp.proof.alterations import find_alterations, find_untrusted
 from plainmlp.proof.aspects import Aspect, Outcome
 from plainmlp.proof.comparison import compare
 from plainmlp.proof.rebuilding import ExecutionError, Source, execute, source_of
 from plainmlp.proof.recorded import Recorded, read_recorded
 from plainmlp.proof.reexecution import TAGS
-from plainmlp.proof.results import read_results
+from plainmlp.proof.run_files import read_results
 from plainmlp.proof.verdict import Judgement, Surroundings, find_surroundings, judge
-from plainmlp.recording.provenance import FOLDER, PACKAGES
-from plainmlp.storage import read_json
+from plainmlp.system.files import read_json
+from plainmlp.tracking.recording.provenance import FOLDER, PACKAGES
 from plainmlp.tracking.store import Store
 
 

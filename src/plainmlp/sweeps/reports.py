@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from plainmlp.storage import replace_folder
-from plainmlp.sweeps.figures import SWEEP_FIGURES, TIMING_FIGURES, draw_sweep_figures
-from plainmlp.sweeps.files import write_leaderboard, write_timing
-from plainmlp.sweeps.leaderboard import Leaderboard
+from plainmlp.sweeps.figures.table import SWEEP_FIGURES, TIMING_FIGURES, draw_sweep_figures
+from plainmlp.sweeps.ranking.files import write_leaderboard, write_timing
+from plainmlp.sweeps.ranking.leaderboard import Leaderboard
+from plainmlp.system.files import replace_folder
 
 
 def write_reports(folder: Path, board: Leaderboard) -> None:

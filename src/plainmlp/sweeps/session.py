@@ -7,25 +7,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from plainmlp.config import quote
-from plainmlp.errors import InputError, StorageError, TrainingError
-from plainmlp.provenance.identity import digest_json
-from plainmlp.provenance.usage import process_usage
-from plainmlp.recording.provenance import common_numerics, read_code
-from plainmlp.recording.training import open_store, publish_provenance
-from plainmlp.sweeps.archive import FOLDER, Archive
-from plainmlp.sweeps.display import show_leaderboard
-from plainmlp.sweeps.job import LAUNCHER, NAME, PARENT
-from plainmlp.sweeps.leaderboard import Leaderboard, build_leaderboard
-from plainmlp.sweeps.outcomes import Outcomes
-from plainmlp.sweeps.points import Point
-from plainmlp.sweeps.progress import show_progress
+from plainmlp.composition.compose import quote
+from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.ranking.display import show_leaderboard
+from plainmlp.sweeps.ranking.leaderboard import Leaderboard, build_leaderboard
+from plainmlp.sweeps.ranking.outcomes import Outcomes
+from plainmlp.sweeps.ranking.results import FINISHED
 from plainmlp.sweeps.reports import write_reports, write_timings
-from plainmlp.sweeps.results import FINISHED
-from plainmlp.terminal import show_places
+from plainmlp.sweeps.running.archive import FOLDER, Archive
+from plainmlp.sweeps.running.job import LAUNCHER, NAME, PARENT
+from plainmlp.sweeps.running.progress import show_progress
+from plainmlp.system.digests import digest_json
+from plainmlp.system.errors import InputError, StorageError, TrainingError
+from plainmlp.tracking.provenance.usage import process_usage
+from plainmlp.tracking.recording.provenance import common_numerics, read_code
+from plainmlp.tracking.recording.training import open_store, publish_provenance
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import SWEEP_TAG
+from plainmlp.tracking.terminal import show_places
 
 Launch = Callable[[Sequence[Sequence[str]]], object]
 LOCKS = Path(".plainmlp") / "sweeps"  # below a checkout

@@ -8,7 +8,7 @@ from functools import cache
 from threading import Thread
 from typing import TypeVar
 
-from plainmlp.addresses import without_credentials
+from plainmlp.tracking.addresses import without_credentials
 
 PAUSE = 0.5  # seconds between two attempts
 SERVERS = ("http://", "https://")

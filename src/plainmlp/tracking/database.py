@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from plainmlp.addresses import without_credentials
-from plainmlp.errors import InputError
-from plainmlp.schema import TrackingSection
+from plainmlp.config.schema import TrackingSection
+from plainmlp.system.errors import InputError
+from plainmlp.tracking.addresses import without_credentials
 from plainmlp.tracking.connection import one_line
 
 SQLITE = "sqlite:///"

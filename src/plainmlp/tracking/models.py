@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plainmlp.storage import replace_file
+from plainmlp.system.files import replace_file
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -34,7 +34,7 @@ def pack_model(folder: Path, run_id: str, path: Path, example: "DataFrame", answ
     record = Model(folder.name, run_id)
     pyfunc.save_model(
         str(folder),
-        loader_module="plainmlp.serving",
+        loader_module="plainmlp.training.serving",
         data_path=str(path),
         code_paths=[str(PACKAGE)],
         mlflow_model=record,

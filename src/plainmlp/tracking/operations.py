@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plainmlp.process import own_process
+from plainmlp.system.process import own_process
 from plainmlp.tracking.tags import FAILURE_TAG, PROCESS_TAG
 
 if TYPE_CHECKING:

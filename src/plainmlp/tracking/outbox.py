@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
 
-from plainmlp.errors import InputError
-from plainmlp.storage import write_json, writing
+from plainmlp.system.errors import InputError
+from plainmlp.system.files import write_json, writing
+from plainmlp.tracking.header import PREFIX, Record, is_child, read_record
 from plainmlp.tracking.operations import Operation
-from plainmlp.tracking.record import PREFIX, Record, is_child, read_record
 
 FOLDER = Path(".plainmlp") / "outbox"  # below a checkout
 SCRIPT = Path("pipelines") / "sync.py"

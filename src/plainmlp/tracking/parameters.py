@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
 
 LONGEST_PARAMETER = 6000  # MLflow cuts longer values
 LONGEST_KEY = 250  # MLflow refuses longer ones

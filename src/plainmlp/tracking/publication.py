@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from plainmlp.addresses import MASK
-from plainmlp.errors import InputError
+from plainmlp.system.errors import InputError
+from plainmlp.tracking.addresses import MASK
 from plainmlp.tracking.connection import AwayError, one_line
 from plainmlp.tracking.database import refusal, shown_address
-from plainmlp.tracking.journal import Journal, find_run
+from plainmlp.tracking.delivery import Journal, find_run
+from plainmlp.tracking.header import PREFIX, Record
 from plainmlp.tracking.models import rename_run
 from plainmlp.tracking.operations import Operation
 from plainmlp.tracking.outbox import Outbox
-from plainmlp.tracking.record import PREFIX, Record
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import PARENT_TAG, POINT_TAG
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from plainmlp.addresses import without_credentials
-from plainmlp.errors import StorageError
-from plainmlp.tracking.journal import Journal
+from plainmlp.system.errors import StorageError
+from plainmlp.tracking.addresses import without_credentials
+from plainmlp.tracking.delivery import Journal
+from plainmlp.tracking.header import Record
 from plainmlp.tracking.models import pack_model
 from plainmlp.tracking.operations import Point, end, log_files, log_values, metric_points
 from plainmlp.tracking.parameters import LONGEST_PARAMETER
-from plainmlp.tracking.record import Record
 from plainmlp.tracking.tags import FAILURE_TAG, MODEL_TAG
 
 if TYPE_CHECKING:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plainmlp.errors import InputError
-from plainmlp.process import is_dead, own_process
-from plainmlp.schema import WAIT_SECONDS
+from plainmlp.config.schema import WAIT_SECONDS
+from plainmlp.system.errors import InputError
+from plainmlp.system.process import is_dead, own_process
+from plainmlp.tracking.bulk import WholeRun, is_known, write_run
+from plainmlp.tracking.children import Child, Reader, kept_children
 from plainmlp.tracking.connection import AwayError, connect
 from plainmlp.tracking.database import (
     apply_settings,
@@ -20,14 +22,12 @@ from plainmlp.tracking.database import (
     refusal,
     shown_address,
 )
-from plainmlp.tracking.journal import Journal
+from plainmlp.tracking.delivery import Journal
+from plainmlp.tracking.header import PREFIX, Record, new_record_id
 from plainmlp.tracking.operations import begin_again, end, log_values, metric_points, use_data
 from plainmlp.tracking.outbox import Outbox
-from plainmlp.tracking.reading import Child, Reader, kept_children
-from plainmlp.tracking.record import PREFIX, Record, new_record_id
 from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun
 from plainmlp.tracking.tags import COMMIT_TAG, FAILURE_TAG, PARENT_TAG, POINT_TAG, PROCESS_TAG, SWEEP_TAG
-from plainmlp.tracking.whole_runs import WholeRun, is_known, write_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

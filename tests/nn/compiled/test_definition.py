@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nn.networks import DTYPES
+from networks import DTYPES
 from plainmlp.nn.compiled.descent import evaluate_function
 from plainmlp.nn.functions import FUNCTIONS
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba.core.runtime import _nrt_python, rtsys
 
-from nn.networks import (
+from networks import (
     DTYPES,
     SGD,
     draw_parameters,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from plainmlp.figures.canvas import COLOURS
+from plainmlp.evaluation.figures.canvas import COLOURS
 from plainmlp.sweeps.figures.sheet import (
     direction_words,
     limits,
@@ -13,8 +13,8 @@ from plainmlp.sweeps.figures.sheet import (
     scale_scores,
     settings_words,
 )
-from plainmlp.sweeps.leaderboard import Leaderboard
-from plainmlp.sweeps.results import is_measured
+from plainmlp.sweeps.ranking.leaderboard import Leaderboard
+from plainmlp.sweeps.ranking.results import is_measured
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

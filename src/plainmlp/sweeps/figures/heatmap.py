@@ -15,8 +15,8 @@ from plainmlp.sweeps.figures.sheet import (
     swept_values,
     value_words,
 )
-from plainmlp.sweeps.leaderboard import Leaderboard, Row
-from plainmlp.sweeps.settings import short_names
+from plainmlp.sweeps.ranking.leaderboard import Leaderboard, Row
+from plainmlp.sweeps.ranking.swept import short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from plainmlp.figures.canvas import NEUTRAL
+from plainmlp.evaluation.figures.canvas import NEUTRAL
 from plainmlp.sweeps.figures.sheet import (
     colour_scores,
     draw_colour_bar,
@@ -16,9 +16,9 @@ from plainmlp.sweeps.figures.sheet import (
     swept_values,
     value_words,
 )
-from plainmlp.sweeps.leaderboard import Leaderboard
-from plainmlp.sweeps.results import is_higher_better
-from plainmlp.sweeps.settings import short_names
+from plainmlp.sweeps.ranking.leaderboard import Leaderboard
+from plainmlp.sweeps.ranking.results import is_higher_better
+from plainmlp.sweeps.ranking.swept import short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

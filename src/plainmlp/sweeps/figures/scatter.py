@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from plainmlp.figures.canvas import COLOURS, NEUTRAL
+from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL
 from plainmlp.sweeps.figures.sheet import (
     WIDE_SPAN,
     direction_words,
@@ -17,9 +17,9 @@ from plainmlp.sweeps.figures.sheet import (
     swept_values,
     value_words,
 )
-from plainmlp.sweeps.leaderboard import Leaderboard, Row
-from plainmlp.sweeps.results import is_higher_better
-from plainmlp.sweeps.settings import short_names
+from plainmlp.sweeps.ranking.leaderboard import Leaderboard, Row
+from plainmlp.sweeps.ranking.results import is_higher_better
+from plainmlp.sweeps.ranking.swept import short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

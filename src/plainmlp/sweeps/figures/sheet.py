@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plainmlp.data.arrays import Array
-from plainmlp.figures.canvas import RESOLUTION, caption, value_range
-from plainmlp.sweeps.leaderboard import Leaderboard, Row
-from plainmlp.sweeps.results import is_higher_better
-from plainmlp.sweeps.settings import short_names, value_order
+from plainmlp.evaluation.figures.canvas import RESOLUTION, caption, value_range
+from plainmlp.sweeps.ranking.leaderboard import Leaderboard, Row
+from plainmlp.sweeps.ranking.results import is_higher_better
+from plainmlp.sweeps.ranking.swept import short_names, value_order
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis

@@ -1,0 +1,1 @@
+"""How conf/ and overrides become a checked configuration, and what is said of a mistake in them."""

@@ -1,0 +1,194 @@
+"""Names and options of a configuration, checked against the tables that they choose from and written out in full."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from plainmlp.config.schema import (
+    BackendSection,
+    Choice,
+    Config,
+    DatasetSection,
+    ModelSection,
+    OptimizerSection,
+    SplitSection,
+    TrainingSection,
+)
+from plainmlp.data.datasets import DATASETS, dataset_options
+from plainmlp.data.scaling import SCALINGS
+from plainmlp.nn.activations import ACTIVATIONS
+from plainmlp.nn.initializers import INITIALIZERS
+from plainmlp.nn.losses import LOSSES, recorded_metrics
+from plainmlp.nn.optimizers import OPTIMIZERS
+from plainmlp.nn.options import Option
+from plainmlp.nn.schedules import SCHEDULES
+from plainmlp.system.errors import InputError
+from plainmlp.system.wording import allowed_values, shown, unknown_key, unknown_name
+from plainmlp.training.backends.table import BACKENDS, OWN_BACKEND
+
+Options = Mapping[str, Option]
+MONITORS = tuple(sorted({metric for loss in LOSSES for metric in recorded_metrics(loss)}))
+OTHER_OPTIMIZER = "optimizer=<name> selects another optimiser with its own keys"
+REQUIRED_DATASET_KEYS = {"table": ("path", "target"), "npy": ("path",), "openml": ("data_id",)}
+
+
+def complete(config: Config) -> tuple[Config, list[str]]:
+    """Fill in every option that is not given, and say what is wrong with the names and options that are.
+
+    Parameters
+    ----------
+    config : Config
+        What the schema has accepted.
+
+    Returns
+    -------
+    Config
+        The same configuration with every option written out.
+    list of str
+        One line for each section that holds a wrong name or option; empty where all is right.
+    """
+    sections: dict[str, Callable[[], Any]] = {
+        "dataset": partial(_dataset, config.dataset),
+        "split": partial(_split, config.split),
+        "model": partial(_model, config.model),
+        "optimizer": partial(_optimizer, config.optimizer),
+        "training": partial(_training, config.training, config.split),
+        "backend": partial(_backend, config.backend),
+    }
+    completed, problems = {}, []
+    for name, section in sections.items():
+        try:
+            completed[name] = section()
+        except InputError as error:
+            problems.append(str(error))
+    return config.model_copy(update=completed), problems
+
+
+def _dataset(section: DatasetSection) -> DatasetSection:
+    _check_name("dataset.name", section.name, DATASETS)
+    taken = dataset_options(section.name)
+    for key, field in DatasetSection.model_fields.items():
+        value = getattr(section, key)
+        if key not in {"name", *taken} and value != field.default:
+            raise InputError(_not_taken(key, value, section.name))
+    for key in REQUIRED_DATASET_KEYS.get(section.name, ()):
+        if getattr(section, key) is None:
+            message = f"dataset.{key}=null is not allowed: the data set '{section.name}' needs it"
+            raise InputError(message)
+    return section
+
+
+def _not_taken(key: str, value: object, name: str) -> str:
+    takers = ", ".join(taker for taker in sorted(DATASETS) if key in dataset_options(taker))
+    return f"dataset.{key}={shown(value)} is not allowed: '{name}' takes no such key (these data sets do: {takers})"
+
+
+def _split(section: SplitSection) -> SplitSection:
+    scalings = _options_of(SCALINGS)
+    return section.model_copy(
+        update={
+            "scaling": _choice("split.scaling", section.scaling, scalings),
+            "target_scaling": _choice("split.target_scaling", section.target_scaling, scalings),
+        }
+    )
+
+
+def _model(section: ModelSection) -> ModelSection:
+    initializers = _options_of(INITIALIZERS)
+    return section.model_copy(
+        update={
+            "activation": _activation(section),
+            "initializer": _choice("model.initializer", section.initializer, {"auto": {}, **initializers}),
+            "bias_initializer": _choice("model.bias_initializer", section.bias_initializer, initializers),
+            "loss": _choice("model.loss", section.loss, {"auto": {}, **_options_of(LOSSES)}),
+        }
+    )
+
+
+def _activation(section: ModelSection) -> str | tuple[str, ...]:
+    """Check the activations, and turn a list of one and the same into that one."""
+    if isinstance(section.activation, str):
+        _check_name("model.activation", section.activation, ACTIVATIONS)
+        return section.activation
+    for position, name in enumerate(section.activation):
+        _check_name(f"model.activation[{position}]", name, ACTIVATIONS)
+    if len(section.activation) != len(section.hidden_sizes):
+        message = (
+            f"model.activation={shown(list(section.activation))} is not allowed: it must be one name, or one for each "
+            f"of the {len(section.hidden_sizes)} layers of model.hidden_sizes"
+        )
+        raise InputError(message)
+    return section.activation[0] if len(set(section.activation)) == 1 else section.activation
+
+
+def _optimizer(section: OptimizerSection) -> OptimizerSection:
+    _check_name("optimizer.name", section.name, OPTIMIZERS)
+    options = OPTIMIZERS[section.name].options
+    known = [f"optimizer.{key}" for key in (*OptimizerSection.model_fields, *options)]
+    for key in section.options:
+        if key not in options:
+            message = f"{unknown_key(f'optimizer.{key}', known)}; {OTHER_OPTIMIZER}"
+            raise InputError(message)
+    schedule = _choice("optimizer.schedule", section.schedule, _options_of(SCHEDULES))
+    return section.model_copy(update={"schedule": schedule, **_filled("optimizer", section.options, options)})
+
+
+def _training(section: TrainingSection, split: SplitSection) -> TrainingSection:
+    _check_name("training.monitor", section.monitor, MONITORS)
+    if section.patience is not None and section.monitor.startswith("validation_") and not split.validation:
+        message = (
+            f"training.patience={section.patience} is not allowed: training.monitor={section.monitor} needs a "
+            f"validation part, and split.validation is 0; set split.validation, or training.patience=null"
+        )
+        raise InputError(message)
+    return section
+
+
+def _backend(section: BackendSection) -> BackendSection:
+    _check_name("backend.name", section.name, (OWN_BACKEND, *BACKENDS))
+    return section
+
+
+def _options_of(table: Mapping[str, Any]) -> dict[str, Options]:
+    return {name: entry.options for name, entry in table.items()}
+
+
+def _choice(key: str, choice: Choice, table: Mapping[str, Options]) -> Choice:
+    _check_name(key, choice.name, table)
+    options = table[choice.name]
+    for name in choice.options:
+        if name not in options:
+            raise InputError(unknown_key(f"{key}.{name}", [f"{key}.{known}" for known in ("name", *options)]))
+    return Choice(name=choice.name, **_filled(key, choice.options, options))
+
+
+def _check_name(key: str, name: str, table: Iterable[str]) -> None:
+    if name not in table:
+        raise InputError(unknown_name(key, name, table))
+
+
+def _filled(key: str, given: Mapping[str, object], options: Options) -> dict[str, float]:
+    """Return every option of an entry, the given ones checked."""
+    return {name: _value(f"{key}.{name}", given.get(name, option.default), option) for name, option in options.items()}
+
+
+def _value(key: str, value: object, option: Option) -> float:
+    adapter = _adapter(option)
+    try:
+        return adapter.validate_python(value, strict=True) + 0  # -0.0 and 0.0 are one value
+    except ValidationError as error:
+        message = f"{key}={shown(value)} is not allowed: it must be {allowed_values(adapter.json_schema())}"
+        raise InputError(message) from error
+
+
+@cache
+def _adapter(option: Option) -> TypeAdapter[float]:
+    """Return the check of an option: its type is that of the default."""
+    kind: Any = int if isinstance(option.default, int) else Annotated[float, Field(allow_inf_nan=False)]
+    ends = {
+        "gt" if option.open_minimum else "ge": option.minimum,
+        "lt" if option.open_maximum else "le": option.maximum,
+    }
+    return TypeAdapter(Annotated[kind, Field(**{name: end for name, end in ends.items() if end is not None})])

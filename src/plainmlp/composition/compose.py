@@ -1,0 +1,231 @@
+"""The way from conf/ and overrides to a checked configuration; the only module that imports Hydra or OmegaConf."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from string import Template
+from typing import Any, cast
+
+import yaml  # type: ignore[import-untyped]
+from pydantic import ValidationError
+
+from plainmlp.composition.explanation import explanation
+from plainmlp.composition.validation import schema_problems
+from plainmlp.config.schema import Config
+from plainmlp.system.errors import InputError
+
+FULL_ERROR = "HYDRA_FULL_ERROR"
+HELP_FLAGS = {"--help", "-h"}
+
+
+def parse(mapping: Mapping[str, Any]) -> Config:
+    """Check a configuration: types, ranges, names and options.
+
+    Parameters
+    ----------
+    mapping : mapping of str to object
+        Sections and `seed`, as conf/ composes them or as `canonical` returned them.
+
+    Returns
+    -------
+    Config
+        With every option of every chosen entry filled in, so that two spellings of one configuration are equal.
+
+    Raises
+    ------
+    InputError
+        If a key is missing or unknown, or a value has a wrong type, range or name: the first such problem, and how
+        many more there are.
+    """
+    from plainmlp.composition.choices import complete  # it loads NumPy, which --help can do without
+
+    try:
+        config, problems = complete(Config.model_validate(mapping))
+    except ValidationError as error:
+        raise InputError(_first(schema_problems(error, mapping))) from error
+    if problems:
+        raise InputError(_first(problems))
+    return config
+
+
+def _first(problems: Sequence[str]) -> str:
+    more = len(problems) - 1
+    return problems[0] + (f" (and {more} more problem{'s' * (more > 1)})" if more else "")
+
+
+def compose(conf_folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """Compose the configuration of conf/ under overrides, as plain values and still unchecked.
+
+    Parameters
+    ----------
+    conf_folder : Path
+        The folder that holds config.yaml.
+    overrides : sequence of str
+        In Hydra's grammar, such as ``experiment=mnist`` or ``model.hidden_sizes=[8,4]``.
+
+    Raises
+    ------
+    InputError
+        If an override is unreadable or names an unknown key or file, or a value is missing or cannot be resolved.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        return _composed(conf_folder, overrides)
+    # Hydra meets some malformed overrides with a bare ValueError or AssertionError.
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError) as error:
+        raise explain(error, conf_folder, overrides) from error
+
+
+def explain(error: Exception, conf_folder: Path, overrides: Sequence[str]) -> InputError:
+    """Turn what Hydra or OmegaConf raised into one line that names the key or file and what is allowed.
+
+    Parameters
+    ----------
+    error : Exception
+        A HydraException, an OmegaConfBaseException, a ValueError or a YAML error of a composition.
+    conf_folder, overrides
+        What was composed.
+
+    Returns
+    -------
+    InputError
+        To be raised from `error`.
+    """
+    return InputError(explanation(error, conf_folder, overrides, partial(_known_keys, conf_folder, overrides)))
+
+
+def help_text(conf_folder: Path, overrides: Sequence[str]) -> str:
+    """Return what `--help` prints: the template in conf/hydra/help with the groups and the keys under overrides.
+
+    Hydra prints the same, but lists the groups twice and reads all of conf/ once more for each: half of its seconds.
+
+    Parameters
+    ----------
+    conf_folder : Path
+        The folder that holds config.yaml.
+    overrides : sequence of str
+
+    Raises
+    ------
+    hydra.errors.HydraException, omegaconf.errors.OmegaConfBaseException
+        If the overrides cannot be composed.
+    """
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    with initialize_config_dir(config_dir=str(conf_folder.resolve()), version_base="1.3"):
+        config = compose("config", overrides=list(overrides), return_hydra_config=True)
+    keys = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    template = Template(config.hydra.help.template)
+    return template.substitute(APP_CONFIG_GROUPS=_group_lines(conf_folder), CONFIG=OmegaConf.to_yaml(keys))
+
+
+def _group_lines(conf_folder: Path) -> str:
+    """Return a line for each folder of conf/ with the files that can be chosen in it; Hydra's own are left out."""
+    names = {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in conf_folder.iterdir()}
+    return "".join(
+        f"{group}: {', '.join(names[group])}\n" for group in sorted(names) if names[group] and group != "hydra"
+    )
+
+
+def quote(text: str) -> str:
+    """Return a text as Hydra's grammar of overrides quotes it."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    return QuotedString(text, Quote.single).with_quotes()
+
+
+def _composed(conf_folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    with initialize_config_dir(config_dir=str(conf_folder.resolve()), version_base="1.3"):
+        config = compose("config", overrides=list(overrides))
+    return cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+
+
+def _known_keys(conf_folder: Path, overrides: Sequence[str]) -> list[str]:
+    """Return every key that there is once the overrides have chosen their files, and every group."""
+    groups = {folder.name for folder in conf_folder.iterdir() if folder.is_dir() and folder.name != "hydra"}
+    parts = {override: override.lstrip("+").partition("=") for override in overrides}
+    chosen = [override for override, (key, _, value) in parts.items() if key in groups and not set(value) & set("{,(")]
+    return sorted({*_flat_keys(_composed(conf_folder, chosen)), *groups})
+
+
+def _flat_keys(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in mapping.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _flat_keys(value, f"{prefix}{key}.")
+
+
+def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
+    """Be a Hydra app: compose conf/ under the overrides of the command line and call the job, once or for a sweep.
+
+    Parameters
+    ----------
+    conf_folder : Path
+        The folder that holds config.yaml.
+    job : callable (config, folder)
+        The folder is the job's own, made by Hydra.
+
+    Raises
+    ------
+    InputError
+        If the configuration cannot be composed or is not valid.
+    Exception
+        What the job raised; in a sweep the first such, once its other jobs have run.
+    """
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+    from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    failures: list[Exception] = []
+
+    def hydra_job(composed: DictConfig) -> None:
+        try:
+            plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+            job(parse(cast("dict[str, Any]", plain)), Path(HydraConfig.get().runtime.output_dir))
+        except Exception as error:  # noqa: BLE001 - raised again below, without the lines that Hydra would add
+            failures.append(error)
+
+    app = hydra.main(version_base="1.3", config_path=str(conf_folder), config_name="config")(hydra_job)
+    try:
+        if set() < set(sys.argv[1:]) - set(_given_overrides()) <= HELP_FLAGS:
+            sys.stdout.write(f"{help_text(conf_folder, _given_overrides())}\n")
+            return
+        with _raising_hydra():
+            app()
+        if failures and isinstance(failures[0], OmegaConfBaseException):
+            raise failures[0]
+    # Hydra meets some malformed overrides with a bare ValueError or AssertionError; the job's own are in `failures`.
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError) as error:
+        raise explain(error, conf_folder, _given_overrides()) from error
+    if failures:
+        raise failures[0]
+
+
+def _given_overrides() -> list[str]:
+    """Return the overrides on the command line."""
+    return [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+
+
+@contextmanager
+def _raising_hydra() -> Iterator[None]:
+    """Let Hydra raise what goes wrong, where it would print it and exit with code 1."""
+    before = os.environ.get(FULL_ERROR)
+    os.environ[FULL_ERROR] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[FULL_ERROR]
+        else:
+            os.environ[FULL_ERROR] = before

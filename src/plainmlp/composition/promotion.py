@@ -1,0 +1,65 @@
+"""Promotion: a run that MLflow holds, as overrides of conf/ that make `dvc repro` compute the same point."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from plainmlp.composition.compose import compose, parse
+from plainmlp.composition.edits import section_overrides
+from plainmlp.config.canonical import canonical, parse_yaml
+from plainmlp.config.schema import TrackingSection
+from plainmlp.system.errors import InputError
+from plainmlp.tracking.provenance.identity import RESULT_SECTIONS
+from plainmlp.tracking.recording.training import open_store
+
+CHOSEN_BY_NAME = ("dataset", "optimizer")  # sections whose keys depend on their name, so on the file that is chosen
+
+
+def promoted_overrides(run_id: str, tracking: TrackingSection, checkout: Path) -> list[str]:
+    """Return the overrides under which conf/ gives the configuration of a run.
+
+    Parameters
+    ----------
+    run_id : str
+        Of a single run or of a point of a sweep.
+    tracking : TrackingSection
+        Where the run is.
+    checkout : Path
+        The repository, whose conf/ is overridden; paths become relative to it.
+
+    Raises
+    ------
+    InputError
+        There is no such run, or conf/ cannot give its configuration.
+    """
+    text = open_store(tracking, checkout).read_artifact(run_id, "config.yaml")
+    wanted = canonical(parse(_with_relative_paths(parse_yaml(text), checkout)))
+    chosen = [f"{section}={wanted[section]['name']}" for section in CHOSEN_BY_NAME]
+    given = canonical(parse(compose(checkout / "conf", chosen)))
+    changes = [
+        change for section in RESULT_SECTIONS for change in section_overrides(section, wanted[section], given[section])
+    ]
+    overrides = [*chosen, *changes]
+    _check(overrides, wanted, run_id, checkout)
+    return overrides
+
+
+def _with_relative_paths(values: dict[str, Any], checkout: Path) -> dict[str, Any]:
+    """Return a configuration whose absolute paths are relative to the checkout, as overrides.yaml has them."""
+    for section, key in (("dataset", "path"), ("model", "weights")):
+        path = values[section].get(key)
+        if path is not None:
+            values[section][key] = os.path.relpath(path, checkout)
+    return values
+
+
+def _check(overrides: list[str], wanted: Mapping[str, Any], run_id: str, checkout: Path) -> None:
+    """Make sure that conf/ under the overrides gives what is wanted."""
+    found = canonical(parse(compose(checkout / "conf", overrides)))
+    for section in RESULT_SECTIONS:
+        if found[section] != wanted[section]:
+            message = (
+                f"run={run_id}: its {section} cannot be had from conf/: {found[section]} instead of {wanted[section]}"
+            )
+            raise InputError(message)

@@ -1,0 +1,1 @@
+"""The typed configuration, its YAML, and where the inputs and results of a run lie."""

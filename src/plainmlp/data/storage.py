@@ -1,0 +1,174 @@
+"""Data sets and their parts as folders: written whole or not at all, and read with every byte checked."""
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from plainmlp.data.arrays import Array, Dataset, Description, Part, description_from_dict, description_to_dict
+from plainmlp.data.preparation import Preparation
+from plainmlp.data.references import open_reference, refer
+from plainmlp.data.splits import Splits
+from plainmlp.data.stored import StoredRows
+from plainmlp.system.errors import InputError
+from plainmlp.system.files import digest_file, read_json, replace_folder, write_json
+
+MANIFEST = "manifest.json"
+SPLITS_DIGESTED = 4  # at once in memory, as in a sweep
+
+
+def digest_arrays(*arrays: Array) -> str:
+    """Return the SHA-256 over the type, shape and bytes of arrays, in order, as hexadecimal digits.
+
+    Of rows that stay in their file its digest and their numbers take the place of the bytes.
+    """
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        if isinstance(array, StoredRows):
+            digest.update(array.digest().encode())
+        else:
+            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def digest_dataset(dataset: Dataset) -> str:
+    """Return the SHA-256 over the arrays of a data set and what they mean, as hexadecimal digits."""
+    return _digest_parts({"": dataset.rows}, dataset.description)
+
+
+@lru_cache(SPLITS_DIGESTED)
+def digest_splits(splits: Splits) -> str:
+    """Return the SHA-256 over the arrays of every part of a data set and what they mean, as hexadecimal digits.
+
+    The same object is digested once: its arrays never change.
+    """
+    return _digest_parts(splits.parts(), splits.description)
+
+
+def _digest_parts(parts: dict[str, Part], description: Description) -> str:
+    """Return the digest of parts; a category's positions alone would be the same as a column of such numbers."""
+    arrays = {
+        name: digest_arrays(*(array for array in (part.features, part.targets, part.weights) if array is not None))
+        for name, part in parts.items()
+    }
+    return _digest_record({"arrays": arrays, "description": description_to_dict(description)})
+
+
+def write_dataset(folder: Path, dataset: Dataset) -> None:
+    """Write a data set as a folder of ``.npy`` arrays and a manifest; an earlier folder is replaced.
+
+    Of features that stay in their file the manifest has its path and digest, and no copy is made.
+
+    Parameters
+    ----------
+    folder : Path
+        Read it again with `read_dataset`.
+    dataset : Dataset
+    """
+    _write_folder(folder, {"": dataset.rows}, {"description": description_to_dict(dataset.description)})
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """Read the data set that `write_dataset` wrote.
+
+    Raises
+    ------
+    InputError
+        A file is missing, truncated, altered or does not belong there.
+    """
+    manifest = _checked_manifest(folder)
+    return Dataset(_read_part(folder, manifest, ""), description_from_dict(manifest["description"]))
+
+
+def write_splits(folder: Path, splits: Splits) -> None:
+    """Write the parts of a data set and their preparation as a folder; an earlier folder is replaced.
+
+    Parameters
+    ----------
+    folder : Path
+        Read it again with `read_splits`.
+    splits : Splits
+    """
+    record = {
+        "description": description_to_dict(splits.description),
+        "preparation": splits.preparation.to_dict(),
+        "data_digest": splits.data_digest,
+    }
+    _write_folder(folder, {f"{name}_": part for name, part in splits.parts().items()}, record)
+
+
+def read_splits(folder: Path) -> Splits:
+    """Read the parts that `write_splits` wrote.
+
+    Raises
+    ------
+    InputError
+        A file is missing, truncated, altered or does not belong there.
+    """
+    manifest = _checked_manifest(folder)
+    has_validation = "validation_targets.npy" in manifest["files"]
+    return Splits(
+        train=_read_part(folder, manifest, "train_"),
+        validation=_read_part(folder, manifest, "validation_") if has_validation else None,
+        test=_read_part(folder, manifest, "test_"),
+        description=description_from_dict(manifest["description"]),
+        preparation=Preparation.from_dict(manifest["preparation"]),
+        data_digest=manifest["data_digest"],
+    )
+
+
+def _write_folder(folder: Path, parts: dict[str, Part], record: dict[str, Any]) -> None:
+    """Write the arrays of the parts, their names led by the part's, and the manifest with every digest."""
+    with replace_folder(folder) as temporary:
+        references: dict[str, Any] = {}
+        for prefix, part in parts.items():
+            arrays = {"targets": part.targets, "weights": part.weights}
+            if isinstance(part.features, StoredRows):
+                references[f"{prefix}features"], arrays["rows"] = refer(part.features, folder)
+            else:
+                arrays["features"] = part.features
+            for name, array in arrays.items():
+                if array is not None:
+                    np.save(temporary / f"{prefix}{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+        files = {path.name: digest_file(path) for path in sorted(temporary.iterdir())}
+        manifest = {**record, "files": files, **({"references": references} if references else {})}
+        write_json(temporary / MANIFEST, {**manifest, "digest": _digest_record(manifest)})
+
+
+def _checked_manifest(folder: Path) -> dict[str, Any]:
+    """Read a folder's manifest and check it, that every file is there as it was written, and no other."""
+    path = folder / MANIFEST
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or manifest.pop("digest", None) != _digest_record(manifest):
+        message = f"{path}: was altered since it was written; make the folder anew"
+        raise InputError(message)
+    present = {file.name for file in folder.iterdir() if not file.name.startswith(".")}
+    for name in sorted(present ^ {*manifest["files"], MANIFEST}):
+        problem = "does not belong there" if name in present else "is missing"
+        message = f"{folder / name}: {problem}; make the folder anew"
+        raise InputError(message)
+    for name, digest in manifest["files"].items():
+        if digest_file(folder / name) != digest:
+            message = f"{folder / name}: is truncated or was altered since it was written; make the folder anew"
+            raise InputError(message)
+    return manifest
+
+
+def _digest_record(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _read_part(folder: Path, manifest: dict[str, Any], prefix: str) -> Part:
+    arrays: dict[str, Any] = {
+        name: np.load(folder / f"{prefix}{name}.npy", allow_pickle=False)
+        for name in ("features", "targets", "weights", "rows")
+        if f"{prefix}{name}.npy" in manifest["files"]
+    }
+    numbers = arrays.pop("rows", None)
+    if f"{prefix}features" in manifest.get("references", {}):
+        arrays["features"] = open_reference(folder, manifest["references"][f"{prefix}features"], numbers)
+    return Part(**arrays)

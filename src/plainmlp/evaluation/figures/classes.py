@@ -1,0 +1,103 @@
+"""Figures of any classification: the confusion matrix and the reliability diagram."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from plainmlp.data.arrays import Array
+from plainmlp.evaluation.calibration import CALIBRATION_BINS, Reliability, expected_calibration_error, reliability
+from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL, FigureData, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_WRITTEN_CLASSES = 20
+LONG_NAME = 4
+BRIGHT = 0.55  # the value of cividis from which black is the easier to read
+
+
+def draw_confusion_matrix(data: FigureData) -> "Figure":
+    """Draw how many test samples of each class (row) were predicted as each class (column).
+
+    Parameters
+    ----------
+    data : FigureData
+        Of a classification.
+
+    Notes
+    -----
+    The colour is the share of the row, so that rare classes show as well as common ones. With more than 20
+    classes the counts are left out.
+    """
+    from sklearn.metrics import confusion_matrix
+
+    n_classes = len(data.class_names)
+    counts = confusion_matrix(data.test.targets, data.predicted, labels=np.arange(n_classes))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = min(10.5, max(3.8, 2.6 + 0.42 * n_classes))
+    figure = new_figure(data, "confusion matrix of the test part", side + 1.2, side)
+    axes = figure.subplots()
+    image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
+    if n_classes <= MOST_WRITTEN_CLASSES:
+        _write_counts(axes, counts, shares)
+    _name_classes(axes, data.class_names)
+    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
+    return figure
+
+
+def draw_calibration(data: FigureData) -> "Figure":
+    """Draw accuracy over confidence in 15 bins, and how many test samples each bin holds.
+
+    Parameters
+    ----------
+    data : FigureData
+        Of a classification.
+    """
+    bins = reliability(data.test.targets, data.outputs)
+    error = expected_calibration_error(data.test.targets, data.outputs)
+    figure = new_figure(data, f"expected calibration error {error:.3f}", 5.6, 5.9)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    _draw_reliability(upper, bins)
+    _draw_shares(lower, bins)
+    figure.legend(loc="outside lower center", ncols=3)
+    return figure
+
+
+def _write_counts(axes: "Axes", counts: Array, shares: Array) -> None:
+    """Write each count into its cell, light on dark and dark on light; nothing where it is 0."""
+    size = 10 if len(counts) <= MOST_WRITTEN_CLASSES // 2 else 8
+    for row, column in np.argwhere(counts > 0):
+        colour = "white" if shares[row, column] < BRIGHT else "black"
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, size=size)
+
+
+def _name_classes(axes: "Axes", names: list[str]) -> None:
+    """Label both axes with the classes, every second, third ... of them where there is no room for all."""
+    step = -(-len(names) // 30)
+    ticks = list(range(0, len(names), step))
+    slanted: Any = (
+        {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > LONG_NAME else {}
+    )
+    axes.set_xticks(ticks, names[::step], **slanted)
+    axes.set_yticks(ticks, names[::step])
+    axes.set(xlabel="predicted class", ylabel="true class")
+
+
+def _draw_reliability(axes: "Axes", bins: Reliability) -> None:
+    """Draw the accuracy of each filled bin against the diagonal of perfect calibration."""
+    filled = bins.counts > 0
+    axes.plot([0, 1], [0, 1], color=NEUTRAL, linestyle="--", linewidth=1, label="perfect calibration")
+    confidence, accuracy = bins.confidence[filled], bins.accuracy[filled]
+    axes.vlines(confidence, confidence, accuracy, color=COLOURS[1], linewidth=3, label="gap")
+    axes.plot(confidence, accuracy, "o", color=COLOURS[0], label="network")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="accuracy")
+    axes.grid(visible=True)
+
+
+def _draw_shares(axes: "Axes", bins: Reliability) -> None:
+    """Draw the share of the samples in each bin."""
+    edges = np.arange(CALIBRATION_BINS) / CALIBRATION_BINS
+    axes.bar(edges, bins.counts / bins.counts.sum(), width=0.9 / CALIBRATION_BINS, align="edge", color=COLOURS[0])
+    axes.set(xlabel="confidence (probability of the predicted class)", ylabel="share of samples")
+    axes.grid(visible=True, axis="y")

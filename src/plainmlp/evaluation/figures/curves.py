@@ -1,0 +1,156 @@
+"""Figures of lines: learning curves, and what a regression fitted."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plainmlp.data.arrays import Array
+from plainmlp.evaluation.figures.canvas import (
+    COLOURS,
+    NEUTRAL,
+    FigureData,
+    new_figure,
+    point_style,
+    thinned,
+    value_range,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CURVE_POINTS = 400
+MOST_TARGETS = 6
+MOST_POINTS = 9_000
+FEW_EPOCHS = 25
+WIDE_SPAN = 30
+
+
+def draw_learning_curves(data: FigureData) -> "Figure":
+    """Draw loss, and accuracy or error, of the train and the validation part over the epochs.
+
+    Parameters
+    ----------
+    data : FigureData
+        Its history has `train_loss`.
+
+    Notes
+    -----
+    Epochs count from 0. The dotted line marks the epoch of the lowest validation loss.
+    """
+    names = [name for name in ("loss", "accuracy", "mean_squared_error") if f"train_{name}" in data.history]
+    figure = new_figure(data, "learning curves", 5.2 * len(names), 3.9)
+    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    for axes, name in zip(panels, names, strict=True):
+        _draw_history(axes, data, name)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def draw_steps(data: FigureData) -> "Figure":
+    """Draw what the updates began from: the loss of each batch, and its accuracy or sum of squares.
+
+    Parameters
+    ----------
+    data : FigureData
+        Its steps are not empty.
+    """
+    names = [name for name in data.steps if name != "step"]
+    figure = new_figure(data, "each batch before its update", 5.2 * len(names), 3.9)
+    for axes, name, colour in zip(figure.subplots(1, len(names)), names, COLOURS, strict=False):
+        axes.plot(data.steps["step"], data.steps[name], color=colour, linewidth=1)
+        if _spans_decades(np.asarray(data.steps[name])):
+            axes.set_yscale("log")
+        axes.set(xlabel="step", ylabel=name.replace("_", " "))
+        axes.grid(visible=True)
+    return figure
+
+
+def draw_fitted_curves(data: FigureData) -> "Figure":
+    """Draw test targets as points and the network's function as lines, over the one input column.
+
+    Parameters
+    ----------
+    data : FigureData
+        Of a regression with one numeric column.
+    """
+    figure = new_figure(data, f"fitted curves{_limit(data)}", 7.2, 4.6)
+    axes = figure.subplots()
+    inputs = np.concatenate([data.train.features[:, 0], data.test.features[:, 0]])
+    grid = np.linspace(np.nanmin(inputs), np.nanmax(inputs), CURVE_POINTS)
+    curves = data.predict(grid[:, np.newaxis])
+    rows, _ = thinned(len(data.test), MOST_POINTS // len(data.target_names))
+    for target, name in enumerate(data.target_names[:MOST_TARGETS]):
+        colour = COLOURS[target]
+        axes.plot(grid, curves[:, target], color=colour, linewidth=2, label=f"{name}, network")
+        points = (data.test.features[rows, 0], data.test.targets[rows, target])
+        axes.scatter(*points, color=colour, label=f"{name}, test data", **point_style(len(rows)))
+    axes.set(xlabel=data.column_names[0], ylabel="target")
+    axes.grid(visible=True)
+    figure.legend(loc="outside lower center", ncols=min(3, len(data.target_names)))
+    return figure
+
+
+def draw_predicted_against_actual(data: FigureData) -> "Figure":
+    """Draw each test prediction over its target, a panel a target, with the line on which they are equal.
+
+    Parameters
+    ----------
+    data : FigureData
+        Of a regression.
+    """
+    names = data.target_names[:MOST_TARGETS]
+    n_columns = min(3, len(names))
+    n_rows = -(-len(names) // n_columns)
+    rows, note = thinned(len(data.test), MOST_POINTS // len(names))
+    title = f"predicted against actual{_limit(data)}{note}"
+    figure = new_figure(data, title, 3.4 * n_columns + 1.0, 3.4 * n_rows + 0.6)
+    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for target, name in enumerate(names):
+        _draw_agreement(panels[target], data.test.targets[rows, target], data.outputs[rows, target])
+        panels[target].set_title(name)
+    for unused in panels[len(names) :]:
+        unused.remove()
+    return figure
+
+
+def _draw_history(axes: "Axes", data: FigureData, name: str) -> None:
+    """Draw one metric of both parts."""
+    from matplotlib.ticker import MaxNLocator
+
+    series = {part: data.history[key] for part in ("train", "validation") if (key := f"{part}_{name}") in data.history}
+    marker = "o" if max(map(len, series.values())) <= FEW_EPOCHS else None
+    for (part, values), colour in zip(series.items(), COLOURS, strict=False):
+        axes.plot(range(len(values)), values, color=colour, linewidth=1.6, marker=marker, markersize=4, label=part)
+    if "validation_loss" in data.history:
+        best = int(np.argmin(data.history["validation_loss"]))
+        label = f"lowest validation loss: epoch {best}"
+        axes.axvline(best, color=NEUTRAL, linestyle=":", linewidth=1.4, label=label)
+    if len(data.history["train_loss"]) == 1:
+        axes.set_xlim(-0.5, 0.5)
+    if _spans_decades(np.concatenate(list(series.values()))):
+        axes.set_yscale("log")
+    axes.set(xlabel="epoch", ylabel=name.replace("_", " "))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(visible=True)
+
+
+def _spans_decades(values: NDArray[np.float64]) -> bool:
+    """Say whether a curve can be read on a logarithmic axis only."""
+    return bool(values.min() > 0 and values.max() / values.min() > WIDE_SPAN)
+
+
+def _draw_agreement(axes: "Axes", actual: Array, predicted: Array) -> None:
+    """Draw the predictions of one target over the actual values."""
+    limits = value_range(np.concatenate([actual, predicted]))
+    axes.plot(limits, limits, color=NEUTRAL, linestyle="--", linewidth=1, zorder=1)
+    axes.scatter(actual, predicted, color=COLOURS[0], zorder=2, **point_style(len(actual)))
+    axes.set(xlim=limits, ylim=limits, xlabel="actual", ylabel="predicted", aspect="equal")
+    axes.grid(visible=True)
+
+
+def _limit(data: FigureData) -> str:
+    """Say so where not all targets are drawn."""
+    n_targets = len(data.target_names)
+    return f", the first {MOST_TARGETS} of {n_targets} targets" if n_targets > MOST_TARGETS else ""

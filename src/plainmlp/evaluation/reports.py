@@ -1,0 +1,73 @@
+"""Reports: the files that say what a trained model is worth."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from plainmlp.config.places import Places
+from plainmlp.data.splits import Splits
+from plainmlp.evaluation.evaluate import Evaluation
+from plainmlp.evaluation.figures.canvas import FigureData
+from plainmlp.evaluation.figures.table import draw_figures
+from plainmlp.system.files import replace_file, replace_folder, write_json
+from plainmlp.training.model import Model, Trained
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def write_evaluation(places: Places, trained: Trained, splits: Splits, evaluation: Evaluation) -> None:
+    """Write metrics, their intervals, predictions and figures."""
+    write_measures(places, trained.model, splits, evaluation)
+    parts = (splits.train, splits.test)
+    data = FigureData(
+        splits.description, trained.history, *parts, evaluation.outputs, trained.model.predict, trained.steps
+    )
+    with replace_folder(places.figures) as folder:
+        draw_figures(data, folder)
+
+
+def write_measures(places: Places, model: Model, splits: Splits, evaluation: Evaluation) -> None:
+    """Write metrics, their intervals and predictions."""
+    write_json(places.metrics, evaluation.metrics)
+    write_json(places.intervals, _interval_ends(evaluation))
+    with replace_file(places.predictions) as temporary:
+        _predictions(model, splits, evaluation).to_csv(temporary, index_label="row", lineterminator="\n")
+
+
+def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataFrame":
+    """Return what is true and what the model says, a row for each sample of the test part."""
+    from pandas import DataFrame, concat
+
+    description = splits.description
+    if description.task == "classification":
+        actual = DataFrame({"actual": np.array(description.class_names)[splits.test.targets]})
+    else:
+        actual = DataFrame(splits.test.targets, columns=[f"actual_{name}" for name in description.target_names])
+    return concat([actual, model.label_outputs(evaluation.outputs)], axis=1)
+
+
+def flat_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Return the metrics of all parts in one flat table, such as `test_accuracy`."""
+    return {f"{part}_{name}": value for part, values in metrics.items() for name, value in values.items()}
+
+
+def final_metrics(evaluation: Evaluation) -> dict[str, float]:
+    """Return every metric of every part in one flat table, such as `test_accuracy` and `interval/test_accuracy_low`."""
+    return flat_metrics(evaluation.metrics) | flat_intervals(_interval_ends(evaluation))
+
+
+def flat_intervals(intervals: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
+    """Return the ends of the intervals of all parts in one flat table, such as `interval/test_accuracy_low`."""
+    return {
+        f"interval/{part}_{name}_{end}": value
+        for part, metrics in intervals.items()
+        for name, ends in metrics.items()
+        for end, value in ends.items()
+    }
+
+
+def _interval_ends(evaluation: Evaluation) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the intervals as reports/intervals.json has them."""
+    return {"test": {name: {"low": low, "high": high} for name, (low, high) in evaluation.intervals.items()}}

@@ -1,0 +1,129 @@
+"""What the outputs of a network are worth: every metric of its task, with bootstrap confidence intervals."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from plainmlp.data.arrays import Array, Task
+from plainmlp.data.stored import StoredRows
+from plainmlp.data.sums import sum_by_halves
+from plainmlp.evaluation.intervals import percentile_intervals
+from plainmlp.evaluation.metrics import METRICS, measure, summands
+from plainmlp.evaluation.summands import Rows, Values
+
+
+def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: int) -> dict[str, float]:
+    """Return every metric of the task, by name, in the order of `METRICS`.
+
+    Parameters
+    ----------
+    task : {"classification", "multilabel", "regression"}
+        What the targets are.
+    targets : ndarray
+        Class indices of shape (n_samples,) for a classification; else of shape (n_samples, n_targets), zeros
+        and ones for a multi-label task.
+    outputs : ndarray
+        Probabilities of shape (n_samples, n_classes) for a classification, else of the targets' shape:
+        probabilities for a multi-label task, values for a regression. Of `StoredRows`, a classification's or a
+        regression's, a piece at a time is asked for.
+    n_classes : int
+        The number of classes of a classification; of no meaning for the other tasks.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not agree.
+
+    Notes
+    -----
+    Metrics of several targets are averaged over them, `largest_error` alone is the largest of all.
+    `macro_f1` and `balanced_accuracy` leave out classes that the samples do not hold. Ties between classes go to
+    the first; a label is predicted where its probability is above 0.5. Sums over samples are in the order that
+    `plainmlp.evaluation.summands` states, so that the values have the same bits on every processor.
+    """
+    centre, of_pieces = _centre(task, targets), []
+    for of_piece, piece in _pieces(targets, outputs):
+        found = summands(task, of_piece, _checked(task, of_piece, piece, n_classes), centre)
+        rows = np.arange(len(of_piece))[:, np.newaxis]
+        of_pieces.append({name: summand.total(rows) for name, summand in found.items()})
+    totals = {name: summand.join([each[name] for each in of_pieces]) for name, summand in found.items()}
+    values = measure(task, totals, len(targets))[:, 0]
+    return dict(zip(METRICS[task], values.tolist(), strict=True))
+
+
+def bootstrap_intervals(
+    task: Task,
+    targets: Array,
+    outputs: Array,
+    *,
+    n_classes: int,
+    generator: np.random.Generator,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> dict[str, tuple[float, float]]:
+    """Return a confidence interval for every metric of the task, from resampling the samples with replacement.
+
+    Parameters
+    ----------
+    task, targets, outputs, n_classes
+        As for `evaluate_outputs`.
+    generator : numpy.random.Generator
+        Draws the resamples; the same state gives the same intervals.
+    resamples : int, default=1000
+        How many, at least 1.
+    level : float, default=0.95
+        The confidence level, in (0, 1).
+
+    Returns
+    -------
+    dict of str to (float, float)
+        Lower and upper limit of each metric.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not agree.
+
+    Notes
+    -----
+    Percentile intervals (Efron and Tibshirani, 1993). They hold the spread of the samples, not that of the training.
+    The upper limit of `largest_error` cannot exceed the largest error seen, so it says too little about new data; and
+    `expected_calibration_error`, which noise can only raise, is biased upwards in every resample.
+    """
+    found = summands(task, targets, _checked(task, targets, outputs, n_classes), _centre(task, targets))
+
+    def measure_rows(rows: Rows) -> Values:
+        totals = {name: summand.total(rows) for name, summand in found.items()}
+        return measure(task, totals, len(targets))
+
+    limits = percentile_intervals(measure_rows, len(targets), generator=generator, resamples=resamples, level=level)
+    return dict(zip(METRICS[task], limits, strict=True))
+
+
+def _pieces(targets: Array, outputs: Array) -> Iterator[tuple[Array, Array]]:
+    """Yield targets and outputs, together or as many at a time as are read from a file."""
+    start = 0
+    for piece in outputs.pieces() if isinstance(outputs, StoredRows) else [outputs]:
+        yield targets[start : start + len(piece)] if isinstance(outputs, StoredRows) else targets, piece
+        start += len(piece)
+
+
+def _centre(task: Task, targets: Array) -> Values:
+    """Return the mean of each target of a regression."""
+    if task != "regression":
+        return np.empty(0)
+    mean: Values = sum_by_halves(targets) / len(targets)
+    return mean
+
+
+def _checked(task: Task, targets: Array, outputs: Array, n_classes: int) -> Values:
+    """Return the outputs as float64, once their shape is known to be right."""
+    expected = (len(targets), n_classes) if task == "classification" else targets.shape
+    if outputs.shape != expected:
+        message = f"outputs of a {task} must have the shape {expected}, not {outputs.shape}"
+        raise ValueError(message)
+    numbers = np.asarray(outputs, dtype=np.float64)
+    if task != "classification":
+        return numbers
+    # rows of a float32 softmax sum to 1 +- 1e-7
+    return np.asarray(numbers / sum_by_halves(numbers.T)[:, np.newaxis])

@@ -1,0 +1,1 @@
+"""Which points a sweep tries."""

@@ -1,0 +1,170 @@
+"""The leaderboard of a sweep: settings ranked over their seeds by a validation metric, with ties said as ties."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from plainmlp.sweeps.ranking.results import Failure, Result, Results, is_higher_better, is_measured
+from plainmlp.sweeps.ranking.statistics import Summary, holm, paired_p_value, summarize
+from plainmlp.sweeps.ranking.swept import Identity, Settings, identity, settings_of, settings_order, swept_keys
+
+LEVEL = 0.05
+BEST, TIED, WORSE, UNTESTED = "best", "tied", "worse", "untested"
+TEST_PART = "test_"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Points that differ in their seed alone.
+
+    Parameters
+    ----------
+    settings : dict of str to str
+        The value of each swept key.
+    results : tuple of Result
+        In the order of their seeds.
+    n_failed : int
+        How many further seeds have no result.
+    score : Summary
+        The ranking metric over the seeds.
+    p_value : float, optional
+        Of the comparison with the best row over common seeds, corrected for the number of comparisons; absent where
+        there are fewer than two of them, and for the best row itself.
+    verdict : {"best", "tied", "worse", "untested"}
+        An untested row cannot be told from the best any more than a tied one can.
+    """
+
+    settings: Settings
+    results: tuple[Result, ...]
+    n_failed: int
+    score: Summary
+    p_value: float | None = None
+    verdict: str = UNTESTED
+
+    @property
+    def n_parameters(self) -> int | None:
+        """Return the size of the network, where it was recorded."""
+        size = self.results[0].child.metrics.get("n_parameters")
+        return None if size is None else int(size)
+
+    @property
+    def training_seconds(self) -> float | None:
+        """Return the mean time of the trainings, where it was recorded; the one thing here that no run repeats."""
+        times = [result.child.metrics.get("training_seconds", math.nan) for result in self.results]
+        mean = summarize(times).mean
+        return None if math.isnan(mean) else mean
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """The rows of a sweep, the best first.
+
+    Parameters
+    ----------
+    metric : str
+        What ranks: of the validation part.
+    keys : tuple of str
+        The swept keys, without the seed.
+    rows : tuple of Row
+    test : dict of str to Summary
+        Every metric of the test part, of the best row alone.
+    failures : tuple of Failure
+        By settings and seed.
+    """
+
+    metric: str
+    keys: tuple[str, ...]
+    rows: tuple[Row, ...]
+    test: dict[str, Summary]
+    failures: tuple[Failure, ...]
+
+
+def build_leaderboard(results: Results) -> Leaderboard:
+    """Rank the settings of a sweep.
+
+    Parameters
+    ----------
+    results : Results
+        In whichever order, the same results make the same leaderboard.
+
+    Notes
+    -----
+    Of equal means the smaller network ranks first. Every row is compared with the best one by a paired t-test over
+    the seeds that both have, at the level 0.05, corrected by Holm (1979) for the number of comparisons.
+    """
+    keys = swept_keys([child.parameters for child in results.children])
+    rows = _ranked(_rows(results, keys), results.metric)
+    return Leaderboard(
+        results.metric,
+        tuple(keys),
+        tuple(_compared(rows)),
+        _test_metrics(rows[0].results) if rows else {},
+        tuple(sorted(results.failed, key=lambda failure: _failure_order(failure, keys))),
+    )
+
+
+def _rows(results: Results, keys: Sequence[str]) -> list[Row]:
+    groups: dict[Identity, list[Result]] = {}
+    for result in results.finished:
+        groups.setdefault(identity(result.child.parameters), []).append(result)
+    failed = [identity(failure.child.parameters) for failure in results.failed]
+    return [
+        Row(
+            settings_of(group[0].child.parameters, keys),
+            tuple(sorted(group, key=_seed_order)),
+            failed.count(key),
+            summarize([result.value for result in group]),
+        )
+        for key, group in groups.items()
+    ]
+
+
+def _seed_order(result: Result | Failure) -> tuple[int, str]:
+    return len(result.seed), result.seed  # numbers as text, by size
+
+
+def _ranked(rows: list[Row], metric: str) -> list[Row]:
+    sign = -1.0 if is_higher_better(metric) else 1.0
+    return sorted(
+        rows,
+        key=lambda row: (sign * row.score.mean, row.n_parameters or 0, settings_order(row.settings), _first_point(row)),
+    )
+
+
+def _first_point(row: Row) -> str:
+    return min(result.child.point_id for result in row.results)
+
+
+def _failure_order(failure: Failure, keys: Sequence[str]) -> tuple[object, ...]:
+    settings = settings_of(failure.child.parameters, keys)
+    return settings_order(settings), _seed_order(failure), failure.child.point_id
+
+
+def _compared(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with what the comparison with the first of them says."""
+    if not rows:
+        return []
+    best = _by_seed(rows[0])
+    raw = [paired_p_value(best, _by_seed(row)) for row in rows[1:]]
+    adjusted = iter(holm([value for value in raw if value is not None]))
+    p_values = [None if value is None else next(adjusted) for value in raw]
+    others = [replace(row, p_value=p, verdict=_verdict(p)) for row, p in zip(rows[1:], p_values, strict=True)]
+    return [replace(rows[0], verdict=BEST), *others]
+
+
+def _by_seed(row: Row) -> dict[str, float]:
+    return {result.seed: result.value for result in row.results}
+
+
+def _verdict(p_value: float | None) -> str:
+    if p_value is None:
+        return UNTESTED
+    return WORSE if p_value < LEVEL else TIED
+
+
+def _test_metrics(results: Sequence[Result]) -> dict[str, Summary]:
+    """Return each metric of the test part over the seeds."""
+    tables = [result.child.metrics for result in results]
+    names = sorted(name for name in tables[0] if name.startswith(TEST_PART))
+    columns = {name: [table.get(name, math.nan) for table in tables] for name in names}
+    return {name: summarize(values) for name, values in columns.items() if all(map(is_measured, values))}

@@ -1,0 +1,238 @@
+"""The archive: every point that was trained in this checkout, as files that are whole and checked, or not there."""
+
+import shutil
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from plainmlp.config.code import digest_result_code
+from plainmlp.config.places import Places
+from plainmlp.config.schema import Config, DatasetSection, SplitSection
+from plainmlp.data.splits import Splits
+from plainmlp.data.stages import fetch
+from plainmlp.data.stages import split as split_rows
+from plainmlp.data.storage import MANIFEST, read_splits, write_splits
+from plainmlp.evaluation.reports import flat_metrics
+from plainmlp.system.digests import digest_json
+from plainmlp.system.errors import InputError
+from plainmlp.system.files import digest_file, read_json, replace_file, replace_folder, unflushed, write_json
+from plainmlp.system.process import alone
+from plainmlp.tracking.recording.configuration import recorded_text
+from plainmlp.tracking.recording.provenance import training_numerics
+from plainmlp.training.checkpoints import FOLDER as CHECKPOINTS
+from plainmlp.training.checkpoints import Checkpoints
+from plainmlp.training.history import read_digests, read_history, write_history
+from plainmlp.training.model import Model, Trained
+
+FOLDER = Path(".plainmlp") / "archive"  # below a checkout
+CONFIGURATION = "config.yaml"
+TIMING = "timing.json"
+NUMERICS = "numerics.json"  # of the process that trained
+KEPT = (CONFIGURATION, TIMING, NUMERICS, "models/model.safetensors", "reports/history.csv", "reports/metrics.json")
+SPLITS_IN_MEMORY = 4
+
+Metrics = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What the archive holds of a point.
+
+    Parameters
+    ----------
+    trained : Trained
+    metrics : dict
+        As in ``reports/metrics.json``: for each part its metrics.
+    numerics : dict
+        The fingerprint of the process that trained.
+    """
+
+    trained: Trained
+    metrics: Metrics
+    numerics: dict[str, str]
+
+    def final_metrics(self) -> dict[str, float]:
+        """Return the metrics in one flat table, such as `test_accuracy`, without those that the history has."""
+        metrics = flat_metrics(self.metrics)
+        own = {name: value for name, value in metrics.items() if name not in self.trained.history}
+        return {**own, "training_seconds": self.trained.seconds, "n_parameters": len(self.trained.model.parameters)}
+
+
+class Archive:
+    """The points that were trained, a folder each, and the data that they were trained on.
+
+    Parameters
+    ----------
+    root : Path
+        Made where it is missing. Several processes may use one archive at once.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._folders: dict[tuple[DatasetSection, SplitSection], Path] = {}
+
+    def places(self, point_id: str) -> Places:
+        """Return where the files of a finished point are."""
+        return Places(self.root / "points" / point_id)
+
+    def has(self, point_id: str) -> bool:
+        """Say whether a point is there with every byte as it was written."""
+        folder = self.places(point_id).root
+        if not folder.is_dir():
+            return False
+        try:
+            return bool(read_json(folder / MANIFEST) == _digests(folder))
+        except InputError:  # a file is missing or damaged: the point counts as absent, and is trained again
+            return False
+
+    def keep(self, point_id: str, config: Config, trained: Trained, metrics: Metrics) -> None:
+        """Add a point, whole or not at all; one that is there already stays as it is.
+
+        Parameters
+        ----------
+        point_id : str
+        config : Config
+        trained : Trained
+        metrics : dict
+            For each part its metrics.
+        """
+        folder = self.places(point_id).root
+        with self._alone(point_id):
+            if self.has(point_id):
+                return
+            for leftover in folder.parent.glob(f".{point_id}.*"):  # of a process that was killed while it wrote
+                shutil.rmtree(leftover)
+            with unflushed(), replace_folder(folder) as temporary:  # a damaged point counts as absent
+                trained.model.save(Places(temporary).model)
+                _write(Places(temporary), config, trained, metrics)
+
+    def present(self) -> set[str]:
+        """Return the ids of the points that are there, unchecked."""
+        folder = self.root / "points"
+        return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+
+    def note_failure(self, point_id: str, reason: str) -> None:
+        """Note that a point has failed, and why, for whoever waits for it."""
+        with unflushed(), replace_file(self.root / "failed" / point_id) as temporary:
+            temporary.write_text(reason, encoding="utf-8")
+
+    def forget_failures(self, point_ids: Iterable[str]) -> None:
+        """Remove the notes of points that are tried again."""
+        for point_id in point_ids:
+            (self.root / "failed" / point_id).unlink(missing_ok=True)
+
+    def failed(self) -> set[str]:
+        """Return the ids of the points whose failure was noted."""
+        folder = self.root / "failed"
+        return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+
+    def failure(self, point_id: str) -> str | None:
+        """Return why a point has failed, where that was noted."""
+        path = self.root / "failed" / point_id
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    def load(self, point_id: str) -> Kept:
+        """Read a point.
+
+        Raises
+        ------
+        InputError
+            The point is not there, or damaged.
+        """
+        places = self.places(point_id)
+        trained = Trained(
+            Model.load(places.model),
+            read_history(places.history),
+            read_digests(places.history),
+            seconds=read_json(places.root / TIMING)["training_seconds"],
+        )
+        return Kept(trained, read_json(places.metrics), read_json(places.root / NUMERICS))
+
+    def splits(self, dataset: DatasetSection, split: SplitSection) -> Splits:
+        """Return the parted data of a configuration; it is fetched and split once, then read.
+
+        Raises
+        ------
+        InputError
+            The data cannot be fetched or split as asked.
+        """
+        return read_once(self.splits_folder(dataset, split))
+
+    def splits_folder(self, dataset: DatasetSection, split: SplitSection) -> Path:
+        """Return the folder of the parted data of a configuration, which `read_once` reads.
+
+        Its name tells the configuration, the code and the content of the user's own files apart.
+
+        Raises
+        ------
+        InputError
+            The data cannot be fetched or split as asked.
+        """
+        key = (dataset, split)
+        if key not in self._folders:
+            folder = self.root / "data" / _data_key(dataset, split)
+            with self._alone(folder.name):
+                if not _is_whole(folder):
+                    write_splits(folder, split_rows(fetch(dataset), split, dataset.missing))
+            self._folders[key] = folder
+        return self._folders[key]
+
+    def checkpoints(self, point_id: str) -> Checkpoints:
+        """Return what is kept of a point while it trains; a single run of the checkout keeps it there too."""
+        return Checkpoints(self.root.parent / CHECKPOINTS.name, point_id)
+
+    def _alone(self, name: str) -> AbstractContextManager[None]:
+        return alone(self.root / "locks", name)
+
+
+@lru_cache(SPLITS_IN_MEMORY)
+def read_once(folder: Path) -> Splits:
+    """Read parted data that the archive wrote; a process reads a folder once.
+
+    Raises
+    ------
+    InputError
+        A file is missing, truncated or altered.
+    """
+    return read_splits(folder)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Say whether parted data is there and can be read."""
+    if not folder.is_dir():
+        return False
+    try:
+        read_once(folder)
+    except InputError:  # it was damaged, and is made again
+        return False
+    return True
+
+
+def _data_key(dataset: DatasetSection, split: SplitSection) -> str:
+    """Return the digest of all that the parted data comes from."""
+    content = {} if dataset.path is None else _digest_path(Path(dataset.path))
+    sections = [dataset.model_dump(mode="json"), split.model_dump(mode="json")]
+    return digest_json([*sections, content, digest_result_code()])
+
+
+def _digest_path(path: Path) -> dict[str, str]:
+    """Return the digest of a file, or of every file in a folder; none of what is missing, as `fetch` will say."""
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    return {file.relative_to(path).as_posix(): digest_file(file) for file in files}
+
+
+def _write(places: Places, config: Config, trained: Trained, metrics: Metrics) -> None:
+    """Write the files of a point beside its model, and then the digests of all."""
+    with replace_file(places.root / CONFIGURATION) as temporary:
+        temporary.write_text(recorded_text(config), encoding="utf-8", newline="\n")
+    write_history(places.history, trained.history, trained.digests)
+    write_json(places.metrics, metrics)
+    write_json(places.root / TIMING, {"training_seconds": trained.seconds})
+    write_json(places.root / NUMERICS, dict(training_numerics(config.training)))
+    write_json(places.root / MANIFEST, _digests(places.root))
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {name: digest_file(folder / name) for name in KEPT}

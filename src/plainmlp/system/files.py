@@ -1,0 +1,179 @@
+"""Files and folders that are written whole or not at all, and read with words for what is wrong with them."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from errno import ENOSPC
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from plainmlp.system.errors import InputError, StorageError
+
+_is_flushing = ContextVar("is_flushing", default=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in one line that a file or folder cannot be written.
+
+    Parameters
+    ----------
+    path : Path
+        What the block is about, under whichever name it writes that.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or nothing may be written there.
+    """
+    try:
+        yield
+    except OSError as error:
+        # of an array that does not fit NumPy says how much did, with no number and no reason
+        number = error.errno or ENOSPC
+        raise StorageError(number, error.strerror or os.strerror(number), str(path)) from error
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Give a temporary file to write to, which takes the place of `path` once all went well.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is made where it is missing.
+
+    Yields
+    ------
+    Path
+        An empty file beside `path` with the same suffix. After an exception it is removed and `path` is as it was.
+    """
+    temporary = _sibling(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.touch(exist_ok=False)
+            yield temporary
+            _flush(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _flush(path.parent)
+
+
+@contextmanager
+def unflushed() -> Iterator[None]:
+    """Leave it to the system when what the block writes is on the disk.
+
+    Files are still replaced whole, but a power cut can damage them: for what is checked when it is read, and can be
+    made again. Waiting for the disk a dozen times takes longer than a small training.
+    """
+    before = _is_flushing.set(False)
+    try:
+        yield
+    finally:
+        _is_flushing.reset(before)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON, the same bytes for the same value.
+
+    Raises
+    ------
+    ValueError
+        A number is NaN or infinite.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    with replace_file(path) as temporary:
+        temporary.write_text(f"{text}\n", encoding="utf-8", newline="\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read the value in a JSON file.
+
+    Raises
+    ------
+    InputError
+        The file is missing or no JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        message = f"{path}: cannot be read ({error.strerror})"
+    except ValueError as error:
+        message = f"{path}: is damaged, or no JSON ({error})"
+    raise InputError(message)
+
+
+def digest_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, as hexadecimal digits.
+
+    Raises
+    ------
+    InputError
+        The file is missing or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        message = f"{path}: cannot be read ({error.strerror})"
+    raise InputError(message)
+
+
+@contextmanager
+def replace_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder to write to, which takes the place of `folder` once all went well.
+
+    Parameters
+    ----------
+    folder : Path
+        May exist already.
+
+    Yields
+    ------
+    Path
+        An empty folder beside `folder`. After an exception it is removed and `folder` is as it was.
+
+    Notes
+    -----
+    A folder cannot be exchanged in one step everywhere: between two renames there is neither the old nor the new
+    one under its name. An exception there brings the old one back; a power cut leaves it beside, as ``.<name>.*``.
+    """
+    temporary, earlier = _sibling(folder), _sibling(folder)
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.mkdir()
+            yield temporary
+            for path in (*temporary.iterdir(), temporary):
+                _flush(path)
+            if folder.exists():
+                folder.rename(earlier)
+            temporary.rename(folder)
+        finally:
+            if earlier.exists() and not folder.exists():
+                earlier.rename(folder)
+            for leftover in (temporary, earlier):
+                shutil.rmtree(leftover, ignore_errors=True)
+        _flush(folder.parent)
+
+
+def _sibling(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.{uuid4().hex}{path.suffix}")
+
+
+def _flush(path: Path) -> None:
+    """Make sure that a file's or a folder's content is on the disk."""
+    if not _is_flushing.get():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

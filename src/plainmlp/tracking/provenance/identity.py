@@ -1,0 +1,39 @@
+"""Identity: the id of a point, from all that can change its result."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from plainmlp.config.code import digest_result_code
+from plainmlp.system.digests import digest_json
+
+RESULT_SECTIONS = ("backend", "dataset", "model", "optimizer", "seed", "split", "training")
+# of their keys, what only says where the data is, and what is kept of a training beside its result
+FREE_KEYS = {
+    "dataset": {"path"},
+    "training": {"threads", "compiled", "loss_every", "digest_every", "checkpoint_epochs", "checkpoint_seconds"},
+}
+
+
+def identify_point(configuration: Mapping[str, Any], data_digest: str, weights_digest: str | None) -> str:
+    """Return the id of the point that a run computes: the same id promises the same bits.
+
+    Parameters
+    ----------
+    configuration : mapping
+        The canonical configuration; where runs are recorded, where the data is read from, and how a training is
+        digested and kept meanwhile, do not enter.
+    data_digest : str
+        Digest of the data arrays.
+    weights_digest : str, optional
+        Digest of the file that the weights start from, whose path does not enter either.
+
+    Returns
+    -------
+    str
+        SHA-256 over the configuration that can change the result, the data and the code, 64 hexadecimal digits.
+    """
+    relevant = {name: configuration[name] for name in RESULT_SECTIONS}
+    for name, free in FREE_KEYS.items():
+        relevant[name] = {key: value for key, value in relevant[name].items() if key not in free}
+    relevant["model"] = {**relevant["model"], "weights": weights_digest}
+    return digest_json({"configuration": relevant, "data": data_digest, "code": digest_result_code()})

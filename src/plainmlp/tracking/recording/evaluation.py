@@ -1,0 +1,49 @@
+"""The record of what a trained model is worth: in MLflow, for scripts, and on the terminal."""
+
+from pathlib import Path
+
+from plainmlp.config.places import Places
+from plainmlp.data.splits import Splits
+from plainmlp.evaluation.evaluate import Evaluation
+from plainmlp.evaluation.reports import final_metrics
+from plainmlp.system.files import write_json
+from plainmlp.tracking.run import TrackedRun
+from plainmlp.tracking.terminal import show_dead_units, show_metrics, show_places, show_steps, show_warning
+from plainmlp.training.model import Model, Trained
+
+EXAMPLE_ROWS = 3
+
+
+def publish_evaluation(
+    run: TrackedRun, places: Places, trained: Trained, splits: Splits, evaluation: Evaluation
+) -> None:
+    """Add metrics, predictions, figures and the model to a run; a metric that is a curve already stays that."""
+    metrics = {name: value for name, value in final_metrics(evaluation).items() if name not in trained.history}
+    run.log_results(metrics, {})
+    run.log_file(places.metrics)
+    run.log_file(places.intervals)
+    run.log_file(places.predictions)
+    if trained.steps:
+        run.log_file(places.steps)
+    for figure in sorted(places.figures.iterdir()):
+        run.log_file(figure, "figures")
+    example = trained.model.preparation.to_frame(splits.test.features[:EXAMPLE_ROWS])
+    run.log_model(places.model, example, trained.model.predict_frame(example))
+
+
+def write_summary(path: Path, run: TrackedRun, model: Model, evaluation: Evaluation) -> None:
+    """Write the run's ids and final metrics to a JSON file, for scripts; there is no run id before MLflow has the run."""
+    ids = {"run_id": run.run_id, "record_id": run.record.record_id, "point_id": run.point_id}
+    ids["weights_digest"] = model.weights_digest
+    write_json(path, {**ids, "metrics": final_metrics(evaluation)})
+
+
+def show_results(run: TrackedRun, places: Places, trained: Trained, evaluation: Evaluation) -> None:
+    """Print the metrics, the first and the last step that was kept, what is dead, and where to look for more."""
+    show_metrics(evaluation.metrics, evaluation.intervals)
+    show_steps(trained.steps)
+    show_dead_units(trained.history["dead_units"][-1])
+    dead = trained.model.dead_outputs(evaluation.outputs)
+    if dead:
+        show_warning(f"dead outputs, zero for every row of the test part: {', '.join(dead)}; try another seed or loss")
+    show_places({"figures": places.figures, "model": places.model, "mlflow": run.page()})

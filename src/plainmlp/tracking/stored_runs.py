@@ -1,0 +1,125 @@
+"""Records: what MLflow holds of one run, read whole, and what is found out about it, added to it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from plainmlp.system.errors import InputError
+from plainmlp.tracking.addresses import without_credentials
+from plainmlp.tracking.connection import AwayError
+from plainmlp.tracking.database import refusal
+from plainmlp.tracking.store import Store
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What MLflow says of a run.
+
+    Parameters
+    ----------
+    run_id, status : str
+    parameters, tags : mapping of str to str
+    metrics : mapping of str to float
+        A metric that is a curve has its last value.
+    """
+
+    run_id: str
+    status: str
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+
+def read_record(store: Store, run_id: str) -> RunRecord:
+    """Return what a store says of a run, of whichever experiment it is.
+
+    Raises
+    ------
+    InputError
+        There is no such run, or MLflow cannot be reached.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = _ask(store, lambda: store.client.get_run(run_id))
+    except MlflowException as error:
+        message = f"{run_id!r} is no run in {without_credentials(store.address)}"
+        raise InputError(message) from error
+    data = run.data
+    return RunRecord(run_id, run.info.status, dict(data.params), dict(data.tags), dict(data.metrics))
+
+
+def _ask(store: Store, function: Callable[[], Answer]) -> Answer:
+    """Return what a function says that asks the store; refuse where that cannot be reached."""
+    try:
+        return store.connection.call(function)
+    except AwayError as error:
+        raise refusal(store.address, str(error)) from error
+
+
+def download_files(store: Store, run_id: str, places: Mapping[str, Path]) -> None:
+    """Copy files of a run; those that it has not stay away.
+
+    Parameters
+    ----------
+    store : Store
+    run_id : str
+    places : mapping of str to Path
+        For the name of each artifact where it goes.
+
+    Raises
+    ------
+    InputError
+        MLflow cannot be reached.
+    """
+    folders = {_listed(PurePosixPath(name).parent) for name in places}
+    present = {
+        file.path for folder in folders for file in _ask(store, partial(store.client.list_artifacts, run_id, folder))
+    }
+    for name, place in places.items():
+        if name in present:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            fetch = partial(store.client.download_artifacts, run_id, name, str(place.parent))
+            Path(_ask(store, fetch)).replace(place)
+
+
+def _listed(folder: PurePosixPath) -> str | None:
+    return None if folder == PurePosixPath() else str(folder)
+
+
+def read_curves(store: Store, run_id: str, names: Iterable[str]) -> dict[str, list[tuple[int, float]]]:
+    """Return every point of metrics, as epoch and value, in the order of the epochs.
+
+    Raises
+    ------
+    InputError
+        MLflow cannot be reached.
+    """
+    histories = {name: _ask(store, partial(store.client.get_metric_history, run_id, name)) for name in names}
+    return {name: sorted((point.step, point.value) for point in points) for name, points in histories.items()}
+
+
+def add_verification(store: Store, run_id: str, tags: Mapping[str, str], files: Mapping[str, str]) -> None:
+    """Write on a run that is over what came of looking at it again.
+
+    Parameters
+    ----------
+    store : Store
+    run_id : str
+    tags : mapping of str to str
+    files : mapping of str to str
+        The text of each artifact, by its name.
+
+    Raises
+    ------
+    InputError
+        MLflow cannot be reached.
+    """
+    for name, text in files.items():
+        _ask(store, partial(store.client.log_text, run_id, text, name))
+    for key, value in tags.items():
+        _ask(store, partial(store.client.set_tag, run_id, key, value))

@@ -1,0 +1,193 @@
+"""From the configuration and the data to a network: its architecture, its first weights, its recipe, its examples."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from plainmlp.config.schema import Choice, ModelSection, OptimizerSection, TrainingSection
+from plainmlp.data.arrays import Array, Description, Part
+from plainmlp.data.preparation import Preparation
+from plainmlp.data.splits import Splits
+from plainmlp.nn.activations import ACTIVATIONS
+from plainmlp.nn.architecture import Architecture, view_layers
+from plainmlp.nn.batches import Examples
+from plainmlp.nn.initializers import draw_weights
+from plainmlp.nn.losses import LOSSES, default_loss, recorded_metrics
+from plainmlp.nn.randomness import generator
+from plainmlp.nn.recipe import Recipe
+from plainmlp.system.errors import InputError
+from plainmlp.training.model import load_layers
+
+
+def build_architecture(splits: Splits, model: ModelSection) -> Architecture:
+    """Return the architecture that a configuration means for some data.
+
+    Raises
+    ------
+    InputError
+        The loss is not made for the task.
+    """
+    description = splits.description
+    loss = default_loss(description.task) if model.loss.name == "auto" else model.loss.name
+    _check_loss(loss, description)
+    n_outputs = len(description.class_names or description.target_names)
+    if _is_single_probability(loss, description):
+        n_outputs = 1
+    names = model.activation
+    activations = (names,) * len(model.hidden_sizes) if isinstance(names, str) else names
+    sizes = (len(splits.preparation.input_names), *model.hidden_sizes, n_outputs)
+    return Architecture(sizes, activations, loss, tuple(sorted(model.loss.options.items())), model.bias)
+
+
+def _is_single_probability(loss: str, description: Description) -> bool:
+    """Say whether two classes are told apart by the probability of the second alone."""
+    return loss == "binary_cross_entropy" and description.task == "classification"
+
+
+def _check_loss(loss: str, description: Description) -> None:
+    """Refuse a loss that does not fit the task."""
+    allowed = [name for name, entry in LOSSES.items() if description.task in entry.tasks]
+    if loss not in allowed:
+        message = f"model.loss = {loss!r} does not suit a {description.task}; allowed: {', '.join(allowed)}"
+        raise InputError(message)
+    if _is_single_probability(loss, description) and len(description.class_names) != 2:
+        message = (
+            f"model.loss = 'binary_cross_entropy' tells two classes apart, and {description.name!r} has "
+            f"{len(description.class_names)}; use cross_entropy"
+        )
+        raise InputError(message)
+
+
+def draw_parameters(architecture: Architecture, model: ModelSection, seed: int, dtype: str) -> Array:
+    """Return the parameters to start from: drawn from the seed, or read from `model.weights`.
+
+    Returns
+    -------
+    ndarray of shape (n_parameters,), of the given dtype
+        Drawn in float64 and then rounded, so that both dtypes start from the same numbers.
+
+    Raises
+    ------
+    InputError
+        The weights file cannot be read or is of another shape.
+    """
+    if model.weights is not None:
+        return read_parameters(Path(model.weights), architecture).astype(dtype)
+    parameters = np.empty(architecture.n_parameters)
+    layers = view_layers(parameters, architecture)
+    stream = generator(seed, "initial weights")
+    for layer, weights in enumerate(layers.weights):
+        name, options = _initializer(model.initializer, architecture, layer)
+        weights[:] = draw_weights(name, options, stream, *reversed(weights.shape)).T
+    bias_stream = generator(seed, "initial biases")
+    for biases in layers.biases:
+        choice = model.bias_initializer
+        biases[:] = draw_weights(choice.name, choice.options, bias_stream, len(biases), 1)[:, 0]
+    return parameters.astype(dtype)
+
+
+def _initializer(choice: Choice, architecture: Architecture, layer: int) -> tuple[str, dict[str, float]]:
+    """Return the initialiser of a layer; `auto` is what suits the activation behind it."""
+    if choice.name != "auto":
+        return choice.name, choice.options
+    names = (*architecture.activations, "identity")
+    return ACTIVATIONS[names[layer]].initializer, {}
+
+
+def read_parameters(path: Path, architecture: Architecture) -> Array:
+    """Return the parameters in a weights file.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or its layers have other sizes.
+    """
+    parameters, record = load_layers(path)
+    found = (tuple(record["architecture"]["layer_sizes"]), record["architecture"]["bias"])
+    if found != (architecture.layer_sizes, architecture.bias):
+        message = (
+            f"model.weights = {str(path)!r} holds layers of {list(found[0])} units, bias {found[1]}; "
+            f"this network has {list(architecture.layer_sizes)}, bias {architecture.bias}"
+        )
+        raise InputError(message)
+    return parameters
+
+
+def check_monitor(loss: str, training: TrainingSection) -> None:
+    """Refuse to watch a metric that a training with this loss does not record.
+
+    Raises
+    ------
+    InputError
+        `training.patience` is set and `training.monitor` is not recorded.
+    """
+    recorded = recorded_metrics(loss)
+    if training.patience is not None and training.monitor not in recorded:
+        message = (
+            f"training.monitor={training.monitor} is not recorded with the loss {loss}; allowed: {', '.join(recorded)}"
+        )
+        raise InputError(message)
+
+
+def build_recipe(seed: int, model: ModelSection, optimizer: OptimizerSection, training: TrainingSection) -> Recipe:
+    """Return how a configuration wants a network trained."""
+    return Recipe(
+        seed=seed,
+        optimizer=optimizer.name,
+        learning_rate=optimizer.learning_rate,
+        optimizer_options=optimizer.options,
+        schedule=optimizer.schedule.name,
+        schedule_options=optimizer.schedule.options,
+        l1=model.l1,
+        l2=model.l2,
+        dropout=model.dropout,
+        clip_norm=float("inf") if optimizer.clip_norm is None else optimizer.clip_norm,
+        patience=training.patience,
+        monitor=training.monitor,
+        minimum_improvement=training.minimum_improvement,
+    )
+
+
+def build_examples(part: Part, preparation: Preparation, architecture: Architecture, dtype: str) -> Examples:
+    """Return rows of data as the network takes them."""
+    targets = preparation.targets(part.targets, dtype)
+    if architecture.loss == "binary_cross_entropy" and targets.ndim == 1:
+        targets = targets[:, np.newaxis].astype(dtype)
+    return Examples(preparation.inputs(part.features, dtype), targets, part.weights)
+
+
+def weigh_samples(train: Part, description: Description, training: TrainingSection) -> Array | None:
+    """Return what each sample of the train part counts, with a mean of 1; None where all count the same.
+
+    Raises
+    ------
+    InputError
+        Class weights are asked for where there are no classes, or another number of them; or no sample counts.
+    """
+    weights = train.weights
+    if training.class_weights is not None:
+        of_classes = _class_weights(train, description, training)[train.targets]
+        weights = of_classes if weights is None else weights * of_classes
+    if weights is None:
+        return None
+    if not weights.any():
+        message = "dataset.sample_weights: every row of the train part has the weight 0; one must be above 0"
+        raise InputError(message)
+    return np.asarray(weights / (math.fsum(weights.tolist()) / len(weights)))
+
+
+def _class_weights(train: Part, description: Description, training: TrainingSection) -> Array:
+    """Return a weight for each class; `balanced` is n / (n_classes * n_c) (King and Zeng, 2001)."""
+    n_classes = len(description.class_names)
+    if description.task != "classification":
+        message = f"training.class_weights is for classifications only, and {description.name!r} is none"
+        raise InputError(message)
+    if training.class_weights == "balanced":
+        counts = np.bincount(train.targets, minlength=n_classes)
+        return np.asarray(len(train) / (n_classes * np.maximum(counts, 1)))
+    weights = np.array(training.class_weights)
+    if len(weights) != n_classes:
+        message = f"training.class_weights has {len(weights)} numbers; allowed: one for each of {n_classes} classes"
+        raise InputError(message)
+    return weights

@@ -1,0 +1,105 @@
+"""The history of a training: what was measured after each epoch and before single steps, and its tables on disk."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from plainmlp.system.errors import InputError
+from plainmlp.system.files import replace_file
+
+History = dict[str, list[float]]
+STEP = "step"
+EPOCH, STATE_DIGEST = "epoch", "state_digest"  # columns that are no metrics
+
+
+def write_history(path: Path, history: History, digests: Sequence[str]) -> None:
+    """Write a history as CSV, a row an epoch, no number rounded.
+
+    Parameters
+    ----------
+    path : Path
+    history : History
+    digests : sequence of str
+        Of the training's states, an entry an epoch, empty where there is none: the last column.
+    """
+    rows = zip(*history.values(), digests, strict=True)
+    _write_rows(path, [EPOCH, *history, STATE_DIGEST], ([epoch, *values] for epoch, values in enumerate(rows)))
+
+
+def write_steps(path: Path, steps: History) -> None:
+    """Write what was measured before single steps as CSV, a row a step; the header alone where there is nothing."""
+    _write_rows(path, list(steps) or [STEP], zip(*steps.values(), strict=True))
+
+
+def _write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with replace_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def read_history(path: Path) -> History:
+    """Read the metrics that `write_history` wrote.
+
+    Raises
+    ------
+    InputError
+        The file is missing or is no such table.
+    """
+    return _numbers(path, _read_epochs(path))
+
+
+def read_steps(path: Path) -> History:
+    """Read what `write_steps` wrote.
+
+    Raises
+    ------
+    InputError
+        The file is missing or is no such table.
+    """
+    return _numbers(path, _read_rows(path))
+
+
+def _numbers(path: Path, rows: Sequence[dict[str, str]]) -> History:
+    """Return the columns of a table that are metrics."""
+    names = [name for name in (rows[0] if rows else ()) if name not in {EPOCH, STATE_DIGEST}]
+    try:
+        return {name: [float(row[name]) for row in rows] for name in names}
+    except (ValueError, TypeError) as error:
+        raise InputError(_problem(path, error)) from error
+
+
+def read_digests(path: Path) -> tuple[str, ...]:
+    """Read the digests of the states that `write_history` wrote.
+
+    Raises
+    ------
+    InputError
+        The file is missing or is no such table.
+    """
+    rows = _read_epochs(path)
+    try:
+        return tuple(row[STATE_DIGEST] for row in rows)
+    except KeyError as error:
+        raise InputError(_problem(path, error)) from error
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a table."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except (OSError, ValueError) as error:
+        raise InputError(_problem(path, error)) from error
+
+
+def _read_epochs(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a table that has any."""
+    rows = _read_rows(path)
+    if not rows:
+        raise InputError(_problem(path, "it has no rows"))
+    return rows
+
+
+def _problem(path: Path, reason: object) -> str:
+    return f"{path}: is missing or damaged; train again ({reason})"

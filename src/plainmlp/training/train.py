@@ -1,0 +1,159 @@
+"""Stage train: from the parts of a data set to a trained model and its history."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from plainmlp.config.schema import ModelSection, OptimizerSection, TrainingSection
+from plainmlp.data.splits import Splits
+from plainmlp.nn.arithmetic import Array, keeps_subnormals
+from plainmlp.nn.descent import Descent
+from plainmlp.nn.epoch import Divergence
+from plainmlp.nn.forms import start_descent
+from plainmlp.nn.snapshot import Snapshot
+from plainmlp.nn.training import Training
+from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.training.backends.backend import PeerDescent, Start
+from plainmlp.training.backends.table import OWN_BACKEND, check_backend, make_peer
+from plainmlp.training.construction import (
+    build_architecture,
+    build_examples,
+    build_recipe,
+    check_monitor,
+    draw_parameters,
+    weigh_samples,
+)
+from plainmlp.training.model import Model, Trained
+from plainmlp.training.progress import Checkpoint, Journal, Watcher, resume
+
+
+def train(
+    splits: Splits,
+    seed: int,
+    model: ModelSection,
+    optimizer: OptimizerSection,
+    training: TrainingSection,
+    *,
+    watchers: Sequence[Watcher] = (),
+    checkpoint: Checkpoint | None = None,
+    backend: str = OWN_BACKEND,
+) -> Trained:
+    """Train a network.
+
+    Parameters
+    ----------
+    splits : Splits
+    seed : int
+    model : ModelSection
+    optimizer : OptimizerSection
+    training : TrainingSection
+    watchers : sequence of callable (epoch, metrics)
+        Called after each epoch, counted from 0, with the metrics that `history` records; also for the epochs that the
+        checkpoint has already.
+    checkpoint : Checkpoint, optional
+        What the training goes on from, where it holds anything, and what keeps its progress meanwhile. After a
+        training that has ended well the caller clears it, once the result is kept.
+    backend : str, default "numpy"
+        Which library trains; the others keep no checkpoints and no digests of their states.
+
+    Returns
+    -------
+    Trained
+        The model with its best parameters where `training.patience` is set, else its last; the history has the
+        metrics of `plainmlp.nn.epoch.Epoch`, a value an epoch, and the steps what that has of them, a value each
+        `training.loss_every` updates.
+
+    Raises
+    ------
+    InputError
+        A setting does not suit the data.
+    TrainingError
+        The loss became NaN or infinite.
+    """
+    architecture = build_architecture(splits, model)
+    check_monitor(architecture.loss, training)
+    recipe = build_recipe(seed, model, optimizer, training)
+    parameters = draw_parameters(architecture, model, seed, training.dtype)
+    start = Start(architecture, recipe, parameters, training.threads)
+    weights = weigh_samples(splits.train, splits.description, training)
+    is_own = backend == OWN_BACKEND
+    progress = resume(checkpoint if is_own else None, Snapshot.initial(parameters, recipe), training.loss_every)
+    journal = Journal(progress, training, watchers, checkpoint if is_own else None, digests=is_own)
+    if not is_own:
+        check_backend(backend, start, weighted=weights is not None)
+    descent = _start_descent(backend, start, progress.snapshot, _target_scale(splits, training.dtype), training)
+    prepared = partial(build_examples, preparation=splits.preparation, architecture=architecture, dtype=training.dtype)
+    run = Training(
+        descent,
+        architecture,
+        recipe,
+        prepared(replace(splits.train, weights=weights)),
+        None if splits.validation is None else prepared(splits.validation),
+        progress.snapshot,
+        epochs=training.epochs,
+        max_steps=training.max_steps,
+        batch_size=len(splits.train) if training.batch_size == "full" else training.batch_size,
+        shuffle=training.shuffle,
+    )
+    _run(run, journal)
+    initial_digest = progress.initial_digest if is_own else ""
+    trained = Model(architecture, descent.parameters.copy(), splits.preparation, splits.description, initial_digest)
+    return Trained(trained, progress.history, tuple(progress.digests), progress.steps, progress.seconds)
+
+
+def _target_scale(splits: Splits, dtype: str) -> Array | None:
+    scaling = splits.preparation.target_scaling
+    return None if scaling is None else scaling.scale.astype(dtype)
+
+
+def _start_descent(
+    backend: str, start: Start, snapshot: Snapshot, target_scale: Array | None, training: TrainingSection
+) -> Descent:
+    """Return the network in the hands of what trains it."""
+    try:
+        own = start_descent(
+            training.compiled,
+            start.architecture,
+            snapshot.parameters,
+            snapshot.slots,
+            start.recipe,
+            target_scale,
+            training.threads,
+        )
+    except ImportError as error:
+        message = f"training.compiled=true is not possible: {error}; allowed here: auto, false"
+        raise InputError(message) from None
+    if backend == OWN_BACKEND:
+        _check_subnormals()
+        return own
+    return PeerDescent(make_peer(backend, start), own, start, target_scale)
+
+
+def _check_subnormals() -> None:
+    """Refuse a process that turns subnormal numbers into zeros: its results would not be those of another."""
+    if not keeps_subnormals():
+        message = (
+            "this process turns numbers below 1e-38 into zeros, which changes results: a library that was loaded has "
+            "switched that on (it was built with -ffast-math); train without that library"
+        )
+        raise InputError(message)
+
+
+def _run(training: Training, journal: Journal) -> None:
+    """Train to the end, and let the journal take in each epoch."""
+    before = time.perf_counter()
+    for epoch in training.run():
+        if epoch.diverged is not None:
+            journal.fail()
+            raise _diverged_error(epoch.diverged)
+        now = time.perf_counter()
+        journal.add(epoch, now - before)
+        before = now
+
+
+def _diverged_error(divergence: Divergence) -> TrainingError:
+    return TrainingError(
+        f"the loss is not finite any more in epoch {divergence.epoch}, step {divergence.step}, with the learning "
+        f"rate {divergence.learning_rate:g}; try a smaller optimizer.learning_rate, or optimizer.clip_norm"
+    )

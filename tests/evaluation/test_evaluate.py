@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from plainmlp.data.splits import Splits
+from plainmlp.evaluation.evaluate import evaluate
+from plainmlp.training.train import train
+from recorded import configuration, splits_of
+
+
+@pytest.fixture(scope="module")
+def splits() -> Splits:
+    return splits_of(configuration())
+
+
+@pytest.fixture(scope="module")
+def model(splits):
+    config = configuration(model__hidden_sizes=[8], training__epochs=2)
+    return train(splits, 0, config.model, config.optimizer, config.training).model
+
+
+def test_every_part_is_measured(model, splits):
+    found = evaluate(model, splits, 0)
+    assert list(found.metrics) == ["train", "validation", "test"]
+    assert {"accuracy", "log_loss", "macro_f1"} <= found.metrics["test"].keys()
+    hits = model.predict(splits.test.features).argmax(axis=1) == splits.test.targets
+    assert found.metrics["test"]["accuracy"] == hits.mean()
+    assert found.outputs.shape == (len(splits.test), 10)
+    np.testing.assert_array_equal(found.outputs, model.predict(splits.test.features))
+
+
+def test_intervals_hold_the_value_and_depend_on_the_seed_alone(model, splits):
+    first, again, other = (evaluate(model, splits, seed) for seed in (0, 0, 1))
+    low, high = first.intervals["accuracy"]
+    assert low <= first.metrics["test"]["accuracy"] <= high
+    assert first.intervals.keys() == first.metrics["test"].keys()
+    assert first.intervals == again.intervals != other.intervals
+    assert first.metrics == other.metrics
+
+
+def test_last_epoch_of_the_history_is_what_is_measured(splits):
+    config = configuration(model__hidden_sizes=[8], training__epochs=2)
+    trained = train(splits, 0, config.model, config.optimizer, config.training)
+    found = evaluate(trained.model, splits, 0).metrics["validation"]
+    assert trained.history["validation_accuracy"][-1] == pytest.approx(found["accuracy"])
+    assert trained.history["validation_loss"][-1] == pytest.approx(found["log_loss"], rel=1e-5)
+
+
+def test_part_that_was_not_asked_for_is_not_there():
+    config = configuration(model__hidden_sizes=[4], training__epochs=1, split__validation=0)
+    splits = splits_of(config)
+    model = train(splits, 0, config.model, config.optimizer, config.training).model
+    assert list(evaluate(model, splits, 0).metrics) == ["train", "test"]

@@ -1,0 +1,69 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from plainmlp.config.places import Places
+from plainmlp.evaluation.evaluate import evaluate
+from plainmlp.evaluation.reports import final_metrics, write_evaluation
+from plainmlp.training.train import train
+from recorded import configuration, splits_of, write_flats
+
+
+@pytest.fixture(scope="module", params=["kind", "price"])
+def written(request, tmp_path_factory):
+    """Write the evaluation of a small model of the flats twice."""
+    folder = tmp_path_factory.mktemp("reports")
+    write_flats(folder / "flats.csv")
+    table = {"name": "table", "path": str(folder / "flats.csv"), "target": request.param, "missing": "mean"}
+    values = {f"dataset__{key}": value for key, value in table.items()}
+    config = configuration(**values, model__hidden_sizes=[3], training__epochs=2)
+    splits = splits_of(config)
+    trained = train(splits, 0, config.model, config.optimizer, config.training)
+    evaluation = evaluate(trained.model, splits, 0)
+    for name in ("a", "b"):
+        write_evaluation(Places(folder / name), trained, splits, evaluation)
+    return folder, splits, trained.model, evaluation
+
+
+def test_metrics_of_every_part_and_intervals(written):
+    folder, _, _, evaluation = written
+    found = json.loads(Places(folder / "a").metrics.read_text())
+    assert list(found) == ["train", "validation", "test"]
+    assert found == evaluation.metrics
+    intervals = json.loads(Places(folder / "a").intervals.read_text())["test"]
+    assert intervals == {name: {"low": low, "high": high} for name, (low, high) in evaluation.intervals.items()}
+
+
+def test_predictions_have_a_row_for_each_sample_of_the_test_part(written):
+    folder, splits, model, _ = written
+    found = pd.read_csv(Places(folder / "a").predictions)
+    assert found["row"].tolist() == list(range(len(splits.test)))
+    said = model.predict_frame(splits.preparation.to_frame(splits.test.features))
+    if splits.description.task == "classification":
+        assert found["actual"].tolist() == [("gross", "klein")[target] for target in splits.test.targets]
+        assert found["predicted"].tolist() == said["predicted"].tolist()
+        assert found["probability_klein"].tolist() == said["probability_klein"].tolist()
+    else:
+        np.testing.assert_array_equal(found["actual_price"], splits.test.targets[:, 0])
+        assert found["predicted_price"].tolist() == said["predicted_price"].tolist()
+
+
+def test_same_evaluation_gives_the_same_bytes(written):
+    folder = written[0]
+    files = [sorted(path.relative_to(folder / name) for path in (folder / name).rglob("*.*")) for name in ("a", "b")]
+    assert files[0] == files[1]
+    assert [path.name for path in files[0] if path.suffix == ".png"]
+    for path in files[0]:
+        assert (folder / "a" / path).read_bytes() == (folder / "b" / path).read_bytes(), path
+
+
+def test_final_metrics_are_one_flat_table(written):
+    evaluation = written[3]
+    found = final_metrics(evaluation)
+    for part, metrics in evaluation.metrics.items():
+        assert {name: found[f"{part}_{name}"] for name in metrics} == metrics
+    for name, ends in evaluation.intervals.items():
+        assert (found[f"interval/test_{name}_low"], found[f"interval/test_{name}_high"]) == ends
+    assert len(found) == sum(map(len, evaluation.metrics.values())) + 2 * len(evaluation.intervals)

@@ -1,0 +1,114 @@
+"""Copies of this checkout, the commands that are run in them, and what they leave in MLflow."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = ("DVC_", "GIT_", "HYDRA_", "MLFLOW_", "PLAINMLP_", "PYTHONPATH", "PYTEST_")
+
+
+def clone(folder: Path) -> Path:
+    """Make a repository of the files of this checkout as they are, and return its folder."""
+    listing = _git(ROOT, "ls-files", "-co", "--exclude-standard", "-z")
+    for name in filter(None, listing.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    _git(folder, "init", "--quiet")
+    commit(folder)
+    return folder
+
+
+def commit(folder: Path) -> None:
+    """Commit all that is new in a repository, if anything is."""
+    _git(folder, "add", "--all")
+    _git(
+        folder,
+        "-c",
+        "user.name=Ann",
+        "-c",
+        "user.email=ann@example.org",
+        "commit",
+        "--allow-empty",
+        "--quiet",
+        "-m",
+        "as it is",
+    )
+
+
+def run(folder: Path, *words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder, with the programs of this environment first and none of our variables."""
+    return subprocess.run(
+        [str(word) for word in words],
+        cwd=folder,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def succeed(folder: Path, *words: str | Path, **variables: str) -> str:
+    """Run a command that must end well and return what it said."""
+    ended = run(folder, *words, **variables)
+    assert ended.returncode == 0, f"{words}\n{ended.stdout}\n{ended.stderr}"
+    return ended.stdout
+
+
+def run_many(
+    folder: Path, commands: Sequence[tuple[Mapping[str, str], Sequence[str]]], checkout: Path = ROOT
+) -> list[dict[str, Any]]:
+    """Give run.py of a checkout many sets of variables and arguments, in one process; return what each came to."""
+    process = subprocess.run(
+        [sys.executable, str(checkout / "tests" / "support" / "many_runs.py")],
+        cwd=folder,
+        env=environment(),
+        input=json.dumps([[dict(variables), list(arguments)] for variables, arguments in commands]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (process.returncode, process.stderr) == (0, "")
+    results: list[dict[str, Any]] = json.loads(process.stdout)
+    return results
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return the variables that a user's terminal would have."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
+    return {**kept, "PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true", **variables}
+
+
+def stages_run(output: str) -> list[str]:
+    """Return the stages whose command `dvc repro` ran."""
+    lines = output.splitlines()
+    return [line.split("'")[1] for line in lines if line.startswith("Running stage ")]
+
+
+def last_ids(output: str) -> dict[str, str]:
+    """Return what the last two lines of run.py say."""
+    return dict(line.split() for line in output.splitlines()[-2:])  # type: ignore[misc]
+
+
+def tracked_runs(database: Path, experiment: str = "plainmlp") -> list[Any]:
+    """Return the runs of an experiment, the latest first."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's own, of the libraries below it
+        from mlflow import MlflowClient
+
+        client = MlflowClient(f"sqlite:///{database}")
+        found = client.get_experiment_by_name(experiment)
+        return [] if found is None else list(client.search_runs([found.experiment_id]))
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,121 @@
+import csv
+import json
+import random
+
+from plainmlp.sweeps.ranking.display import show_leaderboard
+from plainmlp.sweeps.ranking.files import write_leaderboard, write_timing
+from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
+from plainmlp.sweeps.ranking.results import Results
+from swept import board_of, failure, result, whole_sweep
+
+
+def small_board():
+    finished = [
+        result({"model.activation": "re|lu", "seed": 0}, 0.5, training_seconds=1.5, test_accuracy=0.25),
+        result({"model.activation": "tanh", "seed": 0}, 1 / 3, training_seconds=2.5, test_accuracy=0.99),
+        result({"model.activation": "tanh", "seed": 1}, 0.4, training_seconds=3.5, test_accuracy=0.99),
+    ]
+    return board_of(finished, [failure({"model.activation": "gelu", "seed": 0})])
+
+
+def rows_of(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_csv_has_every_row_and_no_number_rounded(tmp_path):
+    board = small_board()
+    write_leaderboard(tmp_path, board)
+    rows = rows_of(tmp_path / "leaderboard.csv")
+    assert [(row["rank"], row["model.activation"], row["n"], row["verdict"]) for row in rows] == [
+        ("1", "re|lu", "1", "best"),
+        ("2", "tanh", "2", "untested"),
+    ]
+    assert float(rows[1]["mean"]) == board.rows[1].score.mean
+    assert (float(rows[1]["low"]), float(rows[1]["high"])) == board.rows[1].score.interval
+    assert (rows[0]["standard_deviation"], rows[0]["low"], rows[0]["p_value"], rows[0]["n_parameters"]) == ("",) * 4
+
+
+def test_json_has_all_of_it_and_the_test_part_of_the_best_alone(tmp_path):
+    write_leaderboard(tmp_path, small_board())
+    record = json.loads((tmp_path / "leaderboard.json").read_text(encoding="utf-8"))
+    assert (record["metric"], record["higher_is_better"]) == ("validation_accuracy", True)
+    assert (record["n_finished"], record["n_failed"], record["keys"]) == (3, 1, ["model.activation"])
+    assert [point["seed"] for point in record["rows"][1]["points"]] == ["0", "1"]
+    assert record["best"]["test"]["test_accuracy"]["mean"] == 0.25
+    assert record["failures"][0]["settings"] == {"model.activation": "gelu", "seed": "0"}
+    assert "0.99" not in (tmp_path / "leaderboard.json").read_text(encoding="utf-8")
+
+
+def test_markdown_is_whole_tables(tmp_path):
+    write_leaderboard(tmp_path, small_board())
+    text = (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
+    for line in (
+        "Ranked by the mean of `validation_accuracy` over the seeds; higher is better.",
+        "3 points finished, 1 failed.",
+        r"| 1 | re\|lu | 1 | 0.5 | - | - | best |  |",
+        "| test_accuracy | 1 | 0.25 | - | - |",
+        r"| gelu | 0 | TrainingError: the loss \| is not finite |",
+    ):
+        assert line in text.splitlines()
+    assert "untested: fewer than two seeds" in text
+
+
+def test_lower_is_said_to_be_better_where_it_is(tmp_path):
+    write_leaderboard(tmp_path, board_of([result({"seed": 0}, 0.5)], metric="validation_loss"))
+    assert "lower is better" in (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "leaderboard.json").read_text(encoding="utf-8"))["higher_is_better"] is False
+
+
+def test_what_differs_from_run_to_run_is_in_the_timing_alone(tmp_path):
+    write_leaderboard(tmp_path, small_board())
+    write_timing(tmp_path / "timing.csv", small_board())
+    rows = rows_of(tmp_path / "timing.csv")
+    assert [(row["rank"], row["seed"], float(row["training_seconds"])) for row in rows] == [
+        ("1", "0", 1.5),
+        ("2", "0", 2.5),
+        ("2", "1", 3.5),
+    ]
+    for path in tmp_path.glob("leaderboard.*"):
+        text = path.read_text(encoding="utf-8")
+        assert not any(secret in text for row in rows for secret in (row["run_id"], row["training_seconds"]))
+
+
+def test_a_board_without_rows_is_written(tmp_path, capsys):
+    board = board_of([], [failure({"model.activation": "gelu", "seed": 0})])
+    write_leaderboard(tmp_path, board)
+    show_leaderboard(board)
+    assert rows_of(tmp_path / "leaderboard.csv") == []
+    assert "1 points failed" in capsys.readouterr().out
+
+
+def test_order_of_the_children_changes_no_byte(tmp_path):
+    board = whole_sweep()
+    points = [point for row in board.rows for point in row.results]
+    texts = []
+    for seed in range(2):
+        shuffled = tuple(random.Random(seed).sample(points, len(points)))
+        write_leaderboard(tmp_path, build_leaderboard(Results(board.metric, shuffled, ())))
+        texts.append([path.read_bytes() for path in sorted(tmp_path.iterdir())])
+    assert texts[0] == texts[1]
+
+
+def test_terminal_shows_the_first_rows_and_how_many_more(capsys):
+    board = whole_sweep()
+    show_leaderboard(board)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("validation_accuracy (higher is better)")
+    assert [line.split()[0] for line in lines[2:12]] == [str(rank) for rank in range(1, 11)]
+    assert "[128,64]" in lines[2]
+    assert "best" in lines[2]
+    assert f"and {len(board.rows) - 10} more rows in leaderboard.csv" in lines
+    assert any("cannot be told from the best" in line for line in lines)
+
+
+def test_terminal_shows_whole_values_in_80_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("plainmlp.sweeps.ranking.display.WIDEST", 80)
+    show_leaderboard(whole_sweep())
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines[:14])) <= 80
+    assert any(line.split()[:3] == ["1", "tanh", "[128,64]"] for line in lines)

@@ -1,0 +1,197 @@
+import json
+import multiprocessing
+import random
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from configurations import changed, refusal
+from plainmlp.composition.compose import parse
+from plainmlp.config.canonical import dump_yaml
+from plainmlp.data.storage import digest_splits
+from plainmlp.evaluation.evaluate import measure, predict
+from plainmlp.sweeps.running import archive as module
+from plainmlp.sweeps.running.archive import Archive, read_once
+from plainmlp.tracking.recording.training import point_of
+from plainmlp.training.history import read_history
+from plainmlp.training.model import Model
+from plainmlp.training.train import train
+from pointed import files_below, point, splits_of
+
+
+def finished(member):
+    """Return what `keep` takes of a point."""
+    config, splits = member.config, splits_of(member.config)
+    trained = train(splits, config.seed, config.model, config.optimizer, config.training)
+    return member.point_id, config, trained, measure(splits, predict(trained.model, splits))
+
+
+@pytest.fixture
+def archive(tmp_path):
+    return Archive(tmp_path / "archive")
+
+
+@pytest.fixture(scope="module")
+def kept():
+    return finished(point())
+
+
+def test_what_is_kept_is_there_and_is_loaded_as_it_was(archive, kept):
+    point_id, config, trained, metrics = kept
+    assert not archive.has(point_id)
+    archive.keep(*kept)
+    assert archive.has(point_id)
+    loaded = archive.load(point_id)
+    assert loaded.trained.model.weights_digest == trained.model.weights_digest
+    assert loaded.trained.history == trained.history
+    assert loaded.trained.digests == trained.digests
+    assert loaded.trained.model.initial_digest == trained.model.initial_digest != ""
+    assert loaded.trained.seconds == trained.seconds > 0
+    assert loaded.metrics == metrics
+    splits = splits_of(config)
+    assert measure(splits, predict(loaded.trained.model, splits)) == metrics
+
+
+def test_the_files_are_where_places_says(archive, kept):
+    archive.keep(*kept)
+    point_id, config, trained, metrics = kept
+    places = archive.places(point_id)
+    assert Model.load(places.model).weights_digest == trained.model.weights_digest
+    assert read_history(places.history) == trained.history
+    assert json.loads(places.metrics.read_text()) == metrics
+    assert (places.root / "config.yaml").read_text() == dump_yaml(config)
+
+
+def damage(path, generator):
+    content = bytearray(path.read_bytes())
+    content[generator.randrange(len(content))] ^= 1 << generator.randrange(8)
+    path.write_bytes(content)
+
+
+def test_a_point_that_is_damaged_anywhere_counts_as_absent_and_is_kept_anew(archive, kept):
+    archive.keep(*kept)
+    folder, generator = archive.places(kept[0]).root, random.Random(0)
+    whole = files_below(folder)
+    for name, content in sorted(whole.items()):
+        for harm in (lambda path: damage(path, generator), Path.unlink, lambda path: path.write_bytes(b"")):
+            harm(folder / name)
+            assert not archive.has(kept[0]), name
+            archive.keep(*kept)
+            assert archive.has(kept[0])
+            assert (folder / name).read_bytes() == content
+
+
+def test_a_manifest_that_names_fewer_files_does_not_make_a_point_whole(archive, kept):
+    archive.keep(*kept)
+    folder = archive.places(kept[0]).root
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["reports/history.csv"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "reports" / "history.csv").unlink()
+    assert not archive.has(kept[0])
+
+
+def test_a_point_that_is_whole_is_not_written_again(archive, kept):
+    archive.keep(*kept)
+    before = archive.places(kept[0]).model.stat()
+    archive.keep(*kept)
+    assert archive.places(kept[0]).model.stat().st_ino == before.st_ino
+
+
+def test_a_point_that_cannot_be_written_leaves_nothing(archive, kept, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write_history", fail)
+    with pytest.raises(OSError, match="No space"):
+        archive.keep(*kept)
+    assert not archive.has(kept[0])
+    assert not files_below(archive.root / "points")
+
+
+def keep_and_die(root, kept):
+    import os
+
+    module.write_json = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    Archive(root).keep(*kept)
+
+
+@pytest.mark.slow
+def test_what_a_killed_process_left_is_removed_with_the_next_try(archive, kept):
+    process = multiprocessing.get_context("fork").Process(target=keep_and_die, args=(archive.root, kept))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert any(path.name.startswith(f".{kept[0]}") for path in (archive.root / "points").iterdir())
+    assert not archive.has(kept[0])
+    archive.keep(*kept)
+    assert [path.name for path in (archive.root / "points").iterdir()] == [kept[0]]
+
+
+def test_several_writers_of_one_point_do_not_disturb_each_other(archive, kept):
+    with ThreadPoolExecutor(8) as pool:
+        results = [pool.submit(Archive(archive.root).keep, *kept) for _ in range(16)]
+    assert [result.result() for result in results] == [None] * 16
+    assert archive.has(kept[0])
+
+
+def test_a_point_that_is_not_there_is_refused(archive):
+    assert "there is no such file" in refusal(archive.load, "0" * 64)
+
+
+def test_splits_are_those_of_the_stages_and_are_made_once(archive, monkeypatch):
+    config, calls = point().config, []
+    monkeypatch.setattr(module, "fetch", lambda dataset, fetch=module.fetch: calls.append(dataset) or fetch(dataset))
+    digests = {digest_splits(archive.splits(config.dataset, config.split)) for _ in range(2)}
+    assert digests == {digest_splits(splits_of(config))}
+    read_once.cache_clear()
+    other = Archive(archive.root)  # as in another process
+    assert digest_splits(other.splits(config.dataset, config.split)) in digests
+    assert len(calls) == 1
+
+
+def test_other_sections_have_other_splits(archive):
+    sections = [point(**values).config for values in ({}, {"split__seed": 7}, {"dataset__name": "clusters"})]
+    digests = {digest_splits(archive.splits(config.dataset, config.split)) for config in sections}
+    assert len(digests) == 3
+
+
+def test_damaged_splits_are_made_again(archive):
+    config = point().config
+    folder = archive.splits_folder(config.dataset, config.split)
+    whole = files_below(folder)
+    damage(folder / "train_features.npy", random.Random(1))
+    read_once.cache_clear()
+    Archive(archive.root).splits(config.dataset, config.split)
+    assert files_below(folder) == whole
+
+
+def table(tmp_path, factor):
+    rows = [f"{row},{row * factor % 7},{'ab'[row % 2]}" for row in range(60)]
+    (tmp_path / "own.csv").write_text("\n".join(["x,y,kind", *rows]))
+    dataset = {"name": "table", "path": str(tmp_path / "own.csv"), "target": "kind"}
+    return parse(changed(dataset=dataset))
+
+
+def test_a_table_that_was_edited_is_read_anew(archive, tmp_path):
+    first = point_of(config := table(tmp_path, 3), archive.splits(config.dataset, config.split))
+    second = point_of(config := table(tmp_path, 5), Archive(archive.root).splits(config.dataset, config.split))
+    again = point_of(config := table(tmp_path, 3), Archive(archive.root).splits(config.dataset, config.split))
+    assert first == again != second
+
+
+def test_data_that_is_missing_is_refused_as_by_fetch(archive, tmp_path):
+    config = table(tmp_path, 3)
+    (tmp_path / "own.csv").unlink()
+    line = refusal(archive.splits, config.dataset, config.split)
+    assert "own.csv" in line
+    assert line == refusal(module.fetch, config.dataset)
+
+
+def test_other_code_makes_its_own_splits(archive, monkeypatch):
+    config = point().config
+    before = archive.splits_folder(config.dataset, config.split)
+    monkeypatch.setattr(module, "digest_result_code", lambda: "another")
+    assert Archive(archive.root).splits_folder(config.dataset, config.split) != before

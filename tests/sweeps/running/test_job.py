@@ -1,0 +1,96 @@
+"""A point as one job: trained unless it is there, and recorded either way."""
+
+import pytest
+
+from checkouts import ROOT
+from configurations import changed
+from plainmlp.composition.compose import parse
+from plainmlp.config.canonical import read_yaml
+from plainmlp.proof.alterations import find_alterations
+from plainmlp.proof.recorded import read_recorded
+from plainmlp.proof.verification import verify
+from plainmlp.sweeps.running import job as module
+from plainmlp.sweeps.running import workers
+from plainmlp.sweeps.running.archive import FOLDER, Archive
+from plainmlp.sweeps.running.job import run_point
+from plainmlp.system.errors import TrainingError
+from plainmlp.tracking.recording.training import open_store
+from pointed import SMALL, splits_of
+
+
+@pytest.fixture
+def given(address, tmp_path):
+    """Return a function that makes a configuration, and the run of a sweep."""
+    tracking = {"uri": address, "experiment": "tests of jobs"}
+    store = open_store(parse(changed(tracking=tracking)).tracking, tmp_path)
+    parent = store.start_parent("a sweep", {}, {})
+    return store, parent, lambda **values: parse(changed(**SMALL, tracking=tracking, **values))
+
+
+def test_point_is_trained_once_and_recorded_each_time(given, tmp_path, monkeypatch):
+    store, parent, config = given
+    run_point(config(), parent.run_id, tmp_path)
+    monkeypatch.setattr(module, "complete", None)  # a second training would end with an error
+    run_point(config(), parent.run_id, tmp_path)
+    first, second = store.children(parent.run_id)
+    assert (first.status, second.status) == ("FINISHED", "FINISHED")
+    assert first.metrics == second.metrics
+    assert first.point_id == second.point_id
+    assert Archive(tmp_path / FOLDER).present() == {first.point_id}
+    kept = Archive(tmp_path / FOLDER).load(first.point_id)
+    assert store.history(first) == kept.trained.history
+    assert first.parameters["model.hidden_sizes"] == "[6]"
+    assert first.metrics["n_parameters"] == 64 * 6 + 6 + 6 * 10 + 10
+
+
+def test_point_of_an_earlier_sweep_is_recorded_as_it_is_asked_for_now_and_verified(given, tmp_path):
+    store, parent, config = given
+    first = config(training__digest_every=1)
+    run_point(first, parent.run_id, tmp_path)
+    kept = {"digest_every": 2, "loss_every": 3, "checkpoint_epochs": 1, "checkpoint_seconds": 7.0, "threads": 2}
+    second = config(
+        **{f"training__{key}": value for key, value in kept.items()},
+        training__compiled=False,
+        sweep__name="second",
+        sweep__metric="validation_loss",
+        sweep__seed=5,
+    )
+    run_point(second, parent.run_id, tmp_path)
+    assert len(Archive(tmp_path / FOLDER).present()) == 1
+    (child,) = [child for child in store.children(parent.run_id) if child.parameters["sweep.name"] == "second"]
+    recorded = read_recorded(store, child.run_id, tmp_path / "recorded")
+    assert find_alterations(recorded) == []
+    assert parse(read_yaml(recorded.configuration)) == second
+    verification = verify(store, child.run_id, ROOT, is_here=True)
+    assert verification.judgement.summarize() == "identical (not compared: predictions)"
+
+
+def test_failed_point_is_recorded_with_its_reason_and_noted(given, tmp_path):
+    store, parent, config = given
+    with pytest.raises(TrainingError) as caught:
+        run_point(config(optimizer__learning_rate=1e300), parent.run_id, tmp_path)
+    (child,) = store.children(parent.run_id)
+    assert (child.status, child.failure) == ("FAILED", str(caught.value))
+    assert Archive(tmp_path / FOLDER).failed() == {child.point_id}
+    assert Archive(tmp_path / FOLDER).present() == set()
+
+
+def test_failure_of_another_kind_is_recorded_too(given, tmp_path, monkeypatch):
+    def too_large(*arguments, **options):
+        message = "no room\nfor it"
+        raise MemoryError(message)
+
+    store, parent, config = given
+    monkeypatch.setattr(workers, "train", too_large)
+    with pytest.raises(TrainingError, match="MemoryError"):
+        run_point(config(), parent.run_id, tmp_path)
+    assert [child.failure for child in store.children(parent.run_id)] == ["MemoryError: no room for it"]
+
+
+def test_point_that_a_launcher_trained_in_vain_is_not_trained_again(given, tmp_path, monkeypatch):
+    store, parent, config = given
+    point_id = module.point_of(config(), splits_of(config()))
+    monkeypatch.setitem(module.FAILED, point_id, "the process that trained it was ended by SIGKILL")
+    with pytest.raises(TrainingError, match="was ended by SIGKILL"):
+        run_point(config(), parent.run_id, tmp_path)
+    assert [child.status for child in store.children(parent.run_id)] == ["FAILED"]

@@ -1,0 +1,292 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+import psutil
+import pytest
+
+from plainmlp.evaluation.evaluate import evaluate
+from plainmlp.sweeps.running import workers
+from plainmlp.sweeps.running.archive import Archive
+from plainmlp.sweeps.running.workers import train_points
+from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.training.train import train
+from pointed import point, splits_of, trained_alone
+
+SUPPORT = Path(__file__).resolve().parents[2] / "support"
+POINTS = [point(seed=seed, training__batch_size=size) for size in (8, 16, 32) for seed in range(3)]
+FATAL = point(optimizer__learning_rate=1e30)
+N_JOBS = [1, pytest.param(2, marks=pytest.mark.slow)]
+
+
+@pytest.fixture
+def archive(tmp_path):
+    return Archive(tmp_path / "archive")
+
+
+def digest_alone(member):
+    return trained_alone(member.config).model.weights_digest
+
+
+def digests(archive, points):
+    return {each.point_id: archive.load(each.point_id).trained.model.weights_digest for each in points}
+
+
+@pytest.mark.parametrize("n_jobs", N_JOBS)
+def test_the_archive_holds_what_training_alone_gives(archive, n_jobs):
+    results = dict(train_points([FATAL, *POINTS], archive, n_jobs))
+    failure = results.pop(FATAL.point_id)
+    assert isinstance(failure, TrainingError)
+    assert "not finite" in str(failure)
+    assert results == {each.point_id: None for each in POINTS}
+    assert digests(archive, POINTS) == {each.point_id: digest_alone(each) for each in POINTS}
+    assert not archive.has(FATAL.point_id)
+    config, kept = POINTS[0].config, archive.load(POINTS[0].point_id)
+    evaluation = evaluate(kept.trained.model, splits_of(config), config.seed)
+    assert kept.metrics["test"] == evaluation.metrics["test"]
+    assert kept.trained.seconds > 0
+
+
+def checkpoints_in(tmp_path):
+    return list((tmp_path / "checkpoints").glob("*/*.safetensors"))
+
+
+def test_points_go_on_from_their_checkpoints_and_leave_none(archive, tmp_path, monkeypatch):
+    values = {"training__epochs": 5, "training__checkpoint_epochs": 1}
+    points = [point(seed=seed, **values) for seed in range(3)] + [point(optimizer__learning_rate=1e30, **values)]
+    with monkeypatch.context() as broken:
+        broken.setattr(workers, "measure", None)
+        assert set(map(type, dict(train_points(points, archive, 1)).values())) == {TrainingError}
+    assert {path.parent.name for path in checkpoints_in(tmp_path)} == {each.point_id for each in points[:3]}
+    # with an earlier attempt that took a day
+    progress = archive.checkpoints(points[0].point_id).load()
+    progress.seconds = 86400.0
+    archive.checkpoints(points[0].point_id).save(progress)
+    assert [failure is None for _, failure in train_points(points[:3], archive, 1)] == [True] * 3
+    assert digests(archive, points[:3]) == {each.point_id: digest_alone(each) for each in points[:3]}
+    assert archive.load(points[0].point_id).trained.seconds > 86400
+    assert checkpoints_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("n_jobs", N_JOBS)
+def test_what_is_there_is_not_trained_again_and_comes_first(archive, n_jobs):
+    assert len(list(train_points(POINTS[4:6], archive, 1))) == 2
+    before = {each.point_id: archive.places(each.point_id).model.stat().st_mtime_ns for each in POINTS[4:6]}
+    order = [point_id for point_id, _ in train_points(POINTS, archive, n_jobs)]
+    assert order[:2] == [each.point_id for each in POINTS[4:6]]
+    assert sorted(order) == sorted(each.point_id for each in POINTS)
+    for point_id, stamp in before.items():
+        assert archive.places(point_id).model.stat().st_mtime_ns == stamp
+
+
+def test_points_that_are_all_there_start_no_process(archive, monkeypatch):
+    list(train_points(POINTS, archive, 1))
+    monkeypatch.setattr(workers, "Worker", None)
+    assert dict(train_points(POINTS, archive, 2)) == {each.point_id: None for each in POINTS}
+
+
+def test_a_point_that_is_listed_twice_comes_once(archive):
+    results = list(train_points([POINTS[0], POINTS[1], POINTS[0]], archive, 1))
+    assert sorted(results) == sorted([(POINTS[0].point_id, None), (POINTS[1].point_id, None)])
+
+
+def test_points_of_the_same_data_follow_each_other(archive):
+    points = [point(seed=seed, split__seed=seed % 2, training__epochs=1) for seed in range(6)]
+    seeds = {each.point_id: each.config.seed for each in points}
+    order = [seeds[point_id] for point_id, _ in train_points(points, archive, 1)]
+    assert order in ([0, 2, 4, 1, 3, 5], [1, 3, 5, 0, 2, 4])
+
+
+def test_a_point_that_breaks_down_fails_alone(archive, monkeypatch):
+    def break_down(splits, seed, model, *others, **named):
+        if model is POINTS[1].config.model:
+            message = "no memory\nleft"
+            raise MemoryError(message)
+        return train(splits, seed, model, *others, **named)
+
+    monkeypatch.setattr(workers, "train", break_down)
+    results = dict(train_points(POINTS[:3], archive, 1))
+    failure = results.pop(POINTS[1].point_id)
+    assert (type(failure), str(failure)) == (TrainingError, "MemoryError: no memory left")
+    assert results == {POINTS[0].point_id: None, POINTS[2].point_id: None}
+
+
+def test_a_point_that_cannot_be_kept_fails_alone(archive, monkeypatch):
+    def keep(point_id, *others):
+        if point_id == POINTS[1].point_id:
+            raise OSError(28, "No space left on device")
+        kept(point_id, *others)
+
+    kept = archive.keep
+    monkeypatch.setattr(archive, "keep", keep)
+    results = dict(train_points(POINTS[:3], archive, 1))
+    assert "No space left" in str(results.pop(POINTS[1].point_id))
+    assert set(results.values()) == {None}
+
+
+@pytest.mark.slow
+def test_a_point_that_does_not_suit_its_data_says_so_from_another_process(archive):
+    bad = point(training__class_weights=[1.0, 2.0])
+    [(_, failure)] = train_points([bad], archive, 2)
+    assert isinstance(failure, InputError)
+    assert "training.class_weights has 2 numbers" in str(failure)
+
+
+def own_workers():
+    return [child for child in psutil.Process().children(recursive=True) if is_worker(child)]
+
+
+def is_worker(process):
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return False
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_takes_no_point_with_it(archive):
+    many = [point(seed=seed, training__batch_size=8, training__epochs=40) for seed in range(24)]
+    killed = 0
+    with closing(train_points(many, archive, 2)) as results:
+        outcomes = []
+        for result in results:
+            outcomes.append(result)
+            if killed < 2:
+                own_workers()[0].send_signal(signal.SIGKILL)
+                killed += 1
+    assert killed == 2
+    assert sorted(outcomes) == sorted((each.point_id, None) for each in many)
+    assert digests(archive, many[:3]) == {each.point_id: digest_alone(each) for each in many[:3]}
+    assert own_workers() == []
+
+
+@pytest.mark.slow
+def test_ctrl_c_is_not_for_the_workers_to_hear(archive, capfd):
+    interrupted = set()
+    with closing(train_points(POINTS, archive, 2)) as results:
+        for _, failure in results:
+            assert failure is None
+            for worker in own_workers():
+                worker.send_signal(signal.SIGINT)
+                interrupted.add(worker.pid)
+    assert len(interrupted) == 2  # none had to be replaced
+    assert capfd.readouterr().err == ""
+
+
+@contextmanager
+def killing_all_workers():
+    def kill():
+        while not over.wait(0.05):
+            for child in own_workers():
+                child.kill()
+
+    over = Event()
+    thread = Thread(target=kill)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_points_whose_workers_are_killed_again_fail_with_the_reason(archive):
+    with killing_all_workers():
+        results = dict(train_points(POINTS[:3], archive, 2))
+    assert results.keys() == {each.point_id for each in POINTS[:3]}
+    assert {str(failure) for failure in results.values()} == {
+        "the process that trained it was ended by SIGKILL, as another one before it"
+    }
+
+
+@pytest.mark.slow
+def test_whoever_stops_listening_leaves_no_process(archive):
+    results = train_points(POINTS, archive, 2)
+    next(results)
+    assert own_workers()
+    results.close()
+    assert own_workers() == []
+
+
+@contextmanager
+def started(tmp_path, *paths):
+    """Start a process that trains a point that is done soon, and one that is not."""
+    places = [*paths, SUPPORT.parents[1] / "src", SUPPORT]
+    process = subprocess.Popen(
+        [sys.executable, str(SUPPORT / "orphans.py"), str(tmp_path / "archive")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def descendants_at_work(process):
+    """Return all descendants of a process once a point is there and another is being trained."""
+    assert process.stdout.readline().strip() == point().point_id
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert any(map(is_worker, family))
+    return family
+
+
+def is_alive(process):
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE  # which only waits to be collected
+
+
+def wait_until_gone(family):
+    end = time.monotonic() + 10
+    while any(map(is_alive, family)) and time.monotonic() < end:
+        time.sleep(0.02)
+    alive = [process for process in family if is_alive(process)]
+    for process in alive:
+        process.kill()
+    assert alive == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize("send", [os.kill, os.killpg])
+def test_no_worker_outlives_its_parent(tmp_path, send, number, code):
+    with started(tmp_path) as process:
+        family = descendants_at_work(process)
+        send(process.pid, number)
+        wait_until_gone(family)
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == code
+    assert errors == {signal.SIGINT: "interrupted\n", signal.SIGTERM: "terminated\n", signal.SIGKILL: ""}[number]
+
+
+@pytest.mark.slow
+def test_workers_notice_without_the_help_of_the_system_that_their_parent_has_ended(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "from plainmlp.sweeps.running import processes\nprocesses.PR_SET_PDEATHSIG = 0\n"
+    )
+    with started(tmp_path, tmp_path) as process:
+        family = descendants_at_work(process)
+        process.kill()
+        wait_until_gone(family)
+
+
+@pytest.mark.slow
+def test_a_signal_while_workers_start_leaves_none(tmp_path):
+    with started(tmp_path) as process:
+        parent, family, end = psutil.Process(process.pid), [], time.monotonic() + 20
+        while len(family) < 2 and time.monotonic() < end:
+            family = parent.children(recursive=True)
+        os.killpg(process.pid, signal.SIGINT)
+        wait_until_gone(family)
+        _, errors = process.communicate(timeout=10)
+    assert len(family) >= 2
+    assert (process.returncode, errors) == (130, "interrupted\n")

@@ -1,0 +1,48 @@
+"""How a command ends."""
+
+import pytest
+
+from plainmlp.system.command import run_command
+from plainmlp.system.errors import InputError, TrainingError
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def test_command_that_goes_well_ends_with_zero(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(lambda: None) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "line"),
+    [
+        (InputError("seed=-1 is not allowed"), 2, "error: seed=-1 is not allowed\n"),
+        (TrainingError("the loss is nan"), 1, "error: the loss is nan\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_failure_is_one_line_and_an_exit_code(
+    error: BaseException,
+    exit_code: int,
+    line: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    assert run_command(lambda: _raise(error)) == exit_code
+    assert capsys.readouterr() == ("", line)
+
+
+def test_traceback_is_shown_on_request(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    assert run_command(lambda: _raise(InputError("wrong"))) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("Traceback")
+    assert shown.endswith("error: wrong\n")
+
+
+def test_mistake_of_the_program_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run_command(lambda: _raise(ZeroDivisionError()))

@@ -1,0 +1,137 @@
+"""A run that two processes write: training, then evaluation, as the stages of DVC do."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+from mlflow import MlflowClient
+
+from configurations import refusal
+from plainmlp.config.places import Places
+from plainmlp.data.storage import digest_splits
+from plainmlp.system.files import write_json
+from plainmlp.tracking.recording.training import (
+    NOTE,
+    continue_run,
+    forget_run,
+    point_of,
+    publish_training,
+    remember_run,
+    start_run,
+)
+from plainmlp.training.history import write_history
+from plainmlp.training.model import Trained
+from plainmlp.training.train import train
+from recorded import configuration, splits_of
+
+SMALL = {"dataset__name": "sincos", "dataset__n_samples": 30, "model__hidden_sizes": [3], "training__epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def config(address):
+    return configuration(**SMALL, split__test=30, tracking={"uri": address, "experiment": "two processes"})
+
+
+@pytest.fixture(scope="module")
+def splits(config):
+    return splits_of(config)
+
+
+@pytest.fixture(scope="module")
+def trained(config, splits) -> Trained:
+    return train(splits, config.seed, config.model, config.optimizer, config.training)
+
+
+@pytest.fixture
+def places(tmp_path, trained) -> Places:
+    places = Places(tmp_path)
+    trained.model.save(places.model)
+    write_history(places.history, trained.history, trained.digests)
+    return places
+
+
+@pytest.fixture
+def first(config, splits, tmp_path, places, trained):
+    run = start_run(config, splits, tmp_path)
+    with run.closing():
+        run.log_history(trained.history)
+        publish_training(run, places, trained.model)
+    remember_run(run, tmp_path)
+    return run
+
+
+def read(config, run):
+    return MlflowClient(config.tracking.uri).get_run(run.run_id)
+
+
+def test_evaluation_adds_to_the_run_of_the_training(config, splits, tmp_path, places, trained, first):
+    second = continue_run(config, splits, tmp_path, places, trained)
+    assert second.run_id == first.run_id
+    with second.closing():
+        second.log_results({"test_r2": 0.5}, {})
+    found = read(config, second)
+    assert found.info.status == "FINISHED"
+    assert found.data.metrics["test_r2"] == 0.5
+    assert found.data.tags["weights_digest"] == trained.model.weights_digest
+    assert "training_restored" not in found.data.tags
+
+
+def test_training_from_the_cache_is_recorded_from_its_files(config, splits, tmp_path, places, trained):
+    run = continue_run(config, splits, tmp_path, places, trained)
+    with run.closing():
+        pass
+    points = MlflowClient(config.tracking.uri).get_metric_history(run.run_id, "train_loss")
+    assert sorted((point.step, point.value) for point in points) == list(enumerate(trained.history["train_loss"]))
+    assert read(config, run).data.tags["weights_digest"] == trained.model.weights_digest
+    kept = {file.path for file in MlflowClient(config.tracking.uri).list_artifacts(run.run_id)}
+    assert kept == {"model.safetensors", "config.yaml", "history.csv", "provenance"}
+    assert read(config, run).data.tags["training_restored"] == "true"
+
+
+def test_forgotten_run_is_not_written_again(config, splits, tmp_path, places, trained, first):
+    forget_run(tmp_path)
+    forget_run(tmp_path)  # nothing to forget
+    assert continue_run(config, splits, tmp_path, places, trained).run_id != first.run_id
+
+
+def test_run_of_another_point_is_not_continued(config, splits, tmp_path, places, trained, first):
+    other = config.model_copy(update={"seed": 7})
+    assert continue_run(other, splits, tmp_path, places, trained).run_id != first.run_id
+
+
+def test_run_in_another_store_is_not_continued(config, splits, tmp_path, places, trained, first):
+    write_json(tmp_path / NOTE, asdict(replace(first.record, address="sqlite:///elsewhere.db")))
+    assert continue_run(config, splits, tmp_path, places, trained).run_id != first.run_id
+
+
+def test_damaged_note_is_named(config, splits, tmp_path, places, trained, first):
+    (tmp_path / NOTE).write_text("{")
+    assert str(tmp_path / NOTE) in refusal(continue_run, config, splits, tmp_path, places, trained)
+
+
+def test_data_of_the_run_is_the_data_of_all_parts(config, splits, first):
+    (used,) = read(config, first).inputs.dataset_inputs
+    assert digest_splits(splits).startswith(used.dataset.digest)
+    sizes = {f"n_{name}": len(part) for name, part in splits.parts().items()}
+    assert json.loads(used.dataset.profile) == sizes
+
+
+def test_point_depends_on_configuration_data_and_start_but_on_no_path(config, splits, tmp_path, trained):
+    point = point_of(config, splits)
+    assert point_of(config, splits) == point
+    train_part = replace(splits.train, features=splits.train.features + 1)
+    assert point_of(config, replace(splits, train=train_part)) != point
+    points = []
+    for name in ("a", "b"):
+        trained.model.save(tmp_path / f"{name}.safetensors")
+        model = config.model.model_copy(update={"weights": str(tmp_path / f"{name}.safetensors")})
+        points.append(point_of(config.model_copy(update={"model": model}), splits))
+    assert points[0] == points[1] != point
+
+
+def test_two_commands_of_one_point_are_two_runs(config, splits, tmp_path):
+    runs = [start_run(config, splits, tmp_path) for _ in range(2)]
+    for run in runs:
+        run.end("FINISHED")
+    assert runs[0].run_id != runs[1].run_id
+    assert runs[0].point_id == runs[1].point_id

@@ -1,0 +1,179 @@
+"""Runs below another: written in one go, found again, and with all that a leaderboard needs."""
+
+import math
+import sqlite3
+import time
+from contextlib import closing
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import IntegrityError
+
+from configurations import refusal
+from plainmlp.tracking.bulk import is_known
+from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun
+from plainmlp.tracking.store import Store
+from plainmlp.training.history import write_history
+
+CURVES = {"train_loss": [0.5, 0.25, math.pi], "validation_accuracy": [0.1, 0.9, 0.8]}
+
+
+@pytest.fixture(scope="module")
+def store(address: str) -> Store:
+    return Store(address, "tests of children")
+
+
+@pytest.fixture
+def parent(store: Store) -> TrackedRun:
+    return store.start_parent("a sweep", {"sweep.points": "2"}, {"kind": "sweep"})
+
+
+def add(store: Store, parent: TrackedRun, point_id: str = "ab" * 32, **changes) -> str:
+    values = {
+        "parameters": {"seed": "0", "model.activation": "relu"},
+        "tags": {"weights_digest": "d1"},
+        "metrics": {"test_accuracy": 0.5, "validation_accuracy": 7.0},
+        "curves": CURVES,
+        "artifacts": None,
+        "status": "FINISHED",
+        "started": 1000.5,
+        "ended": 1002.0,
+    }
+    return store.add_child(parent.run_id, point_id, "digits 16", **{**values, **changes})
+
+
+def test_parent_is_a_running_run_with_parameters_and_tags(store, parent):
+    run = store.client.get_run(parent.run_id)
+    assert (run.info.run_name, run.info.status) == ("a sweep", "RUNNING")
+    assert run.data.params == {"sweep.points": "2"}
+    assert {"kind", "mlflow.user"} <= run.data.tags.keys()
+    parent.end("FINISHED")
+    assert store.client.get_run(parent.run_id).info.status == "FINISHED"
+
+
+def test_child_is_whole(store, parent):
+    run = store.client.get_run(add(store, parent))
+    assert run.data.tags["mlflow.parentRunId"] == parent.run_id
+    assert run.data.tags["point_id"] == "ab" * 32
+    assert run.data.tags["weights_digest"] == "d1"
+    assert run.info.run_name == f"digits 16 {'ab' * 6}"
+    assert (run.info.status, run.info.start_time, run.info.end_time) == ("FINISHED", 1000500, 1002000)
+    assert run.data.params == {"seed": "0", "model.activation": "relu"}
+    for name, values in CURVES.items():
+        history = store.client.get_metric_history(run.info.run_id, name)
+        assert [(point.step, point.value) for point in sorted(history, key=lambda p: p.step)] == [*enumerate(values)]
+    assert run.data.metrics["test_accuracy"] == 0.5
+
+
+def test_a_metric_that_is_a_curve_stays_that(store, parent):
+    (child,) = (store.children(parent.run_id) for _ in [add(store, parent)])
+    assert child[0].metrics["validation_accuracy"] == 0.8
+
+
+def test_more_values_than_one_call_takes(store, parent):
+    curve = [step / 7 for step in range(METRICS_AT_ONCE)]
+    run_id = add(store, parent, curves={"a": curve, "b": curve[:50]}, parameters={f"k{n}": "1" for n in range(90)})
+    assert len(store.client.get_metric_history(run_id, "a")) == len(curve)
+    assert len(store.client.get_metric_history(run_id, "b")) == 50
+
+
+def test_children_are_those_of_their_parent_on_every_page(store, parent, monkeypatch):
+    monkeypatch.setattr("plainmlp.tracking.children.RUNS_AT_ONCE", 2)
+    other = store.start_parent("another", {}, {})
+    add(store, other)
+    run_ids = {add(store, parent, f"{n:064d}") for n in range(5)}
+    children = store.children(parent.run_id)
+    assert {child.run_id for child in children} == run_ids
+    assert {child.point_id for child in children} == {f"{n:064d}" for n in range(5)}
+    assert len(children) == 5
+
+
+def test_children_are_found_from_another_experiment(store, parent, address):
+    add(store, parent)
+    assert len(Store(address, "another experiment").children(parent.run_id)) == 1
+
+
+def test_failed_child_says_why(store, parent):
+    add(store, parent, status="FAILED", curves={}, metrics={}, tags={"failure": "the loss is not finite"})
+    (child,) = store.children(parent.run_id)
+    assert (child.status, child.failure, child.metrics) == ("FAILED", "the loss is not finite", {})
+
+
+def test_history_comes_back_to_the_last_bit(store, parent, tmp_path):
+    write_history(tmp_path / "history.csv", CURVES, [""] * len(next(iter(CURVES.values()))))
+    (tmp_path / "config.yaml").write_text("seed: 0\n")
+    add(store, parent, artifacts=tmp_path)
+    (child,) = store.children(parent.run_id)
+    assert store.history(child) == CURVES
+    client = MlflowClient(store.address)
+    assert {file.path for file in client.list_artifacts(child.run_id)} == {"history.csv", "config.yaml"}
+
+
+def test_lost_history_is_refused_in_one_line(store, parent):
+    add(store, parent)
+    (child,) = store.children(parent.run_id)
+    assert "history.csv: cannot be read" in refusal(store.history, child)
+
+
+def test_unknown_parent_is_refused_in_one_line(store):
+    assert refusal(store.children, "no such run").startswith("'no such run' is no run in sqlite")
+    assert refusal(store.children, "' or 1=1 --").startswith('"')
+
+
+def test_child_that_cannot_be_written_does_not_stay_running(store, parent, monkeypatch):
+    monkeypatch.setattr("plainmlp.tracking.store.is_known", lambda: False)
+    with pytest.raises(MlflowException):
+        add(store, parent, curves={"no [such] name": [1.0]})
+    assert [child.status for child in store.children(parent.run_id)] == ["FAILED"]
+    add(store, parent)
+    assert sorted(child.status for child in store.children(parent.run_id)) == ["FAILED", "FINISHED"]
+
+
+def test_times_are_those_given(store, parent):
+    now = time.time()
+    run = store.client.get_run(add(store, parent, started=now - 3, ended=now))
+    assert run.info.end_time - run.info.start_time == pytest.approx(3000, abs=1)
+
+
+def rows_of(store, run_id):
+    """Return all that the database has of a run, but for what tells it from others."""
+    found = {}
+    with closing(sqlite3.connect(store.address.removeprefix("sqlite:///"))) as connection:
+        for table in ("runs", "tags", "params", "metrics", "latest_metrics"):
+            cursor = connection.execute(f"select * from {table} where run_uuid = ?", [run_id])
+            names = [column[0] for column in cursor.description]
+            texts = (tuple(str(value).replace(run_id, "ID") for value in row) for row in cursor)
+            found[table] = sorted(tuple(zip(names, row, strict=True)) for row in texts)
+    found["tags"] = [row for row in found["tags"] if ("key", "plainmlp.record") not in row]
+    return found
+
+
+def test_run_in_one_transaction_has_the_rows_that_the_client_writes(store, parent, tmp_path, monkeypatch):
+    (tmp_path / "provenance").mkdir()
+    (tmp_path / "provenance" / "changes.patch").write_text("none\n")
+    nasty = {"a": [math.nan, 1.0, -math.inf], "b": [0.0, -0.0, math.inf], "c": [5.0, 4.0, math.nan]}
+    assert is_known()
+    run_ids = []
+    for known in (True, False):
+        monkeypatch.setattr("plainmlp.tracking.store.is_known", lambda known=known: known)
+        run_ids.append(add(store, parent, curves={**CURVES, **nasty}, artifacts=tmp_path))
+    one, other = (rows_of(store, run_id) for run_id in run_ids)
+    assert one == other
+    assert len(one["metrics"]) > 10
+    files = [{file.path for file in store.client.list_artifacts(run_id, "provenance")} for run_id in run_ids]
+    assert files == [{"provenance/changes.patch"}] * 2
+
+
+def test_run_in_one_transaction_is_there_whole_or_not_at_all(store, parent):
+    before = len(store.children(parent.run_id))
+    with pytest.raises(IntegrityError):
+        add(store, parent, parameters={"seed": None})
+    assert len(store.children(parent.run_id)) == before
+
+
+def test_tables_of_another_version_are_left_to_the_client(monkeypatch):
+    monkeypatch.setattr("plainmlp.tracking.bulk.VALUE_COLUMNS", "key value run_uuid another")
+    is_known.cache_clear()
+    assert not is_known()
+    is_known.cache_clear()
