@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from checkouts import clone, environment, run, run_many, succeed, tracked_runs
-from launched import LAUNCHERS, SCRIPT, STACKED, archived, board, experiment, tree
+from launched import LAUNCHERS, LEADERBOARD, SCRIPT, STACKED, archived, board, experiment, tree
 
 pytestmark = pytest.mark.slow
 SMALL = ("split.train=100", "split.validation=50", "split.test=50", "training.epochs=3")
@@ -250,8 +250,13 @@ def test_hand_over_to_jobs_does_not_leak(folder: Path) -> None:
     assert succeed(folder, *words).splitlines()[-1] == "left []"
 
 
-def test_job_folder_has_its_configuration(folder: Path) -> None:
-    assert sweep(folder, *STACKED, "seed=60,61", experiment("jobs"), "hydra.sweep.dir=jobs").returncode == 0
-    for number in "01":
-        assert "seed=6" in (folder / "jobs" / number / ".hydra" / "overrides.yaml").read_text()
+def test_folder_of_a_sweep_has_its_configuration(folder: Path) -> None:
+    grid = ("seed=60,61", experiment("jobs"))
+    assert sweep(folder, *STACKED, *grid, "hydra.sweep.dir=jobs").returncode == 0
+    files = {path.name for path in (folder / "jobs").iterdir()}
+    assert files == {"multirun.yaml", "figures", *LEADERBOARD}
+    assert "seed=60,61" in (folder / "jobs" / "multirun.yaml").read_text()
     assert json.loads((folder / "jobs" / "leaderboard.json").read_text())
+    assert sweep(folder, *grid, "sweep.name=other", experiment("others"), "hydra.sweep.dir=others").returncode == 0
+    for number in "01":
+        assert "seed=6" in (folder / "others" / number / ".hydra" / "overrides.yaml").read_text()

@@ -15,6 +15,7 @@ from plainmlp.sweeps import job as module
 from plainmlp.sweeps import workers
 from plainmlp.sweeps.archive import FOLDER, Archive
 from plainmlp.sweeps.job import run_point
+from plainmlp.sweeps.points import Point
 from pointed import SMALL, splits_of
 
 
@@ -87,10 +88,10 @@ def test_failure_of_another_kind_is_recorded_too(given, tmp_path, monkeypatch):
     assert [child.failure for child in store.children(parent.run_id)] == ["MemoryError: no room for it"]
 
 
-def test_point_that_a_launcher_trained_in_vain_is_not_trained_again(given, tmp_path, monkeypatch):
+def test_failure_of_a_point_that_a_launcher_trained_is_recorded(given, tmp_path):
     store, parent, config = given
-    point_id = module.point_of(config(), splits_of(config()))
-    monkeypatch.setitem(module.FAILED, point_id, "the process that trained it was ended by SIGKILL")
-    with pytest.raises(TrainingError, match="was ended by SIGKILL"):
-        run_point(config(), parent.run_id, tmp_path)
-    assert [child.status for child in store.children(parent.run_id)] == ["FAILED"]
+    point = Point((), config(), module.point_of(config(), splits_of(config())))
+    module.record_outcome(point, parent.run_id, tmp_path, TrainingError("it was ended by SIGKILL"))
+    (child,) = store.children(parent.run_id)
+    assert (child.status, child.failure) == ("FAILED", "it was ended by SIGKILL")
+    assert Archive(tmp_path / FOLDER).failure(point.point_id) == "it was ended by SIGKILL"

@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from plainmlp.data.arrays import Splits
-from plainmlp.errors import TrainingError
 from plainmlp.inputs import found_inputs
 from plainmlp.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.recording.provenance import FOLDER as PROVENANCE
@@ -19,14 +18,12 @@ from plainmlp.schema import Config, TrackingSection
 from plainmlp.sweeps.archive import CONFIGURATION, FOLDER, Archive
 from plainmlp.sweeps.points import Point
 from plainmlp.sweeps.processes import end_with
-from plainmlp.sweeps.workers import as_failure, complete
+from plainmlp.sweeps.workers import Failure, complete
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import FAILURE_TAG
 
 # the environment variables that tell a job the run of its sweep, and the process that launched it
 PARENT, LAUNCHER, NAME = "PLAINMLP_PARENT", "PLAINMLP_LAUNCHER", "PLAINMLP_NAME"
-# points that a launcher has trained in vain already, and why
-FAILED: dict[str, str] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,18 +69,38 @@ def run_point(config: Config, parent: str, checkout: Path) -> None:
     _end_with_launcher()
     config = found_inputs(config, checkout)
     archive = _archive(checkout / FOLDER)
-    point_id = point_of(config, archive.splits(config.dataset, config.split))
-    job = Job(config, point_id, parent, archive, _store(config.tracking, checkout))
+    point = Point((), config, point_of(config, archive.splits(config.dataset, config.split)))
     started = time.time()
-    try:
-        if not archive.has(point_id):
-            _train(job)
-    except Exception as error:
-        reason = str(as_failure(error))
-        archive.note_failure(point_id, reason)
-        record_failure(job, checkout, reason, started)
-        raise
-    record_point(job, checkout)
+    failure = None if archive.has(point.point_id) else _train(point, archive)
+    record_outcome(point, parent, checkout, failure, started)
+    if failure is not None:
+        raise failure
+
+
+def record_outcome(
+    point: Point, parent: str, checkout: Path, failure: Failure | None, started: float | None = None
+) -> None:
+    """Record a point that was trained or has failed.
+
+    Parameters
+    ----------
+    point : Point
+    parent : str
+        The `reference` of the run of its sweep.
+    checkout : Path
+        The repository whose code runs, and whose archive has the point unless it failed.
+    failure : InputError, StorageError or TrainingError, optional
+        Why the point failed, where it did.
+    started : float, optional
+        When a point that failed was begun, as `time.time` has it; default: now.
+    """
+    archive, store = _archive(checkout / FOLDER), _store(point.config.tracking, checkout)
+    job = Job(point.config, point.point_id, parent, archive, store)
+    if failure is None:
+        record_point(job, checkout)
+        return
+    archive.note_failure(point.point_id, str(failure))
+    record_failure(job, checkout, str(failure), time.time() if started is None else started)
 
 
 def _end_with_launcher() -> None:
@@ -92,14 +109,9 @@ def _end_with_launcher() -> None:
         end_with(os.getppid())
 
 
-def _train(job: Job) -> None:
-    """Train a point alone and put it into the archive."""
-    if job.point_id in FAILED:
-        raise TrainingError(FAILED[job.point_id])
-    folder = job.archive.splits_folder(job.config.dataset, job.config.split)
-    failure = complete(Point((), job.config, job.point_id), folder, job.archive)
-    if failure is not None:
-        raise failure
+def _train(point: Point, archive: Archive) -> Failure | None:
+    """Train a point alone and put it into the archive; return why it failed, where it did."""
+    return complete(point, archive.splits_folder(point.config.dataset, point.config.split), archive)
 
 
 def _splits(job: Job) -> Splits:
