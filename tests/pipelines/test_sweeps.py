@@ -103,6 +103,20 @@ def test_nothing_is_trained_or_recorded_twice(folder: Path) -> None:
     assert len(tree(folder, "twice")[0]) == 2
 
 
+def test_losses_of_steps_that_are_asked_for_later_are_recorded(folder: Path) -> None:
+    from mlflow import MlflowClient
+
+    grid = (*STACKED, "seed=70,71", "model.hidden_sizes=[4]", experiment("steps"))
+    for extra in ((), ("training.loss_every=4",)):
+        assert sweep(folder, *grid, *extra).returncode == 0
+    parents, children = tree(folder, "steps")
+    assert (len(parents), len(children)) == (1, 2)
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    for child in children:
+        files = {file.path for file in client.list_artifacts(child.info.run_id)}
+        assert files == {"config.yaml", "history.csv", "model.safetensors", "provenance", "steps.csv"}
+
+
 def test_points_that_fail_are_said_and_tried_again(folder: Path) -> None:
     where = experiment("failing")
     arguments = (*GRID[:1], "seed=6", "optimizer=sgd", "optimizer.learning_rate=0.1,1e30", where)

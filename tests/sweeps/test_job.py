@@ -7,6 +7,7 @@ from configurations import changed
 from plainmlp.canonical import read_yaml
 from plainmlp.config import parse
 from plainmlp.errors import TrainingError
+from plainmlp.history import read_steps
 from plainmlp.proof.alterations import find_alterations
 from plainmlp.proof.recorded import read_recorded
 from plainmlp.proof.verification import verify
@@ -16,7 +17,7 @@ from plainmlp.sweeps import workers
 from plainmlp.sweeps.archive import FOLDER, Archive
 from plainmlp.sweeps.job import run_point
 from plainmlp.sweeps.points import Point
-from pointed import SMALL, splits_of
+from pointed import SMALL, splits_of, trained_alone
 
 
 @pytest.fixture
@@ -64,6 +65,26 @@ def test_point_of_an_earlier_sweep_is_recorded_as_it_is_asked_for_now_and_verifi
     assert parse(read_yaml(recorded.configuration)) == second
     verification = verify(store, child.run_id, ROOT, is_here=True)
     assert verification.judgement.summarize() == "identical (not compared: predictions)"
+
+
+def test_point_has_the_losses_of_its_steps_also_where_the_archive_had_it_without(given, tmp_path):
+    store, parent, config = given
+    run_point(config(), parent.run_id, tmp_path)
+    (plain,) = store.children(parent.run_id)
+    for every in (2, 3):
+        run_point(config(training__loss_every=every), parent.run_id, tmp_path)
+        (child,) = (
+            each for each in store.children(parent.run_id) if each.parameters["training.loss_every"] == f"{every}"
+        )
+        (tmp_path / "steps.csv").write_text(store.read_artifact(child.run_id, "steps.csv"))
+        steps = read_steps(tmp_path / "steps.csv")
+        assert steps == trained_alone(config(training__loss_every=every)).steps
+        assert steps["step"][:2] == [0, every]
+        assert child.point_id == plain.point_id
+    before = store.children(parent.run_id)
+    run_point(config(), parent.run_id, tmp_path)
+    (again,) = (each for each in store.children(parent.run_id) if each not in before)
+    assert "steps.csv" not in {file.path for file in store.client.list_artifacts(again.run_id)}
 
 
 def test_failed_point_is_recorded_with_its_reason_and_noted(given, tmp_path):

@@ -71,7 +71,8 @@ def run_point(config: Config, parent: str, checkout: Path) -> None:
     archive = _archive(checkout / FOLDER)
     point = Point((), config, point_of(config, archive.splits(config.dataset, config.split)))
     started = time.time()
-    failure = None if archive.has(point.point_id) else _train(point, archive)
+    is_there = archive.has(point.point_id, config.training.loss_every)
+    failure = None if is_there else _train(point, archive)
     record_outcome(point, parent, checkout, failure, started)
     if failure is not None:
         raise failure
@@ -188,7 +189,8 @@ def _name(job: Job) -> str:
 def _gather(job: Job, folder: Path) -> None:
     """Put the files of a point side by side, under the names that they have as artifacts."""
     places = job.archive.places(job.point_id)
-    for path in (places.model, places.history):
+    steps = [] if job.config.training.loss_every is None else [places.steps]
+    for path in (places.model, places.history, *steps):
         shutil.copy(path, folder)
 
 
