@@ -15,6 +15,7 @@ from plainmlp.nn.optimizers import OPTIMIZERS
 CONF = Path(__file__).resolve().parents[2] / "conf"
 SECTIONS = ("dataset", "split", "model", "optimizer", "training", "backend", "tracking")
 FILES = sorted(path for section in (*SECTIONS, "experiment") for path in (CONF / section).glob("*.yaml"))
+SECTION_FILES = sorted(path for section in SECTIONS for path in (CONF / section).rglob("*.yaml"))
 NEEDED = {"table": ["dataset.path=mine.csv", "dataset.target=y"], "npy": ["dataset.path=mine"]}
 
 # What each recipe is about, beyond composing. A new file under conf/experiment needs its line here.
@@ -108,6 +109,12 @@ def _content(path: Path) -> dict[str, Any]:
     return content
 
 
+def _composed(path: Path) -> dict[str, Any]:
+    """Return a section as a file of it makes it."""
+    section: dict[str, Any] = compose(CONF, [f"{path.parent.name}={path.stem}"])[path.parent.name]
+    return section
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_file_composes_to_a_valid_configuration(path: Path) -> None:
     needed = NEEDED.get(path.stem, []) if path.parent.name == "dataset" else []
@@ -125,24 +132,50 @@ def test_contents_hold_the_defaults_list_and_the_seed_alone() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_file_begins_with_what_it_is(path: Path) -> None:
     first, second, *_ = path.read_text(encoding="utf-8").splitlines()
-    assert (second if first.startswith("# @package") else first).startswith("# ") or path.parent.name == "tracking"
+    assert (second if first.startswith("# @package") else first).startswith("# ")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_file_that_starts_from_another_says_only_what_differs(path: Path) -> None:
+    content, group = _content(path), path.parent.name
+    for base in content.pop("defaults", []):
+        if isinstance(base, str) and (path.parent / f"{base}.yaml").exists():
+            before = compose(CONF, [f"{group}={base}"])
+            after = content if group == "experiment" else {group: content}
+            same = [(s, key) for s in after for key, value in after[s].items() if before[s].get(key, ...) == value]
+            assert same == [], base
+
+
+@pytest.mark.parametrize("path", SECTION_FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_key_has_a_comment_where_it_first_stands(path: Path) -> None:
+    inherited = _inherited(path)
+    for line in path.read_text(encoding="utf-8").splitlines():
+        key = line.partition(":")[0]
+        if key.isidentifier() and key not in {"defaults", "name", *inherited}:
+            assert " # " in line, f"{path}: {line}"
+
+
+def _inherited(path: Path) -> set[str]:
+    """Return the keys of the files that a file starts from."""
+    bases = [path.parent / f"{base.partition('@')[0]}.yaml" for base in _content(path).get("defaults", [])]
+    return {key for base in bases if base.exists() for key in {*_content(base), *_inherited(base)}}
 
 
 @pytest.mark.parametrize("section", sorted(set(SECTIONS) - {"dataset", "optimizer"}))
 def test_section_file_holds_every_key(section: str) -> None:
     fields = set(Config.model_fields[section].annotation.model_fields)  # type: ignore[union-attr]
     for path in (CONF / section).glob("*.yaml"):
-        assert set(_content(path)) == fields, path
+        assert set(_composed(path)) == fields, path
 
 
 @pytest.mark.parametrize("name", sorted(DATASETS))
 def test_dataset_file_holds_the_keys_that_the_data_set_takes(name: str) -> None:
-    assert set(_content(CONF / "dataset" / f"{name}.yaml")) == {"name", *dataset_options(name)}
+    assert set(_composed(CONF / "dataset" / f"{name}.yaml")) == {"name", *dataset_options(name)}
 
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 def test_optimizer_file_holds_every_setting_with_its_default(name: str) -> None:
-    content = _content(CONF / "optimizer" / f"{name}.yaml")
+    content = _composed(CONF / "optimizer" / f"{name}.yaml")
     options = OPTIMIZERS[name].options
     assert set(content) == {*OptimizerSection.model_fields, *options}
     assert content["name"] == name

@@ -4,9 +4,10 @@ import time
 from itertools import product
 
 import pytest
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,7 +45,8 @@ def loader() -> ConfigLoader:
 @given(arguments=st.lists(st.sampled_from(SWEEPS), max_size=4))
 def test_points_are_those_of_the_basic_sweeper(loader: ConfigLoader, arguments: list[str]) -> None:
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
-    [expected] = BasicSweeper.split_arguments(parsed, None)
+    [basic] = [kind for kind in Plugins.instance().discover(Sweeper) if kind.__name__ == "BasicSweeper"]
+    [expected] = basic.split_arguments(parsed, None)
     assert list(map(list, product(*read_grid(arguments, loader).axes))) == expected
 
 

@@ -56,6 +56,7 @@ CONFIGURATION: dict[tuple[str, ...], tuple[str, ...]] = {
     ("dataset=null",): ("dataset='null'", "allowed: clusters"),
     ("dataset=table",): ("dataset.path=null", "'table' needs it"),
     ("dataset.path=a.csv",): ("dataset.path", "unknown", "dataset=mnist and dataset=npy and dataset=table have it"),
+    ("optimizer=sgd", "optimizer.beta1=0.8"): ("optimizer=adam and optimizer=adamw and optimizer=nadam have it",),
     ("training.patience=3", "split.validation=0"): ("training.patience=3", "validation_loss", "split.validation"),
     ("tracking.uri=nowhere://x",): ("tracking.uri = 'nowhere://x'", "allowed: sqlite:///"),
 }

@@ -41,7 +41,9 @@ def test_help_of_the_app_is_that_of_hydra_without_numpy(tmp_path: Path) -> None:
     ended = run(tmp_path, "python", "-X", "importtime", ROOT / "pipelines" / "run.py", "--help", "optimizer=sgd")
     assert "numpy" not in ended.stderr
     hydra_prints = run(tmp_path, "python", ROOT / "pipelines" / "run.py", "--help", "--resolve", "optimizer=sgd")
-    assert hydra_prints.stdout == ended.stdout
+    # Hydra lists folders of parts too, of which nothing is chosen
+    groups = [line for line in hydra_prints.stdout.splitlines() if not re.match(r"\w+/\w+: ", line)]
+    assert groups == ended.stdout.splitlines()
 
 
 def test_stage_refuses_arguments(tmp_path: Path) -> None:

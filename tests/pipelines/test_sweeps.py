@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from checkouts import clone, environment, run, run_many, succeed, tracked_runs
-from launched import LAUNCHERS, SCRIPT, STACKED, archived, board, experiment, tree
+from launched import LAUNCHERS, LEADERBOARD, SCRIPT, STACKED, archived, board, experiment, tree
 
 pytestmark = pytest.mark.slow
 SMALL = ("split.train=100", "split.validation=50", "split.test=50", "training.epochs=3")
@@ -101,6 +101,20 @@ def test_nothing_is_trained_or_recorded_twice(folder: Path) -> None:
     assert {name: when for name, when in archived(folder).items() if name in before} == before
     assert len(archived(folder)) == len(before) + 1
     assert len(tree(folder, "twice")[0]) == 2
+
+
+def test_losses_of_steps_that_are_asked_for_later_are_recorded(folder: Path) -> None:
+    from mlflow import MlflowClient
+
+    grid = (*STACKED, "seed=70,71", "model.hidden_sizes=[4]", experiment("steps"))
+    for extra in ((), ("training.loss_every=4",)):
+        assert sweep(folder, *grid, *extra).returncode == 0
+    parents, children = tree(folder, "steps")
+    assert (len(parents), len(children)) == (1, 2)
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    for child in children:
+        files = {file.path for file in client.list_artifacts(child.info.run_id)}
+        assert files == {"config.yaml", "history.csv", "model.safetensors", "provenance", "steps.csv"}
 
 
 def test_points_that_fail_are_said_and_tried_again(folder: Path) -> None:
@@ -250,8 +264,13 @@ def test_hand_over_to_jobs_does_not_leak(folder: Path) -> None:
     assert succeed(folder, *words).splitlines()[-1] == "left []"
 
 
-def test_job_folder_has_its_configuration(folder: Path) -> None:
-    assert sweep(folder, *STACKED, "seed=60,61", experiment("jobs"), "hydra.sweep.dir=jobs").returncode == 0
-    for number in "01":
-        assert "seed=6" in (folder / "jobs" / number / ".hydra" / "overrides.yaml").read_text()
+def test_folder_of_a_sweep_has_its_configuration(folder: Path) -> None:
+    grid = ("seed=60,61", experiment("jobs"))
+    assert sweep(folder, *STACKED, *grid, "hydra.sweep.dir=jobs").returncode == 0
+    files = {path.name for path in (folder / "jobs").iterdir()}
+    assert files == {"multirun.yaml", "figures", *LEADERBOARD}
+    assert "seed=60,61" in (folder / "jobs" / "multirun.yaml").read_text()
     assert json.loads((folder / "jobs" / "leaderboard.json").read_text())
+    assert sweep(folder, *grid, "sweep.name=other", experiment("others"), "hydra.sweep.dir=others").returncode == 0
+    for number in "01":
+        assert "seed=6" in (folder / "others" / number / ".hydra" / "overrides.yaml").read_text()

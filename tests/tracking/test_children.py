@@ -172,8 +172,28 @@ def test_run_in_one_transaction_is_there_whole_or_not_at_all(store, parent):
     assert len(store.children(parent.run_id)) == before
 
 
-def test_tables_of_another_version_are_left_to_the_client(monkeypatch):
-    monkeypatch.setattr("plainmlp.tracking.bulk.VALUE_COLUMNS", "key value run_uuid another")
+def _missing():
+    raise ImportError
+
+
+@pytest.mark.parametrize(
+    ("place", "content"),
+    [("bulk.VALUE_COLUMNS", "key value run_uuid another"), ("bulk._tables", _missing)],
+)
+def test_tables_of_another_version_are_left_to_the_client_which_is_said_once(
+    store, parent, monkeypatch, capsys, place, content
+):
+    monkeypatch.setattr(f"plainmlp.tracking.{place}", content)
     is_known.cache_clear()
-    assert not is_known()
+    run_ids = [add(store, parent) for _ in range(3)]
     is_known.cache_clear()
+    assert {store.client.get_run(run_id).info.status for run_id in run_ids} == {"FINISHED"}
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("warning: MLflow ")
+    assert line.endswith(" has other tables than this version knows; recording a sweep takes longer")
+
+
+def test_artifacts_that_are_elsewhere_are_left_to_the_client(store, parent, monkeypatch):
+    monkeypatch.setattr("plainmlp.tracking.bulk._artifact_location", lambda *place: "s3://bucket/1")
+    monkeypatch.setattr("plainmlp.tracking.store.write_run", None)
+    assert store.client.get_run(add(store, parent)).info.status == "FINISHED"

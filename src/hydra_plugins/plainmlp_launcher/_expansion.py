@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil, isfinite
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, RangeSweep
@@ -38,8 +37,8 @@ def read_grid(arguments: Sequence[str], loader: ConfigLoader) -> Grid:
 
 def _axis(override: Override) -> tuple[str, ...]:
     """Return the overrides, one for each value, that stand for an override of several values."""
-    [points] = BasicSweeper.split_arguments([override], max_batch_size=None)
-    return tuple(text for (text,) in points)
+    values = override.sweep_string_iterator() if override.is_sweep_override() else [override.get_value_element_as_str()]
+    return tuple(f"{override.get_key_element()}={value}" for value in values)
 
 
 def _count(override: Override) -> int:

@@ -1,22 +1,22 @@
-"""The launcher `stacked`: trains the points of a sweep in processes, each network alone, and runs each as a job."""
+"""The launcher `stacked`: trains the points of a sweep in processes, each network alone, and records each."""
 
 import logging
 import os
-from collections import defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.utils import JobReturn, configure_log, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
     from plainmlp.sweeps.grid.grid import Candidate
+    from plainmlp.sweeps.grid.points import Point
+    from plainmlp.sweeps.running.workers import Failure
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,9 @@ ConfigStore.instance().store(group="hydra/launcher", name="stacked", node=Stacke
 
 
 class StackedLauncher(Launcher):
-    """Train what the archive does not hold, and run each job as soon as its point is there or has failed.
+    """Train what the archive does not hold, and record each point as soon as it is there or has failed.
+
+    A point is no job of Hydra's: it has no folder, no log and no callbacks.
 
     Parameters
     ----------
@@ -56,21 +58,21 @@ class StackedLauncher(Launcher):
         self._n_jobs = n_jobs or _cores()
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take in what jobs are run with, as Hydra calls it."""
+        """Take in what points are composed from, as Hydra calls it."""
         from hydra_plugins.plainmlp_launcher._composition import Composer
 
-        self._context, self._task_function, self._config = hydra_context, task_function, config
+        self._config = config
         self._composer = Composer(hydra_context.config_loader, config)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run jobs.
+        """Train and record points.
 
         Parameters
         ----------
         job_overrides : sequence of sequence of str
-            For each job its overrides.
+            For each point its overrides, with those that the sweeper `grid` hands over; no two of one point.
         initial_job_idx : int
-            The number of the first.
+            Not used: points have no numbers.
 
         Returns
         -------
@@ -80,58 +82,46 @@ class StackedLauncher(Launcher):
         Raises
         ------
         InputError
-            A job's configuration is not valid, or its data cannot be read; then no job has run.
+            A point's configuration is not valid, or its data cannot be read, or another sweeper calls; then nothing
+            has been trained.
         """
-        setup_globals()
-        self._log_as_hydra()
-        Path(self._config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
-        log.info("Launching %d jobs, trained by %d processes", len(job_overrides), self._n_jobs)
-        returns: dict[int, JobReturn] = {}
-        # closed here, and its processes with it, also where a job ends with Ctrl-C
-        with closing(self._finished([tuple(overrides) for overrides in job_overrides])) as places:
-            for place in places:
-                returns[place] = self._run(job_overrides[place], initial_job_idx + place)
-        return [returns[place] for place in range(len(job_overrides))]
-
-    def _finished(self, jobs: Sequence[tuple[str, ...]]) -> Generator[int, None, None]:
-        """Yield the place of each job as soon as its point is there or has failed."""
         from plainmlp.sweeps.grid.points import identify_points
         from plainmlp.sweeps.running.archive import FOLDER, Archive
-        from plainmlp.sweeps.running.job import FAILED
         from plainmlp.sweeps.running.workers import train_points
 
-        FAILED.clear()  # of an earlier sweep of this process
+        configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
+        log.info("Launching %d jobs, trained by %d processes", len(job_overrides), self._n_jobs)
         checkout = self._composer.conf_folder.parent
         archive = Archive(checkout / FOLDER)
-        points = identify_points(map(self._candidate, jobs), checkout, archive.splits)
-        overrides = {point.point_id: point.overrides for point in points}
-        places = defaultdict(list)
-        for place, job in enumerate(jobs):
-            places[job].append(place)
-        with closing(train_points(points, archive, self._n_jobs)) as results:
+        candidates = (self._candidate(tuple(overrides)) for overrides in job_overrides)
+        points = {point.point_id: point for point in identify_points(candidates, checkout, archive.splits)}
+        returns: dict[str, JobReturn] = {}
+        # closed here, and its processes with it, also where recording ends with Ctrl-C
+        with closing(train_points(points.values(), archive, self._n_jobs)) as results:
             for point_id, failure in results:
-                if failure is not None:
-                    FAILED[point_id] = str(failure)
-                yield from places.pop(overrides[point_id])
-        for same in places.values():  # other overrides that compute what another job has computed
-            yield from same
+                returns[point_id] = self._record(points[point_id], failure)
+        return [returns[point_id] for point_id in points]
 
     def _candidate(self, overrides: tuple[str, ...]) -> "Candidate":
         from plainmlp.composition.compose import parse
         from plainmlp.sweeps.grid.grid import Candidate
+        from plainmlp.sweeps.running.job import PARENT
+        from plainmlp.system.errors import InputError
 
+        if PARENT not in self._composer.environment(overrides):
+            message = "hydra/launcher=stacked trains points of the sweeper grid alone; set hydra/sweeper=grid"
+            raise InputError(message)
         return Candidate(overrides, parse(self._composer.composed(overrides).values))
 
-    def _run(self, overrides: Sequence[str], number: int) -> JobReturn:
-        from hydra_plugins.plainmlp_launcher._replay import replay
+    def _record(self, point: "Point", failure: "Failure | None") -> JobReturn:
+        from plainmlp.sweeps.running.job import PARENT, record_outcome
 
-        result = replay(self._composer.job_config(overrides, number), self._task_function, self._context)
-        self._log_as_hydra()
+        environment = self._composer.environment(point.overrides)
+        with env_override(environment):
+            record_outcome(point, environment[PARENT], self._composer.conf_folder.parent, failure)
+        result = JobReturn(point.overrides, status=JobStatus.COMPLETED if failure is None else JobStatus.FAILED)
+        result.return_value = failure
         return result
-
-    def _log_as_hydra(self) -> None:
-        """Log as Hydra does between its jobs."""
-        configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
 
 
 def _cores() -> int:

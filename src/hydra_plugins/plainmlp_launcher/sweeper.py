@@ -3,16 +3,15 @@
 Without `from __future__ import annotations`, which would break every command: OmegaConf reads the types.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
-from hydra.core.utils import JobReturn
-from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 
@@ -27,7 +26,7 @@ class GridSweeperConf:
 ConfigStore.instance().store(group="hydra/sweeper", name="grid", node=GridSweeperConf, provider="plainmlp")
 
 
-class GridSweeper(BasicSweeper):
+class GridSweeper(Sweeper):
     """Runs the points of a grid through whichever launcher is configured.
 
     Parameters
@@ -37,8 +36,14 @@ class GridSweeper(BasicSweeper):
     """
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
-        super().__init__(max_batch_size=None, params=params)
-        self._launched = 0
+        self._params = params or {}
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take in what the sweep is made from, and make its launcher, as Hydra calls it."""
+        self._config, self._loader = config, hydra_context.config_loader
+        self._launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the grid.
@@ -63,18 +68,14 @@ class GridSweeper(BasicSweeper):
         from plainmlp.sweeps.running.archive import FOLDER, Archive
         from plainmlp.sweeps.session import run_sweep
 
-        config, loader = cast("DictConfig", self.config), cast("HydraContext", self.hydra_context).config_loader
-        grid = read_grid([*self._parse_config(), *arguments], loader)
-        composer = Composer(loader, config)
-        candidates = choose_points(grid, composer, _settings(config))
+        params = [f"{key}={values}" for key, values in self._params.items()]
+        grid = read_grid([*params, *arguments], self._loader)
+        composer = Composer(self._loader, self._config)
+        candidates = choose_points(grid, composer, _settings(self._config))
         checkout = composer.conf_folder.parent
         points = identify_points(candidates, checkout, Archive(checkout / FOLDER).splits)
-        run_sweep(points, self._launch, checkout, _made_folder(config))
-
-    def _launch(self, jobs: Sequence[Sequence[str]]) -> Sequence[JobReturn]:
-        """Run jobs, each given by its overrides, and number them on from those before."""
-        first, self._launched = self._launched, self._launched + len(jobs)
-        return cast("Launcher", self.launcher).launch(jobs, initial_job_idx=first)
+        launch = partial(self._launcher.launch, initial_job_idx=0)
+        run_sweep(points, launch, checkout, _made_folder(self._config))
 
 
 def _made_folder(config: DictConfig) -> Path:

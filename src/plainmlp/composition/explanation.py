@@ -69,4 +69,9 @@ def _unknown_key(key: str, error: Exception, conf_folder: Path, known: Sequence[
 
 
 def _has(file: Path, key: str) -> bool:
-    return re.search(rf"^{re.escape(key)}:", file.read_text(encoding="utf-8"), re.MULTILINE) is not None
+    """Say whether a file, or one that it starts from, has a key."""
+    text = file.read_text(encoding="utf-8")
+    bases = re.findall(r"^defaults: \[([\w/]+)", text, re.MULTILINE)
+    return re.search(rf"^{re.escape(key)}:", text, re.MULTILINE) is not None or any(
+        _has(file.parent / f"{base}.yaml", key) for base in bases
+    )

@@ -1,5 +1,6 @@
 """A sweep as a whole: its run, the points that are missing, under whichever launcher, and its leaderboard."""
 
+import json
 import os
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ Launch = Callable[[Sequence[Sequence[str]]], object]
 LOCKS = Path(".plainmlp") / "sweeps"  # below a checkout
 SCRIPT = Path("pipelines") / "run.py"
 SHOWN_FAILURES = 5
+LOSS_EVERY = "training.loss_every"
 
 
 def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: Path) -> None:
@@ -113,10 +115,12 @@ def _open_parent(store: Store, points: Sequence[Point], checkout: Path) -> Track
 
 
 def _missing(store: Store, parent: TrackedRun, points: Sequence[Point]) -> list[Point]:
-    """Return the points without a result; the records of earlier attempts at them are moved away."""
+    """Return the points without a result or the losses of steps; the records of earlier attempts are moved away."""
+    loss_every = {point.point_id: point.config.training.loss_every for point in points}
     done = set()
     for child in store.recorded_children(parent):
-        if child.status == FINISHED:
+        recorded = json.loads(child.parameters.get(LOSS_EVERY, "null"))
+        if child.status == FINISHED and loss_every.get(child.point_id) in {None, recorded}:
             done.add(child.point_id)
         else:
             store.drop(child.run_id)

@@ -7,13 +7,18 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
+from shutil import copytree
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 from uuid import uuid4
 
 from plainmlp.tracking.header import Record
 from plainmlp.tracking.operations import Point
 from plainmlp.tracking.tags import RECORD_TAG
+from plainmlp.tracking.terminal import show_warning
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -54,9 +59,16 @@ class WholeRun:
 
 @cache
 def is_known() -> bool:
-    """Say whether this version of MLflow has the tables that `write_run` writes, with the columns that it knows."""
-    tables = zip(_tables(), (RUN_COLUMNS, VALUE_COLUMNS, VALUE_COLUMNS, METRIC_COLUMNS, LATEST_COLUMNS), strict=True)
-    return all({column.name for column in table.columns} == set(columns.split()) for table, columns in tables)
+    """Say whether this version of MLflow has the tables that `write_run` writes, and warn once if it has others."""
+    try:
+        columns = [{column.name for column in table.columns} for table in _tables()]
+    except (ImportError, AttributeError):
+        columns = []
+    known = (RUN_COLUMNS, VALUE_COLUMNS, VALUE_COLUMNS, METRIC_COLUMNS, LATEST_COLUMNS)
+    if columns == [set(names.split()) for names in known]:
+        return True
+    show_warning(f"MLflow {version('mlflow')} has other tables than this version knows; recording a sweep takes longer")
+    return False
 
 
 def write_run(address: str, experiment_id: str, run: WholeRun) -> str:
@@ -67,15 +79,15 @@ def write_run(address: str, experiment_id: str, run: WholeRun) -> str:
     address : str
         Of a SQLite database that MLflow has made.
     experiment_id : str
+        Of one whose artifacts are in a folder, as `keeps_files` says.
     run : WholeRun
     """
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
     from sqlalchemy import insert
 
     run_id = uuid4().hex
     place = f"{_artifact_location(address, experiment_id)}/{run_id}/artifacts"
     if run.artifacts is not None:
-        get_artifact_repository(place).log_artifacts(str(run.artifacts))  # type: ignore[no-untyped-call]
+        copytree(run.artifacts, url2pathname(urlsplit(place).path) if urlsplit(place).scheme else place)
     points = list(dict.fromkeys(map(_stored, run.metrics)))  # identical points are one in MLflow
     tags = {**run.record.tags, RECORD_TAG: run.record.record_id, "mlflow.runName": run.record.name}
     row = _run_row(run) | {"run_uuid": run_id, "artifact_uri": place, "experiment_id": int(experiment_id)}
@@ -93,6 +105,11 @@ def _engine(address: str) -> "Engine":
     from sqlalchemy import create_engine
 
     return create_engine(address)
+
+
+def keeps_files(address: str, experiment_id: str) -> bool:
+    """Say whether the artifacts of an experiment are in a folder of this machine."""
+    return urlsplit(_artifact_location(address, experiment_id)).scheme in {"", "file"}
 
 
 @cache

@@ -1,16 +1,19 @@
 """An MLflow experiment: its runs, made, found and read."""
 
+import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plainmlp.config.schema import WAIT_SECONDS
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import is_dead, own_process
-from plainmlp.tracking.bulk import WholeRun, is_known, write_run
+from plainmlp.tracking.bulk import WholeRun, is_known, keeps_files, write_run
 from plainmlp.tracking.children import Child, Reader, kept_children
 from plainmlp.tracking.connection import AwayError, connect
 from plainmlp.tracking.database import (
@@ -230,7 +233,8 @@ class Store(Reader):
         child = WholeRun(record, parameters, values, artifacts, status, stamp)
         if database_file(self.address) and is_known() and not parent.startswith(PREFIX):
             with suppress(AwayError):  # as the journal will notice too, and keep the run
-                return self.connection.call(lambda: write_run(self.address, self.experiment_id, child))
+                if self.connection.call(lambda: keeps_files(self.address, self.experiment_id)):
+                    return self.connection.call(lambda: write_run(self.address, self.experiment_id, child))
         return self._write_child(child, is_kept=parent.startswith(PREFIX))
 
     def _write_child(self, child: WholeRun, *, is_kept: bool) -> str:
@@ -265,11 +269,7 @@ class Store(Reader):
 
     def _record(self, name: str, tags: Mapping[str, str], record_id: str, started: float) -> Record:
         """Return what a run of this experiment is made from."""
-        from mlflow.tracking.context.git_context import GitRunContext
-        from mlflow.tracking.context.registry import resolve_tags
-
-        known = resolve_tags(ignore=[GitRunContext])  # type: ignore[list-item]  # `tags` have what git says
-        every = {**known, PROCESS_TAG: own_process(), **tags}
+        every = {**_origin(), PROCESS_TAG: own_process(), **tags}
         every |= {COMMIT_TAG: tags["git_commit"]} if "git_commit" in tags else {}
         return Record(record_id, shown_address(self.address), self.experiment, name, every, int(started * 1000))
 
@@ -279,3 +279,12 @@ class Store(Reader):
 
     def _tracked(self, journal: Journal) -> TrackedRun:
         return TrackedRun(journal, self.address, self.experiment_id, journal.record.tags.get(POINT_TAG, ""))
+
+
+def _origin() -> dict[str, str]:
+    """Return the tags by which MLflow shows who started a run, and with which program."""
+    try:
+        user = os.environ.get("MLFLOW_TRACKING_USERNAME") or getuser()
+    except (KeyError, OSError):  # a number without a name, as containers have
+        user = "unknown"
+    return {"mlflow.user": user, "mlflow.source.name": sys.argv[0], "mlflow.source.type": "LOCAL"}

@@ -9,13 +9,15 @@ from plainmlp.config.canonical import read_yaml
 from plainmlp.proof.alterations import find_alterations
 from plainmlp.proof.recorded import read_recorded
 from plainmlp.proof.verification import verify
+from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running import job as module
 from plainmlp.sweeps.running import workers
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import run_point
 from plainmlp.system.errors import TrainingError
 from plainmlp.tracking.recording.training import open_store
-from pointed import SMALL, splits_of
+from plainmlp.training.history import read_steps
+from pointed import SMALL, splits_of, trained_alone
 
 
 @pytest.fixture
@@ -65,6 +67,26 @@ def test_point_of_an_earlier_sweep_is_recorded_as_it_is_asked_for_now_and_verifi
     assert verification.judgement.summarize() == "identical (not compared: predictions)"
 
 
+def test_point_has_the_losses_of_its_steps_also_where_the_archive_had_it_without(given, tmp_path):
+    store, parent, config = given
+    run_point(config(), parent.run_id, tmp_path)
+    (plain,) = store.children(parent.run_id)
+    for every in (2, 3):
+        run_point(config(training__loss_every=every), parent.run_id, tmp_path)
+        (child,) = (
+            each for each in store.children(parent.run_id) if each.parameters["training.loss_every"] == f"{every}"
+        )
+        (tmp_path / "steps.csv").write_text(store.read_artifact(child.run_id, "steps.csv"))
+        steps = read_steps(tmp_path / "steps.csv")
+        assert steps == trained_alone(config(training__loss_every=every)).steps
+        assert steps["step"][:2] == [0, every]
+        assert child.point_id == plain.point_id
+    before = store.children(parent.run_id)
+    run_point(config(), parent.run_id, tmp_path)
+    (again,) = (each for each in store.children(parent.run_id) if each not in before)
+    assert "steps.csv" not in {file.path for file in store.client.list_artifacts(again.run_id)}
+
+
 def test_failed_point_is_recorded_with_its_reason_and_noted(given, tmp_path):
     store, parent, config = given
     with pytest.raises(TrainingError) as caught:
@@ -87,10 +109,10 @@ def test_failure_of_another_kind_is_recorded_too(given, tmp_path, monkeypatch):
     assert [child.failure for child in store.children(parent.run_id)] == ["MemoryError: no room for it"]
 
 
-def test_point_that_a_launcher_trained_in_vain_is_not_trained_again(given, tmp_path, monkeypatch):
+def test_failure_of_a_point_that_a_launcher_trained_is_recorded(given, tmp_path):
     store, parent, config = given
-    point_id = module.point_of(config(), splits_of(config()))
-    monkeypatch.setitem(module.FAILED, point_id, "the process that trained it was ended by SIGKILL")
-    with pytest.raises(TrainingError, match="was ended by SIGKILL"):
-        run_point(config(), parent.run_id, tmp_path)
-    assert [child.status for child in store.children(parent.run_id)] == ["FAILED"]
+    point = Point((), config(), module.point_of(config(), splits_of(config())))
+    module.record_outcome(point, parent.run_id, tmp_path, TrainingError("it was ended by SIGKILL"))
+    (child,) = store.children(parent.run_id)
+    assert (child.status, child.failure) == ("FAILED", "it was ended by SIGKILL")
+    assert Archive(tmp_path / FOLDER).failure(point.point_id) == "it was ended by SIGKILL"

@@ -1,9 +1,12 @@
 """What a peer computes, for every activation and loss that its library has, beside our own network."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from certificate import NumpyPeer
+from configurations import refusal
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.optimizers import OPTIMIZERS
@@ -77,6 +80,21 @@ def test_layers_may_differ_and_have_no_biases_and_samples_and_weights_may_count_
 
 def test_scikit_learn_has_our_l2_penalty_and_needs_no_hidden_layer():
     check("sklearn", start_of((), "squared_error", l2=0.2))
+
+
+@pytest.mark.parametrize("name", ["_backprop", "_forward_pass_fast"])
+@pytest.mark.parametrize("change", ["gone", "another"])
+def test_scikit_learn_without_a_function_that_is_called_is_refused_in_one_line(monkeypatch, name, change):
+    from sklearn.neural_network import MLPRegressor
+
+    assert make_peer("sklearn", start_of())
+    monkeypatch.setattr(MLPRegressor, name, None if change == "gone" else lambda self, inputs, more: None)
+    assert "does not work with scikit-learn 1." in refusal(make_peer, "sklearn", start_of())
+
+
+def test_scikit_learn_without_the_module_of_its_optimizers_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.neural_network._stochastic_optimizers", None)
+    assert "does not work with scikit-learn 1." in refusal(make_peer, "sklearn", start_of())
 
 
 def test_without_the_paper_epsilon_adam_is_another_rule(monkeypatch):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from plainmlp.config.canonical import read_yaml
 from plainmlp.config.code import digest_result_code
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, DatasetSection, SplitSection
@@ -23,7 +24,7 @@ from plainmlp.tracking.recording.configuration import recorded_text
 from plainmlp.tracking.recording.provenance import training_numerics
 from plainmlp.training.checkpoints import FOLDER as CHECKPOINTS
 from plainmlp.training.checkpoints import Checkpoints
-from plainmlp.training.history import read_digests, read_history, write_history
+from plainmlp.training.history import read_digests, read_history, write_history, write_steps
 from plainmlp.training.model import Model, Trained
 
 FOLDER = Path(".plainmlp") / "archive"  # below a checkout
@@ -31,6 +32,7 @@ CONFIGURATION = "config.yaml"
 TIMING = "timing.json"
 NUMERICS = "numerics.json"  # of the process that trained
 KEPT = (CONFIGURATION, TIMING, NUMERICS, "models/model.safetensors", "reports/history.csv", "reports/metrics.json")
+STEPS = "reports/steps.csv"  # where they were asked for
 SPLITS_IN_MEMORY = 4
 
 Metrics = dict[str, dict[str, float]]
@@ -77,18 +79,26 @@ class Archive:
         """Return where the files of a finished point are."""
         return Places(self.root / "points" / point_id)
 
-    def has(self, point_id: str) -> bool:
-        """Say whether a point is there with every byte as it was written."""
+    def has(self, point_id: str, loss_every: int | None = None) -> bool:
+        """Say whether a point is there with every byte as it was written.
+
+        Parameters
+        ----------
+        point_id : str
+        loss_every : int, optional
+            As `training.loss_every`: a point without these losses of its steps counts as absent.
+        """
         folder = self.places(point_id).root
         if not folder.is_dir():
             return False
         try:
-            return bool(read_json(folder / MANIFEST) == _digests(folder))
+            is_whole = bool(read_json(folder / MANIFEST) == _digests(folder))
+            return is_whole and loss_every in {None, _loss_every(folder)}
         except InputError:  # a file is missing or damaged: the point counts as absent, and is trained again
             return False
 
     def keep(self, point_id: str, config: Config, trained: Trained, metrics: Metrics) -> None:
-        """Add a point, whole or not at all; one that is there already stays as it is.
+        """Add a point, whole or not at all; one that is there already stays as it is, unless it lacks losses of steps.
 
         Parameters
         ----------
@@ -100,7 +110,7 @@ class Archive:
         """
         folder = self.places(point_id).root
         with self._alone(point_id):
-            if self.has(point_id):
+            if self.has(point_id, config.training.loss_every):
                 return
             for leftover in folder.parent.glob(f".{point_id}.*"):  # of a process that was killed while it wrote
                 shutil.rmtree(leftover)
@@ -228,6 +238,8 @@ def _write(places: Places, config: Config, trained: Trained, metrics: Metrics) -
     with replace_file(places.root / CONFIGURATION) as temporary:
         temporary.write_text(recorded_text(config), encoding="utf-8", newline="\n")
     write_history(places.history, trained.history, trained.digests)
+    if config.training.loss_every is not None:
+        write_steps(places.steps, trained.steps)
     write_json(places.metrics, metrics)
     write_json(places.root / TIMING, {"training_seconds": trained.seconds})
     write_json(places.root / NUMERICS, dict(training_numerics(config.training)))
@@ -235,4 +247,11 @@ def _write(places: Places, config: Config, trained: Trained, metrics: Metrics) -
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    return {name: digest_file(folder / name) for name in KEPT}
+    optional = [STEPS] if (folder / STEPS).exists() else []
+    return {name: digest_file(folder / name) for name in (*KEPT, *optional)}
+
+
+def _loss_every(folder: Path) -> int | None:
+    """Return the `training.loss_every` that a point was trained with."""
+    every: int | None = read_yaml(folder / CONFIGURATION)["training"].get("loss_every")
+    return every

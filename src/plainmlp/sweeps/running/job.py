@@ -14,8 +14,7 @@ from plainmlp.data.splits import Splits
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive
 from plainmlp.sweeps.running.processes import end_with
-from plainmlp.sweeps.running.workers import as_failure, complete
-from plainmlp.system.errors import TrainingError
+from plainmlp.sweeps.running.workers import Failure, complete
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.tracking.recording.provenance import FOLDER as PROVENANCE
 from plainmlp.tracking.recording.provenance import read_code, training_numerics, write_provenance
@@ -25,8 +24,6 @@ from plainmlp.tracking.tags import FAILURE_TAG
 
 # the environment variables that tell a job the run of its sweep, and the process that launched it
 PARENT, LAUNCHER, NAME = "PLAINMLP_PARENT", "PLAINMLP_LAUNCHER", "PLAINMLP_NAME"
-# points that a launcher has trained in vain already, and why
-FAILED: dict[str, str] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,18 +69,39 @@ def run_point(config: Config, parent: str, checkout: Path) -> None:
     _end_with_launcher()
     config = found_inputs(config, checkout)
     archive = _archive(checkout / FOLDER)
-    point_id = point_of(config, archive.splits(config.dataset, config.split))
-    job = Job(config, point_id, parent, archive, _store(config.tracking, checkout))
+    point = Point((), config, point_of(config, archive.splits(config.dataset, config.split)))
     started = time.time()
-    try:
-        if not archive.has(point_id):
-            _train(job)
-    except Exception as error:
-        reason = str(as_failure(error))
-        archive.note_failure(point_id, reason)
-        record_failure(job, checkout, reason, started)
-        raise
-    record_point(job, checkout)
+    is_there = archive.has(point.point_id, config.training.loss_every)
+    failure = None if is_there else _train(point, archive)
+    record_outcome(point, parent, checkout, failure, started)
+    if failure is not None:
+        raise failure
+
+
+def record_outcome(
+    point: Point, parent: str, checkout: Path, failure: Failure | None, started: float | None = None
+) -> None:
+    """Record a point that was trained or has failed.
+
+    Parameters
+    ----------
+    point : Point
+    parent : str
+        The `reference` of the run of its sweep.
+    checkout : Path
+        The repository whose code runs, and whose archive has the point unless it failed.
+    failure : InputError, StorageError or TrainingError, optional
+        Why the point failed, where it did.
+    started : float, optional
+        When a point that failed was begun, as `time.time` has it; default: now.
+    """
+    archive, store = _archive(checkout / FOLDER), _store(point.config.tracking, checkout)
+    job = Job(point.config, point.point_id, parent, archive, store)
+    if failure is None:
+        record_point(job, checkout)
+        return
+    archive.note_failure(point.point_id, str(failure))
+    record_failure(job, checkout, str(failure), time.time() if started is None else started)
 
 
 def _end_with_launcher() -> None:
@@ -92,14 +110,9 @@ def _end_with_launcher() -> None:
         end_with(os.getppid())
 
 
-def _train(job: Job) -> None:
-    """Train a point alone and put it into the archive."""
-    if job.point_id in FAILED:
-        raise TrainingError(FAILED[job.point_id])
-    folder = job.archive.splits_folder(job.config.dataset, job.config.split)
-    failure = complete(Point((), job.config, job.point_id), folder, job.archive)
-    if failure is not None:
-        raise failure
+def _train(point: Point, archive: Archive) -> Failure | None:
+    """Train a point alone and put it into the archive; return why it failed, where it did."""
+    return complete(point, archive.splits_folder(point.config.dataset, point.config.split), archive)
 
 
 def _splits(job: Job) -> Splits:
@@ -176,7 +189,8 @@ def _name(job: Job) -> str:
 def _gather(job: Job, folder: Path) -> None:
     """Put the files of a point side by side, under the names that they have as artifacts."""
     places = job.archive.places(job.point_id)
-    for path in (places.model, places.history):
+    steps = [] if job.config.training.loss_every is None else [places.steps]
+    for path in (places.model, places.history, *steps):
         shutil.copy(path, folder)
 
 

@@ -42,7 +42,7 @@ def train_points(points: Iterable[Point], archive: Archive, n_jobs: int) -> Gene
     data follow each other, since a process keeps the last that it read. Close the iterator to end all processes.
     """
     distinct = {point.point_id: point for point in points}
-    missing = [point for name, point in distinct.items() if not archive.has(name)]
+    missing = [point for name, point in distinct.items() if not archive.has(name, point.config.training.loss_every)]
     present = distinct.keys() - {point.point_id for point in missing}
     held: deque[Result] = deque((name, None) for name in distinct if name in present)
     tasks = [_Task(point, archive.splits_folder(point.config.dataset, point.config.split)) for point in missing]

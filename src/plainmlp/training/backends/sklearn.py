@@ -1,13 +1,20 @@
 """scikit-learn's multilayer perceptron, an update at a time."""
 
+from collections.abc import Callable
+from importlib.metadata import version
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
 from plainmlp.nn.recipe import Recipe
+from plainmlp.system.errors import InputError
 from plainmlp.training.backends.backend import Array, Start, Step, join_layers, paper_epsilon, split_layers
 
 ACTIVATIONS = {"identity": "identity", "relu": "relu", "sigmoid": "logistic", "tanh": "tanh"}
+# functions of scikit-learn that it promises to nobody, and their parameters
+BACKPROP = ("X", "y", "sample_weight", "activations", "deltas", "coef_grads", "intercept_grads")
+FORWARD_PASS = ("X", "check_input")
 OUTPUTS = {"cross_entropy": "softmax", "binary_cross_entropy": "logistic", "squared_error": "identity"}
 
 
@@ -17,6 +24,11 @@ class SklearnPeer:
     Parameters
     ----------
     start : Start
+
+    Raises
+    ------
+    InputError
+        The installed scikit-learn has not the private functions that are called.
 
     Notes
     -----
@@ -78,12 +90,29 @@ def _estimator(start: Start, weights: list[Array], biases: list[Array]) -> Any:
     estimator.coefs_, estimator.intercepts_ = weights, biases
     estimator.n_layers_ = len(architecture.layer_sizes)
     estimator.out_activation_ = OUTPUTS[architecture.loss]
+    _check(getattr(estimator, "_backprop", None), BACKPROP)
+    _check(getattr(estimator, "_forward_pass_fast", None), FORWARD_PASS)
     return estimator
 
 
-def _optimizer(recipe: Recipe, parameters: list[Array]) -> Any:
-    from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
+def _check(function: Callable[..., Any] | None, parameters: tuple[str, ...]) -> None:
+    """Refuse a version of scikit-learn whose private function is another one or gone."""
+    if function is None or tuple(signature(function).parameters) != parameters:
+        raise InputError(_refusal())
 
+
+def _refusal() -> str:
+    return (
+        f"backend=sklearn does not work with scikit-learn {version('scikit-learn')}, whose inner functions are others "
+        "than those that it calls; install the version of requirements.lock, or choose another backend"
+    )
+
+
+def _optimizer(recipe: Recipe, parameters: list[Array]) -> Any:
+    try:
+        from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
+    except ImportError as error:
+        raise InputError(_refusal()) from error
     options = recipe.optimizer_options
     if recipe.optimizer == "adam":
         return AdamOptimizer(parameters, recipe.learning_rate, options["beta1"], options["beta2"], options["epsilon"])
