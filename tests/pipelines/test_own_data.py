@@ -58,7 +58,7 @@ def test_edited_cell_is_noticed_by_plain_dvc(own: SimpleNamespace) -> None:
     own.csv.write_text(text.replace("0.0,red,0,no", "9.9,red,0,no"), encoding="utf-8")
     assert own.csv.read_text(encoding="utf-8") != text
     assert "fetch" in stages_run(succeed(own.folder, "dvc", "repro"))
-    assert "up to date" in succeed(own.folder, "dvc", "status")
+    assert "up to date" in succeed(own.folder, "dvc", "status", "dvc.yaml")
 
 
 def test_mistake_in_the_file_is_one_line_and_keeps_the_results(own: SimpleNamespace) -> None:
