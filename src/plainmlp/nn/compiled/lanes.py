@@ -39,21 +39,6 @@ class Lanes(types.Type):
         super().__init__(name=f"Lanes({element})")
 
 
-class Tile(types.Type):
-    """The type of sums that stay in registers: some rows of some vectors.
-
-    Parameters
-    ----------
-    n_rows, n_vectors : int
-    element : numba type
-        float32 or float64.
-    """
-
-    def __init__(self, n_rows: int, n_vectors: int, element: types.Type) -> None:
-        self.n_rows, self.n_vectors, self.element = n_rows, n_vectors, element
-        super().__init__(name=f"Tile({n_rows}, {n_vectors}, {element})")
-
-
 MASK = Lanes(types.boolean)
 BITS = {types.float32: 32, types.float64: 64}
 _ELEMENTS = {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.boolean: ir.IntType(1)}
@@ -68,12 +53,6 @@ def vector_of(element: types.Type) -> ir.VectorType:
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Lanes) -> None:
         super().__init__(manager, kind, vector_of(kind.element))
-
-
-@register_model(Tile)
-class _TileModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, kind: Tile) -> None:
-        super().__init__(manager, kind, ir.ArrayType(vector_of(kind.element), kind.n_rows * kind.n_vectors))
 
 
 def splat(builder: Any, value: Any) -> Any:
@@ -155,7 +134,7 @@ def _lower_negation(context: Any, builder: Any, signature: Any, arguments: Any) 
     return builder.fneg(arguments[0])
 
 
-def _pointer(context: Any, builder: Any, array: types.Array, value: Any, position: Any, kind: Any) -> Any:
+def pointer_to(context: Any, builder: Any, array: types.Array, value: Any, position: Any, kind: Any) -> Any:
     """Return a pointer to what lies at a position of a flat array."""
     data = context.make_array(array)(context, builder, value).data
     return builder.bitcast(builder.gep(data, [position]), kind.as_pointer())
@@ -163,13 +142,13 @@ def _pointer(context: Any, builder: Any, array: types.Array, value: Any, positio
 
 def load_vector(context: Any, builder: Any, array: types.Array, value: Any, position: Any) -> Any:
     """Return 16 neighbours of a flat array."""
-    pointer = _pointer(context, builder, array, value, position, vector_of(array.dtype))
+    pointer = pointer_to(context, builder, array, value, position, vector_of(array.dtype))
     return builder.load(pointer, align=array.dtype.bitwidth // 8)
 
 
 def store_vector(context: Any, builder: Any, array: types.Array, value: Any, position: Any, vector: Any) -> None:
     """Write 16 neighbours of a flat array."""
-    pointer = _pointer(context, builder, array, value, position, vector_of(array.dtype))
+    pointer = pointer_to(context, builder, array, value, position, vector_of(array.dtype))
     builder.store(vector, pointer, align=array.dtype.bitwidth // 8)
 
 
@@ -331,95 +310,6 @@ _define_unary(arithmetic.absolute, _call("fabs"))
 _define_unary(arithmetic.square_root, _call("sqrt"))
 _define_unary(arithmetic.power_of_two, _emit_power_of_two)
 _define_unary(arithmetic.exponent, _emit_exponent)
-
-
-@intrinsic(prefer_literal=True)
-def zeros(typing: Any, n_rows: Any, n_vectors: Any, array: Any) -> Any:
-    """Return a tile of zeros for the numbers of an array."""
-    kind = Tile(n_rows.literal_value, n_vectors.literal_value, array.dtype)
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return ir.Constant(context.get_value_type(kind), None)
-
-    return kind(n_rows, n_vectors, array), emit
-
-
-@intrinsic
-def add_products(typing: Any, tile: Any, array: Any, start: Any, stride: Any, position: Any) -> Any:
-    """Add to each row of a tile a number times vectors: a multiplication, then an addition.
-
-    Row r takes the number at start + r stride of a flat array, and vector c its 16 numbers at position + 16 c.
-    """
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        sums, numbers, start, stride, position = arguments
-        data = context.make_array(array)(context, builder, numbers).data
-        vectors = [
-            load_vector(context, builder, array, numbers, builder.add(position, position.type(WIDTH * c)))
-            for c in range(tile.n_vectors)
-        ]
-        for r in range(tile.n_rows):
-            place = builder.add(start, builder.mul(stride, stride.type(r)))
-            number = splat(builder, builder.load(builder.gep(data, [place])))
-            for c, vector in enumerate(vectors):
-                index = r * tile.n_vectors + c
-                added = builder.fadd(builder.extract_value(sums, index), builder.fmul(number, vector))
-                sums = builder.insert_value(sums, added, index)
-        return sums
-
-    return tile(tile, array, types.intp, types.intp, types.intp), emit
-
-
-@intrinsic
-def load_tile(typing: Any, tile: Any, array: Any, places: Any, first: Any, stride: Any, position: Any) -> Any:
-    """Return the tile that `store_tile` wrote; `tile` says of what size."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        sums, numbers, places, first, stride, position = arguments
-        data = context.make_array(signature.args[2])(context, builder, places).data
-        for r in range(tile.n_rows):
-            row = builder.load(builder.gep(data, [builder.add(first, first.type(r))]))
-            start = builder.add(builder.mul(row, stride), position)
-            for c in range(tile.n_vectors):
-                vector = load_vector(context, builder, array, numbers, builder.add(start, start.type(WIDTH * c)))
-                sums = builder.insert_value(sums, vector, r * tile.n_vectors + c)
-        return sums
-
-    return tile(tile, array, places, types.intp, types.intp, types.intp), emit
-
-
-@intrinsic
-def store_tile(
-    typing: Any, tile: Any, array: Any, places: Any, first: Any, stride: Any, position: Any, n_kept: Any
-) -> Any:
-    """Write a tile into a flat array: row r from places[first + r] stride + position on, its first n_kept numbers."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        sums, array, places, first, stride, position, n_kept = arguments
-        numbers = context.make_array(signature.args[2])(context, builder, places).data
-        kind = vector_of(tile.element)
-        lanes = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), list(range(WIDTH)))
-        masked = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(
-                ir.VoidType(), [kind, kind.as_pointer(), ir.IntType(32), ir.VectorType(ir.IntType(1), WIDTH)]
-            ),
-            f"llvm.masked.store.v{WIDTH}f{BITS[tile.element]}.p0",
-        )
-        for r in range(tile.n_rows):
-            row = builder.load(builder.gep(numbers, [builder.add(first, first.type(r))]))
-            start = builder.add(builder.mul(row, stride), position)
-            for c in range(tile.n_vectors):
-                pointer = _pointer(
-                    context, builder, signature.args[1], array, builder.add(start, start.type(WIDTH * c)), kind
-                )
-                kept = splat(builder, builder.trunc(builder.sub(n_kept, n_kept.type(WIDTH * c)), ir.IntType(32)))
-                vector = builder.extract_value(sums, r * tile.n_vectors + c)
-                mask = builder.icmp_signed("<", lanes, kept)
-                builder.call(masked, [vector, pointer, ir.IntType(32)(BITS[tile.element] // 8), mask])
-        return context.get_dummy_value()
-
-    return types.void(tile, array, places, types.intp, types.intp, types.intp, types.intp), emit
 
 
 @intrinsic

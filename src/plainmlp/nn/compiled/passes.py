@@ -37,23 +37,12 @@ def forward(plan: Any, memory: Flat, draws: Flat, first_draw: int, stride: int, 
         depth = plan[at.SIZE, layer] if layer else single[at.N_USED]
         begin, end = share(n_out, 4, team)
         if layer or not single[at.LISTS]:
-            ordered_products(
-                numbers,
-                memory,
-                single[at.PACKED] + team.rank * BLOCK * WIDTH,
-                begin,
-                end,
-                width,
-                depth,
-                Left(plan[at.WEIGHTS, layer], single[at.ORDER] if layer else single[at.USED], n_out, 1),
-                Right(reads[layer], width),
-                Out(z, single[at.ORDER], width),
-            )
+            packed, order = single[at.PACKED] + team.rank * BLOCK * WIDTH, single[at.ORDER]
+            left = Left(plan[at.WEIGHTS, layer], order if layer else single[at.USED], n_out, 1)
+            right, out = Right(reads[layer], width), Out(z, order, width)
+            ordered_products(numbers, memory, packed, begin, end, width, depth, left, right, out)
         if plan[at.BIASES, layer] >= 0:
-            for o in range(begin, end):
-                bias = memory[plan[at.BIASES, layer] + o]
-                for i in range(z + o * width, z + (o + 1) * width, WIDTH):
-                    store(memory, i, load(memory, i) + bias)
+            _add_biases(memory, plan[at.BIASES, layer], z, begin, end, width)
         blank(plan, memory, z, begin, end, width)
         if layer + 1 < n_layers:
             part, size = begin * width, (end - begin) * width
@@ -73,6 +62,14 @@ def forward(plan: Any, memory: Flat, draws: Flat, first_draw: int, stride: int, 
                 )
                 first_draw += n_out * stride
         wait(team)
+
+
+@inner
+def _add_biases(memory: Flat, biases: int, z: int, begin: int, end: int, width: int) -> None:
+    for o in range(begin, end):
+        bias = memory[biases + o]
+        for i in range(z + o * width, z + (o + 1) * width, WIDTH):
+            store(memory, i, load(memory, i) + bias)
 
 
 @inner
@@ -124,7 +121,7 @@ def backward(
     plan: Any, memory: Flat, draws: Flat, first_draw: int, stride: int, n_real: int, width: int, team: Any
 ) -> None:
     """Write the gradient of a block, from the output errors on."""
-    n_layers, single, numbers = plan[at.SINGLE, at.N_LAYERS], plan[at.SINGLE], plan.reshape(-1)
+    n_layers, single = plan[at.SINGLE, at.N_LAYERS], plan[at.SINGLE]
     rates = single[at.SCALES] + plan[at.SIZE, n_layers]
     if team.rank == 0:
         _weigh_errors(memory, plan[at.DELTA, n_layers - 1], plan[at.SIZE, n_layers], single[at.SHARES], rates, width)
@@ -143,28 +140,28 @@ def backward(
         reads = plan[at.KEPT] if draws.size else plan[at.READ]
         _correlate(plan, memory, layer, reads[layer], n_real, width, team)
         if layer > 0:
-            begin, end = share(n_in, 4, team)
-            before = plan[at.DELTA, layer - 1]
-            ordered_products(
-                numbers,
-                memory,
-                single[at.PACKED] + team.rank * BLOCK * WIDTH,
-                begin,
-                end,
-                width,
-                n_out,
-                Left(plan[at.WEIGHTS, layer], single[at.ORDER], 1, n_out),
-                Right(delta, width),
-                Out(before, single[at.ORDER], width),
-            )
-            if draws.size:
-                first_draw -= n_in * stride
-                drop(memory, rates, draws, first_draw, stride, before, before, begin, end, width)
-            part, z, output = begin * width, plan[at.Z, layer - 1], plan[at.OUTPUT, layer - 1]
-            size = (end - begin) * width
-            go_back(plan[at.ACTIVATION, layer - 1], memory, before + part, z + part, output + part, size)
-            blank(plan, memory, before, begin, end, width)
+            first_draw -= n_in * stride
+            _send_back(plan, memory, layer, draws, first_draw, stride, width, team)
         wait(team)
+
+
+@inner
+def _send_back(
+    plan: Any, memory: Flat, layer: int, draws: Flat, first_draw: int, stride: int, width: int, team: Any
+) -> None:
+    """Write the errors of the layer before one."""
+    single, numbers, order = plan[at.SINGLE], plan.reshape(-1), plan[at.SINGLE, at.ORDER]
+    n_out, before = plan[at.SIZE, layer + 1], plan[at.DELTA, layer - 1]
+    begin, end = share(plan[at.SIZE, layer], 4, team)
+    packed = single[at.PACKED] + team.rank * BLOCK * WIDTH
+    left, right = Left(plan[at.WEIGHTS, layer], order, 1, n_out), Right(plan[at.DELTA, layer], width)
+    ordered_products(numbers, memory, packed, begin, end, width, n_out, left, right, Out(before, order, width))
+    if draws.size:
+        rates = single[at.SCALES] + plan[at.SIZE, plan[at.SINGLE, at.N_LAYERS]]
+        drop(memory, rates, draws, first_draw, stride, before, before, begin, end, width)
+    part, z, output = begin * width, plan[at.Z, layer - 1], plan[at.OUTPUT, layer - 1]
+    go_back(plan[at.ACTIVATION, layer - 1], memory, before + part, z + part, output + part, (end - begin) * width)
+    blank(plan, memory, before, begin, end, width)
 
 
 @inner
@@ -194,19 +191,9 @@ def _correlate(plan: Any, memory: Flat, layer: int, read: int, n_real: int, widt
         for i in range(n_in):
             count, entry = numbers[single[at.COLUMN_COUNTS] + i], i * BLOCK
             values, places = single[at.COLUMN_VALUES] + entry, single[at.COLUMN_PLACES] + entry
-            row = gradient + i * n_out
-            listed_product(
-                numbers,
-                memory,
-                n_out,
-                values,
-                places,
-                count,
-                single[at.TURNED],
-                spaced(n_out),
-                row,
-                single[at.ORDER],
-            )
+            row, stride = gradient + i * n_out, spaced(n_out)
+            turned, order = single[at.TURNED], single[at.ORDER]
+            listed_product(numbers, memory, n_out, values, places, count, turned, stride, row, order)
         return
     n_rows = n_in if layer else single[at.N_USED]
     begin, end = share(n_rows, 4, team)

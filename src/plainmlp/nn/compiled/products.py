@@ -8,20 +8,9 @@ from typing import Any, NamedTuple
 
 from numba import njit
 
-from plainmlp.nn.compiled.lanes import (
-    WIDTH,
-    add_products,
-    fold,
-    get,
-    load,
-    load_tile,
-    nothing,
-    put,
-    store,
-    store_tile,
-    zeros,
-)
+from plainmlp.nn.compiled.lanes import WIDTH, fold, get, load, nothing, put, store
 from plainmlp.nn.compiled.plan import LEVELS
+from plainmlp.nn.compiled.tiles import add_products, load_tile, store_tile, zeros
 from plainmlp.nn.products import BLOCK
 
 Flat = Any  # a flat array in compiled code
