@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep systems parity portability portability-core test check format bench bench-digests bench-growth bench-sweep lock sync ui clean
+.PHONY: help repro sweep systems parity portability portability-core test test-backends check format bench bench-digests bench-growth bench-sweep lock sync ui clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -24,10 +24,16 @@ sweep: $(KERNELS) ## run the default grid search, and whatever it needs
 test: $(KERNELS) ## run every test
 	@python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
+test-backends: $(PEERS)/.ready $(KERNELS) ## run the tests of the other libraries, which are not in .venv
+	@$(PEERS)/bin/python -m pytest tests/training/backends tests/benchmarks/test_certificate.py \
+		tests/benchmarks/test_systems_timed.py
+
 check: $(READY) ## lint, formatting, types
 	@ruff check .
 	@ruff format --check .
 	@mypy
+	@MYPYPATH=pipelines mypy pipelines
+	@MYPYPATH=benchmarks mypy benchmarks
 
 format: $(READY) ## format the code and mend what the linter can
 	@ruff check --fix .

@@ -113,7 +113,7 @@ def memory_of(process: "subprocess.Popen[bytes]") -> tuple[float, float]:
         most, anonymous = max(most, now), max(anonymous, of_no_file)
         time.sleep(0.05)
     if process.returncode:
-        sys.exit(f"error: {process.args} ended with {process.returncode}")
+        sys.exit(f"error: {process.args!r} ended with {process.returncode}")
     return most, anonymous
 
 

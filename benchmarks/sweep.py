@@ -209,7 +209,7 @@ def search_with_scikit_learn() -> None:
 
     config = parse(compose(ROOT / "conf", []))
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)
-    parts = [splits.train, splits.validation]
+    parts = [part for part in (splits.train, splits.validation) if part is not None]
     features = np.concatenate([part.features.reshape(len(part), -1) / 16.0 for part in parts])
     targets = np.concatenate([part.targets for part in parts])
     validated = PredefinedSplit(np.repeat([-1, 0], [len(part) for part in parts]))

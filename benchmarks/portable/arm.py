@@ -148,7 +148,7 @@ def _unpack_wheels(folder: Path, requirements: Iterable[str], python_version: st
     wheels, site = folder / "wheels", folder / "site"
     platforms = [f"--platform=manylinux_2_{number}_aarch64" for number in GLIBC]
     platforms += ["--platform=manylinux2014_aarch64", "--platform=any"]
-    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--dest", wheels]
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", f"--dest={wheels}"]
     version = f"--python-version={python_version}"
     _run([sys.executable, "-m", "pip", "download", *options, *platforms, version, *requirements])
     for wheel in sorted(wheels.glob("*.whl")):

@@ -28,9 +28,8 @@ def draw_numbers(dtype: str, count: int = DRAWN) -> Array:
     """
     draws = generator(0, f"{dtype} of the portability check")
     share = count // 4
-    patterns = draws.integers(
-        np.iinfo(INTEGERS[dtype]).max, size=count - 2 * share, dtype=INTEGERS[dtype], endpoint=True
-    )
+    integers: Any = INTEGERS[dtype]
+    patterns = draws.integers(np.iinfo(integers).max, size=count - 2 * share, dtype=integers, endpoint=True)
     common = draws.random(share) * 64 - 32
     small = np.ldexp(draws.random(share) - 0.5, draws.integers(-60, 1, size=share))
     tiny = np.finfo(dtype).smallest_subnormal

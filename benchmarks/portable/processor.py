@@ -3,6 +3,7 @@
 import hashlib
 import platform
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
@@ -38,13 +39,13 @@ def _numba_vectors() -> str:
     """Return how wide the vectors are that Numba makes of a loop; the name of a processor alone changes nothing."""
     from numba import njit
 
-    @njit(error_model="numpy")
-    def add(sums, values):  # noqa: ANN001, ANN202
+    def add(sums: Any, values: Any) -> None:
         for index in range(sums.size):
             sums[index] += values[index]
 
-    add(np.zeros(64, np.float32), np.zeros(64, np.float32))
-    assembly = "".join(add.inspect_asm().values())
+    compiled = njit(error_model="numpy")(add)
+    compiled(np.zeros(64, np.float32), np.zeros(64, np.float32))
+    assembly = "".join(compiled.inspect_asm().values())
     return next((width for register, width in WIDTHS.items() if register in assembly), "128 bits")
 
 

@@ -131,7 +131,9 @@ class Problem:
         section = self.config.model
         if self.n_models == 1:
             return section
-        initializer = Choice(name="normal", mean=0.0, standard_deviation=(model + 1) / self.n_models)
+        initializer = Choice.model_validate(
+            {"name": "normal", "mean": 0.0, "standard_deviation": (model + 1) / self.n_models}
+        )
         return section.model_copy(update={"initializer": initializer})
 
     def layers(self, model: int = 0) -> tuple[list[Array], list[Array]]:
