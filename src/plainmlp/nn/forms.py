@@ -38,7 +38,7 @@ def start_descent(
     target_scale : ndarray of shape (n_out,), optional
         What regression targets were divided by.
     threads : int, default 1
-        That share the work of an update in the compiled form.
+        That share the work of an update in the compiled form where it is large enough to gain by it.
 
     Raises
     ------

@@ -24,6 +24,7 @@ with caching():
 CACHE_LINE = 64  # bytes
 FEW = 64  # samples that most units are found alive with
 MANY = 2048  # samples, whose order is drawn sooner here than by NumPy
+SHARED_WORK = 1 << 25  # multiplications in a pass over a block: of fewer, threads wait longer than they work
 SPARE = 64  # random numbers more than an order needs on average
 
 
@@ -40,7 +41,7 @@ class CompiledDescent:
     target_scale : ndarray of shape (n_out,), optional
         What regression targets were divided by.
     threads : int, default 1
-        That share the work of an update.
+        That share the work of an update where it is large enough to gain by it.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class CompiledDescent:
             losses,
             scores,
         )
-        if self._pool is None:
+        if self._pool is None or len(self.parameters) * min(size, BLOCK) < SHARED_WORK:
             descend(*given, self._alone)
         else:
             counter = np.zeros(1, np.int64)
