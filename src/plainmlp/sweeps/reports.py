@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from plainmlp.sweeps.figures.table import SWEEP_FIGURES, TIMING_FIGURES, draw_sweep_figures
+from plainmlp.sweeps.figures.pictures import SWEEP_FIGURES, TIMING_FIGURES, draw_sweep_figures
 from plainmlp.sweeps.ranking.files import write_leaderboard, write_timing
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard
 from plainmlp.system.files import replace_folder
