@@ -16,9 +16,9 @@ HELP = """Rebuild the leaderboard of a sweep and its figures from MLflow alone.
 def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) -> None:
     """Read the runs below the sweep's, rank, write, show."""
     from plainmlp.composition.compose import compose, parse
-    from plainmlp.sweeps.ranking.display import show_leaderboard
     from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
-    from plainmlp.sweeps.ranking.results import read_results
+    from plainmlp.sweeps.ranking.results import read_sweep
+    from plainmlp.sweeps.ranking.tables import show_leaderboard
     from plainmlp.sweeps.reports import write_reports, write_timings
     from plainmlp.tracking.database import tracking_address
     from plainmlp.tracking.store import Store
@@ -26,7 +26,7 @@ def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) ->
 
     tracking = parse(compose(ROOT / "conf", overrides)).tracking
     store = Store(tracking_address(tracking, ROOT), tracking.experiment, wait_seconds=tracking.wait_seconds)
-    board = build_leaderboard(read_results(store, run_id, metric))
+    board = build_leaderboard(read_sweep(store, run_id, metric))
     write_reports(folder, board)
     write_timings(folder / "timings", board)
     show_leaderboard(board)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from plainmlp.proof.verdict import Verdict
 from plainmlp.proof.verification import Verification
+from plainmlp.system.wording import markdown_table
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import add_verification
 
@@ -84,9 +85,8 @@ def _grounds(verification: Verification) -> dict[str, object]:
 
 
 def _lines(verification: Verification) -> list[str]:
-    rows = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |" for cells in table(verification)]
-    head = ["| compared | outcome | detail |", "| --- | --- | --- |"]
-    return [f"Executed again with {verification.code}.", "", *head, *rows]
+    rows = markdown_table(("compared", "outcome", "detail"), table(verification))
+    return [f"Executed again with {verification.code}.", "", *rows[:-1]]
 
 
 def table(verification: Verification) -> list[tuple[str, str, str]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from plainmlp.data.arrays import Array
 from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL, save_figure
+from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.figures.sheet import (
     LANDMARKS,
     WIDE_SPAN,
@@ -26,7 +27,7 @@ from plainmlp.sweeps.figures.sheet import (
     value_words,
 )
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, Row
-from plainmlp.sweeps.ranking.results import is_higher_better, is_measured
+from plainmlp.sweeps.ranking.results import is_measured
 from plainmlp.sweeps.ranking.swept import short_names
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import numpy as np
 
 from plainmlp.data.arrays import Array
 from plainmlp.evaluation.figures.canvas import RESOLUTION, caption, value_range
+from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, Row
-from plainmlp.sweeps.ranking.results import is_higher_better
 from plainmlp.sweeps.ranking.swept import short_names, value_order
 
 if TYPE_CHECKING:

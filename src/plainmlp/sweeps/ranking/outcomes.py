@@ -1,9 +1,9 @@
-"""The outcomes of a sweep's points from the archive, as MLflow would have them: for a leaderboard without it."""
+"""The outcomes of a sweep's points, from the archive and, for what that lacks, from MLflow."""
 
 from collections.abc import Iterable, Mapping
 
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.ranking.results import FINISHED, Results, judge_all
+from plainmlp.sweeps.ranking.results import FINISHED, SweepResults, judge_all
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.tracking.children import Child, Reader
 from plainmlp.tracking.recording.configuration import recorded_parameters
@@ -13,17 +13,15 @@ UNRECORDED = "its job left no record"
 
 
 class Outcomes:
-    """What has become of the points of a sweep.
+    """How the points of a sweep ended: the archive comes first, the reader has what another checkout trained.
 
     Parameters
     ----------
     points : iterable of Point
     archive : Archive
-        Comes first.
     reader : Reader
-        Has what another checkout trained.
     recorded : iterable of Child
-        The points' runs, as far as they are known; there need be none for those that the archive has.
+        The points' runs, as far as they are known; points in the archive need none.
     """
 
     def __init__(self, points: Iterable[Point], archive: Archive, reader: Reader, recorded: Iterable[Child]) -> None:
@@ -34,11 +32,11 @@ class Outcomes:
 
     @property
     def failures(self) -> dict[str, str]:
-        """Return why each point has no result that has none, by its id."""
+        """Return why points without a result have none, by point id."""
         return {child.point_id: child.failure for child in self.children if child.status != FINISHED}
 
-    def results(self, metric: str) -> Results:
-        """Return the outcomes under the metric that ranks them, as `read_results` does.
+    def results(self, metric: str) -> SweepResults:
+        """Return the outcomes under the metric that ranks them, as `read_sweep` does.
 
         Raises
         ------

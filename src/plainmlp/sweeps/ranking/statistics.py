@@ -1,6 +1,6 @@
-"""The statistics of a sweep: what seeds vary, and whether two settings can be told apart over the same seeds.
+"""The statistics of a sweep: what seeds vary, and whether two settings differ over the same seeds.
 
-Sums are exact and rounded once. What SciPy says of Student's distribution is rounded to `DIGITS` significant digits, since
+Sums are exact and rounded once. SciPy's values of Student's distribution are rounded to `DIGITS` significant digits, since
 its last bits differ from processor to processor: so a leaderboard has the same bytes on each.
 """
 
@@ -35,12 +35,7 @@ class Summary:
 
 
 def summarize(values: Sequence[float]) -> Summary:
-    """Return mean, spread and confidence interval of some values.
-
-    Parameters
-    ----------
-    values : sequence of float
-        At least one. In whichever order, the same values give the same bits.
+    """Return mean, spread and confidence interval of values; the same values in any order give the same bits.
 
     Notes
     -----
@@ -68,21 +63,11 @@ def _rounded(value: float) -> float:
 
 
 def paired_p_value(first: Mapping[str, float], second: Mapping[str, float]) -> float | None:
-    """Return the p-value of a paired, two-sided t-test over the seeds that both have.
-
-    Parameters
-    ----------
-    first, second : mapping of str to float
-        A value a seed.
-
-    Returns
-    -------
-    float or None
-        None where fewer than two seeds are common, so that nothing can be said.
+    """Return the p-value of a paired, two-sided t-test over the seeds that both have; None for fewer than two.
 
     Notes
     -----
-    Where the difference is the same for each seed, the test's statistic is infinite: the value is 0, or 1 where the
+    If the difference is the same for each seed, the test's statistic is infinite: the value is 0, or 1 if the
     difference is 0.
     """
     from scipy.stats import t
@@ -102,12 +87,7 @@ def paired_p_value(first: Mapping[str, float], second: Mapping[str, float]) -> f
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number, so that all comparisons together err with the level that each has.
-
-    Parameters
-    ----------
-    p_values : sequence of float
-        From 0 to 1.
+    """Return p-values corrected for their number, so that all comparisons together err at the level of each.
 
     Notes
     -----
