@@ -11,8 +11,7 @@ from tempfile import TemporaryDirectory
 from plainmlp.composition.compose import quote
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, build_leaderboard
-from plainmlp.sweeps.ranking.outcomes import Outcomes
-from plainmlp.sweeps.ranking.results import FINISHED
+from plainmlp.sweeps.ranking.results import FINISHED, Outcomes
 from plainmlp.sweeps.ranking.tables import show_leaderboard
 from plainmlp.sweeps.reports import write_reports, write_timings
 from plainmlp.sweeps.running.archive import FOLDER, Archive

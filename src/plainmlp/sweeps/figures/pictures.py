@@ -14,7 +14,6 @@ from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.figures.sheet import (
     LANDMARKS,
     WIDE_SPAN,
-    direction_words,
     is_wide,
     limits,
     metric_words,
@@ -144,7 +143,7 @@ def _draw_colour_bar(figure: "Figure", board: Leaderboard, colours: "ScalarMappa
     """Draw the bar that says which score a colour stands for."""
     from matplotlib.colors import FuncNorm
 
-    label = f"{metric_words(board)} ({direction_words(board)})"
+    label = f"{metric_words(board)} ({board.direction})"
     ticks = LANDMARKS if isinstance(colours.norm, FuncNorm) else None
     figure.colorbar(colours, ax=figure.axes, label=label, ticks=ticks, format="{x:g}" if ticks else None)
 
@@ -159,7 +158,7 @@ def draw_learning_curves(board: Leaderboard) -> "Figure":
     _draw_others(axes, others)
     _draw_best(axes, best, f"best: {settings_words(board, board.rows[0])}")
     _limit(axes, board, [*best, *others])
-    axes.set(xlabel="epoch", ylabel=f"{metric_words(board)} ({direction_words(board)})")
+    axes.set(xlabel="epoch", ylabel=f"{metric_words(board)} ({board.direction})")
     axes.grid(visible=True)
     figure.legend(loc="outside lower center", ncols=2)
     return figure
@@ -219,7 +218,7 @@ def _draw_costs(board: Leaderboard, costs: Sequence[float], label: str) -> "Figu
     axes.plot(*top, "o", markersize=15, fillstyle="none", color="black", linestyle="", label="best")
     if min(costs) > 0 and max(costs) / min(costs) > WIDE_SPAN:
         axes.set_xscale("log")
-    axes.set(xlabel=label, ylabel=f"{metric_words(board)} ({direction_words(board)})")
+    axes.set(xlabel=label, ylabel=f"{metric_words(board)} ({board.direction})")
     axes.grid(visible=True)
     figure.legend(loc="outside lower center", ncols=4)
     return figure

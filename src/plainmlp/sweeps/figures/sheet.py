@@ -35,11 +35,6 @@ def metric_words(board: Leaderboard) -> str:
     return board.metric.replace("_", " ")
 
 
-def direction_words(board: Leaderboard) -> str:
-    """Say which way the ranking metric is better."""
-    return "higher is better" if is_higher_better(board.metric) else "lower is better"
-
-
 def settings_words(board: Leaderboard, row: Row, most: int = 70) -> str:
     """Return the settings of a row in one line, fit to be written on a figure."""
     names = short_names(board.keys)

@@ -10,14 +10,10 @@ Rule = Mapping[str, Any]
 
 
 class Excluder:
-    """Tells which points are left out, and remembers which keys there are.
+    """Tells which points are left out, and remembers the keys that points have.
 
-    Parameters
-    ----------
-    rules : sequence of mapping of str to object
-        A point is left out if it agrees with every key of one of them. A key is one of the configuration, such as
-        ``model.l2``, or a group of files, such as ``optimizer``; beside it stands the value, the name of the file or of
-        the entry, or a list of such.
+    A point is left out if it agrees with every key of a rule. A key is one of the configuration, such as ``model.l2``, or a
+    group of files, such as ``optimizer``; its value is a value, the name of a file or of an entry, or a list of such.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
@@ -25,38 +21,18 @@ class Excluder:
         self._keys: set[str] = set()
 
     def excludes_given(self, given: Mapping[str, Any]) -> bool:
-        """Say whether a point is left out by what its overrides set.
-
-        Parameters
-        ----------
-        given : mapping of str to object
-            Keys and groups with their values.
-        """
+        """Say whether a point is left out by the keys and groups that its overrides set."""
         return self._excludes(given, lambda key: [given[key]] if key in given else [])
 
     def excludes_composed(self, values: Mapping[str, Any], choices: Mapping[str, Any]) -> bool:
-        """Say whether a point is left out by its whole configuration.
-
-        Parameters
-        ----------
-        values : mapping of str to object
-            The configuration.
-        choices : mapping of str to object
-            The file of each group.
-        """
+        """Say whether a point is left out by its whole configuration and the chosen file of each group."""
         if not self.rules:
             return False
         flat = dict(flat_items(values))
         return self._excludes({**flat, **choices}, lambda key: _spellings(key, flat, choices))
 
     def check_keys(self) -> None:
-        """Refuse a key that no point has had.
-
-        Raises
-        ------
-        InputError
-            With the near match.
-        """
+        """Raise InputError for a key that no point has had, with the nearest that one has."""
         for key in (key for rule in self.rules for key in rule):
             if key not in self._keys:
                 message = f"sweep.exclude: {unknown_key(key, sorted(self._keys))}"
@@ -68,14 +44,7 @@ class Excluder:
 
 
 def flat_items(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every key of nested mappings, such as ``model`` and ``model.l2``, with its value.
-
-    Parameters
-    ----------
-    values : mapping of str to object
-    prefix : str, default=""
-        What stands before each key.
-    """
+    """Yield every key of nested mappings, such as ``model`` and ``model.l2``, with its value."""
     for key, value in values.items():
         yield f"{prefix}{key}", value
         if isinstance(value, Mapping):
@@ -83,7 +52,7 @@ def flat_items(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
 
 
 def _spellings(key: str, flat: Mapping[str, Any], choices: Mapping[str, Any]) -> list[Any]:
-    """Return all that a rule can call what a point has under a key."""
+    """Return every value or name by which a rule can mean what a point has under a key."""
     found = [table[key] for table in (flat, choices) if key in table]
     return [*found, *(value["name"] for value in found if isinstance(value, Mapping) and "name" in value)]
 

@@ -18,26 +18,15 @@ TEST_PART = "test_"
 class Row:
     """Points that differ in their seed alone.
 
-    Parameters
-    ----------
-    settings : dict of str to str
-    results : tuple of Result
-        In the order of their seeds.
-    n_failed : int
-        Further seeds, without a result.
-    score : Summary
-        The ranking metric over the seeds.
-    p_value : float, optional
-        Of the comparison with the best row over common seeds, corrected for the number of comparisons; absent if
-        there are fewer than two of them, and for the best row itself.
-    verdict : {"best", "tied", "worse", "untested"}
-        Like a tied row, an untested one may be as good as the best.
+    The p-value is that of the comparison with the best row over common seeds, corrected for the number of comparisons; the
+    best row has none, nor has a row with fewer than two common seeds. Such an untested row may be as good as the best, as a
+    tied one may.
     """
 
     settings: Settings
-    results: tuple[Result, ...]
-    n_failed: int
-    score: Summary
+    results: tuple[Result, ...]  # in the order of their seeds
+    n_failed: int  # further seeds, without a result
+    score: Summary  # of the ranking metric over the seeds
     p_value: float | None = None
     verdict: str = UNTESTED
 
@@ -57,26 +46,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """The rows of a sweep, the best first.
+    """The rows of a sweep, the best first."""
 
-    Parameters
-    ----------
-    metric : str
-        Ranks the rows: of the validation part.
-    keys : tuple of str
-        The swept keys, without the seed.
-    rows : tuple of Row
-    test : dict of str to Summary
-        Every metric of the test part, of the best row alone.
-    failures : tuple of Failure
-        By settings and seed.
-    """
-
-    metric: str
-    keys: tuple[str, ...]
+    metric: str  # ranks the rows, of the validation part
+    keys: tuple[str, ...]  # the swept ones, without the seed
     rows: tuple[Row, ...]
-    test: dict[str, Summary]
-    failures: tuple[Failure, ...]
+    test: dict[str, Summary]  # every metric of the test part, of the best row alone
+    failures: tuple[Failure, ...]  # by settings and seed
+
+    @property
+    def direction(self) -> str:
+        """Say whether higher or lower values of the ranking metric are better."""
+        return f"{'higher' if is_higher_better(self.metric) else 'lower'} is better"
 
 
 def build_leaderboard(results: SweepResults) -> Leaderboard:

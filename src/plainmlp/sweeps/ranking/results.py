@@ -1,4 +1,4 @@
-"""The results of a sweep's points: what each was set to, and what it came to."""
+"""The results of a sweep's points, from MLflow or the archive."""
 
 import json
 import math
@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from plainmlp.nn.early_stopping import kept_epoch
 from plainmlp.nn.recipe import Recipe
 from plainmlp.sweeps.grid.grid import AUTOMATIC, RANKING_PART
+from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.running.archive import Archive
 from plainmlp.system.errors import InputError
 from plainmlp.tracking.children import Child, Reader
+from plainmlp.tracking.recording.configuration import recorded_parameters
 from plainmlp.training.history import History
 
 SEED = "seed"
@@ -17,24 +20,16 @@ METRIC = "sweep.metric"
 DEFAULT_METRICS = ("validation_accuracy", "validation_loss")
 LARGEST = 1e308  # MLflow writes infinities as numbers beyond
 FINISHED = "FINISHED"
+UNRECORDED = "its job left no record"
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished point.
-
-    Parameters
-    ----------
-    child : Child
-    value : float
-        The ranking metric of the kept model.
-    curve : tuple of float
-        The ranking metric, a value an epoch; empty if it is measured at the end only.
-    """
+    """A finished point with the ranking metric of its kept model."""
 
     child: Child
     value: float
-    curve: tuple[float, ...]
+    curve: tuple[float, ...]  # the ranking metric, a value an epoch; empty if it is measured at the end only
 
     @property
     def seed(self) -> str:
@@ -81,7 +76,6 @@ def read_sweep(reader: Reader, parent_run_id: str, metric: str | None = None) ->
     ----------
     reader : Reader
     parent_run_id : str
-        The sweep's own run.
     metric : str, optional
         Ranks the points: a metric of the validation part, or "auto" for `validation_accuracy` if that was recorded,
         else `validation_loss`. Default: the points' own `sweep.metric`.
@@ -96,6 +90,55 @@ def read_sweep(reader: Reader, parent_run_id: str, metric: str | None = None) ->
         message = f"the run {parent_run_id!r} has no runs below it; a leaderboard needs the run of a sweep"
         raise InputError(message)
     return judge_all(children, reader.history, metric)
+
+
+class Outcomes:
+    """How the points of a sweep ended, read from the archive first, then from MLflow.
+
+    Parameters
+    ----------
+    points : iterable of Point
+    archive : Archive
+    reader : Reader
+        Has what another checkout trained.
+    recorded : iterable of Child
+        The points' runs, as far as they are known; points in the archive need none.
+    """
+
+    def __init__(self, points: Iterable[Point], archive: Archive, reader: Reader, recorded: Iterable[Child]) -> None:
+        self._archive, self._reader = archive, reader
+        self._histories: dict[str, History] = {}
+        runs = {child.point_id: child for child in recorded}
+        self.children = [self._child(point, runs) for point in points]
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Return why points without a result have none, by point id."""
+        return {child.point_id: child.failure for child in self.children if child.status != FINISHED}
+
+    def results(self, metric: str) -> SweepResults:
+        """Return the outcomes under the metric that ranks them, as `read_sweep` does."""
+        children = sorted(self.children, key=lambda child: child.point_id)
+        return judge_all(children, self._history, metric)
+
+    def _child(self, point: Point, runs: Mapping[str, Child]) -> Child:
+        run = runs.get(point.point_id)
+        run_id = "" if run is None else run.run_id
+        parameters = recorded_parameters(point.config)
+        if self._archive.has(point.point_id):
+            kept = self._archive.load(point.point_id)
+            history = self._histories[point.point_id] = kept.trained.history
+            metrics = {**kept.final_metrics(), **{name: values[-1] for name, values in history.items()}}
+            return Child(run_id, point.point_id, FINISHED, parameters, metrics, "", "")
+        if run is not None and run.status == FINISHED:
+            return run
+        reason = self._archive.failure(point.point_id) or UNRECORDED
+        return Child(run_id, point.point_id, "FAILED", parameters, {}, "", reason)
+
+    def _history(self, child: Child) -> History:
+        """Return the history of a point that has finished."""
+        found = self._histories.get(child.point_id)
+        return self._reader.history(child) if found is None else found
 
 
 def judge_all(children: Sequence[Child], history_of: Callable[[Child], History], metric: str | None) -> SweepResults:

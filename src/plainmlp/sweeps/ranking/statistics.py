@@ -15,23 +15,12 @@ SAME = 1e-12  # the share of a value below which a difference is rounding
 
 @dataclass(frozen=True)
 class Summary:
-    """Values of the same quantity over several seeds.
-
-    Parameters
-    ----------
-    n : int
-        At least 1.
-    mean : float
-    standard_deviation : float, optional
-        With n - 1 degrees of freedom; absent for one value, like the interval.
-    interval : tuple of float, optional
-        Both ends of the 95 % confidence interval of the mean.
-    """
+    """Values of the same quantity over n seeds; a single one has no deviation and no interval."""
 
     n: int
     mean: float
-    standard_deviation: float | None
-    interval: tuple[float, float] | None
+    standard_deviation: float | None  # with n - 1 degrees of freedom
+    interval: tuple[float, float] | None  # the 95 % confidence interval of the mean
 
 
 def summarize(values: Sequence[float]) -> Summary:

@@ -87,10 +87,9 @@ def _point(board: Leaderboard, failure: Failure) -> dict[str, str]:
 
 
 def _markdown(board: Leaderboard) -> list[str]:
-    direction = "higher" if is_higher_better(board.metric) else "lower"
     n_finished = sum(len(row.results) for row in board.rows)
     lines = ["# Leaderboard", ""]
-    lines += [f"Ranked by the mean of `{board.metric}` over the seeds; {direction} is better."]
+    lines += [f"Ranked by the mean of `{board.metric}` over the seeds; {board.direction}."]
     lines += [f"{n_finished} points finished, {len(board.failures)} failed.", ""]
     names = [short_names(board.keys)[key] for key in board.keys]
     header = ["rank", *names, "n", "mean", "standard deviation", "95 % interval", "verdict", "parameters"]
@@ -131,8 +130,7 @@ def show_leaderboard(board: Leaderboard) -> None:
     if not console.is_terminal:
         console = Console(soft_wrap=True, highlight=False, width=WIDEST)
     if board.rows:
-        direction = "higher" if is_higher_better(board.metric) else "lower"
-        console.print(f"{board.metric} ({direction} is better), mean over n seeds and its 95 % interval")
+        console.print(f"{board.metric} ({board.direction}), mean over n seeds and its 95 % interval")
         console.print(_table(board), soft_wrap=False)
     for line in _remarks(board):
         console.print(line, markup=False)
