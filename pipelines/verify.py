@@ -8,7 +8,7 @@ from _checkout import ROOT
 from plainmlp.system.command import run_command
 
 if TYPE_CHECKING:
-    from plainmlp.proof.verdict import Verdict
+    from plainmlp.proof.comparison import Verdict
     from plainmlp.tracking.store import Store
 
 HELP = """Execute a tracked run again, compare data, weights, every epoch, metrics and predictions bit for bit.
@@ -27,7 +27,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Find the runs, verify each, end with the worst verdict."""
     from plainmlp.composition.compose import compose, parse
     from plainmlp.proof.report import publish_sample
-    from plainmlp.proof.sample import draw_points
+    from plainmlp.proof.verification import draw_points
     from plainmlp.tracking.database import tracking_address
     from plainmlp.tracking.store import Store
 
@@ -42,14 +42,14 @@ def main(arguments: argparse.Namespace) -> None:
 
 def verify_and_publish(store: "Store", run_id: str, *, is_here: bool) -> "Verdict":
     """Verify a run, show the verdict and write it on the run."""
-    from plainmlp.proof.report import publish, show
+    from plainmlp.proof.report import publish_verification, show
     from plainmlp.proof.verification import verify
     from plainmlp.tracking.provenance.repository import read_repository
 
     repository = read_repository(ROOT)
     verification = verify(store, run_id, ROOT, is_here=is_here)
     show(verification)
-    publish(store, verification, repository.commit if repository else "none")
+    publish_verification(store, verification, repository.commit if repository else "none")
     return verification.judgement.verdict
 
 

@@ -6,8 +6,7 @@ from checkouts import ROOT
 from configurations import changed
 from plainmlp.composition.compose import parse
 from plainmlp.config.canonical import read_yaml
-from plainmlp.proof.alterations import find_alterations
-from plainmlp.proof.recorded import read_recorded
+from plainmlp.proof.recorded import find_alterations, read_recorded
 from plainmlp.proof.verification import verify
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running import job as module
