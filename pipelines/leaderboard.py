@@ -1,4 +1,4 @@
-"""The leaderboard of a sweep, made anew from what MLflow holds: the same files, byte for byte."""
+"""Rebuild the leaderboard of a sweep from MLflow: the same files, byte for byte."""
 
 import argparse
 import sys
@@ -18,8 +18,7 @@ def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) ->
     from plainmlp.composition.compose import compose, parse
     from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
     from plainmlp.sweeps.ranking.results import read_sweep
-    from plainmlp.sweeps.ranking.tables import show_leaderboard
-    from plainmlp.sweeps.reports import write_reports, write_timings
+    from plainmlp.sweeps.reports import show_leaderboard, write_reports, write_timings
     from plainmlp.tracking.database import tracking_address
     from plainmlp.tracking.store import Store
     from plainmlp.tracking.terminal import show_places
@@ -36,7 +35,7 @@ def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) ->
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_id", help="the sweep's own run in MLflow")
-    parser.add_argument("--metric", help="what ranks: a metric of the validation part (default: the sweep's own)")
+    parser.add_argument("--metric", help="the ranking metric, of the validation part (default: the sweep's own)")
     parser.add_argument(
         "--folder", type=Path, default=Path("leaderboard"), help="where to write (default: leaderboard)"
     )

@@ -146,12 +146,11 @@ def compare(recorded: RunFiles, again: RunFiles, backend: str) -> list[Aspect]:
         raise ValueError(message)
     tolerance = 0.0 if backend == OWN_BACKEND else rounding_tolerance(again.model.parameters.dtype)
     weights = _compare_weights(recorded, again, tolerance)
+    initial = None if recorded.model is None else recorded.model.initial_digest
     measured = 0.0 if weights.agreement is Agreement.EQUAL else tolerance  # our own code evaluates the weights
     return [
         *(_compare_digest(name, key, recorded.tags.get(key), again.tags[key]) for name, key in DIGESTS.items()),
-        _compare_digest(
-            "initial weights", "digest", recorded.model and recorded.model.initial_digest, again.model.initial_digest
-        ),
+        _compare_digest("initial weights", "digest", initial, again.model.initial_digest),
         _compare_epochs(recorded, again),
         weights,
         _compare_history(recorded, again, tolerance),
@@ -221,7 +220,7 @@ def _compare_history(recorded: RunFiles, again: RunFiles, tolerance: float) -> A
     if shapes[0] != shapes[1]:
         return Aspect(name, Agreement.DIFFERENT, "has other curves or another length")
     pairs = (
-        (f"{key} of epoch {epoch}", key, values[epoch], now[key][epoch], max(map(abs, now[key])))
+        (f"{key} of epoch {epoch}", values[epoch], now[key][epoch], max(map(abs, now[key])))
         for epoch in range(next(iter(shapes[1].values())))
         for key, values in then.items()
     )
@@ -232,42 +231,29 @@ def _compare_metrics(then: Mapping[str, float], now: Mapping[str, float], tolera
     names = [name for name in now if name in then]
     if not names:
         return Aspect("metrics", Agreement.UNKNOWN, "the run has no final metrics")
-    pairs = ((name, name, then[name], now[name], abs(now[name])) for name in names)
+    pairs = ((name, then[name], now[name], abs(now[name])) for name in names)
     return _compare_numbers("metrics", f"{len(names)} final metrics", pairs, tolerance)
 
 
 def _compare_numbers(
-    name: str, compared: str, pairs: Iterable[tuple[str, str, float, float, float]], tolerance: float
+    name: str, compared: str, pairs: Iterable[tuple[str, float, float, float]], tolerance: float
 ) -> Aspect:
-    """Compare numbers that have a place, a name and a magnitude each."""
-    different = [(place, key, a, b, size) for place, key, a, b, size in pairs if not is_same(a, b)]
+    """Compare pairs of numbers that have a place and a magnitude each."""
+    different = [(place, a, b, size) for place, a, b, size in pairs if a != b and not (math.isnan(a) and math.isnan(b))]
     if not different:
         return Aspect(name, Agreement.EQUAL, f"{compared}, every bit")
-    sizes = [_relative(key, a, b, size) for _, key, a, b, size in different]
-    agreements = [_judge(size, _tolerance(key, tolerance)) for size, (_, key, *_) in zip(sizes, different, strict=True)]
+    agreements = [_judge_numbers(*pair, tolerance) for pair in different]
     worst = Agreement.DIFFERENT if Agreement.DIFFERENT in agreements else Agreement.ROUNDED
-    place, _, a, b, _ = different[agreements.index(worst)]
+    place, a, b, _ = different[agreements.index(worst)]
     return Aspect(name, worst, compared, f"{len(different)} values differ, such as {place}: {a!r}, here {b!r}")
 
 
-def is_same(first: float, second: float) -> bool:
-    """Say whether two numbers are equal, or both NaN."""
-    return first == second or (math.isnan(first) and math.isnan(second))
-
-
-def _relative(key: str, first: float, second: float, size: float) -> float:
-    """Return a difference, relative to a size where the metric has one."""
+def _judge_numbers(place: str, first: float, second: float, size: float, tolerance: float) -> Agreement:
+    """Judge a difference relative to a size, or as it is if the metric at that place counts."""
     difference = abs(first - second)
-    relative = difference if _counts(key) else difference / (size or 1.0)
-    return relative if math.isfinite(relative) else math.inf
-
-
-def _tolerance(key: str, tolerance: float) -> float:
-    return STEP_TOLERANCE if tolerance > 0 and _counts(key) else tolerance
-
-
-def _counts(key: str) -> bool:
-    return any(word in key for word in COUNTING)
+    if any(word in place for word in COUNTING):
+        return _judge(difference, STEP_TOLERANCE if tolerance > 0 else 0.0)
+    return _judge(difference / (size or 1.0), tolerance)
 
 
 def _compare_predictions(then: Predictions | None, now: Predictions | None, tolerance: float) -> Aspect:
@@ -275,9 +261,11 @@ def _compare_predictions(then: Predictions | None, now: Predictions | None, tole
     if then is None or now is None:
         return Aspect(name, Agreement.UNKNOWN, "the run has no readable predictions.csv")
     if then.outputs.shape != now.outputs.shape:
-        return Aspect(name, Agreement.DIFFERENT, f"{len(then)} samples, here {len(now)}, or other columns")
+        return Aspect(
+            name, Agreement.DIFFERENT, f"{len(then.outputs)} samples, here {len(now.outputs)}, or other columns"
+        )
     aspect = _compare_arrays(name, then.outputs, now.outputs, tolerance)
     changed = sum(a != b for a, b in zip(then.classes, now.classes, strict=True))
     agreement = Agreement.DIFFERENT if changed and aspect.agreement is Agreement.EQUAL else aspect.agreement
-    classes = f"{changed} of {len(now)} classes changed" if now.classes else ""
+    classes = f"{changed} of {len(now.classes)} classes changed" if now.classes else ""
     return Aspect(name, agreement, aspect.detail, ", ".join(filter(None, (aspect.note, classes))))

@@ -32,16 +32,9 @@ class Source:
 
 @contextmanager
 def source_of(tags: Mapping[str, str], patch: Path, checkout: Path, *, is_here: bool) -> Iterator[Source]:
-    """Give the code of a run, or raise InputError if it cannot be rebuilt.
+    """Give the code of a run: this checkout's, if that is asked for or the same, else that of its commit and patch.
 
-    Parameters
-    ----------
-    tags : mapping of str to str
-    patch : Path
-        The changes of the run's checkout beside its commit; missing if there were none.
-    checkout : Path
-    is_here : bool
-        Use the code of this checkout, whatever the run's was.
+    Raise InputError if it cannot be rebuilt. There is no patch if the run's checkout was clean.
     """
     if is_here:
         yield Source(checkout, "the code of this checkout, as --here asks")
@@ -101,14 +94,7 @@ def _done(ended: subprocess.CompletedProcess[str]) -> None:
 def execute(source: Source, configuration: Path, folder: Path) -> None:
     """Execute the config.yaml of a run with some code, in a process of its own that writes the results to a folder.
 
-    Raises
-    ------
-    InputError
-        The configuration or its files are not possible.
-    ExecutionError
-        The training failed.
-    TrainingError
-        The process crashed.
+    Raise InputError for an impossible configuration, ExecutionError for a failed training, TrainingError for a crash.
     """
     # -P: nothing of the current folder is imported
     command = [sys.executable, "-P", "-m", MODULE, str(configuration), str(folder)]

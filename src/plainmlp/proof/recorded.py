@@ -39,10 +39,6 @@ class Predictions:
     outputs: Array  # (n_test, n_columns), float64: targets, probabilities and estimates
     classes: tuple[str, ...]  # the predicted one of each sample; empty without classes
 
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        return len(self.outputs)
-
 
 @dataclass(frozen=True, eq=False)
 class RunFiles:
@@ -165,7 +161,7 @@ def find_alterations(recorded: RecordedRun) -> list[str]:
         for name, value in recorded.metrics.items()
         if name in recorded.written.keys() - recorded.curves.keys()
     }
-    written = {name: as_stored(recorded.written[name]) for name in metrics}
+    written = {name: _as_stored(recorded.written[name]) for name in metrics}
     return [
         *find_untrusted(recorded),
         *_altered_file(recorded, "environment_digest", recorded.packages),
@@ -214,7 +210,7 @@ def _altered_model(recorded: RecordedRun) -> Iterator[str]:
 def _altered_curves(recorded: RecordedRun) -> Iterator[str]:
     """Compare MLflow's points of each curve with history.csv."""
     for name, points in recorded.curves.items():
-        written = enumerate(map(as_stored, recorded.files.history[name]))
+        written = enumerate(map(_as_stored, recorded.files.history[name]))
         if _distinct(points) != _distinct(written):
             yield f"the curve {name} in MLflow is not that of history.csv"
 
@@ -224,6 +220,6 @@ def _distinct(points: Iterable[tuple[int, float]]) -> set[tuple[int, str]]:
     return {(epoch, repr(value + 0.0)) for epoch, value in points}  # a database has no -0.0
 
 
-def as_stored(value: float) -> float:
+def _as_stored(value: float) -> float:
     """Return a number as MLflow keeps it: the largest one in place of infinity."""
     return math.copysign(sys.float_info.max, value) if math.isinf(value) else value

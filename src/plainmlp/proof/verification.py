@@ -45,16 +45,12 @@ def verify(store: Store, run_id: str, checkout: Path, *, is_here: bool) -> Verif
     with TemporaryDirectory(prefix="plainmlp-") as folder:
         recorded = read_recorded(store, run_id, Path(folder) / "recorded")
         if untrusted := find_untrusted(recorded):
-            return Verification(run_id, _judge_unexecuted(recorded, untrusted[0]), "none", began)
+            # to execute an altered configuration or altered code would prove nothing
+            aspect = Aspect("re-execution", Agreement.UNKNOWN, f"not done, since {untrusted[0]}")
+            return Verification(run_id, Judgement((aspect,), tuple(find_alterations(recorded))), "none", began)
         with source_of(recorded.files.tags, recorded.patch, checkout, is_here=is_here) as source:
             judgement = _execute_and_judge(recorded, source, Path(folder) / "again")
     return Verification(run_id, judgement, source.description, began)
-
-
-def _judge_unexecuted(recorded: RecordedRun, alteration: str) -> Judgement:
-    """Judge a run whose configuration or code was altered: to execute that would prove nothing."""
-    aspect = Aspect("re-execution", Agreement.UNKNOWN, f"not done, since {alteration}")
-    return Judgement((aspect,), tuple(find_alterations(recorded)))
 
 
 def _execute_and_judge(recorded: RecordedRun, source: Source, folder: Path) -> Judgement:

@@ -51,8 +51,7 @@ Curves = list[tuple[float, ...]]
 def draw_heatmap(board: Leaderboard) -> "Figure":
     """Draw the mean score of each pair of values of two swept keys, with the best values of all other keys.
 
-    The keys are the sizes and the activation of the hidden layers if both are swept, else the two with the most pairs.
-    The frame marks the best pair.
+    These are sizes and activation of the hidden layers if both are swept, else the keys with most pairs; a frame marks the best.
     """
     rows_key, columns_key = choose_keys(board)
     rows, columns = swept_values(board, rows_key), swept_values(board, columns_key)
@@ -275,13 +274,11 @@ def draw_sweep_figures(figures: Mapping[str, SweepFigure], board: Leaderboard, f
     return [save_figure(figures[name].draw, board, folder / f"{name}.png") for name in names]
 
 
-def _has_curves(board: Leaderboard) -> bool:
-    return any(result.curve for row in board.rows for result in row.results)
-
-
 SWEEP_FIGURES: dict[str, SweepFigure] = {
     "heatmap": SweepFigure(draw_heatmap, lambda board: len(board.keys) >= 2),
-    "learning_curves": SweepFigure(draw_learning_curves, _has_curves),
+    "learning_curves": SweepFigure(
+        draw_learning_curves, lambda board: any(point.curve for row in board.rows for point in row.results)
+    ),
     "parameters": SweepFigure(draw_against_parameters, lambda board: None not in {r.n_parameters for r in board.rows}),
 }
 # in a table of their own, since times differ from run to run

@@ -1,6 +1,6 @@
-"""A grid of points: how many there are, which of them are run, and the checked configuration of each."""
+"""A grid of points: how many there are, which are left out, which are run, and the checked configuration of each."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol
@@ -14,16 +14,16 @@ from plainmlp.config.schema import Config, Section, SweepSection
 from plainmlp.evaluation.metrics import METRICS
 from plainmlp.nn.losses import LOSSES, recorded_metrics
 from plainmlp.nn.randomness import generator
-from plainmlp.sweeps.grid.exclusion import Excluder
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError
-from plainmlp.system.wording import shown, unknown_name
+from plainmlp.system.wording import shown, unknown_key, unknown_name
 from plainmlp.tracking.provenance.identity import RESULT_SECTIONS
 
 MAX_POINTS = 100_000
 SECTION = "sweep"
 AUTOMATIC = "auto"
 RANKING_PART = "validation_"
+Rule = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,58 @@ class Candidate:
     config: Config
 
 
+class Excluder:
+    """Tells which points are left out, and remembers the keys that points have.
+
+    A point is left out if it agrees with every key of a rule. A key is one of the configuration, such as ``model.l2``, or a
+    group of files, such as ``optimizer``; its value is a value, the name of a file or of an entry, or a list of such.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = rules
+        self._keys: set[str] = set()
+
+    def excludes_given(self, given: Mapping[str, Any]) -> bool:
+        """Say whether a point is left out by the keys and groups that its overrides set."""
+        return self._excludes(given, lambda key: [given[key]] if key in given else [])
+
+    def excludes_composed(self, values: Mapping[str, Any], choices: Mapping[str, Any]) -> bool:
+        """Say whether a point is left out by its whole configuration and the chosen file of each group."""
+        if not self.rules:
+            return False
+        flat = dict(flat_items(values))
+        return self._excludes({**flat, **choices}, lambda key: _spellings(key, flat, choices))
+
+    def check_keys(self) -> None:
+        """Raise InputError for a key that no point has had, with the nearest that one has."""
+        for key in (key for rule in self.rules for key in rule):
+            if key not in self._keys:
+                message = f"sweep.exclude: {unknown_key(key, sorted(self._keys))}"
+                raise InputError(message)
+
+    def _excludes(self, keys: Mapping[str, Any], values_of: Callable[[str], Sequence[Any]]) -> bool:
+        self._keys.update(keys)
+        return any(all(_agrees(wanted, values_of(key)) for key, wanted in rule.items()) for rule in self.rules)
+
+
+def flat_items(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every key of nested mappings, such as ``model`` and ``model.l2``, with its value."""
+    for key, value in values.items():
+        yield f"{prefix}{key}", value
+        if isinstance(value, Mapping):
+            yield from flat_items(value, f"{prefix}{key}.")
+
+
+def _spellings(key: str, flat: Mapping[str, Any], choices: Mapping[str, Any]) -> list[Any]:
+    """Return every value or name by which a rule can mean what a point has under a key."""
+    found = [table[key] for table in (flat, choices) if key in table]
+    return [*found, *(value["name"] for value in found if isinstance(value, Mapping) and "name" in value)]
+
+
+def _agrees(wanted: Any, values: Sequence[Any]) -> bool:
+    return any(value == wanted or (isinstance(wanted, list) and value in wanted) for value in values)
+
+
 class _Alone(Section):
     """The section of a sweep alone: the sections of its points may be valid with swept values only."""
 
@@ -98,13 +150,7 @@ def ranking_metrics() -> list[str]:
 
 
 def check_counts(counts: Mapping[str, int]) -> None:
-    """Raise InputError for a grid that is empty, too large, or sweeps the settings of the sweep itself.
-
-    Parameters
-    ----------
-    counts : mapping of str to int
-        The number of values of each key, written as its overrides begin.
-    """
+    """Raise InputError if a grid, given by the number of values of each key, is empty, too large or of sweeps itself."""
     for key, count in counts.items():
         if count == 0:
             message = f"{key} has no value, so the grid has no points; give it at least one"
@@ -121,11 +167,7 @@ def check_counts(counts: Mapping[str, int]) -> None:
 def choose_points(grid: Grid, composing: Composing, settings: SweepSection) -> list[Candidate]:
     """Return the points to be run, in the order of the grid, each once.
 
-    Raises
-    ------
-    InputError
-        A point that is not left out is invalid or has no validation part, no point is left, or a key of an exclusion does
-        not exist.
+    Raise InputError if one of them is invalid, if none is left, or if an exclusion has an unknown key.
     """
     excluder = Excluder([exclusion.values for exclusion in settings.exclude])
     chosen: dict[str, tuple[int, Candidate]] = {}

@@ -30,13 +30,7 @@ class Point:
 def identify_points(candidates: Iterable[Candidate], checkout: Path, splits_of: SplitsOf) -> list[Point]:
     """Return the points of a sweep; of several that compute the same, the first.
 
-    Parameters
-    ----------
-    candidates : iterable of Candidate
-    checkout : Path
-        Relative paths are looked for there, after the current folder.
-    splits_of : callable (dataset section, split section) -> Splits
-        Called once for each distinct pair.
+    Relative paths are looked for in the current folder, then in the checkout. The same data is asked for once.
     """
     digest_data, digest_weights = _data_digests(splits_of), cache(digest_file)
     points: dict[str, Point] = {}

@@ -24,12 +24,8 @@ UNRECORDED = "its job left no record"
 
 
 @dataclass(frozen=True)
-class Result:
-    """A finished point with the ranking metric of its kept model."""
-
+class _OfChild:
     child: Child
-    value: float
-    curve: tuple[float, ...]  # the ranking metric, a value an epoch; empty if it is measured at the end only
 
     @property
     def seed(self) -> str:
@@ -38,16 +34,18 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Failure:
+class Result(_OfChild):
+    """A finished point with the ranking metric of its kept model."""
+
+    value: float
+    curve: tuple[float, ...]  # the ranking metric, a value an epoch; empty if it is measured at the end only
+
+
+@dataclass(frozen=True)
+class Failure(_OfChild):
     """A point without a result, and why."""
 
-    child: Child
     reason: str
-
-    @property
-    def seed(self) -> str:
-        """Return the seed, as text."""
-        return self.child.parameters.get(SEED, "")
 
 
 @dataclass(frozen=True)
@@ -72,18 +70,8 @@ def is_measured(value: float) -> bool:
 def read_sweep(reader: Reader, parent_run_id: str, metric: str | None = None) -> SweepResults:
     """Read the results of a sweep's points, from MLflow alone.
 
-    Parameters
-    ----------
-    reader : Reader
-    parent_run_id : str
-    metric : str, optional
-        Ranks the points: a metric of the validation part, or "auto" for `validation_accuracy` if that was recorded,
-        else `validation_loss`. Default: the points' own `sweep.metric`.
-
-    Raises
-    ------
-    InputError
-        There is no such run, it has no children, or the metric is not of the validation part or was not recorded.
+    The metric is one of the validation part, or "auto" for `validation_accuracy` if that was recorded, else
+    `validation_loss`; default: the points' own `sweep.metric`.
     """
     children = one_each(reader.children(parent_run_id))
     if not children:
@@ -93,17 +81,7 @@ def read_sweep(reader: Reader, parent_run_id: str, metric: str | None = None) ->
 
 
 class Outcomes:
-    """How the points of a sweep ended, read from the archive first, then from MLflow.
-
-    Parameters
-    ----------
-    points : iterable of Point
-    archive : Archive
-    reader : Reader
-        Has what another checkout trained.
-    recorded : iterable of Child
-        The points' runs, as far as they are known; points in the archive need none.
-    """
+    """How the points of a sweep ended; a point in the archive needs no recorded run, others were trained elsewhere."""
 
     def __init__(self, points: Iterable[Point], archive: Archive, reader: Reader, recorded: Iterable[Child]) -> None:
         self._archive, self._reader = archive, reader

@@ -26,8 +26,6 @@ class Summary:
 def summarize(values: Sequence[float]) -> Summary:
     """Return mean, spread and confidence interval of values; the same values in any order give the same bits.
 
-    Notes
-    -----
     The interval is that of Student (1908): ``mean +- t s / sqrt(n)`` with n - 1 degrees of freedom.
     """
     from scipy.stats import t
@@ -54,8 +52,6 @@ def _rounded(value: float) -> float:
 def paired_p_value(first: Mapping[str, float], second: Mapping[str, float]) -> float | None:
     """Return the p-value of a paired, two-sided t-test over the seeds that both have; None for fewer than two.
 
-    Notes
-    -----
     If the difference is the same for each seed, the test's statistic is infinite: the value is 0, or 1 if the
     difference is 0.
     """
@@ -78,8 +74,6 @@ def paired_p_value(first: Mapping[str, float], second: Mapping[str, float]) -> f
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values corrected for their number, so that all comparisons together err at the level of each.
 
-    Notes
-    -----
     Holm (1979): the k-th smallest of m is multiplied by m - k + 1, is at most 1, and no less than the one before it.
     """
     adjusted = [0.0] * len(p_values)

@@ -31,7 +31,8 @@ PointError = InputError | StorageError | TrainingError
 
 def run_point(config: Config, parent: str, checkout: Path) -> None:
     """Train a point unless the checkout's archive has it, and record it below its sweep's run, also if it fails."""
-    _end_with_launcher()
+    if os.environ.get(LAUNCHER) == str(os.getppid()):  # it has a process of its own, which must not outlive the sweep
+        end_with(os.getppid())
     config = found_inputs(config, checkout)
     archive = _archive(checkout / FOLDER)
     point = Point((), config, point_of(config, archive.splits(config.dataset, config.split)))
@@ -77,12 +78,6 @@ def record_outcome(
     else:
         _archive(checkout / FOLDER).note_failure(point.point_id, str(failure))
         _record_failure(point, parent, checkout, str(failure), time.time() if started is None else started)
-
-
-def _end_with_launcher() -> None:
-    """Let no job outlive its sweep, if a launcher has given it a process of its own."""
-    if os.environ.get(LAUNCHER) == str(os.getppid()):
-        end_with(os.getppid())
 
 
 def _record_point(point: Point, parent: str, checkout: Path) -> None:

@@ -97,18 +97,19 @@ def _watch_bar(console: "Console", progress: SweepProgress, over: Event) -> None
     columns = (TextColumn("points"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=len(progress.point_ids))
-        while True:
-            last = over.wait(SECONDS_BETWEEN_LOOKS)
-            progress.look()
+        for _ in _looks(progress, over, SECONDS_BETWEEN_LOOKS):
             bar.update(task, completed=len(progress.done) + len(progress.failed), description=str(progress))
-            if last:
-                return
 
 
 def _watch_lines(console: "Console", progress: SweepProgress, over: Event) -> None:
-    while True:
-        last = over.wait(SECONDS_BETWEEN_LINES)
-        progress.look()
+    for _ in _looks(progress, over, SECONDS_BETWEEN_LINES):
         console.print(str(progress), markup=False)
-        if last:
-            return
+
+
+def _looks(progress: SweepProgress, over: Event, seconds: float) -> Iterator[None]:
+    """Look again and again, the last time when all is over."""
+    is_over = False
+    while not is_over:
+        is_over = over.wait(seconds)
+        progress.look()
+        yield

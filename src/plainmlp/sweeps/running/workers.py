@@ -26,15 +26,9 @@ Ended = tuple[str, PointError | None]  # a point id, and why the point failed if
 def train_points(points: Iterable[Point], archive: Archive, n_jobs: int) -> Generator[Ended, None, None]:
     """Train the points that the archive does not hold, in `n_jobs` processes; with 1 in this one.
 
-    Yields
-    ------
-    point_id : str
-        Each once, as soon as it is done: points that the archive held at the start come first.
-    failure : InputError, StorageError or TrainingError, optional
-        Why the point is not in the archive.
+    Each point id is yielded as soon as the point is done, with why it failed if it did; points that the archive held at
+    the start come first.
 
-    Notes
-    -----
     If a process ends before its point is done, the point is trained once more, and no other is lost. Points of the same
     data follow each other, since a process keeps the last that it read. Close the iterator to end all processes.
     """
@@ -57,13 +51,7 @@ def train_points(points: Iterable[Point], archive: Archive, n_jobs: int) -> Gene
 
 
 class Worker:
-    """A process, started at once, that trains the points that it is sent.
-
-    Attributes
-    ----------
-    results : Connection
-        Receives what `train_point` returns for each point, in their order; ends (EOFError) when the process does.
-    """
+    """A process that trains the points that it is sent; `results` receives why each failed, and ends with the process."""
 
     def __init__(self) -> None:
         context = get_context("spawn")

@@ -4,7 +4,7 @@ import random
 
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
 from plainmlp.sweeps.ranking.results import SweepResults
-from plainmlp.sweeps.ranking.tables import show_leaderboard, write_leaderboard, write_timing
+from plainmlp.sweeps.reports import show_leaderboard, write_leaderboard, write_timing
 from swept import board_of, failure, result, whole_sweep
 
 
@@ -113,7 +113,7 @@ def test_terminal_shows_the_first_rows_and_how_many_more(capsys):
 
 def test_terminal_shows_whole_values_in_80_columns(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("plainmlp.sweeps.ranking.tables.WIDEST", 80)
+    monkeypatch.setattr("plainmlp.sweeps.reports.WIDEST", 80)
     show_leaderboard(whole_sweep())
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines[:14])) <= 80
