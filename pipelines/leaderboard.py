@@ -1,4 +1,4 @@
-"""The leaderboard of a sweep, made anew from what MLflow holds: the same files, byte for byte."""
+"""Rebuild the leaderboard of a sweep from MLflow: the same files, byte for byte."""
 
 import argparse
 import sys
@@ -16,17 +16,16 @@ HELP = """Rebuild the leaderboard of a sweep and its figures from MLflow alone.
 def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) -> None:
     """Read the runs below the sweep's, rank, write, show."""
     from plainmlp.composition.compose import compose, parse
-    from plainmlp.sweeps.ranking.display import show_leaderboard
     from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
-    from plainmlp.sweeps.ranking.results import read_results
-    from plainmlp.sweeps.reports import write_reports, write_timings
+    from plainmlp.sweeps.ranking.results import read_sweep
+    from plainmlp.sweeps.reports import show_leaderboard, write_reports, write_timings
     from plainmlp.tracking.database import tracking_address
     from plainmlp.tracking.store import Store
     from plainmlp.tracking.terminal import show_places
 
     tracking = parse(compose(ROOT / "conf", overrides)).tracking
     store = Store(tracking_address(tracking, ROOT), tracking.experiment, wait_seconds=tracking.wait_seconds)
-    board = build_leaderboard(read_results(store, run_id, metric))
+    board = build_leaderboard(read_sweep(store, run_id, metric))
     write_reports(folder, board)
     write_timings(folder / "timings", board)
     show_leaderboard(board)
@@ -36,7 +35,7 @@ def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) ->
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_id", help="the sweep's own run in MLflow")
-    parser.add_argument("--metric", help="what ranks: a metric of the validation part (default: the sweep's own)")
+    parser.add_argument("--metric", help="the ranking metric, of the validation part (default: the sweep's own)")
     parser.add_argument(
         "--folder", type=Path, default=Path("leaderboard"), help="where to write (default: leaderboard)"
     )

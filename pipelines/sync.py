@@ -1,4 +1,4 @@
-"""What was kept on disk while MLflow could not be reached, published: every run once."""
+"""Publish what was saved on disk while MLflow could not be reached: every run once."""
 
 import argparse
 import sys
@@ -6,9 +6,9 @@ import sys
 from _checkout import ROOT
 from plainmlp.system.command import run_command
 
-HELP = """Publish the runs that MLflow has missed, from .plainmlp/outbox; what has been published leaves it.
+HELP = """Publish the runs that MLflow has missed, from .plainmlp/outbox, and remove them there.
 
-Each goes to where it belongs. An interrupted sync goes on when it is run again, and publishes nothing twice.
+Each goes to where it belongs. Run an interrupted sync again to continue; nothing is published twice.
 
   python pipelines/sync.py
   python pipelines/sync.py tracking.uri=https://user:password@mlflow.example.org"""
@@ -28,10 +28,10 @@ def main(overrides: list[str]) -> None:
     with publishing(outbox):
         for published in publish(outbox, tracking_address(tracking, ROOT), tracking.wait_seconds):
             if published.refusal:
-                refused.append(f"{published.record.record_id} stays: MLflow refuses it ({published.refusal})")
+                refused.append(f"not published: MLflow rejected {published.record.record_id} ({published.refusal})")
             else:
                 n_published += 1
-                print(f"{published.record.name}  {published.run_id or 'has finished in another run'}")
+                print(f"{published.record.name}  {published.run_id or 'skipped: its point already has a finished run'}")
     print(f"{n_published} published")
     if refused:
         raise InputError("; ".join(refused))

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from plainmlp.config.places import Places
+from plainmlp.proof.recorded import RunFiles, read_run_files
 from plainmlp.proof.reexecution import TAGS, reexecute
-from plainmlp.proof.run_files import Results, read_results
 from plainmlp.tracking.store import Store
 from recorded import EXPERIMENT, configuration, record, write_flats
 
@@ -36,8 +36,8 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 
 
 @pytest.fixture(scope="package")
-def again(tracked: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Results:
+def again(tracked: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> RunFiles:
     """Return what the re-execution of the run came to."""
     folder: Path = tmp_path_factory.mktemp("again")
     reexecute(tracked.config, folder)
-    return read_results(Places(folder), json.loads((folder / TAGS).read_text()))
+    return read_run_files(Places(folder), json.loads((folder / TAGS).read_text()))

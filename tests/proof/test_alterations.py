@@ -10,11 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from configurations import refusal
-from plainmlp.proof.alterations import find_alterations, find_untrusted
-from plainmlp.proof.comparison import compare
-from plainmlp.proof.recorded import Recorded, read_recorded
-from plainmlp.proof.run_files import Results
-from plainmlp.proof.verdict import Surroundings, Verdict, judge
+from plainmlp.proof.comparison import Agreement, Judgement, Verdict, compare
+from plainmlp.proof.recorded import RecordedRun, RunFiles, find_alterations, find_untrusted, read_recorded
 from plainmlp.tracking.connection import Connection
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import add_verification
@@ -68,23 +65,23 @@ def flipped(content: bytes) -> bytes:
 
 
 @pytest.fixture
-def read(tracked: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Recorded]:
+def read(tracked: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], RecordedRun]:
     return lambda: read_recorded(tracked.store, tracked.run_id, tmp_path_factory.mktemp("recorded"))
 
 
-def assert_different(recorded: Recorded, again: Results, alteration: str) -> None:
+def assert_different(recorded: RecordedRun, again: RunFiles, alteration: str) -> None:
     """Check that an alteration is found, and that the verdict says so."""
     alterations = find_alterations(recorded)
     assert [line for line in alterations if alteration in line], alterations
-    judgement = judge(compare(recorded.results, again, recorded.backend), alterations, Surroundings())
+    judgement = Judgement(tuple(compare(recorded.files, again, recorded.backend)), tuple(alterations))
     assert judgement.verdict is Verdict.DIFFERENT
     assert alteration in judgement.summarize() or len(alterations) > 1
 
 
-def test_record_that_nobody_touched_is_whole(read, again: Results) -> None:
+def test_record_that_nobody_touched_is_whole(read, again: RunFiles) -> None:
     recorded = read()
     assert find_alterations(recorded) == []
-    judgement = judge(compare(recorded.results, again, recorded.backend), [], Surroundings())
+    judgement = Judgement(tuple(compare(recorded.files, again, recorded.backend)))
     assert judgement.summarize() == "identical", judgement
     assert recorded.backend == OWN_BACKEND
 
@@ -96,21 +93,21 @@ def test_backend_is_that_of_the_configuration_and_our_own_in_an_old_one(tracked:
             assert read().backend == backend
 
 
-def test_flipped_bit_in_the_stored_weights(tracked: SimpleNamespace, read, again: Results) -> None:
+def test_flipped_bit_in_the_stored_weights(tracked: SimpleNamespace, read, again: RunFiles) -> None:
     with altered(tracked.artifacts / "model.safetensors", flipped):
         recorded = read()
     assert_different(recorded, again, "model.safetensors is damaged")
-    (weights,) = [aspect for aspect in compare(recorded.results, again, recorded.backend) if aspect.name == "weights"]
-    assert weights.full_detail.endswith("the re-execution has the weights_digest of the run")
+    (weights,) = [aspect for aspect in compare(recorded.files, again, recorded.backend) if aspect.name == "weights"]
+    assert weights.agreement is Agreement.DIFFERENT
 
 
-def test_flipped_bit_in_the_model_that_mlflow_serves(tracked: SimpleNamespace, read, again: Results) -> None:
+def test_flipped_bit_in_the_model_that_mlflow_serves(tracked: SimpleNamespace, read, again: RunFiles) -> None:
     with altered(tracked.artifacts / "model" / "data" / "model.safetensors", flipped):
         assert_different(read(), again, "the model that MLflow serves is not model.safetensors")
 
 
-def test_other_weights_with_a_checksum_of_their_own(tracked: SimpleNamespace, read, again: Results) -> None:
-    place, model = tracked.artifacts / "model.safetensors", read().results.model
+def test_other_weights_with_a_checksum_of_their_own(tracked: SimpleNamespace, read, again: RunFiles) -> None:
+    place, model = tracked.artifacts / "model.safetensors", read().files.model
     model.parameters[0] = model.parameters[0] * (1 + 1e-15)
     whole = place.read_bytes()
     model.save(place)
@@ -138,14 +135,14 @@ def test_changed_parameter_in_the_configuration_is_not_executed(tracked: SimpleN
     assert_different(recorded, again, "the parameter training.epochs is '3' in MLflow and '4' in config.yaml")
 
 
-def test_changed_parameter_in_mlflow(tracked: SimpleNamespace, read, again: Results) -> None:
+def test_changed_parameter_in_mlflow(tracked: SimpleNamespace, read, again: RunFiles) -> None:
     with updated(tracked.database, "params", "key = 'optimizer.learning_rate'", value="0.5"):
         recorded = read()
     assert find_untrusted(recorded) == []
     assert_different(recorded, again, "the parameter optimizer.learning_rate is '0.5' in MLflow")
 
 
-def test_forged_metric(tracked: SimpleNamespace, read, again: Results) -> None:
+def test_forged_metric(tracked: SimpleNamespace, read, again: RunFiles) -> None:
     name = "test_accuracy"
     before = tracked.store.client.get_run(tracked.run_id).data.metrics[name]
     tracked.store.client.log_metric(tracked.run_id, name, 1.0 if before != 1.0 else 0.5)
@@ -155,12 +152,12 @@ def test_forged_metric(tracked: SimpleNamespace, read, again: Results) -> None:
     assert find_alterations(read()) == []
 
 
-def test_forged_point_of_a_curve(tracked: SimpleNamespace, read, again: Results) -> None:
+def test_forged_point_of_a_curve(tracked: SimpleNamespace, read, again: RunFiles) -> None:
     with updated(tracked.database, "metrics", "key = 'train_loss' AND step = 1", value=0.125):
         assert_different(read(), again, "the curve train_loss in MLflow is not that of history.csv")
 
 
-def test_metric_forged_in_every_place_that_has_it(tracked: SimpleNamespace, read, again: Results) -> None:
+def test_metric_forged_in_every_place_that_has_it(tracked: SimpleNamespace, read, again: RunFiles) -> None:
     """The record agrees with itself; the re-execution does not agree with it."""
     file = tracked.artifacts / "metrics.json"
     metrics = json.loads(file.read_text())
@@ -171,19 +168,19 @@ def test_metric_forged_in_every_place_that_has_it(tracked: SimpleNamespace, read
     ):
         recorded = read()
     assert find_alterations(recorded) == []
-    judgement = judge(compare(recorded.results, again, recorded.backend), [], Surroundings())
+    judgement = Judgement(tuple(compare(recorded.files, again, recorded.backend)))
     assert judgement.verdict is Verdict.DIFFERENT
     assert "such as test_log_loss: " in judgement.summarize()
 
 
-def test_changed_tag(tracked: SimpleNamespace, read, again: Results) -> None:
+def test_changed_tag(tracked: SimpleNamespace, read, again: RunFiles) -> None:
     with updated(tracked.database, "tags", "key = 'numerics.threads'", value="7"):
-        assert_different(read(), again, "the tag numerics.threads is '7', in provenance.json '1'")
+        assert_different(read(), again, "the tag numerics.threads is '7' in MLflow and '1' in provenance.json")
 
 
-def test_changed_point_id(tracked: SimpleNamespace, read, again: Results) -> None:
+def test_changed_point_id(tracked: SimpleNamespace, read, again: RunFiles) -> None:
     with updated(tracked.database, "tags", "key = 'point_id'", value="0" * 64):
-        judgement = judge(compare(read().results, again, OWN_BACKEND), [], Surroundings())
+        judgement = Judgement(tuple(compare(read().files, again, OWN_BACKEND)))
     assert judgement.summarize().startswith("different: point: point_id 000000000000, here ")
 
 
@@ -191,7 +188,7 @@ def test_runs_that_cannot_be_executed_again_are_refused(tracked: SimpleNamespace
     store = tracked.store
     assert "is no run in sqlite:///" in refusal(read_recorded, store, "0" * 32, tmp_path)
     parent = store.start_parent("a sweep", {}, {"sweep_id": "1" * 64})
-    assert "is the run of a sweep" in refusal(read_recorded, store, parent.run_id, tmp_path)
+    assert "is a sweep's parent run; pass --sweep" in refusal(read_recorded, store, parent.run_id, tmp_path)
     parent.end("FINISHED")
     other = store.start_parent("other", {}, {})
     assert "ended RUNNING; only a run that is FINISHED" in refusal(read_recorded, store, other.run_id, tmp_path)

@@ -5,28 +5,34 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plainmlp.proof.aspects import Outcome
-from plainmlp.proof.comparison import compare, rounding_tolerance
-from plainmlp.proof.run_files import Results
-from plainmlp.proof.verdict import Judgement, Surroundings, Verdict, find_surroundings, judge
+from plainmlp.proof.comparison import (
+    Agreement,
+    EnvironmentDiff,
+    Judgement,
+    Verdict,
+    compare,
+    compare_environments,
+    rounding_tolerance,
+)
+from plainmlp.proof.recorded import RunFiles
 from plainmlp.training.backends.table import OWN_BACKEND
 
-OTHER_MACHINE = Surroundings(("cpu one, here another",), ("numpy 2.4.5, here 2.4.6",))
+OTHER_MACHINE = EnvironmentDiff(("cpu one, here another",), ("numpy 2.4.5, here 2.4.6",))
 PEER = "torch"
 TOLERANCE = rounding_tolerance(np.dtype(np.float64))
 
 
-def judged(recorded: Results, again: Results, backend: str = OWN_BACKEND) -> Judgement:
-    return judge(compare(recorded, again, backend), [], OTHER_MACHINE)
+def judged(recorded: RunFiles, again: RunFiles, backend: str = OWN_BACKEND) -> Judgement:
+    return Judgement(tuple(compare(recorded, again, backend)), (), OTHER_MACHINE)
 
 
-def outcomes(recorded: Results, again: Results, backend: str = OWN_BACKEND) -> dict[str, Outcome]:
+def outcomes(recorded: RunFiles, again: RunFiles, backend: str = OWN_BACKEND) -> dict[str, Agreement]:
     """Return how the aspects came out that are not equal."""
     aspects = judged(recorded, again, backend).aspects
-    return {aspect.name: aspect.outcome for aspect in aspects if aspect.outcome is not Outcome.EQUAL}
+    return {aspect.name: aspect.agreement for aspect in aspects if aspect.agreement is not Agreement.EQUAL}
 
 
-def drifted(again: Results, relative: float) -> Results:
+def drifted(again: RunFiles, relative: float) -> RunFiles:
     """Return results as rounding would change them: weights, a curve, a metric and outputs differ."""
     model, predictions = again.model, again.predictions
     parameters = model.parameters.copy()
@@ -46,32 +52,32 @@ MEASURED = ("weights", "history", "metrics", "predictions")
 
 
 @pytest.mark.parametrize("backend", [OWN_BACKEND, PEER])
-def test_same_results_are_identical_on_any_machine(again: Results, backend: str) -> None:
+def test_same_results_are_identical_on_any_machine(again: RunFiles, backend: str) -> None:
     assert outcomes(again, again, backend) == {}
     assert judged(again, again, backend).verdict is Verdict.IDENTICAL
 
 
-def test_our_own_engine_has_no_tolerance(again: Results) -> None:
+def test_our_own_engine_has_no_tolerance(again: RunFiles) -> None:
     recorded = drifted(again, 1e-15)
-    assert outcomes(recorded, again) == dict.fromkeys(MEASURED, Outcome.DIFFERENT)
+    assert outcomes(recorded, again) == dict.fromkeys(MEASURED, Agreement.DIFFERENT)
     assert judged(recorded, again).verdict is Verdict.DIFFERENT
 
 
-def test_our_own_engine_has_no_other_zero(again: Results) -> None:
+def test_our_own_engine_has_no_other_zero(again: RunFiles) -> None:
     zeros = [replace(again.model, parameters=again.model.parameters * zero) for zero in (0.0, -0.0)]
     found = outcomes(replace(again, model=zeros[0]), replace(again, model=zeros[1]))
-    assert found == {"weights": Outcome.DIFFERENT}
+    assert found == {"weights": Agreement.DIFFERENT}
 
 
 @pytest.mark.parametrize("name", ["train_accuracy", "test_macro_f1", "test_expected_calibration_error"])
-def test_our_own_engine_counts_alike(again: Results, name: str) -> None:
+def test_our_own_engine_counts_alike(again: RunFiles, name: str) -> None:
     recorded = replace(again, metrics={**again.metrics, name: again.metrics[name] - 0.005})
-    assert outcomes(recorded, again) == {"metrics": Outcome.DIFFERENT}
+    assert outcomes(recorded, again) == {"metrics": Agreement.DIFFERENT}
 
 
-def test_rounding_of_another_library_is_tolerated_and_what_is_other_here_is_named(again: Results) -> None:
+def test_rounding_of_another_library_is_tolerated_and_what_is_other_here_is_named(again: RunFiles) -> None:
     recorded = drifted(again, TOLERANCE / 2)
-    assert outcomes(recorded, again, PEER) == dict.fromkeys(MEASURED, Outcome.ROUNDED)
+    assert outcomes(recorded, again, PEER) == dict.fromkeys(MEASURED, Agreement.ROUNDED)
     judgement = judged(recorded, again, PEER)
     assert judgement.verdict is Verdict.TOLERATED
     assert judgement.summarize().startswith("equal within tolerance: weights: ")
@@ -80,50 +86,50 @@ def test_rounding_of_another_library_is_tolerated_and_what_is_other_here_is_name
     )
 
 
-def test_drift_beyond_the_tolerance_is_different(again: Results) -> None:
+def test_drift_beyond_the_tolerance_is_different(again: RunFiles) -> None:
     assert judged(drifted(again, TOLERANCE * 3), again, PEER).verdict is Verdict.DIFFERENT
 
 
 @pytest.mark.parametrize("name", ["metrics", "predictions"])
-def test_what_our_own_arithmetic_makes_of_equal_weights_is_equal(again: Results, name: str) -> None:
+def test_what_our_own_arithmetic_makes_of_equal_weights_is_equal(again: RunFiles, name: str) -> None:
     recorded = replace(again, **{name: getattr(drifted(again, 1e-12), name)})
-    assert outcomes(recorded, again, PEER) == {name: Outcome.DIFFERENT}
+    assert outcomes(recorded, again, PEER) == {name: Agreement.DIFFERENT}
 
 
-@pytest.mark.parametrize(("step", "outcome"), [(0.005, Outcome.ROUNDED), (0.05, Outcome.DIFFERENT)])
-def test_metric_that_counts_moves_in_steps(again: Results, step: float, outcome: Outcome) -> None:
+@pytest.mark.parametrize(("step", "outcome"), [(0.005, Agreement.ROUNDED), (0.05, Agreement.DIFFERENT)])
+def test_metric_that_counts_moves_in_steps(again: RunFiles, step: float, outcome: Agreement) -> None:
     drift = drifted(again, TOLERANCE / 2)
     metrics = {**again.metrics, "train_accuracy": again.metrics["train_accuracy"] - step}
     assert outcomes(replace(drift, metrics=metrics), again, PEER)["metrics"] is outcome
 
 
-def test_changed_classes_are_counted(again: Results) -> None:
+def test_changed_classes_are_counted(again: RunFiles) -> None:
     drift = drifted(again, TOLERANCE / 2)
     classes = ("another", *drift.predictions.classes[1:])
     recorded = replace(drift, predictions=replace(drift.predictions, classes=classes))
     assert judged(recorded, again, PEER).verdict is Verdict.TOLERATED
     assert f"1 of {len(classes)} classes changed" in judged(recorded, again, PEER).summarize()
     alone = replace(again, predictions=replace(again.predictions, classes=classes))
-    assert outcomes(alone, again) == {"predictions": Outcome.DIFFERENT}
+    assert outcomes(alone, again) == {"predictions": Agreement.DIFFERENT}
 
 
 @pytest.mark.parametrize("kept", [(), (0,), (2,), (0, 1), (1, 2), (0, 1, 2)])
-def test_epochs_are_compared_that_both_have_digested(again: Results, kept: tuple[int, ...]) -> None:
+def test_epochs_are_compared_that_both_have_digested(again: RunFiles, kept: tuple[int, ...]) -> None:
     digests = tuple(digest if epoch in kept else "" for epoch, digest in enumerate(again.digests))
     fewer, last = replace(again, digests=digests), replace(again, digests=("", "", again.digests[2]))
     for pair in ((fewer, again), (again, fewer)):
-        assert outcomes(*pair) == ({} if kept else {"epochs": Outcome.UNKNOWN})
-    assert outcomes(fewer, last) == ({} if 2 in kept else {"epochs": Outcome.UNKNOWN})
+        assert outcomes(*pair) == ({} if kept else {"epochs": Agreement.UNKNOWN})
+    assert outcomes(fewer, last) == ({} if 2 in kept else {"epochs": Agreement.UNKNOWN})
     for epoch in kept:
         forged = replace(fewer, digests=(*digests[:epoch], "0" * 64, *digests[epoch + 1 :]))
-        assert outcomes(forged, again) == {"epochs": Outcome.DIFFERENT}
+        assert outcomes(forged, again) == {"epochs": Agreement.DIFFERENT}
         assert f"{len(kept)} digests of 3 epochs, the first that differs is of epoch {epoch}" in str(
             judged(forged, again).summarize()
         )
 
 
 @pytest.mark.parametrize(("name", "key"), [("data", "data_digest"), ("split", "split_digest"), ("code", "code_digest")])
-def test_digest_that_differs_comes_first(again: Results, name: str, key: str) -> None:
+def test_digest_that_differs_comes_first(again: RunFiles, name: str, key: str) -> None:
     tags = {**again.tags, key: "0" * 64, "point_id": "0" * 64}
     recorded = replace(drifted(again, 1.0), tags=tags, digests=("0" * 64, *again.digests[1:]))
     summary = judged(recorded, again).summarize()
@@ -131,13 +137,13 @@ def test_digest_that_differs_comes_first(again: Results, name: str, key: str) ->
     assert summary.endswith("; epochs: 3 digests of 3 epochs, the first that differs is of epoch 0")
 
 
-def test_another_number_of_epochs_is_different(again: Results) -> None:
+def test_another_number_of_epochs_is_different(again: RunFiles) -> None:
     history = {name: values[:-1] for name, values in again.history.items()}
     recorded = replace(again, digests=again.digests[:-1], history=history)
-    assert outcomes(recorded, again) == {"epochs": Outcome.DIFFERENT, "history": Outcome.DIFFERENT}
+    assert outcomes(recorded, again) == {"epochs": Agreement.DIFFERENT, "history": Agreement.DIFFERENT}
 
 
-def test_what_an_old_run_does_not_have_is_not_claimed(again: Results) -> None:
+def test_what_an_old_run_does_not_have_is_not_claimed(again: RunFiles) -> None:
     tags = {key: value for key, value in again.tags.items() if key not in {"data_digest", "code_digest"}}
     model = replace(again.model, initial_digest="")
     recorded = replace(again, tags=tags, model=model, digests=(), predictions=None, metrics={})
@@ -145,7 +151,7 @@ def test_what_an_old_run_does_not_have_is_not_claimed(again: Results) -> None:
     assert judged(recorded, again).summarize() == f"identical (not compared: {unknown})"
 
 
-def test_weights_that_cannot_be_read_are_never_identical(again: Results) -> None:
+def test_weights_that_cannot_be_read_are_never_identical(again: RunFiles) -> None:
     recorded = replace(again, model=None, problems={"model.safetensors": "is missing"})
     assert judged(recorded, again, PEER).verdict is Verdict.DIFFERENT
 
@@ -153,6 +159,6 @@ def test_weights_that_cannot_be_read_are_never_identical(again: Results) -> None
 def test_numerics_and_packages_that_differ_are_named() -> None:
     tags = {"numerics.numpy": "2.4.5", "numerics.cpu": "x", "point_id": "1"}
     here = {**tags, "numerics.numpy": "2.4.6", "point_id": "2"}
-    found = find_surroundings(tags, here, "numpy==2.4.5\nrich==14\n", "numpy==2.4.6\nrich==14\n")
-    assert found.describe() == "other numerics (numpy 2.4.5, here 2.4.6) and other packages (numpy 2.4.5, here 2.4.6)"
-    assert find_surroundings(tags, tags, None, "numpy==2.4.6\n").describe() == ""
+    found = compare_environments(tags, here, "numpy==2.4.5\nrich==14\n", "numpy==2.4.6\nrich==14\n")
+    assert str(found) == "other numerics (numpy 2.4.5, here 2.4.6) and other packages (numpy 2.4.5, here 2.4.6)"
+    assert str(compare_environments(tags, tags, None, "numpy==2.4.6\n")) == ""

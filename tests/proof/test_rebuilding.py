@@ -77,7 +77,7 @@ def test_code_that_has_not_changed_is_taken_as_it_is(repository: Path, tmp_path:
 def test_code_that_is_not_whole_is_refused_with_a_way_out(repository, tmp_path, tags, reason) -> None:
     line = refusal(entered, tags, tmp_path / "none", repository)
     assert line.startswith(reason)
-    assert "--here takes the code of this checkout" in line
+    assert "pass --here to use the code of this checkout" in line
 
 
 def test_patch_that_does_not_apply_and_code_that_is_too_old_are_refused(repository: Path, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_patch_that_does_not_apply_and_code_that_is_too_old_are_refused(reposito
     [
         ("sys.exit('error: the loss is not finite')", ExecutionError, "the loss is not finite"),
         ("print('error: key = 1', file=sys.stderr); sys.exit(2)", InputError, "key = 1"),
-        ("raise MemoryError", TrainingError, "the re-execution broke off: MemoryError"),
+        ("raise MemoryError", TrainingError, "the re-execution crashed: MemoryError"),
         ("sys.exit(130)", KeyboardInterrupt, ""),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, build_leaderboard
-from plainmlp.sweeps.ranking.results import Failure, Result, Results
+from plainmlp.sweeps.ranking.results import Failure, Result, SweepResults
 from plainmlp.tracking.children import Child
 
 SIZES = ((), (16,), (64,), (64, 32), (128, 64))
@@ -44,7 +44,7 @@ def failure(parameters: Mapping[str, object]) -> Failure:
 def board_of(
     finished: Sequence[Result], failed: Sequence[Failure] = (), metric: str = "validation_accuracy"
 ) -> Leaderboard:
-    return build_leaderboard(Results(metric, tuple(finished), tuple(failed)))
+    return build_leaderboard(SweepResults(metric, tuple(finished), tuple(failed)))
 
 
 def grid(axes: Mapping[str, Sequence[Any]], seeds: int = 3) -> list[dict[str, Any]]:

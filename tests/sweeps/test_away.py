@@ -10,7 +10,7 @@ from configurations import changed
 from plainmlp.composition.compose import parse
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
-from plainmlp.sweeps.ranking.results import read_results
+from plainmlp.sweeps.ranking.results import read_sweep
 from plainmlp.sweeps.reports import write_reports
 from plainmlp.sweeps.running import job as module
 from plainmlp.sweeps.running.job import run_point
@@ -106,7 +106,7 @@ def check_whole(server: Server, experiment: str, checkout: Path, board: dict[str
     assert kept == board["leaderboard.csv"]
     assert {file.path for file in client.list_artifacts(parent.info.run_id)} >= {"figures", "timings"}
     forget()
-    again = build_leaderboard(read_results(Store(server.address, experiment), parent.info.run_id))
+    again = build_leaderboard(read_sweep(Store(server.address, experiment), parent.info.run_id))
     write_reports(checkout / "again", again)
     assert files_below(checkout / "again") == board
     for run in children:

@@ -4,9 +4,14 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from plainmlp.sweeps.figures.heatmap import best_of_pairs, choose_keys
+from plainmlp.sweeps.figures.pictures import (
+    SWEEP_FIGURES,
+    TIMING_FIGURES,
+    best_of_pairs,
+    choose_keys,
+    draw_sweep_figures,
+)
 from plainmlp.sweeps.figures.sheet import limits, swept_values, value_words
-from plainmlp.sweeps.figures.table import SWEEP_FIGURES, TIMING_FIGURES, draw_sweep_figures
 from swept import ACTIVATIONS, SIZES, board_of, failure, grid, result, whole_sweep
 
 ALL = {**SWEEP_FIGURES, **TIMING_FIGURES}
@@ -37,7 +42,7 @@ def test_every_figure_of_a_whole_sweep(board, tmp_path):
         ([], set()),
         (["a"], set()),
         (["a", "b"], {"heatmap"}),
-        (["a", "b", "c"], {"heatmap", "parallel_coordinates"}),
+        (["a", "b", "c"], {"heatmap"}),
     ],
 )
 def test_figures_apply_where_there_is_something_to_draw(keys, expected, tmp_path):
@@ -143,26 +148,6 @@ def test_front_is_the_best_score_up_to_a_cost(loss):
         assert score == best(row.score.mean for row in board.rows if row.n_parameters <= size)
 
 
-def test_parallel_coordinates_have_a_line_for_each_row_and_the_best_in_black(board):
-    axes = SWEEP_FIGURES["parallel_coordinates"].draw(board).axes[0]
-    assert len(axes.collections[0].get_segments()) == len(board.rows)
-    assert [label.get_text() for label in axes.get_xticklabels()] == [
-        *("hidden_sizes", "activation", "learning_rate", "validation accuracy")
-    ]
-    black = axes.lines[0]
-    assert black.get_label().startswith("best: activation")
-    assert black.get_ydata()[-1] == pytest.approx(1)
-
-
-def test_parallel_coordinates_say_which_keys_are_left_out():
-    keys = {f"k{n}": ["x", "y"] if n else [*"uvwxyz"] for n in range(9)}
-    points = grid(keys, seeds=1)[::37]
-    board = board_of([result(point, 0.5 + index / 100) for index, point in enumerate(points)])
-    figure = SWEEP_FIGURES["parallel_coordinates"].draw(board)
-    assert len(board.keys) == 9
-    assert "8 of 9 keys" in figure.get_suptitle()
-
-
 @pytest.mark.parametrize("scores", [[0.9, 0.9], [0.1, 0.98], [0.95, 1.0], [-3.0, 0.99]])
 @pytest.mark.parametrize("metric", ["validation_accuracy", "validation_loss", "validation_r2"])
 def test_limits_hold_all_scores(metric, scores):
@@ -176,7 +161,7 @@ def test_limits_hold_all_scores(metric, scores):
 def test_equal_scores_are_drawn(metric, tmp_path):
     points = [result(point, 0.5, n_parameters=10.0) for point in grid({"a": "xy", "b": "xy", "c": "xy"}, seeds=2)]
     board = board_of(points, metric=metric)
-    assert names_drawn(board, tmp_path) == {"heatmap", "parameters", "parallel_coordinates"}
+    assert names_drawn(board, tmp_path) == {"heatmap", "parameters"}
 
 
 def test_values_are_fit_for_an_axis():

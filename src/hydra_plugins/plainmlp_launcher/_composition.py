@@ -17,8 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from plainmlp.composition.explanation import explanation
-from plainmlp.sweeps.grid.exclusion import flat_items
-from plainmlp.sweeps.grid.grid import Composed
+from plainmlp.sweeps.grid.grid import Composed, flat_items
 from plainmlp.system.errors import InputError
 
 # Hydra meets some malformed overrides with a bare ValueError or AssertionError.

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 if TYPE_CHECKING:
     from plainmlp.sweeps.grid.grid import Candidate
     from plainmlp.sweeps.grid.points import Point
-    from plainmlp.sweeps.running.workers import Failure
+    from plainmlp.sweeps.running.job import PointError
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class StackedLauncher(Launcher):
             raise InputError(message)
         return Candidate(overrides, parse(self._composer.composed(overrides).values))
 
-    def _record(self, point: "Point", failure: "Failure | None") -> JobReturn:
+    def _record(self, point: "Point", failure: "PointError | None") -> JobReturn:
         from plainmlp.sweeps.running.job import PARENT, record_outcome
 
         environment = self._composer.environment(point.overrides)

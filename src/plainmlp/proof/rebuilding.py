@@ -14,24 +14,17 @@ from plainmlp.system.command import INTERRUPTED, TERMINATED
 from plainmlp.system.errors import InputError, TrainingError
 
 MODULE = "plainmlp.proof.reexecution"
-OFFER = "--here takes the code of this checkout"
-SHORT = 12  # digits of a commit that are shown
+OFFER = "or pass --here to use the code of this checkout"
+SHOWN_DIGITS = 12  # of a commit
 
 
 class ExecutionError(TrainingError):
-    """Report that a training failed which did not when it was recorded."""
+    """Report that a training failed which had succeeded when it was recorded."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A checkout of code.
-
-    Parameters
-    ----------
-    root : Path
-    description : str
-        Which code it is.
-    """
+    """A checkout of code, and a description of which code it is."""
 
     root: Path
     description: str
@@ -39,23 +32,9 @@ class Source:
 
 @contextmanager
 def source_of(tags: Mapping[str, str], patch: Path, checkout: Path, *, is_here: bool) -> Iterator[Source]:
-    """Give the code of a run.
+    """Give the code of a run: this checkout's, if that is asked for or the same, else that of its commit and patch.
 
-    Parameters
-    ----------
-    tags : mapping of str to str
-        The run's.
-    patch : Path
-        What its checkout had that its commit has not; need not exist where there was no such thing.
-    checkout : Path
-        This one.
-    is_here : bool
-        Take the code of this checkout whatever the run's was.
-
-    Raises
-    ------
-    InputError
-        The code of the run cannot be rebuilt.
+    Raise InputError if it cannot be rebuilt. There is no patch if the run's checkout was clean.
     """
     if is_here:
         yield Source(checkout, "the code of this checkout, as --here asks")
@@ -65,24 +44,21 @@ def source_of(tags: Mapping[str, str], patch: Path, checkout: Path, *, is_here: 
         commit = _commit_of(tags, patch, checkout)
         with _worktree(commit, patch, checkout) as root:
             changes = " and changes.patch" if patch.exists() else ""
-            yield Source(root, f"the code of commit {commit[:SHORT]}{changes}, rebuilt")
+            yield Source(root, f"the code of commit {commit[:SHOWN_DIGITS]}{changes}, rebuilt")
 
 
 def _commit_of(tags: Mapping[str, str], patch: Path, checkout: Path) -> str:
-    """Return the commit of a run, once it is known to be here with all that the run's checkout had beside it."""
+    """Return the commit of a run, once it and the changes beside it are known to be here."""
     commit = tags.get("git_commit")
     if commit is None:
-        message = f"the run has no git_commit, so its code cannot be rebuilt; {OFFER}"
+        reason = "the run has no git_commit"
     elif _git(checkout, "cat-file", "-e", f"{commit}^{{commit}}").returncode:
-        message = (
-            f"git_commit = {commit} is not in this repository, so its code cannot be rebuilt; fetch it, or {OFFER}"
-        )
+        reason = f"git_commit = {commit} is not in this repository"
     elif tags.get("git_dirty") != "false" and not patch.exists():
-        message = (
-            f"the run has no file of the changes beside commit {commit[:SHORT]}, so its code cannot be rebuilt; {OFFER}"
-        )
+        reason = f"the run has no file of the changes beside commit {commit[:SHOWN_DIGITS]}"
     else:
         return commit
+    message = f"{reason}, so its code cannot be rebuilt; fetch what is missing, {OFFER}"
     raise InputError(message)
 
 
@@ -96,7 +72,7 @@ def _worktree(commit: str, patch: Path, checkout: Path) -> Iterator[Path]:
             if patch.exists():
                 _done(_git(root, "apply", "--whitespace=nowarn", str(patch)))
             if not (root / "src" / Path(*MODULE.split("."))).with_suffix(".py").exists():
-                message = f"commit {commit[:SHORT]} cannot execute a run again: it is older than verify; {OFFER}"
+                message = f"commit {commit[:SHOWN_DIGITS]} cannot execute a run again: it is older than verify; check out a later one, {OFFER}"
                 raise InputError(message)
             yield root
         finally:
@@ -109,31 +85,16 @@ def _git(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def _done(ended: subprocess.CompletedProcess[str]) -> None:
-    """Make sure that git did what it was asked."""
+    """Raise InputError if git failed."""
     if ended.returncode:
-        message = f"the code of the run cannot be rebuilt: {' '.join(ended.stderr.split())}; {OFFER}"
+        message = f"the code of the run cannot be rebuilt: {' '.join(ended.stderr.split())}; mend that, {OFFER}"
         raise InputError(message)
 
 
 def execute(source: Source, configuration: Path, folder: Path) -> None:
-    """Execute a configuration with some code, in a process of its own.
+    """Execute the config.yaml of a run with some code, in a process of its own that writes the results to a folder.
 
-    Parameters
-    ----------
-    source : Source
-    configuration : Path
-        The config.yaml of a run.
-    folder : Path
-        Takes the results.
-
-    Raises
-    ------
-    InputError
-        What the code says of the configuration or of its files.
-    ExecutionError
-        The training failed.
-    TrainingError
-        The process broke off.
+    Raise InputError for an impossible configuration, ExecutionError for a failed training, TrainingError for a crash.
     """
     # -P: nothing of the current folder is imported
     command = [sys.executable, "-P", "-m", MODULE, str(configuration), str(folder)]
@@ -144,11 +105,11 @@ def execute(source: Source, configuration: Path, folder: Path) -> None:
 
 
 def _failure(ended: subprocess.CompletedProcess[str]) -> BaseException:
-    """Return what the end of a re-execution means."""
+    """Return the meaning of the end of a re-execution."""
     if ended.returncode in {INTERRUPTED, TERMINATED}:
         return KeyboardInterrupt()
     line = (ended.stderr.strip().splitlines() or [f"code {ended.returncode}"])[-1]
     message = line.removeprefix("error: ")
-    if message == line:  # not one of the ways in which our commands end
-        return TrainingError(f"the re-execution broke off: {line}")
+    if message == line:  # our own commands end with this word
+        return TrainingError(f"the re-execution crashed: {line}")
     return InputError(message) if ended.returncode == InputError.exit_code else ExecutionError(message)

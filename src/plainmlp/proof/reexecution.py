@@ -1,4 +1,4 @@
-"""The re-execution of a run: its configuration goes through all stages again and what comes of that into a folder.
+"""The re-execution of a run: its configuration goes through all stages again, and the results into a folder.
 
 A command of its own, so that it can be run with the code of another commit: what goes in and what comes out are files.
 """
@@ -21,30 +21,15 @@ from plainmlp.system.files import write_json
 from plainmlp.tracking.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
 from plainmlp.tracking.recording.training import point_of, provenance_tags
 from plainmlp.tracking.terminal import watch_training
-from plainmlp.training.job import train_and_write
 from plainmlp.training.model import Model
+from plainmlp.training.train import train_and_write
 
 TAGS = "tags.json"
 CHECKOUT = Path(__file__).parents[3]
 
 
 def reexecute(config: Config, folder: Path) -> None:
-    """Run all stages of a configuration and write what a run records of them.
-
-    Parameters
-    ----------
-    config : Config
-        With absolute paths.
-    folder : Path
-        Takes model, history, metrics, predictions and the tags.
-
-    Raises
-    ------
-    InputError
-        A file that the configuration names is not there any more, or the configuration is not possible.
-    TrainingError
-        The loss became NaN or infinite.
-    """
+    """Run all stages of a configuration with absolute paths; write model, history, metrics, predictions and tags."""
     _check_inputs(config)
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)
     places = Places(folder)
@@ -58,7 +43,7 @@ def reexecute(config: Config, folder: Path) -> None:
 def _check_inputs(config: Config) -> None:
     for key, path in (("dataset.path", config.dataset.path), ("model.weights", config.model.weights)):
         if path is not None and not Path(path).exists():
-            message = f"{key}: {path} is not there any more, so the run cannot be executed again"
+            message = f"{key}: {path} does not exist any more, so the run cannot be executed again"
             raise InputError(message)
 
 

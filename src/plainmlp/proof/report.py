@@ -5,42 +5,39 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from plainmlp.proof.verdict import Verdict
+from plainmlp.proof.comparison import Verdict
 from plainmlp.proof.verification import Verification
+from plainmlp.system.wording import markdown_table
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import add_verification
 
 FOLDER = "verify"  # among the artifacts of a run
 
 
-def publish(store: Store, verification: Verification, commit: str) -> None:
-    """Write a verification on its run: the tags of the latest, and a report beside those of earlier ones.
-
-    Parameters
-    ----------
-    store : Store
-    verification : Verification
-    commit : str
-        Of the checkout that verified.
-    """
-    summary = verification.judgement.summarize()
-    tags = {**_tags(verification.judgement.verdict, verification.began), "verify.commit": commit}
-    tags |= {"verify.code": verification.code}
-    record = {"run_id": verification.run_id, **tags, **_grounds(verification)}
-    page = _page(verification.run_id, verification.began, summary, _lines(verification))
-    add_verification(store, verification.run_id, tags, _files(verification.began, record, page))
+def publish_verification(store: Store, verification: Verification, commit: str) -> None:
+    """Write a verification by a commit's checkout on its run: tags of the latest, and a report beside earlier ones."""
+    judgement, run_id, began = verification.judgement, verification.run_id, verification.began
+    tags = {**_tags(judgement.verdict, began), "verify.commit": commit, "verify.code": verification.code}
+    record = {
+        "run_id": run_id,
+        **tags,
+        "summary": judgement.summarize(),
+        "alterations": judgement.alterations,
+        "numerics": judgement.environment.numerics,
+        "packages": judgement.environment.packages,
+        "aspects": [
+            {"name": aspect.name, "outcome": aspect.agreement.value, "detail": str(aspect)}
+            for aspect in judgement.aspects
+        ],
+    }
+    rows = markdown_table(("compared", "outcome", "detail"), table(verification))
+    lines = [f"Executed again with {verification.code}.", "", *rows[:-1]]
+    page = _page(run_id, began, judgement.summarize(), lines)
+    add_verification(store, run_id, tags, _files(began, record, page))
 
 
 def publish_sample(store: Store, parent_run_id: str, verdicts: Mapping[str, Verdict]) -> Verdict:
-    """Print what came of a sample of a sweep's points, write it on the sweep's run, and return the worst verdict.
-
-    Parameters
-    ----------
-    store : Store
-    parent_run_id : str
-    verdicts : mapping of str to Verdict
-        By the id of the point's run; at least one.
-    """
+    """Print the verdicts on a sample of a sweep's runs, write them on its own run, and return the worst verdict."""
     worst, now = max(verdicts.values(), key=lambda verdict: verdict.exit_code), datetime.now(UTC)
     counts = Counter(verdict.text for verdict in verdicts.values())
     summary = f"{worst.text}: " + ", ".join(
@@ -69,38 +66,15 @@ def _page(run_id: str, date: datetime, summary: str, lines: Sequence[str]) -> st
     return "\n".join([*head, *lines]) + "\n"
 
 
-def _grounds(verification: Verification) -> dict[str, object]:
-    judgement = verification.judgement
-    return {
-        "summary": judgement.summarize(),
-        "alterations": list(judgement.alterations),
-        "numerics": list(judgement.surroundings.numerics),
-        "packages": list(judgement.surroundings.packages),
-        "aspects": [
-            {"name": aspect.name, "outcome": aspect.outcome.value, "detail": aspect.full_detail}
-            for aspect in judgement.aspects
-        ],
-    }
-
-
-def _lines(verification: Verification) -> list[str]:
-    rows = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |" for cells in table(verification)]
-    head = ["| compared | outcome | detail |", "| --- | --- | --- |"]
-    return [f"Executed again with {verification.code}.", "", *head, *rows]
-
-
 def table(verification: Verification) -> list[tuple[str, str, str]]:
-    """Return what was compared, how that came out, and the details."""
-    judgement = verification.judgement
-    record: Sequence[tuple[str, str, str]] = [("record", "altered", text) for text in judgement.alterations]
-    rows = [(aspect.name, aspect.outcome.value, aspect.full_detail) for aspect in judgement.aspects]
-    surroundings = (("numerics", judgement.surroundings.numerics), ("packages", judgement.surroundings.packages))
-    others = [(name, "different", text) for name, texts in surroundings for text in texts]
-    return [
-        *(record or [("record", "whole", "no file, tag, parameter or metric contradicts another")]),
-        *rows,
-        *others,
-    ]
+    """Return what was compared, the outcome, and the details."""
+    judgement, environment = verification.judgement, verification.judgement.environment
+    record = [("record", "altered", text) for text in judgement.alterations]
+    rows = [(aspect.name, aspect.agreement.value, str(aspect)) for aspect in judgement.aspects]
+    numerics = [("numerics", "different", text) for text in environment.numerics]
+    packages = [("packages", "different", text) for text in environment.packages]
+    whole = ("record", "whole", "no file, tag, parameter or metric contradicts another")
+    return [*(record or [whole]), *rows, *numerics, *packages]
 
 
 def show(verification: Verification) -> None:

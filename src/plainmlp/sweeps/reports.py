@@ -1,36 +1,194 @@
-"""The reports of a sweep: leaderboard and figures, which are the same from run to run, and what took how long."""
+"""The reports of a sweep: leaderboard and figures, the same from run to run, the times, and a table on the terminal."""
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from plainmlp.sweeps.figures.table import SWEEP_FIGURES, TIMING_FIGURES, draw_sweep_figures
-from plainmlp.sweeps.ranking.files import write_leaderboard, write_timing
-from plainmlp.sweeps.ranking.leaderboard import Leaderboard
-from plainmlp.system.files import replace_folder
+from plainmlp.nn.early_stopping import is_higher_better
+from plainmlp.sweeps.figures.pictures import SWEEP_FIGURES, TIMING_FIGURES, draw_sweep_figures
+from plainmlp.sweeps.ranking.leaderboard import TIED, UNTESTED, Leaderboard, Row
+from plainmlp.sweeps.ranking.results import SEED, Failure
+from plainmlp.sweeps.ranking.statistics import Summary
+from plainmlp.sweeps.ranking.swept import settings_of, short_names
+from plainmlp.system.files import replace_file, replace_folder, write_csv, write_json
+from plainmlp.system.wording import markdown_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+VERDICTS = (
+    "tied: cannot be told from the best (paired t-test over common seeds, corrected by Holm, level 0.05); "
+    "untested: fewer than two seeds in common with the best, so it cannot be told from it either."
+)
+SCORES = ("n", "mean", "standard_deviation", "low", "high")
+SHOWN_ROWS = 10  # on the terminal
+MAX_LETTERS = 16  # of a column that keeps its width
+WIDEST = 200  # of a table that goes to a file
 
 
 def write_reports(folder: Path, board: Leaderboard) -> None:
-    """Write the leaderboard and its figures; equal results give equal bytes.
-
-    Parameters
-    ----------
-    folder : Path
-        Gets `leaderboard.csv`, `.json` and `.md` and the folder `figures`; earlier ones are replaced.
-    board : Leaderboard
-    """
+    """Write `leaderboard.csv`, `.json`, `.md` and the folder `figures`; equal results give equal bytes."""
     write_leaderboard(folder, board)
     with replace_folder(folder / "figures") as figures:
         draw_sweep_figures(SWEEP_FIGURES, board, figures)
 
 
 def write_timings(folder: Path, board: Leaderboard) -> None:
-    """Write the times of the trainings and the ids of the runs, which differ when the sweep is run again.
-
-    Parameters
-    ----------
-    folder : Path
-        Gets `timing.csv` and, where times were recorded, `training_time.png`; an earlier folder is replaced.
-    board : Leaderboard
-    """
+    """Replace a folder by `timing.csv` and, if times were recorded, `training_time.png`; both differ from run to run."""
     with replace_folder(folder) as temporary:
         write_timing(temporary / "timing.csv", board)
         draw_sweep_figures(TIMING_FIGURES, board, temporary)
+
+
+def write_leaderboard(folder: Path, board: Leaderboard) -> None:
+    """Write a leaderboard to `leaderboard.csv`, `.json` and `.md`; the same results give the same bytes."""
+    header = ["rank", *board.keys, *SCORES, "p_value", "verdict", "n_parameters", "n_failed"]
+    write_csv(folder / "leaderboard.csv", header, [_csv_cells(rank, row) for rank, row in enumerate(board.rows, 1)])
+    write_json(folder / "leaderboard.json", _record(board))
+    with replace_file(folder / "leaderboard.md") as temporary:
+        temporary.write_text("\n".join(_markdown(board)) + "\n", encoding="utf-8", newline="\n")
+
+
+def write_timing(path: Path, board: Leaderboard) -> None:
+    """Write as CSV what differs from run to run: where each point's run is, and how long its training took."""
+    points = [(rank, result) for rank, row in enumerate(board.rows, 1) for result in row.results]
+    lines = [
+        [rank, result.seed, result.child.point_id, result.child.run_id, result.child.metrics.get("training_seconds")]
+        for rank, result in points
+    ]
+    write_csv(path, ["rank", SEED, "point_id", "run_id", "training_seconds"], lines)
+
+
+def _csv_cells(rank: int, row: Row) -> list[object]:
+    """Return a row's line in the CSV file; missing values stay empty."""
+    score, (low, high) = row.score, row.score.interval or (None, None)
+    scores = (score.n, score.mean, score.standard_deviation, low, high)
+    return [rank, *row.settings.values(), *scores, row.p_value, row.verdict, row.n_parameters, row.n_failed]
+
+
+def _record(board: Leaderboard) -> dict[str, Any]:
+    return {
+        "metric": board.metric,
+        "higher_is_better": is_higher_better(board.metric),
+        "keys": list(board.keys),
+        "n_finished": sum(len(row.results) for row in board.rows),
+        "n_failed": len(board.failures),
+        "rows": [_row_record(rank, row) for rank, row in enumerate(board.rows, 1)],
+        "best": {"test": {name: asdict(summary) for name, summary in board.test.items()}},
+        "failures": [
+            {"settings": _point(board, failure), "point_id": failure.child.point_id, "reason": failure.reason}
+            for failure in board.failures
+        ],
+    }
+
+
+def _row_record(rank: int, row: Row) -> dict[str, Any]:
+    return {
+        "rank": rank,
+        "settings": row.settings,
+        **asdict(row.score),
+        "p_value": row.p_value,
+        "verdict": row.verdict,
+        "n_parameters": row.n_parameters,
+        "n_failed": row.n_failed,
+        "points": [
+            {"seed": result.seed, "value": result.value, "point_id": result.child.point_id} for result in row.results
+        ],
+    }
+
+
+def _point(board: Leaderboard, failure: Failure) -> dict[str, str]:
+    return settings_of(failure.child.parameters, [*board.keys, SEED])
+
+
+def _markdown(board: Leaderboard) -> list[str]:
+    n_finished = sum(len(row.results) for row in board.rows)
+    lines = ["# Leaderboard", ""]
+    lines += [f"Ranked by the mean of `{board.metric}` over the seeds; {board.direction}."]
+    lines += [f"{n_finished} points finished, {len(board.failures)} failed.", ""]
+    names = [short_names(board.keys)[key] for key in board.keys]
+    header = ["rank", *names, "n", "mean", "standard deviation", "95 % interval", "verdict", "parameters"]
+    lines += markdown_table(header, [_markdown_cells(rank, row) for rank, row in enumerate(board.rows, 1)])
+    lines += [VERDICTS, ""]
+    if board.test:
+        lines += ["## The best settings on the test part", ""]
+        header = ["metric", "n", "mean", "standard deviation", "95 % interval"]
+        lines += markdown_table(header, [[name, *_score_cells(summary)] for name, summary in board.test.items()])
+    if board.failures:
+        lines += ["## Failed points", ""]
+        rows = [[*_point(board, failure).values(), failure.reason] for failure in board.failures]
+        lines += markdown_table([*names, SEED, "reason"], rows)
+    return lines[:-1]
+
+
+def _markdown_cells(rank: int, row: Row) -> list[str]:
+    size = "" if row.n_parameters is None else f"{row.n_parameters:,}"
+    return [str(rank), *row.settings.values(), *_score_cells(row.score), row.verdict, size]
+
+
+def _score_cells(summary: Summary) -> list[str]:
+    """Return n, mean, standard deviation and interval for readers, with dashes for missing values."""
+    deviation, interval = summary.standard_deviation, summary.interval
+    return [
+        str(summary.n),
+        f"{summary.mean:.4g}",
+        "-" if deviation is None else f"{deviation:.2g}",
+        "-" if interval is None else f"{interval[0]:.4g} to {interval[1]:.4g}",
+    ]
+
+
+def show_leaderboard(board: Leaderboard) -> None:
+    """Print the first rows of a leaderboard, how many more there are, and what the best is worth on the test part."""
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False)
+    if not console.is_terminal:
+        console = Console(soft_wrap=True, highlight=False, width=WIDEST)
+    if board.rows:
+        console.print(f"{board.metric} ({board.direction}), mean over n seeds and its 95 % interval")
+        console.print(_table(board), soft_wrap=False)
+    for line in _remarks(board):
+        console.print(line, markup=False)
+
+
+def _table(board: Leaderboard) -> "Table":
+    """Return a table that wraps its heads, and not its values, if there is little room."""
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = [[str(rank), *_shown_cells(row)] for rank, row in enumerate(board.rows[:SHOWN_ROWS], 1)]
+    names = short_names(board.keys)
+    heads = ("", *(names[key] for key in board.keys), "verdict", "n", "mean", "interval", "parameters", "seconds")
+    table = Table(box=None, pad_edge=False)
+    for head, values in zip(heads, zip(*rows, strict=True), strict=True):
+        table.add_column(head, min_width=min(MAX_LETTERS, max(map(len, values))), overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _shown_cells(row: Row) -> list[str]:
+    score, seconds = row.score, row.training_seconds
+    return [
+        *(value.replace(", ", ",") for value in row.settings.values()),
+        row.verdict,
+        str(score.n),
+        f"{score.mean:.4g}",
+        "" if score.interval is None else f"± {score.interval[1] - score.mean:.2g}",
+        "" if row.n_parameters is None else f"{row.n_parameters:,}",
+        "" if seconds is None else f"{seconds:.2f}",
+    ]
+
+
+def _remarks(board: Leaderboard) -> list[str]:
+    more = len(board.rows) - SHOWN_ROWS
+    n_tied = sum(row.verdict in {TIED, UNTESTED} for row in board.rows)
+    remarks = [f"and {more} more rows in leaderboard.csv"] if more > 0 else []
+    if n_tied:
+        remarks.append(f"{n_tied} of {len(board.rows)} rows are statistically tied with the best")
+    if board.test:
+        parts = (f"{name} {summary.mean:.4g}" for name, summary in board.test.items())
+        remarks.append(f"the best on the test part: {', '.join(parts)}")
+    if board.failures:
+        remarks.append(f"{len(board.failures)} points failed, listed in leaderboard.md")
+    return remarks

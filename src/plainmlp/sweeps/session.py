@@ -10,11 +10,9 @@ from tempfile import TemporaryDirectory
 
 from plainmlp.composition.compose import quote
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.ranking.display import show_leaderboard
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, build_leaderboard
-from plainmlp.sweeps.ranking.outcomes import Outcomes
-from plainmlp.sweeps.ranking.results import FINISHED
-from plainmlp.sweeps.reports import write_reports, write_timings
+from plainmlp.sweeps.ranking.results import FINISHED, Outcomes
+from plainmlp.sweeps.reports import show_leaderboard, write_reports, write_timings
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import LAUNCHER, NAME, PARENT
 from plainmlp.sweeps.running.progress import show_progress

@@ -1,13 +1,17 @@
 """Processes: which one wrote something, whether it still lives, which of several may go on, and what one costs."""
 
 import atexit
+import ctypes
 import gc
 import os
+import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+PR_SET_PDEATHSIG = 1  # of prctl in Linux: which signal a process gets when its parent ends
 CLOCK_STEP = 2  # seconds: when a process began follows from the clock, which is corrected while it runs
 NEW_OBJECTS = 50_000  # between two looks for cycles of objects that nothing uses any more; Python's own number is 700
 
@@ -74,3 +78,11 @@ def alone(locks: Path, name: str) -> Iterator[None]:
     locks.mkdir(parents=True, exist_ok=True)
     with FileLock(locks / name[:2]):
         yield
+
+
+def end_with(parent: int) -> None:
+    """End this process when its parent, given by its process id, ends; only Linux can do that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the call
+        os._exit(1)

@@ -114,3 +114,9 @@ def _mapping(node: Mapping[str, Any]) -> str:
         return "a name, or a mapping of a name and its options"
     keys = ", ".join(node["properties"])
     return f"a mapping with the keys {keys}" if keys else "a mapping of keys to values"
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a table in Markdown, and an empty line after it."""
+    lines = (f"| {' | '.join(' '.join(cell.replace('|', chr(92) + '|').split()) for cell in row)} |" for row in rows)
+    return [f"| {' | '.join(header)} |", "|" + " --- |" * len(header), *lines, ""]

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from plainmlp.config.schema import ModelSection, OptimizerSection, TrainingSection
+from plainmlp.config.places import Places
+from plainmlp.config.schema import Config, ModelSection, OptimizerSection, TrainingSection
 from plainmlp.data.splits import Splits
 from plainmlp.nn.arithmetic import Array, keeps_subnormals
 from plainmlp.nn.descent import Descent
@@ -24,6 +25,7 @@ from plainmlp.training.construction import (
     draw_parameters,
     weigh_samples,
 )
+from plainmlp.training.history import write_history, write_steps
 from plainmlp.training.model import Model, Trained
 from plainmlp.training.progress import Checkpoint, Journal, Watcher, resume
 
@@ -100,6 +102,38 @@ def train(
     initial_digest = progress.initial_digest if is_own else ""
     trained = Model(architecture, descent.parameters.copy(), splits.preparation, splits.description, initial_digest)
     return Trained(trained, progress.history, tuple(progress.digests), progress.steps, progress.seconds)
+
+
+def train_configured(
+    config: Config, splits: Splits, *, watchers: Sequence[Watcher] = (), checkpoint: Checkpoint | None = None
+) -> Trained:
+    """Train the network of a configuration, see `train`."""
+    return train(
+        splits,
+        config.seed,
+        config.model,
+        config.optimizer,
+        config.training,
+        watchers=watchers,
+        checkpoint=checkpoint,
+        backend=config.backend.name,
+    )
+
+
+def train_and_write(
+    config: Config,
+    splits: Splits,
+    places: Places,
+    *,
+    watchers: Sequence[Watcher] = (),
+    checkpoint: Checkpoint | None = None,
+) -> Trained:
+    """Train the network of a configuration; write the model, its history and its steps."""
+    trained = train_configured(config, splits, watchers=watchers, checkpoint=checkpoint)
+    trained.model.save(places.model)
+    write_history(places.history, trained.history, trained.digests)
+    write_steps(places.steps, trained.steps)
+    return trained
 
 
 def _target_scale(splits: Splits, dtype: str) -> Array | None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from configurations import DEFAULT, changed, refusal
-from plainmlp.sweeps.grid.exclusion import Excluder, flat_items
+from plainmlp.sweeps.grid.grid import Excluder, flat_items
 
 CHOICES = {"model": "mlp", "optimizer": "adam", "experiment": None}
 

@@ -14,7 +14,7 @@ from multirun import begin
 from plainmlp.config.canonical import canonical
 from plainmlp.config.schema import SweepSection
 from plainmlp.sweeps.grid.grid import (
-    MOST_POINTS,
+    MAX_POINTS,
     Candidate,
     Grid,
     check_counts,
@@ -54,8 +54,8 @@ def test_point_of_a_grid_of_one_is_a_single_run(composer: Composer) -> None:
 
 
 def test_the_largest_grid_is_allowed_and_one_more_is_not() -> None:
-    check_counts({"seed": MOST_POINTS})
-    check_counts({"seed": MOST_POINTS // 2, "model": 2})
+    check_counts({"seed": MAX_POINTS})
+    check_counts({"seed": MAX_POINTS // 2, "model": 2})
     assert refusal(check_counts, {"seed": 100_001}).startswith("the grid has 100,001 points (100,001 of seed)")
     line = refusal(check_counts, {"seed": 317, "model": 1, "split.seed": 317})
     assert line == "the grid has 100,489 points (317 of seed x 317 of split.seed); allowed: at most 100,000"

@@ -3,7 +3,7 @@ import random
 import pytest
 
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
-from plainmlp.sweeps.ranking.results import Results
+from plainmlp.sweeps.ranking.results import SweepResults
 from swept import board_of, failure, grid, result, whole_sweep
 
 SEEDS = range(4)
@@ -115,5 +115,5 @@ def test_order_of_the_children_changes_nothing():
     for seed in range(3):
         shuffled = random.Random(seed)
         points = shuffled.sample(finished, len(finished)), shuffled.sample(failed, len(failed))
-        boards.append(build_leaderboard(Results(board.metric, tuple(points[0]), tuple(points[1]))))
+        boards.append(build_leaderboard(SweepResults(board.metric, tuple(points[0]), tuple(points[1]))))
     assert boards[0] == boards[1] == boards[2]

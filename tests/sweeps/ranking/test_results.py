@@ -12,12 +12,14 @@ from configurations import changed, refusal
 from plainmlp.config.canonical import canonical
 from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.evaluation.reports import final_metrics
+from plainmlp.nn.early_stopping import kept_epoch
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
-from plainmlp.sweeps.ranking.results import choose_metric, judge, kept_epoch, one_each, read_results
+from plainmlp.sweeps.ranking.results import choose_metric, judge, one_each, read_sweep
 from plainmlp.sweeps.reports import write_reports, write_timings
 from plainmlp.tracking.parameters import flat_parameters
 from plainmlp.tracking.recording.training import point_of
 from plainmlp.tracking.store import Store
+from plainmlp.training.construction import build_recipe
 from plainmlp.training.history import write_history
 from plainmlp.training.train import train
 from recorded import configuration, splits_of
@@ -78,7 +80,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_results_of_a_real_sweep(sweep):
-    results = read_results(*sweep)
+    results = read_sweep(*sweep)
     assert results.metric == "validation_accuracy"
     assert (len(results.finished), [(f.reason, f.seed) for f in results.failed]) == (8, [("too fast", "2")])
     assert {len(result.curve) for result in results.finished} == {6}
@@ -92,9 +94,9 @@ def test_results_of_a_real_sweep(sweep):
 
 def test_any_validation_metric_ranks_and_no_other(sweep):
     store, run_id = sweep
-    assert {result.curve for result in read_results(store, run_id, "validation_log_loss").finished} == {()}
+    assert {result.curve for result in read_sweep(store, run_id, "validation_log_loss").finished} == {()}
     for metric in ("test_accuracy", "train_accuracy", "validation_acuracy"):
-        line = refusal(read_results, store, run_id, metric)
+        line = refusal(read_sweep, store, run_id, metric)
         assert metric in line
         assert "validation_balanced_accuracy" in line
         assert "test_log_loss" not in line
@@ -102,12 +104,12 @@ def test_any_validation_metric_ranks_and_no_other(sweep):
 
 def test_a_run_without_children_is_refused(sweep):
     store, _ = sweep
-    assert "no runs below it" in refusal(read_results, store, store.start_parent("alone", {}, {}).run_id)
+    assert "no runs below it" in refusal(read_sweep, store, store.start_parent("alone", {}, {}).run_id)
 
 
 def test_one_command_rebuilds_every_byte(sweep, tmp_path):
     store, run_id = sweep
-    board = build_leaderboard(read_results(store, run_id))
+    board = build_leaderboard(read_sweep(store, run_id))
     write_reports(tmp_path / "first", board)
     write_timings(tmp_path / "first" / "timings", board)
     command = [sys.executable, SCRIPT, run_id, "--folder", tmp_path / "second", f"tracking.uri={store.address}"]
@@ -131,7 +133,7 @@ def test_kept_epoch_is_that_of_the_kept_model(monitor):
     config = made(**settings, training__epochs=40, optimizer__learning_rate=0.02, model__hidden_sizes=[16])
     splits = splits_of(config)
     trained = train(splits, config.seed, config.model, config.optimizer, config.training)
-    kept = kept_epoch(flat_parameters(canonical(config)), trained.history)
+    kept = kept_epoch(build_recipe(config.seed, config.model, config.optimizer, config.training), trained.history)
     accuracy = evaluate(trained.model, splits, 0).metrics["validation"]["accuracy"]
     curve = trained.history["validation_accuracy"]
     assert kept < len(curve) - 1
@@ -148,7 +150,8 @@ def test_with_patience_the_score_is_that_of_the_kept_epoch():
 
 
 def test_without_patience_the_last_epoch_counts():
-    assert kept_epoch({"training.patience": "null"}, {"validation_loss": [0.1, 0.2, 0.3]}) == 2
+    run = child({"training.patience": None}, {"validation_loss": 0.3})
+    assert judge(run, {"validation_loss": [0.1, 0.2, 0.3]}, "validation_loss").value == 0.3
 
 
 def test_a_finished_run_wins_over_other_attempts_at_its_point():
@@ -177,4 +180,4 @@ def test_the_metric_that_points_were_recorded_with_ranks_by_default(sweep, tmp_p
     parent = store.start_parent("by loss", {}, {})
     mapping = {**changed()["sweep"], "metric": "validation_loss"}
     record(store, parent.run_id, made(sweep=mapping), tmp_path / "point")
-    assert read_results(store, parent.run_id).metric == "validation_loss"
+    assert read_sweep(store, parent.run_id).metric == "validation_loss"

@@ -6,12 +6,10 @@ from checkouts import ROOT
 from configurations import changed
 from plainmlp.composition.compose import parse
 from plainmlp.config.canonical import read_yaml
-from plainmlp.proof.alterations import find_alterations
-from plainmlp.proof.recorded import read_recorded
+from plainmlp.proof.recorded import find_alterations, read_recorded
 from plainmlp.proof.verification import verify
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running import job as module
-from plainmlp.sweeps.running import workers
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import run_point
 from plainmlp.system.errors import TrainingError
@@ -32,7 +30,7 @@ def given(address, tmp_path):
 def test_point_is_trained_once_and_recorded_each_time(given, tmp_path, monkeypatch):
     store, parent, config = given
     run_point(config(), parent.run_id, tmp_path)
-    monkeypatch.setattr(module, "complete", None)  # a second training would end with an error
+    monkeypatch.setattr(module, "train_point", None)  # a second training would end with an error
     run_point(config(), parent.run_id, tmp_path)
     first, second = store.children(parent.run_id)
     assert (first.status, second.status) == ("FINISHED", "FINISHED")
@@ -103,7 +101,7 @@ def test_failure_of_another_kind_is_recorded_too(given, tmp_path, monkeypatch):
         raise MemoryError(message)
 
     store, parent, config = given
-    monkeypatch.setattr(workers, "train", too_large)
+    monkeypatch.setattr(module, "train_configured", too_large)
     with pytest.raises(TrainingError, match="MemoryError"):
         run_point(config(), parent.run_id, tmp_path)
     assert [child.failure for child in store.children(parent.run_id)] == ["MemoryError: no room for it"]

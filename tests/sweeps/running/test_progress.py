@@ -6,7 +6,7 @@ import pytest
 
 from plainmlp.sweeps.running import progress as module
 from plainmlp.sweeps.running.archive import Archive
-from plainmlp.sweeps.running.progress import Progress, show_progress
+from plainmlp.sweeps.running.progress import SweepProgress, show_progress
 from plainmlp.system.errors import TrainingError
 from plainmlp.system.files import write_json
 
@@ -23,7 +23,7 @@ def put(archive: Archive, point_id: str, **validation: float) -> None:
 
 
 def test_counts_and_best_follow_the_archive(archive):
-    progress = Progress(IDS, archive)
+    progress = SweepProgress(IDS, archive)
     assert str(progress) == "0 done, 0 failed, 4 left"
     put(archive, IDS[0], accuracy=0.5)
     put(archive, IDS[1], accuracy=0.25)
@@ -41,18 +41,18 @@ def test_least_error_is_best_and_no_validation_part_has_none(archive):
     put(archive, IDS[0], mean_squared_error=2.0)
     put(archive, IDS[1], mean_squared_error=1.0)
     put(archive, IDS[2])
-    assert str(Progress(IDS[:3], archive)).endswith("0 left  best validation_mean_squared_error 1")
+    assert str(SweepProgress(IDS[:3], archive)).endswith("0 left  best validation_mean_squared_error 1")
 
 
 def test_what_was_there_before_says_nothing_about_the_time_left(archive):
     put(archive, IDS[0], accuracy=0.5)
-    assert str(Progress(IDS, archive)) == "1 done, 0 failed, 3 left  best validation_accuracy 0.5"
+    assert str(SweepProgress(IDS, archive)) == "1 done, 0 failed, 3 left  best validation_accuracy 0.5"
 
 
 def test_damaged_point_is_not_done(archive):
     put(archive, IDS[0], accuracy=0.5)
     archive.places(IDS[0]).metrics.write_text("{")
-    progress = Progress(IDS[:1], archive)
+    progress = SweepProgress(IDS[:1], archive)
     assert str(progress) == "0 done, 0 failed, 1 left"
     put(archive, IDS[0], accuracy=0.5)
     progress.look()
@@ -60,7 +60,7 @@ def test_damaged_point_is_not_done(archive):
 
 
 def test_lines_elsewhere_and_no_thread_is_left_whether_the_block_ends_well_or_not(archive, capsys, monkeypatch):
-    monkeypatch.setattr(module, "SPEAKS_EVERY", 0.01)
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.01)
     before = threading.active_count()
     with show_progress(IDS[:1], archive):
         put(archive, IDS[0], accuracy=0.5)

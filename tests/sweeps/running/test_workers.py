@@ -11,11 +11,11 @@ import psutil
 import pytest
 
 from plainmlp.evaluation.evaluate import evaluate
-from plainmlp.sweeps.running import workers
+from plainmlp.sweeps.running import job, workers
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.sweeps.running.workers import train_points
 from plainmlp.system.errors import InputError, TrainingError
-from plainmlp.training.train import train
+from plainmlp.training.train import train_configured
 from pointed import point, splits_of, trained_alone
 
 SUPPORT = Path(__file__).resolve().parents[2] / "support"
@@ -60,7 +60,7 @@ def test_points_go_on_from_their_checkpoints_and_leave_none(archive, tmp_path, m
     values = {"training__epochs": 5, "training__checkpoint_epochs": 1}
     points = [point(seed=seed, **values) for seed in range(3)] + [point(optimizer__learning_rate=1e30, **values)]
     with monkeypatch.context() as broken:
-        broken.setattr(workers, "measure", None)
+        broken.setattr(job, "measure", None)
         assert set(map(type, dict(train_points(points, archive, 1)).values())) == {TrainingError}
     assert {path.parent.name for path in checkpoints_in(tmp_path)} == {each.point_id for each in points[:3]}
     # with an earlier attempt that took a day
@@ -103,13 +103,13 @@ def test_points_of_the_same_data_follow_each_other(archive):
 
 
 def test_a_point_that_breaks_down_fails_alone(archive, monkeypatch):
-    def break_down(splits, seed, model, *others, **named):
-        if model is POINTS[1].config.model:
+    def break_down(config, *others, **named):
+        if config is POINTS[1].config:
             message = "no memory\nleft"
             raise MemoryError(message)
-        return train(splits, seed, model, *others, **named)
+        return train_configured(config, *others, **named)
 
-    monkeypatch.setattr(workers, "train", break_down)
+    monkeypatch.setattr(job, "train_configured", break_down)
     results = dict(train_points(POINTS[:3], archive, 1))
     failure = results.pop(POINTS[1].point_id)
     assert (type(failure), str(failure)) == (TrainingError, "MemoryError: no memory left")
@@ -201,7 +201,7 @@ def test_points_whose_workers_are_killed_again_fail_with_the_reason(archive):
         results = dict(train_points(POINTS[:3], archive, 2))
     assert results.keys() == {each.point_id for each in POINTS[:3]}
     assert {str(failure) for failure in results.values()} == {
-        "the process that trained it was ended by SIGKILL, as another one before it"
+        "its worker process was ended by SIGKILL, for the second time"
     }
 
 
@@ -270,9 +270,7 @@ def test_no_worker_outlives_its_parent(tmp_path, send, number, code):
 
 @pytest.mark.slow
 def test_workers_notice_without_the_help_of_the_system_that_their_parent_has_ended(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(
-        "from plainmlp.sweeps.running import processes\nprocesses.PR_SET_PDEATHSIG = 0\n"
-    )
+    (tmp_path / "sitecustomize.py").write_text("from plainmlp.system import process\nprocess.PR_SET_PDEATHSIG = 0\n")
     with started(tmp_path, tmp_path) as process:
         family = descendants_at_work(process)
         process.kill()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CURVE_POINTS = 400
 MOST_TARGETS = 6
-MOST_POINTS = 9_000
+MAX_POINTS = 9_000
 FEW_EPOCHS = 25
 WIDE_SPAN = 30
 
@@ -80,7 +80,7 @@ def draw_fitted_curves(data: FigureData) -> "Figure":
     inputs = np.concatenate([data.train.features[:, 0], data.test.features[:, 0]])
     grid = np.linspace(np.nanmin(inputs), np.nanmax(inputs), CURVE_POINTS)
     curves = data.predict(grid[:, np.newaxis])
-    rows, _ = thinned(len(data.test), MOST_POINTS // len(data.target_names))
+    rows, _ = thinned(len(data.test), MAX_POINTS // len(data.target_names))
     for target, name in enumerate(data.target_names[:MOST_TARGETS]):
         colour = COLOURS[target]
         axes.plot(grid, curves[:, target], color=colour, linewidth=2, label=f"{name}, network")
@@ -103,7 +103,7 @@ def draw_predicted_against_actual(data: FigureData) -> "Figure":
     names = data.target_names[:MOST_TARGETS]
     n_columns = min(3, len(names))
     n_rows = -(-len(names) // n_columns)
-    rows, note = thinned(len(data.test), MOST_POINTS // len(names))
+    rows, note = thinned(len(data.test), MAX_POINTS // len(names))
     title = f"predicted against actual{_limit(data)}{note}"
     figure = new_figure(data, title, 3.4 * n_columns + 1.0, 3.4 * n_rows + 0.6)
     panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()

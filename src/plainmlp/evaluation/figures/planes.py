@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 GRID_STEPS = 300
 PALENESS = 0.65
-MOST_POINTS = 15_000
+MAX_POINTS = 15_000
 
 
 def draw_data(data: FigureData) -> "Figure":
@@ -37,7 +37,7 @@ def draw_data(data: FigureData) -> "Figure":
         Of a classification with two numeric columns.
     """
     samples = _all_samples(data)
-    rows, note = thinned(len(samples), MOST_POINTS)
+    rows, note = thinned(len(samples), MAX_POINTS)
     shown = samples.take(rows)
     figure = new_figure(data, f"{len(samples):,} samples by class{note}", 7.0, 5.2)
     axes = _new_plane(figure, data)
@@ -80,7 +80,7 @@ def draw_decision_regions(data: FigureData) -> "Figure":
 
 def _share_right(data: FigureData) -> str:
     """Return how much of the test part is right, and how much of it is drawn."""
-    _, note = thinned(len(data.test), MOST_POINTS)
+    _, note = thinned(len(data.test), MAX_POINTS)
     return f"{(data.predicted == data.test.targets).mean():.1%} of {len(data.test):,} test points right{note}"
 
 
@@ -111,7 +111,7 @@ def _draw_regions(axes: "Axes", data: FigureData, colours: NDArray[np.float64]) 
 def _draw_points(axes: "Axes", data: FigureData) -> list["Line2D"]:
     """Draw the test points, those that are wrong as crosses over the others; return their legend entries."""
     all_right = data.predicted == data.test.targets
-    rows, _ = thinned(len(all_right), MOST_POINTS)
+    rows, _ = thinned(len(all_right), MAX_POINTS)
     right, style = all_right[rows], point_style(len(rows))
     horizontal, vertical = np.asarray(data.test.features)[rows].T
     axes.scatter(horizontal[right], vertical[right], color=NEUTRAL, marker="o", label="right", **style)

@@ -1,4 +1,4 @@
-"""What the figures of a sweep share: the sheet, the words, and colours that are brighter where a model is better."""
+"""What the figures of a sweep share: the sheet, the words, and the scale of the scores."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,13 +7,12 @@ import numpy as np
 
 from plainmlp.data.arrays import Array
 from plainmlp.evaluation.figures.canvas import RESOLUTION, caption, value_range
+from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, Row
-from plainmlp.sweeps.ranking.results import is_higher_better
 from plainmlp.sweeps.ranking.swept import short_names, value_order
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
-    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
 WIDE_SPAN = 8
@@ -34,11 +33,6 @@ def new_sheet(title: str, width: float, height: float) -> "Figure":
 def metric_words(board: Leaderboard) -> str:
     """Return the ranking metric in words."""
     return board.metric.replace("_", " ")
-
-
-def direction_words(board: Leaderboard) -> str:
-    """Say which way the ranking metric is better."""
-    return "higher is better" if is_higher_better(board.metric) else "lower is better"
 
 
 def settings_words(board: Leaderboard, row: Row, most: int = 70) -> str:
@@ -65,19 +59,19 @@ def _short(value: str) -> str:
 
 
 def is_wide(board: Leaderboard, scores: Array) -> bool:
-    """Say whether scores can be told apart on a stretched scale only: as errors they span most of a decade."""
+    """Say whether scores need a stretched scale: as errors they span most of a decade."""
     errors = CEILING - scores if is_higher_better(board.metric) else scores
     return bool(errors.min() > 0 and errors.max() / errors.min() > WIDE_SPAN)
 
 
 def scale_scores(axis: "Axis", board: Leaderboard, scores: Array) -> None:
-    """Set the scale of an axis of scores: where they are wide, the closer to perfect, the further apart."""
+    """Set the scale of an axis of scores: a wide span is stretched, the closer to perfect the more."""
     from matplotlib.ticker import FixedLocator
 
     if not is_wide(board, scores):
         return
     if is_higher_better(board.metric):
-        axis.axes.set_yscale("function", functions=(_stretch, _shrink))
+        axis.axes.set_yscale("function", functions=(stretch, shrink))
         axis.set_major_locator(FixedLocator(LANDMARKS))
         axis.set_major_formatter("{x:g}")
     else:
@@ -89,37 +83,17 @@ def limits(board: Leaderboard, scores: Array) -> tuple[float, float]:
     if not is_wide(board, scores):
         return value_range(scores)
     if is_higher_better(board.metric):
-        low, high = value_range(_stretch(scores))
-        return float(_shrink(low)), min(1.0, float(_shrink(high)))
+        low, high = value_range(stretch(scores))
+        return float(shrink(low)), min(1.0, float(shrink(high)))
     low, high = value_range(np.log(scores))
     return float(np.exp(low)), float(np.exp(high))
 
 
-def colour_scores(board: Leaderboard, scores: Array) -> "ScalarMappable":
-    """Return colours for scores, on the scale that an axis of them has; the brighter, the better."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import FuncNorm, LogNorm, Normalize
-
-    ends = {"vmin": scores.min(), "vmax": scores.max()}
-    if is_higher_better(board.metric):
-        norm = FuncNorm((_stretch, _shrink), **ends) if is_wide(board, scores) else Normalize(**ends)
-        return ScalarMappable(norm, "cividis")
-    return ScalarMappable(LogNorm(**ends) if is_wide(board, scores) else Normalize(**ends), "cividis_r")
-
-
-def draw_colour_bar(figure: "Figure", board: Leaderboard, colours: "ScalarMappable") -> None:
-    """Draw the bar that says which score a colour stands for."""
-    from matplotlib.colors import FuncNorm
-
-    label = f"{metric_words(board)} ({direction_words(board)})"
-    ticks = LANDMARKS if isinstance(colours.norm, FuncNorm) else None
-    figure.colorbar(colours, ax=figure.axes, label=label, ticks=ticks, format="{x:g}" if ticks else None)
-
-
-def _stretch(scores: Any) -> Any:
+def stretch(scores: Any) -> Any:
     """Turn scores that are at most 1 into a number of nines."""
     return -np.log10(CEILING - np.minimum(scores, 1))
 
 
-def _shrink(nines: Any) -> Any:
+def shrink(nines: Any) -> Any:
+    """Turn a number of nines back into scores."""
     return CEILING - np.power(10.0, -np.asarray(nines))

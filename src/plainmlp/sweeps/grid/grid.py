@@ -1,6 +1,6 @@
-"""A grid of points: how many, which of them are run, and each as a checked configuration."""
+"""A grid of points: how many there are, which are left out, which are run, and the checked configuration of each."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol
@@ -14,27 +14,21 @@ from plainmlp.config.schema import Config, Section, SweepSection
 from plainmlp.evaluation.metrics import METRICS
 from plainmlp.nn.losses import LOSSES, recorded_metrics
 from plainmlp.nn.randomness import generator
-from plainmlp.sweeps.grid.exclusion import Excluder
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError
-from plainmlp.system.wording import shown, unknown_name
+from plainmlp.system.wording import shown, unknown_key, unknown_name
 from plainmlp.tracking.provenance.identity import RESULT_SECTIONS
 
-MOST_POINTS = 100_000
+MAX_POINTS = 100_000
 SECTION = "sweep"
 AUTOMATIC = "auto"
 RANKING_PART = "validation_"
+Rule = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Every combination of the values of some keys.
-
-    Parameters
-    ----------
-    axes : tuple of tuple of str
-        For each key its overrides, one for each value.
-    """
+    """Every combination of the values of some keys; each axis has the overrides of a key, one for each value."""
 
     axes: tuple[tuple[str, ...], ...]
 
@@ -54,7 +48,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Composed:
-    """A point as Hydra composes it: plain values, and the files that were chosen for each group."""
+    """A point as Hydra composes it: plain values, and the chosen file of each group."""
 
     values: dict[str, Any]
     choices: Mapping[str, Any]
@@ -67,31 +61,77 @@ class Composing(Protocol):
         """Return what the overrides themselves set, by key or group."""
 
     def composed(self, overrides: Sequence[str]) -> Composed:
-        """Compose a point; raise InputError where that cannot be done."""
+        """Compose a point, or raise InputError."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A point that is to be run: its overrides, as Hydra takes them, and its checked configuration."""
+    """A point to be run: its overrides, as Hydra takes them, and its checked configuration."""
 
     overrides: tuple[str, ...]
     config: Config
 
 
+class Excluder:
+    """Tells which points are left out, and remembers the keys that points have.
+
+    A point is left out if it agrees with every key of a rule. A key is one of the configuration, such as ``model.l2``, or a
+    group of files, such as ``optimizer``; its value is a value, the name of a file or of an entry, or a list of such.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = rules
+        self._keys: set[str] = set()
+
+    def excludes_given(self, given: Mapping[str, Any]) -> bool:
+        """Say whether a point is left out by the keys and groups that its overrides set."""
+        return self._excludes(given, lambda key: [given[key]] if key in given else [])
+
+    def excludes_composed(self, values: Mapping[str, Any], choices: Mapping[str, Any]) -> bool:
+        """Say whether a point is left out by its whole configuration and the chosen file of each group."""
+        if not self.rules:
+            return False
+        flat = dict(flat_items(values))
+        return self._excludes({**flat, **choices}, lambda key: _spellings(key, flat, choices))
+
+    def check_keys(self) -> None:
+        """Raise InputError for a key that no point has had, with the nearest that one has."""
+        for key in (key for rule in self.rules for key in rule):
+            if key not in self._keys:
+                message = f"sweep.exclude: {unknown_key(key, sorted(self._keys))}"
+                raise InputError(message)
+
+    def _excludes(self, keys: Mapping[str, Any], values_of: Callable[[str], Sequence[Any]]) -> bool:
+        self._keys.update(keys)
+        return any(all(_agrees(wanted, values_of(key)) for key, wanted in rule.items()) for rule in self.rules)
+
+
+def flat_items(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every key of nested mappings, such as ``model`` and ``model.l2``, with its value."""
+    for key, value in values.items():
+        yield f"{prefix}{key}", value
+        if isinstance(value, Mapping):
+            yield from flat_items(value, f"{prefix}{key}.")
+
+
+def _spellings(key: str, flat: Mapping[str, Any], choices: Mapping[str, Any]) -> list[Any]:
+    """Return every value or name by which a rule can mean what a point has under a key."""
+    found = [table[key] for table in (flat, choices) if key in table]
+    return [*found, *(value["name"] for value in found if isinstance(value, Mapping) and "name" in value)]
+
+
+def _agrees(wanted: Any, values: Sequence[Any]) -> bool:
+    return any(value == wanted or (isinstance(wanted, list) and value in wanted) for value in values)
+
+
 class _Alone(Section):
-    """The section of a sweep without those of its points, which single values may not make valid."""
+    """The section of a sweep alone: the sections of its points may be valid with swept values only."""
 
     sweep: SweepSection
 
 
 def read_settings(section: object) -> SweepSection:
-    """Check the section `sweep` of a configuration.
-
-    Raises
-    ------
-    InputError
-        As `config.parse` does; and if no metric of a validation part is called `sweep.metric`.
-    """
+    """Check the section `sweep` of a configuration; raise InputError if it is not valid."""
     given = {SECTION: section}
     try:
         settings = _Alone.model_validate(given).sweep
@@ -103,52 +143,31 @@ def read_settings(section: object) -> SweepSection:
 
 
 def ranking_metrics() -> list[str]:
-    """Return what points can be ranked by: what a training records of the validation part, or its evaluation."""
+    """Return the metrics that can rank points: those of the validation part, by a training or its evaluation."""
     recorded = {metric for loss in LOSSES for metric in recorded_metrics(loss) if metric.startswith(RANKING_PART)}
     evaluated = {f"{RANKING_PART}{metric}" for metrics in METRICS.values() for metric in metrics}
     return sorted({AUTOMATIC} | recorded | evaluated)
 
 
 def check_counts(counts: Mapping[str, int]) -> None:
-    """Refuse a grid that is empty or too large.
-
-    Parameters
-    ----------
-    counts : mapping of str to int
-        For each key, as overrides begin with it, how many values it has.
-
-    Raises
-    ------
-    InputError
-        A key has no value, the grid has more than 100,000 points, or the settings of the sweep itself are swept.
-    """
+    """Raise InputError if a grid, given by the number of values of each key, is empty, too large or of sweeps itself."""
     for key, count in counts.items():
         if count == 0:
-            message = f"{key} has no value, so that the grid has no points; give it at least one"
+            message = f"{key} has no value, so the grid has no points; give it at least one"
             raise InputError(message)
         if count > 1 and key.lstrip("+~").partition(".")[0] == SECTION:
             message = f"{key} has {count} values; a sweep runs one grid, so give one"
             raise InputError(message)
-    if (size := prod(counts.values())) > MOST_POINTS:
+    if (size := prod(counts.values())) > MAX_POINTS:
         factors = " x ".join(f"{count:,} of {key}" for key, count in counts.items() if count > 1)
-        message = f"the grid has {size:,} points ({factors}); allowed: at most {MOST_POINTS:,}"
+        message = f"the grid has {size:,} points ({factors}); allowed: at most {MAX_POINTS:,}"
         raise InputError(message)
 
 
 def choose_points(grid: Grid, composing: Composing, settings: SweepSection) -> list[Candidate]:
-    """Return the points that are run, in the order of the grid, each once.
+    """Return the points to be run, in the order of the grid, each once.
 
-    Parameters
-    ----------
-    grid : Grid
-    composing : Composing
-    settings : SweepSection
-        Which combinations are left out, and how many of the others are drawn.
-
-    Raises
-    ------
-    InputError
-        A point that is not left out is not valid or has no validation part, no point is left, or a key of an exclusion does not exist.
+    Raise InputError if one of them is invalid, if none is left, or if an exclusion has an unknown key.
     """
     excluder = Excluder([exclusion.values for exclusion in settings.exclude])
     chosen: dict[str, tuple[int, Candidate]] = {}
@@ -166,7 +185,7 @@ def choose_points(grid: Grid, composing: Composing, settings: SweepSection) -> l
 
 
 def _order(size: int, settings: SweepSection) -> Iterable[int]:
-    """Return the order in which points are looked at: the grid's, or a random one to draw from."""
+    """Return the order in which points are considered: the grid's, or a random one to draw from."""
     if settings.sample is None:
         return range(size)
     order: list[int] = generator(settings.seed, "sweep").permutation(size).tolist()
@@ -174,7 +193,7 @@ def _order(size: int, settings: SweepSection) -> Iterable[int]:
 
 
 def _candidate(overrides: tuple[str, ...], composing: Composing, excluder: Excluder) -> Candidate | None:
-    """Return a point unless it is left out, which saves it from being composed and checked where its overrides tell."""
+    """Return a point unless it is left out; if its overrides tell, it is not even composed."""
     if excluder.excludes_given(composing.given(overrides)):
         return None
     composed = composing.composed(overrides)
@@ -182,14 +201,12 @@ def _candidate(overrides: tuple[str, ...], composing: Composing, excluder: Exclu
         return None
     config = parse(composed.values)
     if not config.split.validation:
-        message = (
-            f"split.validation={config.split.validation} leaves a sweep nothing to rank its points by; set it above 0"
-        )
+        message = f"a sweep is ranked on the validation part, but split.validation is {config.split.validation}; set it above 0"
         raise InputError(message)
     return Candidate(overrides, config)
 
 
 def _result(config: Config) -> str:
-    """Return what two points have in common that compute the same."""
+    """Return a digest that two points share if they compute the same."""
     values = canonical(config)
     return digest_json({name: values[name] for name in RESULT_SECTIONS})

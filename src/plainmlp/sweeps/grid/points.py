@@ -1,4 +1,4 @@
-"""Points: what a sweep runs, each known by the id of what it computes."""
+"""The points of a sweep, each identified by what it computes."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -20,17 +20,7 @@ SplitsOf = Callable[[DatasetSection, SplitSection], Splits]
 
 @dataclass(frozen=True)
 class Point:
-    """One training of a sweep.
-
-    Parameters
-    ----------
-    overrides : tuple of str
-        What Hydra composes it from.
-    config : Config
-        With absolute paths.
-    point_id : str
-        As `provenance.identity.identify_point` returns it.
-    """
+    """One training of a sweep: overrides as Hydra takes them, the configuration with absolute paths, and its id."""
 
     overrides: tuple[str, ...]
     config: Config
@@ -40,18 +30,7 @@ class Point:
 def identify_points(candidates: Iterable[Candidate], checkout: Path, splits_of: SplitsOf) -> list[Point]:
     """Return the points of a sweep; of several that compute the same, the first.
 
-    Parameters
-    ----------
-    candidates : iterable of Candidate
-    checkout : Path
-        Where relative paths are looked for, after the current folder.
-    splits_of : callable (dataset section, split section) -> Splits
-        Called once for each distinct pair.
-
-    Raises
-    ------
-    InputError
-        Data or a weights file cannot be read.
+    Relative paths are looked for in the current folder, then in the checkout. The same data is asked for once.
     """
     digest_data, digest_weights = _data_digests(splits_of), cache(digest_file)
     points: dict[str, Point] = {}
@@ -64,7 +43,7 @@ def identify_points(candidates: Iterable[Candidate], checkout: Path, splits_of: 
 
 
 def _data_digests(splits_of: SplitsOf) -> Callable[[Config], str]:
-    """Return a function that digests the data of a configuration, the same data once."""
+    """Return a function that digests the data of a configuration, each data set once."""
     digests: dict[str, str] = {}
 
     def digest(config: Config) -> str:

@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from plainmlp.sweeps.ranking.results import Failure, Result, Results, is_higher_better, is_measured
+from plainmlp.nn.early_stopping import is_higher_better
+from plainmlp.sweeps.ranking.results import Failure, Result, SweepResults, is_measured
 from plainmlp.sweeps.ranking.statistics import Summary, holm, paired_p_value, summarize
 from plainmlp.sweeps.ranking.swept import Identity, Settings, identity, settings_of, settings_order, swept_keys
 
@@ -17,39 +18,27 @@ TEST_PART = "test_"
 class Row:
     """Points that differ in their seed alone.
 
-    Parameters
-    ----------
-    settings : dict of str to str
-        The value of each swept key.
-    results : tuple of Result
-        In the order of their seeds.
-    n_failed : int
-        How many further seeds have no result.
-    score : Summary
-        The ranking metric over the seeds.
-    p_value : float, optional
-        Of the comparison with the best row over common seeds, corrected for the number of comparisons; absent where
-        there are fewer than two of them, and for the best row itself.
-    verdict : {"best", "tied", "worse", "untested"}
-        An untested row cannot be told from the best any more than a tied one can.
+    The p-value is that of the comparison with the best row over common seeds, corrected for the number of comparisons; the
+    best row has none, nor has a row with fewer than two common seeds. Such an untested row may be as good as the best, as a
+    tied one may.
     """
 
     settings: Settings
-    results: tuple[Result, ...]
-    n_failed: int
-    score: Summary
+    results: tuple[Result, ...]  # in the order of their seeds
+    n_failed: int  # further seeds, without a result
+    score: Summary  # of the ranking metric over the seeds
     p_value: float | None = None
     verdict: str = UNTESTED
 
     @property
     def n_parameters(self) -> int | None:
-        """Return the size of the network, where it was recorded."""
+        """Return the size of the network, if it was recorded."""
         size = self.results[0].child.metrics.get("n_parameters")
         return None if size is None else int(size)
 
     @property
     def training_seconds(self) -> float | None:
-        """Return the mean time of the trainings, where it was recorded; the one thing here that no run repeats."""
+        """Return the mean time of the trainings, if it was recorded; alone of all this it differs from run to run."""
         times = [result.child.metrics.get("training_seconds", math.nan) for result in self.results]
         mean = summarize(times).mean
         return None if math.isnan(mean) else mean
@@ -57,38 +46,23 @@ class Row:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """The rows of a sweep, the best first.
+    """The rows of a sweep, the best first."""
 
-    Parameters
-    ----------
-    metric : str
-        What ranks: of the validation part.
-    keys : tuple of str
-        The swept keys, without the seed.
-    rows : tuple of Row
-    test : dict of str to Summary
-        Every metric of the test part, of the best row alone.
-    failures : tuple of Failure
-        By settings and seed.
-    """
-
-    metric: str
-    keys: tuple[str, ...]
+    metric: str  # ranks the rows, of the validation part
+    keys: tuple[str, ...]  # the swept ones, without the seed
     rows: tuple[Row, ...]
-    test: dict[str, Summary]
-    failures: tuple[Failure, ...]
+    test: dict[str, Summary]  # every metric of the test part, of the best row alone
+    failures: tuple[Failure, ...]  # by settings and seed
+
+    @property
+    def direction(self) -> str:
+        """Say whether higher or lower values of the ranking metric are better."""
+        return f"{'higher' if is_higher_better(self.metric) else 'lower'} is better"
 
 
-def build_leaderboard(results: Results) -> Leaderboard:
-    """Rank the settings of a sweep.
+def build_leaderboard(results: SweepResults) -> Leaderboard:
+    """Rank the settings of a sweep; the same results in any order make the same leaderboard.
 
-    Parameters
-    ----------
-    results : Results
-        In whichever order, the same results make the same leaderboard.
-
-    Notes
-    -----
     Of equal means the smaller network ranks first. Every row is compared with the best one by a paired t-test over
     the seeds that both have, at the level 0.05, corrected by Holm (1979) for the number of comparisons.
     """
@@ -103,7 +77,7 @@ def build_leaderboard(results: Results) -> Leaderboard:
     )
 
 
-def _rows(results: Results, keys: Sequence[str]) -> list[Row]:
+def _rows(results: SweepResults, keys: Sequence[str]) -> list[Row]:
     groups: dict[Identity, list[Result]] = {}
     for result in results.finished:
         groups.setdefault(identity(result.child.parameters), []).append(result)
@@ -141,7 +115,7 @@ def _failure_order(failure: Failure, keys: Sequence[str]) -> tuple[object, ...]:
 
 
 def _compared(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows with what the comparison with the first of them says."""
+    """Return the rows with the outcome of their comparison with the first of them."""
     if not rows:
         return []
     best = _by_seed(rows[0])

@@ -1,41 +1,31 @@
-"""The results of a sweep's points: what each was set to, and what it came to."""
+"""The results of a sweep's points, from MLflow or the archive."""
 
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from plainmlp.nn.early_stopping import kept_epoch
+from plainmlp.nn.recipe import Recipe
+from plainmlp.sweeps.grid.grid import AUTOMATIC, RANKING_PART
+from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.running.archive import Archive
 from plainmlp.system.errors import InputError
 from plainmlp.tracking.children import Child, Reader
+from plainmlp.tracking.recording.configuration import recorded_parameters
 from plainmlp.training.history import History
 
 SEED = "seed"
 METRIC = "sweep.metric"
-AUTOMATIC = "auto"
 DEFAULT_METRICS = ("validation_accuracy", "validation_loss")
-RANKING_PART = "validation_"
-HIGHER_IS_BETTER = ("accuracy", "f1", "r2")
 LARGEST = 1e308  # MLflow writes infinities as numbers beyond
 FINISHED = "FINISHED"
+UNRECORDED = "its job left no record"
 
 
 @dataclass(frozen=True)
-class Result:
-    """A point that has finished.
-
-    Parameters
-    ----------
-    child : Child
-    value : float
-        The ranking metric of the model that was kept.
-    curve : tuple of float
-        The ranking metric, a value an epoch; empty where it is measured at the end only.
-    """
-
+class _OfChild:
     child: Child
-    value: float
-    curve: tuple[float, ...]
 
     @property
     def seed(self) -> str:
@@ -44,20 +34,22 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A point that has no result, and why."""
+class Result(_OfChild):
+    """A finished point with the ranking metric of its kept model."""
 
-    child: Child
+    value: float
+    curve: tuple[float, ...]  # the ranking metric, a value an epoch; empty if it is measured at the end only
+
+
+@dataclass(frozen=True)
+class Failure(_OfChild):
+    """A point without a result, and why."""
+
     reason: str
 
-    @property
-    def seed(self) -> str:
-        """Return the seed, as text."""
-        return self.child.parameters.get(SEED, "")
-
 
 @dataclass(frozen=True)
-class Results:
+class SweepResults:
     """All points of a sweep, under the metric that ranks them."""
 
     metric: str
@@ -70,32 +62,16 @@ class Results:
         return [result.child for result in self.finished] + [failure.child for failure in self.failed]
 
 
-def is_higher_better(metric: str) -> bool:
-    """Say whether a metric grows as a model gets better, as accuracies do and losses do not."""
-    return metric.endswith(HIGHER_IS_BETTER)
-
-
 def is_measured(value: float) -> bool:
-    """Say whether a value can be compared: it is neither NaN nor infinite, nor what MLflow makes of that."""
+    """Say whether a value can be compared: it is neither NaN nor infinite, nor MLflow's number for infinity."""
     return math.isfinite(value) and abs(value) <= LARGEST
 
 
-def read_results(reader: Reader, parent_run_id: str, metric: str | None = None) -> Results:
-    """Read what the points of a sweep came to, from MLflow alone.
+def read_sweep(reader: Reader, parent_run_id: str, metric: str | None = None) -> SweepResults:
+    """Read the results of a sweep's points, from MLflow alone.
 
-    Parameters
-    ----------
-    reader : Reader
-    parent_run_id : str
-        The sweep's own run.
-    metric : str, optional
-        What ranks the points: one of the validation part, or "auto" for `validation_accuracy` where that was
-        recorded, else `validation_loss`. Default: what the points' own `sweep.metric` says.
-
-    Raises
-    ------
-    InputError
-        There is no such run, it has no children, or the metric is not of the validation part or was not recorded.
+    The metric is one of the validation part, or "auto" for `validation_accuracy` if that was recorded, else
+    `validation_loss`; default: the points' own `sweep.metric`.
     """
     children = one_each(reader.children(parent_run_id))
     if not children:
@@ -104,17 +80,47 @@ def read_results(reader: Reader, parent_run_id: str, metric: str | None = None) 
     return judge_all(children, reader.history, metric)
 
 
-def judge_all(children: Sequence[Child], history_of: Callable[[Child], History], metric: str | None) -> Results:
-    """Return what points came to.
+class Outcomes:
+    """How the points of a sweep ended; a point in the archive needs no recorded run, others were trained elsewhere."""
 
-    Parameters
-    ----------
-    children : sequence of Child
-        One a point.
-    history_of : callable (child) -> History
-        Called for those that have finished.
-    metric : str, optional
-        As `read_results` takes it.
+    def __init__(self, points: Iterable[Point], archive: Archive, reader: Reader, recorded: Iterable[Child]) -> None:
+        self._archive, self._reader = archive, reader
+        self._histories: dict[str, History] = {}
+        runs = {child.point_id: child for child in recorded}
+        self.children = [self._child(point, runs) for point in points]
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Return why points without a result have none, by point id."""
+        return {child.point_id: child.failure for child in self.children if child.status != FINISHED}
+
+    def results(self, metric: str) -> SweepResults:
+        """Return the outcomes under the metric that ranks them, as `read_sweep` does."""
+        children = sorted(self.children, key=lambda child: child.point_id)
+        return judge_all(children, self._history, metric)
+
+    def _child(self, point: Point, runs: Mapping[str, Child]) -> Child:
+        run = runs.get(point.point_id)
+        run_id = "" if run is None else run.run_id
+        parameters = recorded_parameters(point.config)
+        if self._archive.has(point.point_id):
+            kept = self._archive.load(point.point_id)
+            history = self._histories[point.point_id] = kept.trained.history
+            metrics = {**kept.final_metrics(), **{name: values[-1] for name, values in history.items()}}
+            return Child(run_id, point.point_id, FINISHED, parameters, metrics, "", "")
+        if run is not None and run.status == FINISHED:
+            return run
+        reason = self._archive.failure(point.point_id) or UNRECORDED
+        return Child(run_id, point.point_id, "FAILED", parameters, {}, "", reason)
+
+    def _history(self, child: Child) -> History:
+        """Return the history of a point that has finished."""
+        found = self._histories.get(child.point_id)
+        return self._reader.history(child) if found is None else found
+
+
+def judge_all(children: Sequence[Child], history_of: Callable[[Child], History], metric: str | None) -> SweepResults:
+    """Return the results of points that have one run each; `metric` is that of `read_sweep`.
 
     Raises
     ------
@@ -132,23 +138,23 @@ def judge_all(children: Sequence[Child], history_of: Callable[[Child], History],
             finished.append(result)
         else:
             failed.append(result)
-    return Results(metric, tuple(finished), tuple(failed))
+    return SweepResults(metric, tuple(finished), tuple(failed))
 
 
 def one_each(children: Iterable[Child]) -> list[Child]:
-    """Return one run a point, a finished one where there is any, in the order of the point ids."""
+    """Return one run a point, a finished one if there is any, in the order of the point ids."""
     ordered = sorted(children, key=lambda child: (child.point_id, child.status != FINISHED, child.run_id))
     return list({child.point_id: child for child in reversed(ordered)}.values())[::-1]
 
 
 def configured_metric(children: Sequence[Child]) -> str:
-    """Return the `sweep.metric` that points were recorded with; "auto" where they do not agree."""
+    """Return the `sweep.metric` that points were recorded with; "auto" if they do not agree."""
     names = {child.parameters.get(METRIC, AUTOMATIC) for child in children}
     return names.pop() if len(names) == 1 else AUTOMATIC
 
 
 def choose_metric(children: Sequence[Child], metric: str) -> str:
-    """Return the metric that ranks, once it is known to be of the validation part and to have been recorded."""
+    """Return the ranking metric, once checked to be of the validation part and recorded."""
     recorded = {name for child in children if child.status == FINISHED for name in child.metrics}
     if not recorded:
         return DEFAULT_METRICS[0] if metric == AUTOMATIC else metric
@@ -164,31 +170,20 @@ def choose_metric(children: Sequence[Child], metric: str) -> str:
 
 
 def judge(child: Child, history: History, metric: str) -> Result | Failure:
-    """Return the result of a finished run, or why it has none that can be ranked."""
+    """Return the result of a finished run, or why it cannot be ranked."""
     curve = tuple(history.get(metric, ()))
     if metric not in child.metrics and not curve:
         return Failure(child, f"has no {metric}")
-    value = curve[kept_epoch(child.parameters, history)] if curve else child.metrics[metric]
+    value = curve[kept_epoch(_stopping_rule(child.parameters), history)] if curve else child.metrics[metric]
     if not is_measured(value):
         return Failure(child, f"its {metric} is not finite")
     return Result(child, value, curve)
 
 
-def kept_epoch(parameters: Mapping[str, str], history: History) -> int:
-    """Return the epoch whose model was kept: the last, or with `training.patience` the best."""
-    epochs = len(next(iter(history.values())))
-    if _read(parameters, "training.patience") is None:
-        return epochs - 1
-    monitor = parameters["training.monitor"]
-    sign = -1.0 if is_higher_better(monitor) else 1.0
-    least = float(_read(parameters, "training.minimum_improvement"))
-    best, kept = math.inf, epochs - 1
-    for epoch, value in enumerate(history[monitor]):
-        if sign * value < best - least:
-            best, kept = sign * value, epoch
-    return kept
-
-
-def _read(parameters: Mapping[str, str], key: str) -> Any:
-    """Return the value of a parameter that is no text."""
-    return json.loads(parameters.get(key, "null"))
+def _stopping_rule(parameters: Mapping[str, str]) -> Recipe:
+    """Return what a point was trained with, as far as it decides which epoch is kept."""
+    patience = json.loads(parameters.get("training.patience", "null"))
+    if patience is None:
+        return Recipe()
+    least = float(parameters["training.minimum_improvement"])
+    return Recipe(patience=patience, monitor=parameters["training.monitor"], minimum_improvement=least)

@@ -1,6 +1,6 @@
-"""The statistics of a sweep: what seeds vary, and whether two settings can be told apart over the same seeds.
+"""The statistics of a sweep: what seeds vary, and whether two settings differ over the same seeds.
 
-Sums are exact and rounded once. What SciPy says of Student's distribution is rounded to `DIGITS` significant digits, since
+Sums are exact and rounded once. SciPy's values of Student's distribution are rounded to `DIGITS` significant digits, since
 its last bits differ from processor to processor: so a leaderboard has the same bytes on each.
 """
 
@@ -15,35 +15,17 @@ SAME = 1e-12  # the share of a value below which a difference is rounding
 
 @dataclass(frozen=True)
 class Summary:
-    """Values of the same quantity over several seeds.
-
-    Parameters
-    ----------
-    n : int
-        At least 1.
-    mean : float
-    standard_deviation : float, optional
-        With n - 1 degrees of freedom; absent for one value, like the interval.
-    interval : tuple of float, optional
-        Both ends of the 95 % confidence interval of the mean.
-    """
+    """Values of the same quantity over n seeds; a single one has no deviation and no interval."""
 
     n: int
     mean: float
-    standard_deviation: float | None
-    interval: tuple[float, float] | None
+    standard_deviation: float | None  # with n - 1 degrees of freedom
+    interval: tuple[float, float] | None  # the 95 % confidence interval of the mean
 
 
 def summarize(values: Sequence[float]) -> Summary:
-    """Return mean, spread and confidence interval of some values.
+    """Return mean, spread and confidence interval of values; the same values in any order give the same bits.
 
-    Parameters
-    ----------
-    values : sequence of float
-        At least one. In whichever order, the same values give the same bits.
-
-    Notes
-    -----
     The interval is that of Student (1908): ``mean +- t s / sqrt(n)`` with n - 1 degrees of freedom.
     """
     from scipy.stats import t
@@ -68,21 +50,9 @@ def _rounded(value: float) -> float:
 
 
 def paired_p_value(first: Mapping[str, float], second: Mapping[str, float]) -> float | None:
-    """Return the p-value of a paired, two-sided t-test over the seeds that both have.
+    """Return the p-value of a paired, two-sided t-test over the seeds that both have; None for fewer than two.
 
-    Parameters
-    ----------
-    first, second : mapping of str to float
-        A value a seed.
-
-    Returns
-    -------
-    float or None
-        None where fewer than two seeds are common, so that nothing can be said.
-
-    Notes
-    -----
-    Where the difference is the same for each seed, the test's statistic is infinite: the value is 0, or 1 where the
+    If the difference is the same for each seed, the test's statistic is infinite: the value is 0, or 1 if the
     difference is 0.
     """
     from scipy.stats import t
@@ -102,15 +72,8 @@ def paired_p_value(first: Mapping[str, float], second: Mapping[str, float]) -> f
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number, so that all comparisons together err with the level that each has.
+    """Return p-values corrected for their number, so that all comparisons together err at the level of each.
 
-    Parameters
-    ----------
-    p_values : sequence of float
-        From 0 to 1.
-
-    Notes
-    -----
     Holm (1979): the k-th smallest of m is multiplied by m - k + 1, is at most 1, and no less than the one before it.
     """
     adjusted = [0.0] * len(p_values)

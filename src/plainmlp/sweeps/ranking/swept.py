@@ -1,4 +1,4 @@
-"""The settings of a sweep: which keys it varies, which of their values a point has, and in which order they stand."""
+"""The settings of a sweep: the keys that it varies, the values that a point has of them, and their order."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,37 +6,30 @@ from typing import Any
 
 from plainmlp.sweeps.ranking.results import SEED
 
-ASIDE = ("tracking.", "sweep.")  # where a point is recorded, and with which others, does not change it
+ASIDE = ("tracking.", "sweep.")  # where a point is recorded, and beside which others, does not change it
 Identity = tuple[tuple[str, str], ...]
-Settings = dict[str, str]  # the value of each swept key, as MLflow has it; an absent one is ""
+Settings = dict[str, str]  # the value of each swept key, as MLflow has it; "" if absent
 
 
 def identity(parameters: Mapping[str, str]) -> Identity:
-    """Return all that makes a point but its seed: points of one identity are one row of a leaderboard."""
+    """Return all settings of a point but its seed: points that share them are one row of a leaderboard."""
     return tuple(sorted((k, v) for k, v in parameters.items() if k != SEED and not k.startswith(ASIDE)))
 
 
 def swept_keys(points: Sequence[Mapping[str, str]]) -> list[str]:
-    """Return the keys in which points differ, without the seed, in alphabetical order.
+    """Return the keys in which the parameters of points differ, without the seed, in alphabetical order.
 
-    Parameters
-    ----------
-    points : sequence of mapping of str to str
-        The parameters of each point.
-
-    Notes
-    -----
-    An option that only some points have, such as `optimizer.momentum`, is left out where another of these keys
-    already tells its value.
+    An option that only some points have, such as `optimizer.momentum`, is left out if another of these keys already
+    determines its value.
     """
     distinct = [dict(items) for items in dict.fromkeys(identity(parameters) for parameters in points)]
     keys = sorted({key for point in distinct for key in point})
     varied = [key for key in keys if len({point.get(key) for point in distinct}) > 1]
     common = [key for key in varied if all(key in point for point in distinct)]
-    return [key for key in varied if key in common or not any(_tells(distinct, other, key) for other in common)]
+    return [key for key in varied if key in common or not any(_determines(distinct, other, key) for other in common)]
 
 
-def _tells(points: Sequence[Mapping[str, str]], first: str, second: str) -> bool:
+def _determines(points: Sequence[Mapping[str, str]], first: str, second: str) -> bool:
     """Say whether the value of the first key determines that of the second."""
     return len({(point[first], point.get(second)) for point in points}) == len({point[first] for point in points})
 
@@ -47,7 +40,7 @@ def settings_of(parameters: Mapping[str, str], keys: Sequence[str]) -> Settings:
 
 
 def value_order(text: str) -> tuple[int, Any, str]:
-    """Return what sorts values as a reader would: numbers by size, lists of numbers by length first, then texts.
+    """Return a key that sorts values as a reader would: numbers by size, lists of numbers by length, then texts.
 
     Examples
     --------
@@ -64,12 +57,12 @@ def value_order(text: str) -> tuple[int, Any, str]:
 
 
 def settings_order(settings: Settings) -> tuple[tuple[int, Any, str], ...]:
-    """Return what sorts the settings of points."""
+    """Return a key that sorts the settings of points."""
     return tuple(value_order(value) for value in settings.values())
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """Return for each key its last part, or the whole key where another ends alike.
+    """Return for each key its last part, or the whole key if another ends alike.
 
     Examples
     --------

@@ -3,145 +3,100 @@
 import os
 import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from plainmlp.config.inputs import found_inputs
+from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, TrackingSection
-from plainmlp.data.splits import Splits
+from plainmlp.evaluation.evaluate import measure, predict
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive
-from plainmlp.sweeps.running.processes import end_with
-from plainmlp.sweeps.running.workers import Failure, complete
+from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive, read_once
+from plainmlp.system.errors import InputError, StorageError, TrainingError
+from plainmlp.system.process import end_with
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.tracking.recording.provenance import FOLDER as PROVENANCE
 from plainmlp.tracking.recording.provenance import read_code, training_numerics, write_provenance
 from plainmlp.tracking.recording.training import open_store, point_of, provenance_tags, run_name
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import FAILURE_TAG
+from plainmlp.training.train import train_configured
 
-# the environment variables that tell a job the run of its sweep, and the process that launched it
+# environment variables that give a job the run of its sweep, the process that launched it, and its name
 PARENT, LAUNCHER, NAME = "PLAINMLP_PARENT", "PLAINMLP_LAUNCHER", "PLAINMLP_NAME"
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """A point, and where it belongs.
-
-    Parameters
-    ----------
-    config : Config
-        With absolute paths.
-    point_id : str
-    parent : str
-        The `reference` of the run of its sweep.
-    archive : Archive
-        Where its files are.
-    store : Store
-        Where it is recorded.
-    """
-
-    config: Config
-    point_id: str
-    parent: str
-    archive: Archive
-    store: Store
+PointError = InputError | StorageError | TrainingError
 
 
 def run_point(config: Config, parent: str, checkout: Path) -> None:
-    """Train a point unless the archive has it, and record it below its sweep's run.
-
-    Parameters
-    ----------
-    config : Config
-    parent : str
-        The `reference` of the run of its sweep.
-    checkout : Path
-        Whose archive holds the points.
-
-    Raises
-    ------
-    Exception
-        The point failed; that is recorded too.
-    """
-    _end_with_launcher()
+    """Train a point unless the checkout's archive has it, and record it below its sweep's run, also if it fails."""
+    if os.environ.get(LAUNCHER) == str(os.getppid()):  # it has a process of its own, which must not outlive the sweep
+        end_with(os.getppid())
     config = found_inputs(config, checkout)
     archive = _archive(checkout / FOLDER)
     point = Point((), config, point_of(config, archive.splits(config.dataset, config.split)))
     started = time.time()
     is_there = archive.has(point.point_id, config.training.loss_every)
-    failure = None if is_there else _train(point, archive)
+    folder = archive.splits_folder(config.dataset, config.split)
+    failure = None if is_there else train_point(point, folder, archive)
     record_outcome(point, parent, checkout, failure, started)
     if failure is not None:
         raise failure
 
 
+def train_point(point: Point, folder: Path, archive: Archive) -> PointError | None:
+    """Train a point on the data in an archive's folder, evaluate and archive it; return why it failed, if it did."""
+    checkpoint = archive.checkpoints(point.point_id)
+    try:
+        splits = read_once(folder)
+        trained = train_configured(point.config, splits, checkpoint=checkpoint)
+        archive.keep(point.point_id, point.config, trained, measure(splits, predict(trained.model, splits)))
+        checkpoint.clear()
+    except Exception as error:  # noqa: BLE001 - any error is the failure of this point
+        return _as_point_error(error)
+    return None
+
+
+def _as_point_error(error: Exception) -> PointError:
+    """Return an exception as one that has one line and an exit code, and can be sent between processes."""
+    if isinstance(error, PointError):
+        return error
+    line = " ".join(str(error).split())
+    return TrainingError(f"{type(error).__name__}: {line}")
+
+
 def record_outcome(
-    point: Point, parent: str, checkout: Path, failure: Failure | None, started: float | None = None
+    point: Point, parent: str, checkout: Path, failure: PointError | None, started: float | None = None
 ) -> None:
-    """Record a point that was trained or has failed.
+    """Record a point that is in the checkout's archive, or has failed, having begun at `started` (default: now).
 
-    Parameters
-    ----------
-    point : Point
-    parent : str
-        The `reference` of the run of its sweep.
-    checkout : Path
-        The repository whose code runs, and whose archive has the point unless it failed.
-    failure : InputError, StorageError or TrainingError, optional
-        Why the point failed, where it did.
-    started : float, optional
-        When a point that failed was begun, as `time.time` has it; default: now.
+    `parent` is the `reference` of the run of its sweep.
     """
-    archive, store = _archive(checkout / FOLDER), _store(point.config.tracking, checkout)
-    job = Job(point.config, point.point_id, parent, archive, store)
     if failure is None:
-        record_point(job, checkout)
-        return
-    archive.note_failure(point.point_id, str(failure))
-    record_failure(job, checkout, str(failure), time.time() if started is None else started)
+        _record_point(point, parent, checkout)
+    else:
+        _archive(checkout / FOLDER).note_failure(point.point_id, str(failure))
+        _record_failure(point, parent, checkout, str(failure), time.time() if started is None else started)
 
 
-def _end_with_launcher() -> None:
-    """Let no job outlive the sweep that it belongs to, where a launcher has given it a process of its own."""
-    if os.environ.get(LAUNCHER) == str(os.getppid()):
-        end_with(os.getppid())
-
-
-def _train(point: Point, archive: Archive) -> Failure | None:
-    """Train a point alone and put it into the archive; return why it failed, where it did."""
-    return complete(point, archive.splits_folder(point.config.dataset, point.config.split), archive)
-
-
-def _splits(job: Job) -> Splits:
-    return job.archive.splits(job.config.dataset, job.config.split)
-
-
-def record_point(job: Job, checkout: Path) -> None:
-    """Record a point that the archive has.
-
-    Parameters
-    ----------
-    job : Job
-    checkout : Path
-        The repository whose code runs.
-    """
-    kept = job.archive.load(job.point_id)
+def _record_point(point: Point, parent: str, checkout: Path) -> None:
+    """Record a point that the archive has."""
+    archive = _archive(checkout / FOLDER)
+    kept = archive.load(point.point_id)
     curves, ended = kept.trained.history, time.time()
-    tags = provenance_tags(_splits(job), checkout, kept.numerics)
-    text, parameters = recorded_text(job.config), recorded_parameters(job.config)
+    tags = _provenance_tags(point, checkout, kept.numerics)
+    text, parameters = recorded_text(point.config), recorded_parameters(point.config)
     with TemporaryDirectory() as folder:
-        _gather(job, Path(folder))
-        # what an earlier sweep has trained may have had other settings that change no result
+        _gather(point, archive.places(point.point_id), Path(folder))
+        # an earlier sweep may have trained it with other settings that change no result
         (Path(folder) / CONFIGURATION).write_text(text, encoding="utf-8", newline="\n")
         tags |= configuration_tags(text.encode(), parameters)
         write_provenance(Path(folder) / PROVENANCE, read_code(checkout), tags)
-        job.store.add_child(
-            job.parent,
-            job.point_id,
-            _name(job),
+        _store(point.config.tracking, checkout).add_child(
+            parent,
+            point.point_id,
+            _name(point),
             parameters=parameters,
             tags={"weights_digest": kept.trained.model.weights_digest, **tags},
             metrics=kept.final_metrics(),
@@ -153,24 +108,14 @@ def record_point(job: Job, checkout: Path) -> None:
         )
 
 
-def record_failure(job: Job, checkout: Path, reason: str, started: float) -> None:
-    """Record that a point failed, and why.
-
-    Parameters
-    ----------
-    job : Job
-    checkout : Path
-        The repository whose code runs.
-    reason : str
-    started : float
-        When the job began, as `time.time` has it.
-    """
-    tags = provenance_tags(_splits(job), checkout, training_numerics(job.config.training))
-    job.store.add_child(
-        job.parent,
-        job.point_id,
-        _name(job),
-        parameters=recorded_parameters(job.config),
+def _record_failure(point: Point, parent: str, checkout: Path, reason: str, started: float) -> None:
+    """Record that a point failed, and why."""
+    tags = _provenance_tags(point, checkout, training_numerics(point.config.training))
+    _store(point.config.tracking, checkout).add_child(
+        parent,
+        point.point_id,
+        _name(point),
+        parameters=recorded_parameters(point.config),
         tags={FAILURE_TAG: reason, **tags},
         metrics={},
         curves={},
@@ -181,15 +126,19 @@ def record_failure(job: Job, checkout: Path, reason: str, started: float) -> Non
     )
 
 
-def _name(job: Job) -> str:
-    """Return what tells a point from the others of its sweep in a list."""
-    return os.environ.get(NAME) or run_name(job.config)
+def _provenance_tags(point: Point, checkout: Path, numerics: Mapping[str, str]) -> dict[str, str]:
+    splits = _archive(checkout / FOLDER).splits(point.config.dataset, point.config.split)
+    return provenance_tags(splits, checkout, numerics)
 
 
-def _gather(job: Job, folder: Path) -> None:
-    """Put the files of a point side by side, under the names that they have as artifacts."""
-    places = job.archive.places(job.point_id)
-    steps = [] if job.config.training.loss_every is None else [places.steps]
+def _name(point: Point) -> str:
+    """Return a name that distinguishes a point from the others of its sweep."""
+    return os.environ.get(NAME) or run_name(point.config)
+
+
+def _gather(point: Point, places: Places, folder: Path) -> None:
+    """Copy the files of a point side by side, under their names as artifacts."""
+    steps = [] if point.config.training.loss_every is None else [places.steps]
     for path in (places.model, places.history, *steps):
         shutil.copy(path, folder)
 

@@ -1,4 +1,4 @@
-"""How a sweep goes on: points done, failed and left, the time left, and the best so far, under any launcher."""
+"""The progress of a sweep: points done, failed and left, the time left, and the best so far, under any launcher."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
+from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import read_json
@@ -14,21 +15,14 @@ from plainmlp.system.files import read_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-LOOKS_EVERY = 0.5  # seconds
-SPEAKS_EVERY = 10.0  # seconds, where there is no terminal
-# of the validation part; the first that a task has, and whether more of it is better
-MEASURES = {"accuracy": True, "mean_squared_error": False}
+SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_BETWEEN_LINES = 10.0  # if there is no terminal
+MEASURES = ("accuracy", "mean_squared_error")  # of the validation part; the first that a task has is shown
 
 
 @dataclass(eq=False)
-class Progress:
-    """What has become of some points, seen in the archive, where every launcher puts them.
-
-    Parameters
-    ----------
-    point_ids : sequence of str
-    archive : Archive
-    """
+class SweepProgress:
+    """How far points are, seen in the archive, where every launcher puts them."""
 
     point_ids: Sequence[str]
     archive: Archive
@@ -40,12 +34,12 @@ class Progress:
     _best_value: float | None = None
 
     def __post_init__(self) -> None:
-        """Take in what was there before, of which nothing follows for the time left."""
+        """Take in what was there before, which says nothing about the time left."""
         self.look()
         self._ended_before = len(self.done)
 
     def look(self) -> None:
-        """Take in the points that have come to an end since the last look."""
+        """Take in the points that have ended since the last look."""
         present = self.archive.present()
         for point_id in self.point_ids:
             if point_id in present and point_id not in self.done:
@@ -61,13 +55,12 @@ class Progress:
         self._compare(validation)
 
     def _compare(self, validation: Mapping[str, float]) -> None:
-        for name, more_is_better in MEASURES.items():
-            if name in validation:
-                value = validation[name]
-                best = self._best_value
-                if best is None or (value > best if more_is_better else value < best):
-                    self._best_value, self.best = value, f"best validation_{name} {value:.4g}"
-                return
+        name = next((name for name in MEASURES if name in validation), None)
+        if name is None:
+            return
+        value, best = validation[name], self._best_value
+        if best is None or (value > best if is_higher_better(name) else value < best):
+            self._best_value, self.best = value, f"best validation_{name} {value:.4g}"
 
     def __str__(self) -> str:
         """Return one line."""
@@ -83,17 +76,11 @@ class Progress:
 
 @contextmanager
 def show_progress(point_ids: Sequence[str], archive: Archive) -> Iterator[None]:
-    """Show how points come to their end while the block runs: a bar on a terminal, lines elsewhere.
-
-    Parameters
-    ----------
-    point_ids : sequence of str
-    archive : Archive
-    """
+    """Show the progress of points while the block runs: a bar on a terminal, lines elsewhere."""
     from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False)
-    progress, over = Progress(point_ids, archive), Event()
+    progress, over = SweepProgress(point_ids, archive), Event()
     watch = _watch_bar if console.is_terminal else _watch_lines
     thread = Thread(target=watch, args=(console, progress, over), daemon=True)
     thread.start()
@@ -104,25 +91,25 @@ def show_progress(point_ids: Sequence[str], archive: Archive) -> Iterator[None]:
         thread.join()
 
 
-def _watch_bar(console: "Console", progress: Progress, over: Event) -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-    from rich.progress import Progress as Bar
+def _watch_bar(console: "Console", progress: SweepProgress, over: Event) -> None:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("points"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"))
-    with Bar(*columns, console=console) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=len(progress.point_ids))
-        while True:
-            last = over.wait(LOOKS_EVERY)
-            progress.look()
+        for _ in _looks(progress, over, SECONDS_BETWEEN_LOOKS):
             bar.update(task, completed=len(progress.done) + len(progress.failed), description=str(progress))
-            if last:
-                return
 
 
-def _watch_lines(console: "Console", progress: Progress, over: Event) -> None:
-    while True:
-        last = over.wait(SPEAKS_EVERY)
-        progress.look()
+def _watch_lines(console: "Console", progress: SweepProgress, over: Event) -> None:
+    for _ in _looks(progress, over, SECONDS_BETWEEN_LINES):
         console.print(str(progress), markup=False)
-        if last:
-            return
+
+
+def _looks(progress: SweepProgress, over: Event, seconds: float) -> Iterator[None]:
+    """Look again and again, the last time when all is over."""
+    is_over = False
+    while not is_over:
+        is_over = over.wait(seconds)
+        progress.look()
+        yield

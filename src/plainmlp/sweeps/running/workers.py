@@ -1,56 +1,47 @@
-"""Workers: the points of a sweep, trained by several processes at once."""
+"""Workers: the points of a sweep, trained by several processes, none of which outlives the process that started it."""
 
+import os
+import signal
 from collections import deque
-from collections.abc import Generator, Iterable
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import wait
+from multiprocessing import get_context, resource_tracker
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread, current_thread, main_thread
 
-from plainmlp.evaluation.evaluate import measure, predict
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.running.archive import Archive, read_once
-from plainmlp.sweeps.running.processes import Worker
-from plainmlp.system.errors import InputError, StorageError, TrainingError
-from plainmlp.training.train import train
+from plainmlp.sweeps.running.archive import Archive
+from plainmlp.sweeps.running.job import PointError, train_point
+from plainmlp.system.errors import TrainingError
+from plainmlp.system.process import collect_seldom, end_with
 
-Failure = InputError | StorageError | TrainingError
-Result = tuple[str, Failure | None]  # a point id, and why the point has failed where it has
+ENDING = (signal.SIGINT, signal.SIGTERM)
+SECONDS_TO_END = 5  # after the last result
+Ended = tuple[str, PointError | None]  # a point id, and why the point failed if it did
 
 
-def train_points(points: Iterable[Point], archive: Archive, n_jobs: int) -> Generator[Result, None, None]:
-    """Train the points that the archive does not hold.
+def train_points(points: Iterable[Point], archive: Archive, n_jobs: int) -> Generator[Ended, None, None]:
+    """Train the points that the archive does not hold, in `n_jobs` processes; with 1 in this one.
 
-    Parameters
-    ----------
-    points : iterable of Point
-    archive : Archive
-        Receives what is trained.
-    n_jobs : int
-        How many processes train at once; with 1 this one does.
+    Each point id is yielded as soon as the point is done, with why it failed if it did; points that the archive held at
+    the start come first.
 
-    Yields
-    ------
-    point_id : str
-        Each once, in the order in which they are there: those that the archive held at the start come first.
-    failure : InputError, StorageError or TrainingError, optional
-        Why the point is not in the archive.
-
-    Notes
-    -----
-    A process that ends before its point is done takes down no other: the point is trained once more. Points of the same
+    If a process ends before its point is done, the point is trained once more, and no other is lost. Points of the same
     data follow each other, since a process keeps the last that it read. Close the iterator to end all processes.
     """
     distinct = {point.point_id: point for point in points}
     missing = [point for name, point in distinct.items() if not archive.has(name, point.config.training.loss_every)]
     present = distinct.keys() - {point.point_id for point in missing}
-    held: deque[Result] = deque((name, None) for name in distinct if name in present)
+    held: deque[Ended] = deque((name, None) for name in distinct if name in present)
     tasks = [_Task(point, archive.splits_folder(point.config.dataset, point.config.split)) for point in missing]
     tasks.sort(key=lambda task: task.folder)
     if n_jobs == 1:
         yield from held
         for task in tasks:
-            yield task.point.point_id, complete(task.point, task.folder, archive)
+            yield task.point.point_id, train_point(task.point, task.folder, archive)
         return
     with closing(_Crew(tasks, archive, n_jobs)) as crew:
         while held or crew.is_busy:
@@ -59,60 +50,90 @@ def train_points(points: Iterable[Point], archive: Archive, n_jobs: int) -> Gene
                 yield held.popleft()
 
 
-def complete(point: Point, folder: Path, archive: Archive) -> Failure | None:
-    """Train a point, evaluate it and add it to the archive.
+class Worker:
+    """A process that trains the points that it is sent; `results` receives why each failed, and ends with the process."""
 
-    Parameters
-    ----------
-    point : Point
-    folder : Path
-        Its data, as `Archive.splits_folder` returns it.
-    archive : Archive
+    def __init__(self) -> None:
+        context = get_context("spawn")
+        tasks, self._tasks = context.Pipe(duplex=False)
+        self.results, results = context.Pipe(duplex=False)
+        self._process = context.Process(target=_serve, args=(tasks, results, os.getpid()), daemon=True)
+        with _uninterrupted(), _without_interrupts():
+            self._process.start()
+        for theirs in (tasks, results):  # else the results would not end with the process
+            theirs.close()
 
-    Returns
-    -------
-    InputError, StorageError or TrainingError, optional
-        Why the point has failed.
-    """
+    def send(self, point: Point, folder: Path, archive: Archive) -> None:
+        """Send a point, which may wait for others; if the process has ended, `results` tells."""
+        with suppress(BrokenPipeError):
+            self._tasks.send((point, folder, archive))
+
+    def describe_end(self) -> str:
+        """Say how the process ended, once its results have."""
+        self._process.join(SECONDS_TO_END)
+        code = self._process.exitcode
+        if code is None:
+            return "stopped answering"
+        return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+    def stop(self) -> None:
+        """End the process, whatever it does."""
+        self._process.kill()
+        self._process.join()
+        for connection in (self._tasks, self.results):
+            connection.close()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Keep Ctrl-C from processes started here: a terminal sends it to all, and the parent decides what ends."""
+    resource_tracker.ensure_running()  # started later, it would undo the next line
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        _complete(point, folder, archive)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the failure of this point
-        return as_failure(error)
-    return None
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _complete(point: Point, folder: Path, archive: Archive) -> None:
-    config, checkpoint, splits = point.config, archive.checkpoints(point.point_id), read_once(folder)
-    trained = train(
-        splits,
-        config.seed,
-        config.model,
-        config.optimizer,
-        config.training,
-        checkpoint=checkpoint,
-        backend=config.backend.name,
-    )
-    archive.keep(point.point_id, config, trained, measure(splits, predict(trained.model, splits)))
-    checkpoint.clear()
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Delay signals until the block ends: a process that is started by half complains."""
+    if current_thread() is not main_thread():  # signals interrupt no other thread
+        yield
+        return
+    received: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in received:
+            signal.raise_signal(late)
 
 
-def as_failure(error: Exception) -> Failure:
-    """Return an exception as one that has one line, an exit code, and a way through a pipe.
+def _serve(tasks: Connection, results: Connection, parent: int) -> None:
+    """Train points until the parent ends, which `_receive` notices on every system."""
+    end_with(parent)
+    collect_seldom()
+    waiting: SimpleQueue[tuple[Point, Path, Archive]] = SimpleQueue()
+    Thread(target=_receive, args=(tasks, waiting), daemon=True).start()
+    while True:
+        results.send(train_point(*waiting.get()))
 
-    Parameters
-    ----------
-    error : Exception
-        Of either kind already, or of any other, whose name the line then begins with.
-    """
-    if isinstance(error, Failure):
-        return error
-    line = " ".join(str(error).split())
-    return TrainingError(f"{type(error).__name__}: {line}")
+
+def _receive(tasks: Connection, waiting: "SimpleQueue[tuple[Point, Path, Archive]]") -> None:
+    """Receive tasks, and end the process when the parent has ended."""
+    try:
+        while True:
+            waiting.put(tasks.recv())
+    except (EOFError, OSError):
+        os._exit(1)
 
 
 @dataclass(frozen=True)
 class _Task:
-    """A point for a worker, its data, and whether this is the last try."""
+    """A point for a worker, its data, and whether this is its last try."""
 
     point: Point
     folder: Path
@@ -120,7 +141,7 @@ class _Task:
 
 
 class _Crew:
-    """Workers, what each of them does, and the points that wait for one."""
+    """Workers with their tasks, and the points that wait for one."""
 
     def __init__(self, tasks: Iterable[_Task], archive: Archive, n_jobs: int) -> None:
         self._archive, self._n_jobs = archive, n_jobs
@@ -131,38 +152,38 @@ class _Crew:
     def is_busy(self) -> bool:
         return bool(self._tasks or self._waiting)
 
-    def poll(self, seconds: float | None) -> list[Result]:
-        """Return the results that have come in; wait for some, at most so long."""
+    def poll(self, seconds: float | None) -> list[Ended]:
+        """Return the results that have come in, after waiting for some at most so long."""
         while self._waiting and len(self._tasks) < self._n_jobs:
-            self._employ(Worker(complete))
+            self._employ(Worker())
         ready = wait([worker.results for worker in self._tasks], seconds)
         found = [self._receive(worker) for worker in list(self._tasks) if worker.results in ready]
         return [result for result in found if result is not None]
 
     def _employ(self, worker: Worker) -> None:
-        """Give a worker the next point, or let it go."""
+        """Give a worker the next point, or end it."""
         if self._waiting:
             task = self._tasks[worker] = self._waiting.popleft()
             worker.send(task.point, task.folder, self._archive)
         else:
             worker.stop()
 
-    def _receive(self, worker: Worker) -> Result | None:
-        """Return the result that a worker has sent, and send it on."""
+    def _receive(self, worker: Worker) -> Ended | None:
+        """Return the result that a worker has sent, and give it the next point."""
         task = self._tasks.pop(worker)
         try:
             failure = worker.results.recv()
-        except (EOFError, OSError):  # it has ended, perhaps in the middle of a message
+        except (EOFError, OSError):  # it ended, perhaps in the middle of a message
             return self._lose(worker, task)
         self._employ(worker)
         return task.point.point_id, failure
 
-    def _lose(self, worker: Worker, task: _Task) -> Result | None:
-        """Let the point of a worker that has ended be trained once more, or fail."""
+    def _lose(self, worker: Worker, task: _Task) -> Ended | None:
+        """Queue the point of a worker that has ended once more, or let it fail."""
         end = worker.describe_end()
         worker.stop()
         if task.is_last_try:
-            return task.point.point_id, TrainingError(f"the process that trained it {end}, as another one before it")
+            return task.point.point_id, TrainingError(f"its worker process {end}, for the second time")
         self._waiting.appendleft(_Task(task.point, task.folder, is_last_try=True))
         return None
 

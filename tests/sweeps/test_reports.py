@@ -2,10 +2,9 @@ import csv
 import json
 import random
 
-from plainmlp.sweeps.ranking.display import show_leaderboard
-from plainmlp.sweeps.ranking.files import write_leaderboard, write_timing
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
-from plainmlp.sweeps.ranking.results import Results
+from plainmlp.sweeps.ranking.results import SweepResults
+from plainmlp.sweeps.reports import show_leaderboard, write_leaderboard, write_timing
 from swept import board_of, failure, result, whole_sweep
 
 
@@ -95,7 +94,7 @@ def test_order_of_the_children_changes_no_byte(tmp_path):
     texts = []
     for seed in range(2):
         shuffled = tuple(random.Random(seed).sample(points, len(points)))
-        write_leaderboard(tmp_path, build_leaderboard(Results(board.metric, shuffled, ())))
+        write_leaderboard(tmp_path, build_leaderboard(SweepResults(board.metric, shuffled, ())))
         texts.append([path.read_bytes() for path in sorted(tmp_path.iterdir())])
     assert texts[0] == texts[1]
 
@@ -109,12 +108,12 @@ def test_terminal_shows_the_first_rows_and_how_many_more(capsys):
     assert "[128,64]" in lines[2]
     assert "best" in lines[2]
     assert f"and {len(board.rows) - 10} more rows in leaderboard.csv" in lines
-    assert any("cannot be told from the best" in line for line in lines)
+    assert any("statistically tied with the best" in line for line in lines)
 
 
 def test_terminal_shows_whole_values_in_80_columns(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("plainmlp.sweeps.ranking.display.WIDEST", 80)
+    monkeypatch.setattr("plainmlp.sweeps.reports.WIDEST", 80)
     show_leaderboard(whole_sweep())
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines[:14])) <= 80
