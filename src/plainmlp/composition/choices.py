@@ -37,11 +37,6 @@ REQUIRED_DATASET_KEYS = {"table": ("path", "target"), "npy": ("path",), "openml"
 def complete(config: Config) -> tuple[Config, list[str]]:
     """Fill in every option that is not given, and say what is wrong with the names and options that are.
 
-    Parameters
-    ----------
-    config : Config
-        What the schema has accepted.
-
     Returns
     -------
     Config

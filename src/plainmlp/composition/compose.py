@@ -84,13 +84,6 @@ def compose(conf_folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
 def explain(error: Exception, conf_folder: Path, overrides: Sequence[str]) -> InputError:
     """Turn what Hydra or OmegaConf raised into one line that names the key or file and what is allowed.
 
-    Parameters
-    ----------
-    error : Exception
-        A HydraException, an OmegaConfBaseException, a ValueError or a YAML error of a composition.
-    conf_folder, overrides
-        What was composed.
-
     Returns
     -------
     InputError
@@ -103,12 +96,6 @@ def help_text(conf_folder: Path, overrides: Sequence[str]) -> str:
     """Return what `--help` prints: the template in conf/hydra/help with the groups and the keys under overrides.
 
     Hydra prints the same, but lists the groups twice and reads all of conf/ once more for each: half of its seconds.
-
-    Parameters
-    ----------
-    conf_folder : Path
-        The folder that holds config.yaml.
-    overrides : sequence of str
 
     Raises
     ------
@@ -173,13 +160,6 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
         The folder that holds config.yaml.
     job : callable (config, folder)
         The folder is the job's own, made by Hydra.
-
-    Raises
-    ------
-    InputError
-        If the configuration cannot be composed or is not valid.
-    Exception
-        What the job raised; in a sweep the first such, once its other jobs have run.
     """
     import hydra
     from hydra.core.hydra_config import HydraConfig

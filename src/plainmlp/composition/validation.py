@@ -13,15 +13,7 @@ Path = tuple[str | int, ...]
 
 
 def schema_problems(error: ValidationError, given: object) -> list[str]:
-    """Return one line for each key that the schema refuses, unknown keys first.
-
-    Parameters
-    ----------
-    error : pydantic.ValidationError
-        What `Config` made of the configuration.
-    given : object
-        That configuration.
-    """
+    """Return one line for each key that the schema refuses, unknown keys first."""
     unknown: dict[Path, str] = {}
     refused: dict[Path, str] = {}
     for detail in error.errors():

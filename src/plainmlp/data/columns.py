@@ -32,17 +32,10 @@ def column_kind(cells: Cells, name: str, *, refuse_stray_text: bool = True) -> K
 
     Parameters
     ----------
-    cells : Cells
     name : str
         The column.
     refuse_stray_text : bool, default True
         Whether a text column of an untyped source, most of whose cells are numbers, is a mistake.
-
-    Raises
-    ------
-    InputError
-        The column holds dates or other things that are neither numbers, true or false, nor labels; or text
-        stands where numbers belong.
     """
     values = cells.frame[name]
     kind = _typed_kind(values)
@@ -60,13 +53,7 @@ def column_kind(cells: Cells, name: str, *, refuse_stray_text: bool = True) -> K
 
 
 def numbers(cells: Cells, name: str) -> NDArray[np.float64]:
-    """Return a column of numbers, or of true and false, as float64 with NaN for what is missing.
-
-    Raises
-    ------
-    InputError
-        The column holds labels, or an infinite number.
-    """
+    """Return a column of numbers, or of true and false, as float64 with NaN for what is missing."""
     if column_kind(cells, name) == "label":
         raise _no_number(cells, name, _text_cells(cells.frame[name]))
     values = cells.frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -79,13 +66,7 @@ def numbers(cells: Cells, name: str) -> NDArray[np.float64]:
 
 
 def labels(cells: Cells, name: str) -> tuple[NDArray[np.intp], tuple[str, ...]]:
-    """Return a column as positions in its sorted distinct labels, -1 for what is missing.
-
-    Raises
-    ------
-    InputError
-        There are more than `MOST_CATEGORIES` labels.
-    """
+    """Return a column as positions in its sorted distinct labels, -1 for what is missing."""
     from pandas import factorize
 
     codes, distinct = factorize(cells.frame[name].astype(object), sort=True)
@@ -111,11 +92,6 @@ def encode_feature(cells: Cells, name: str) -> tuple[Column, NDArray[np.float64]
     column : Column
     values : ndarray of shape (n_rows,), float64
         Numbers, or positions in `column.categories`; NaN for what is missing.
-
-    Raises
-    ------
-    InputError
-        The column has no value at all, or cannot be encoded.
     """
     if bool(cells.frame[name].isna().all()):
         message = f"{cells.source}: column {shown(name)} has no value in any row; leave the column out"

@@ -31,14 +31,8 @@ def fit_fill_values(features: Array, columns: tuple[Column, ...], strategy: str)
     ----------
     features : ndarray of shape (n_samples, n_columns)
         Raw features of the train part, NaN where missing.
-    columns : tuple of Column
     strategy : {"mean", "median"}
         For numbers; a category gets its most frequent value, the first of them where several are.
-
-    Raises
-    ------
-    InputError
-        A column has no value at all.
     """
     empty = np.flatnonzero(np.isnan(features).all(axis=0))
     if empty.size:
@@ -67,13 +61,7 @@ _FILL_VALUES = {"mean": _mean, "median": _median, "most_frequent": _most_frequen
 
 
 def fill_missing(features: Array, columns: tuple[Column, ...], fill_values: NDArray[np.float64] | None) -> Array:
-    """Return features without gaps: the very same array where nothing is missing.
-
-    Raises
-    ------
-    InputError
-        A value is missing and there is nothing to put there.
-    """
+    """Return features without gaps: the very same array where nothing is missing."""
     if isinstance(features, StoredRows):  # they were checked when they were fetched
         return features
     missing = np.isnan(features) if features.dtype.kind == "f" else np.zeros((1, 1), dtype=bool)
@@ -100,13 +88,7 @@ def fit_input_names(columns: tuple[Column, ...]) -> tuple[str, ...]:
 
 
 def encode_frame(columns: tuple[Column, ...], frame: "DataFrame") -> NDArray[np.float64]:
-    """Return the raw features that a table holds under the names of the columns, NaN where missing.
-
-    Raises
-    ------
-    InputError
-        A column is missing or there twice, a category is unknown, or a number is none or infinite.
-    """
+    """Return the raw features that a table holds under the names of the columns, NaN where missing."""
     wanted = {column.name for column in columns}
     check_names([name for name in frame.columns if name in wanted], TABLE)
     features = np.empty((len(frame), len(columns)))

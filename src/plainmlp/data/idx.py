@@ -23,20 +23,10 @@ IDX_PAIRS = (
 def read_idx(path: Path) -> Array:
     """Read the array that an IDX file holds.
 
-    Parameters
-    ----------
-    path : Path
-        A gzip-ed file is recognised by its content.
-
     Returns
     -------
     ndarray
         uint8, int8, int16, int32, float32 or float64 in native byte order, of the shape in the file's header.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or it is truncated, damaged, longer than its header says, or no IDX file.
 
     Notes
     -----
@@ -66,11 +56,6 @@ def read_idx_folder(folder: Path) -> tuple[Array, Array]:
     -------
     images : ndarray of shape (n_images, height, width), uint8
     labels : ndarray of shape (n_images,), integer
-
-    Raises
-    ------
-    InputError
-        There is no such folder or no pair in it, a file is damaged, or images and labels do not belong together.
     """
     if not folder.is_dir():
         message = f"dataset.path: {folder} is no folder; allowed: a folder of IDX files"

@@ -36,12 +36,6 @@ def read_npy_folder(folder: Path) -> Arrays:
     -------
     Arrays
         Features of more than `HELD_BYTES`, and of more than one column, stay in their file; class indices then have the smallest dtype.
-
-    Raises
-    ------
-    InputError
-        A file is missing, damaged, of another shape or dtype, holds a number that is not finite, or they differ in
-        length.
     """
     features, targets = _opened(folder, FEATURES), _opened(folder, TARGETS)
     if features.n_dimensions != 2:

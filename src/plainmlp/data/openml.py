@@ -23,18 +23,6 @@ NO_SUCH_DATA_SET = 412  # OpenML's own use of this HTTP status, which scikit-lea
 def fetch_openml_dataset(data_id: int, **options: Any) -> "Bunch":
     """Fetch a data set from OpenML, or from the cache that scikit-learn keeps.
 
-    Parameters
-    ----------
-    data_id : int
-        The number of the data set.
-    **options
-        Passed on to `sklearn.datasets.fetch_openml`.
-
-    Raises
-    ------
-    InputError
-        OpenML cannot be reached, has no such data set, or sends what cannot be read.
-
     Notes
     -----
     The environment variable SCIKIT_LEARN_DATA says where the cache is. PLAINMLP_OPENML_URL replaces the scheme

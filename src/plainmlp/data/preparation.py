@@ -62,11 +62,6 @@ class Preparation:
         Returns
         -------
         ndarray of shape (n_samples, n_inputs)
-
-        Raises
-        ------
-        InputError
-            A value is missing and missing values are refused.
         """
         if isinstance(features, StoredRows):
             return features.converted(partial(self.inputs, dtype=dtype), len(self.input_names), dtype)
@@ -92,22 +87,11 @@ class Preparation:
         return outputs if self.target_scaling is None else self.target_scaling.invert(outputs)
 
     def from_frame(self, frame: "DataFrame") -> NDArray[np.float64]:
-        """Return the raw features that a table holds under the names of the columns.
-
-        Parameters
-        ----------
-        frame : DataFrame
-            Other columns than the features are left aside.
+        """Return the raw features that a table holds under the names of the columns; its other columns are ignored.
 
         Returns
         -------
         ndarray of shape (n_samples, n_columns), float64
-
-        Raises
-        ------
-        InputError
-            A column is not there, a category is unknown, a number is none or infinite, or a value is missing that
-            may not be.
         """
         features = encode_frame(self.columns, frame)
         fill_missing(features, self.columns, self.fill_values)
@@ -165,11 +149,6 @@ def fit_preparation(
         What to put where a number is missing; a category gets its most frequent value.
     scaling, target_scaling : str or Choice
         Entries of `SCALINGS`; that of the targets serves a regression only.
-
-    Raises
-    ------
-    InputError
-        A column has no value in the train part, a value is missing that may not be, or numbers are too large.
     """
     columns = description.columns
     fill_values = None if missing == "refuse" else fit_fill_values(train.features, columns, missing)

@@ -17,11 +17,7 @@ FILES_OPEN = 4
 def through_link(dataset: Dataset, link: Path) -> Dataset:
     """Return a data set whose features are read through a link to their folder, where they stay in their file.
 
-    Parameters
-    ----------
-    dataset : Dataset
-    link : Path
-        Beside the folders that are to refer to the file, so that they can move with it and the link can be renewed.
+    The link lies beside the folders that refer to the file, so that they can move together and the link can be renewed.
     """
     features = dataset.rows.features
     if not isinstance(features, StoredRows):
@@ -35,7 +31,6 @@ def refer(rows: StoredRows, folder: Path) -> tuple[dict[str, Any], Array | None]
 
     Parameters
     ----------
-    rows : StoredRows
     folder : Path
         Of the results; a path through the folder that it is in is written relative to it, any other is absolute.
 
@@ -55,13 +50,7 @@ def refer(rows: StoredRows, folder: Path) -> tuple[dict[str, Any], Array | None]
 
 
 def open_reference(folder: Path, reference: Mapping[str, Any], numbers: Array | None) -> StoredRows:
-    """Return the rows that `refer` referred to from a folder.
-
-    Raises
-    ------
-    InputError
-        The file is missing, or was altered.
-    """
+    """Return the rows that `refer` referred to from a folder."""
     file = _open(folder / reference["path"], reference["digest"])
     return StoredRows(file, range(*reference["range"]) if numbers is None else numbers)
 

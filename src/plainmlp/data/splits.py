@@ -12,10 +12,8 @@ class Splits:
 
     Parameters
     ----------
-    train, test : Part
     validation : Part, optional
         None where none was asked for.
-    description : Description
     preparation : Preparation
         Fitted on the train part.
     data_digest : str

@@ -20,8 +20,6 @@ def split(data: Dataset, split: SplitSection, missing: Missing) -> Splits:
 
     Parameters
     ----------
-    data : Dataset
-    split : SplitSection
     missing : {"refuse", "mean", "median"}
         `dataset.missing`.
     """

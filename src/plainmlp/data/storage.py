@@ -62,37 +62,18 @@ def write_dataset(folder: Path, dataset: Dataset) -> None:
     """Write a data set as a folder of ``.npy`` arrays and a manifest; an earlier folder is replaced.
 
     Of features that stay in their file the manifest has its path and digest, and no copy is made.
-
-    Parameters
-    ----------
-    folder : Path
-        Read it again with `read_dataset`.
-    dataset : Dataset
     """
     _write_folder(folder, {"": dataset.rows}, {"description": description_to_dict(dataset.description)})
 
 
 def read_dataset(folder: Path) -> Dataset:
-    """Read the data set that `write_dataset` wrote.
-
-    Raises
-    ------
-    InputError
-        A file is missing, truncated, altered or does not belong there.
-    """
+    """Read the data set that `write_dataset` wrote."""
     manifest = _checked_manifest(folder)
     return Dataset(_read_part(folder, manifest, ""), description_from_dict(manifest["description"]))
 
 
 def write_splits(folder: Path, splits: Splits) -> None:
-    """Write the parts of a data set and their preparation as a folder; an earlier folder is replaced.
-
-    Parameters
-    ----------
-    folder : Path
-        Read it again with `read_splits`.
-    splits : Splits
-    """
+    """Write the parts of a data set and their preparation as a folder; an earlier folder is replaced."""
     record = {
         "description": description_to_dict(splits.description),
         "preparation": splits.preparation.to_dict(),
@@ -102,13 +83,7 @@ def write_splits(folder: Path, splits: Splits) -> None:
 
 
 def read_splits(folder: Path) -> Splits:
-    """Read the parts that `write_splits` wrote.
-
-    Raises
-    ------
-    InputError
-        A file is missing, truncated, altered or does not belong there.
-    """
+    """Read the parts that `write_splits` wrote."""
     manifest = _checked_manifest(folder)
     has_validation = "validation_targets.npy" in manifest["files"]
     return Splits(

@@ -28,17 +28,7 @@ ROWS_OF_A_RUN = 4  # from so many on it pays to put rows in order and read them 
 
 
 class RowFile:
-    """A ``.npy`` file of one or two dimensions whose rows are read from the disk each time.
-
-    Parameters
-    ----------
-    path : Path
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or is no whole ``.npy`` file of rows in C order.
-    """
+    """A ``.npy`` file of one or two dimensions whose rows are read from the disk each time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -110,7 +100,6 @@ class StoredRows:
 
     Parameters
     ----------
-    file : RowFile
     rows : range or ndarray of shape (n_samples,), integer, optional
         Which rows, in order; without it all of them.
     conversion : callable (values) -> ndarray of shape (n, n_columns), optional

@@ -21,7 +21,6 @@ def part_by_class(rows: Rows, classes: Array, n_taken: int, seed: int) -> tuple[
         The class of each row; each at least twice.
     n_taken : int
         At least the number of classes, and as many fewer than there are rows.
-    seed : int
 
     Notes
     -----

@@ -46,11 +46,6 @@ def table_dataset(
     -------
     Dataset
         float64 features: numbers, 0 and 1 for false and true, positions in `Column.categories`; NaN where missing.
-
-    Raises
-    ------
-    InputError
-        A column does not exist or cannot be used, or a value is missing that may not be.
     """
     target_names = (target,) if isinstance(target, str) else target
     _check_roles(cells, target_names, sample_weights)

@@ -29,19 +29,12 @@ def encode_targets(
 
     Parameters
     ----------
-    cells : Cells
     names : tuple of str
         At least one column.
     task : {"auto", "classification", "regression"}
         "auto" takes texts, categories, true and false, and integers with at most `MOST_INTEGER_CLASSES` different
         values as classes; several columns that hold only 0 and 1 as a multi-label classification; all else as a
         regression.
-
-    Raises
-    ------
-    InputError
-        A target is missing, infinite or text where numbers belong; there is one class only; or several targets
-        were to be classified and hold more than 0 and 1.
     """
     for name in names:
         _refuse_missing(cells, name)

@@ -65,7 +65,6 @@ class GroupedSum(Sum):
         What a sample adds to the total of its group.
     groups : ndarray of shape (n_samples,), integer
         From 0 to n_groups - 1.
-    n_groups : int
     """
 
     groups: NDArray[np.integer[Any]]

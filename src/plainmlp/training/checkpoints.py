@@ -28,13 +28,6 @@ METADATA = "plainmlp"  # one key only: the file format does not keep the order o
 class Checkpoints:
     """The last checkpoints of one point: a folder that is there for as long as its training has no result.
 
-    Parameters
-    ----------
-    root : Path
-        The folder of the checkpoints of all points.
-    point_id : str
-        As `provenance.identify_point` returns it.
-
     Notes
     -----
     Several processes may train one point at once: their states after an epoch are the same bits.
@@ -124,13 +117,7 @@ def write_checkpoint(path: Path, progress: Progress, point_id: str) -> None:
 
 
 def read_checkpoint(path: Path, point_id: str) -> Progress:
-    """Read what `write_checkpoint` wrote.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, is truncated or altered, has another format, or belongs to another point.
-    """
+    """Read what `write_checkpoint` wrote."""
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -19,17 +19,7 @@ def train_and_write(
     watchers: Sequence[Watcher] = (),
     checkpoint: Checkpoint | None = None,
 ) -> Trained:
-    """Train the network of a configuration; write the model, its history and its steps.
-
-    Parameters
-    ----------
-    config : Config
-    splits : Splits
-    places : Places
-        Where the files go.
-    watchers, checkpoint
-        As for `plainmlp.training.train.train`.
-    """
+    """Train the network of a configuration; write the model, its history and its steps."""
     trained = train(
         splits,
         config.seed,

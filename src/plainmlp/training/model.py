@@ -31,7 +31,6 @@ class Model:
 
     Parameters
     ----------
-    architecture : Architecture
     parameters : ndarray of shape (n_parameters,), float32 or float64
     preparation : Preparation
         From raw features to inputs, and from outputs to the targets' units.
@@ -90,11 +89,6 @@ class Model:
 
     def predict_frame(self, frame: "DataFrame") -> "DataFrame":
         """Return what the model says of a table of raw features, with names.
-
-        Parameters
-        ----------
-        frame : DataFrame
-            A column for each raw feature.
 
         Returns
         -------
@@ -155,8 +149,6 @@ class Trained:
 
     Parameters
     ----------
-    model : Model
-    history : History
     digests : tuple of str
         An entry an epoch: the digest of the training's state (`plainmlp.nn.snapshot.Snapshot.digest`), empty for an
         epoch that was not digested.
@@ -182,7 +174,6 @@ def save_layers(path: Path, parameters: Array, architecture: Architecture, recor
         Replaced whole or not at all.
     parameters : ndarray of shape (n_parameters,)
         Written as `layers.<i>.weight` (n_out, n_in), as most libraries have it, and `layers.<i>.bias` (n_out,).
-    architecture : Architecture
     record : dict
         What else to keep, as JSON can hold it.
     """
@@ -204,11 +195,6 @@ def load_layers(path: Path) -> tuple[Array, dict[str, Any]]:
     parameters : ndarray of shape (n_parameters,)
     record : dict
         With the architecture under that name.
-
-    Raises
-    ------
-    InputError
-        The file is missing, truncated, altered, or was not written by `save_layers`.
     """
     from safetensors import SafetensorError, safe_open
 

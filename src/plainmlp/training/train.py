@@ -43,11 +43,6 @@ def train(
 
     Parameters
     ----------
-    splits : Splits
-    seed : int
-    model : ModelSection
-    optimizer : OptimizerSection
-    training : TrainingSection
     watchers : sequence of callable (epoch, metrics)
         Called after each epoch, counted from 0, with the metrics that `history` records; also for the epochs that the
         checkpoint has already.

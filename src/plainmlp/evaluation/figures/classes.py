@@ -20,11 +20,6 @@ BRIGHT = 0.55  # the value of cividis from which black is the easier to read
 def draw_confusion_matrix(data: FigureData) -> "Figure":
     """Draw how many test samples of each class (row) were predicted as each class (column).
 
-    Parameters
-    ----------
-    data : FigureData
-        Of a classification.
-
     Notes
     -----
     The colour is the share of the row, so that rare classes show as well as common ones. With more than 20
@@ -47,13 +42,7 @@ def draw_confusion_matrix(data: FigureData) -> "Figure":
 
 
 def draw_calibration(data: FigureData) -> "Figure":
-    """Draw accuracy over confidence in 15 bins, and how many test samples each bin holds.
-
-    Parameters
-    ----------
-    data : FigureData
-        Of a classification.
-    """
+    """Draw accuracy over confidence in 15 bins, and how many test samples each bin holds."""
     bins = reliability(data.test.targets, data.outputs)
     error = expected_calibration_error(data.test.targets, data.outputs)
     figure = new_figure(data, f"expected calibration error {error:.3f}", 5.6, 5.9)

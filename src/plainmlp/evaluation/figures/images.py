@@ -18,11 +18,6 @@ IMAGES_ACROSS = 5
 def draw_worst_mistakes(data: FigureData) -> "Figure":
     """Draw up to 25 test images to which a wrong class was given with the highest probability.
 
-    Parameters
-    ----------
-    data : FigureData
-        Of a classification of images.
-
     Notes
     -----
     The worst comes first. Where there is no mistake the least certain images are drawn, and the title says so.
@@ -40,13 +35,7 @@ def draw_worst_mistakes(data: FigureData) -> "Figure":
 
 
 def select_worst(data: FigureData) -> tuple[NDArray[np.intp], str]:
-    """Return the rows of the test images to show, the worst first, and what they are.
-
-    Parameters
-    ----------
-    data : FigureData
-        Of a classification of images.
-    """
+    """Return the rows of the test images to show, the worst first, and what they are."""
     confidence = data.outputs.max(axis=1)
     mistakes = np.flatnonzero(data.predicted != data.test.targets)
     if len(mistakes):

@@ -39,13 +39,6 @@ class FigureEntry:
 def draw_figures(data: FigureData, folder: Path) -> list[Path]:
     """Write each figure that applies to `<folder>/<name>.png`; the same data gives the same bytes.
 
-    Parameters
-    ----------
-    data : FigureData
-        What is drawn.
-    folder : Path
-        Made where it does not exist.
-
     Returns
     -------
     list of Path

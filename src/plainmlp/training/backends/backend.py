@@ -21,8 +21,6 @@ class Start(NamedTuple):
 
     Parameters
     ----------
-    architecture : Architecture
-    recipe : Recipe
     parameters : ndarray of shape (n_parameters,), float32 or float64
         In the order of `plainmlp.nn.network.Network`; its dtype is that of all arithmetic.
     threads : int, default 1
@@ -66,7 +64,6 @@ class Peer(Protocol):
             Classes as rows of an identity matrix.
         weights : ndarray of shape (n_batch,), optional
             What each sample counts.
-        learning_rate : float
         """
 
     def parameters(self) -> Array:
@@ -105,7 +102,6 @@ class PeerDescent:
         Made from `start`.
     own : Descent
         Our own network, which measures what the library has trained.
-    start : Start
     target_scale : ndarray of shape (n_out,), optional
         What regression targets were divided by.
     """

@@ -11,12 +11,7 @@ from plainmlp.training.backends.tensorflow import gelu, leaky_relu, set_threads
 
 
 class KerasPeer:
-    """A network of Keras.
-
-    Parameters
-    ----------
-    start : Start
-    """
+    """A network of Keras."""
 
     def __init__(self, start: Start) -> None:
         os.environ["KERAS_BACKEND"] = "tensorflow"  # read by Keras when it is imported

@@ -21,15 +21,6 @@ OUTPUTS = {"cross_entropy": "softmax", "binary_cross_entropy": "logistic", "squa
 class SklearnPeer:
     """A network whose passes and updates are scikit-learn's own.
 
-    Parameters
-    ----------
-    start : Start
-
-    Raises
-    ------
-    InputError
-        The installed scikit-learn has not the private functions that are called.
-
     Notes
     -----
     `fit` draws its weights itself and tells nothing of its gradients, so the estimator's own parts are called: its

@@ -58,19 +58,7 @@ BACKENDS: dict[str, Backend] = {
 
 
 def make_peer(name: str, start: Start) -> Peer:
-    """Return a network in the hands of a library.
-
-    Parameters
-    ----------
-    name : str
-        A name in BACKENDS.
-    start : Start
-
-    Raises
-    ------
-    InputError
-        The library is not installed.
-    """
+    """Return a network in the hands of a library."""
     backend = BACKENDS[name]
     if find_spec(backend.library) is None:
         message = (
@@ -83,21 +71,7 @@ def make_peer(name: str, start: Start) -> Peer:
 
 
 def check_backend(name: str, start: Start, *, weighted: bool) -> None:
-    """Refuse what a library cannot do as we do it.
-
-    Parameters
-    ----------
-    name : str
-        A name in BACKENDS.
-    start : Start
-    weighted : bool
-        Whether samples differ in weight.
-
-    Raises
-    ------
-    InputError
-        The first setting that it cannot do.
-    """
+    """Refuse what a library cannot do as we do it."""
     backend, architecture, recipe = BACKENDS[name], start.architecture, start.recipe
     _check(name, "optimizer.name", recipe.optimizer, backend.optimizers)
     _check(name, "model.loss", architecture.loss, backend.losses)

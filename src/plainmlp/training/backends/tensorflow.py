@@ -9,17 +9,7 @@ from plainmlp.training.backends.backend import Array, Start, Step, join_layers, 
 
 
 class Layers:
-    """The variables of a network, and its cost as TensorFlow computes it.
-
-    Parameters
-    ----------
-    start : Start
-
-    Raises
-    ------
-    InputError
-        TensorFlow has begun with another number of threads in this process.
-    """
+    """The variables of a network, and its cost as TensorFlow computes it."""
 
     def __init__(self, start: Start) -> None:
         import tensorflow as tf
@@ -79,12 +69,7 @@ class Layers:
 
 
 class TensorflowPeer:
-    """A network of TensorFlow.
-
-    Parameters
-    ----------
-    start : Start
-    """
+    """A network of TensorFlow."""
 
     def __init__(self, start: Start) -> None:
         import tensorflow as tf
@@ -136,13 +121,7 @@ class TensorflowPeer:
 
 
 def set_threads(threads: int) -> None:
-    """Let TensorFlow use a number of threads within an operation.
-
-    Raises
-    ------
-    InputError
-        It has begun with another number: it takes one before its first operation only.
-    """
+    """Let TensorFlow use a number of threads within an operation."""
     import tensorflow as tf
 
     if tf.config.threading.get_intra_op_parallelism_threads() == threads:

@@ -10,12 +10,7 @@ from plainmlp.training.backends.backend import Array, Start, Step, join_layers, 
 
 
 class TorchPeer:
-    """A network of PyTorch.
-
-    Parameters
-    ----------
-    start : Start
-    """
+    """A network of PyTorch."""
 
     def __init__(self, start: Start) -> None:
         import torch
