@@ -8,7 +8,7 @@ def main() -> None:
     """Read the parameters, fetch, write."""
     from plainmlp.config.canonical import read_parameters
     from plainmlp.config.inputs import INPUTS, linked_inputs
-    from plainmlp.data.references import through_link
+    from plainmlp.data.storage import through_link
     from plainmlp.data.stages import fetch
     from plainmlp.data.storage import write_dataset
 

@@ -9,13 +9,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from plainmlp.config.schema import Missing
 from plainmlp.data.arrays import Array, Column, Dataset, Description, Part
 from plainmlp.data.idx import read_idx_folder
 from plainmlp.data.npy import read_npy_folder
 from plainmlp.data.openml import fetch_openml_dataset
 from plainmlp.data.reading import Cells, check_names, read_table
-from plainmlp.data.table import Missing, TableTask, table_dataset
-from plainmlp.data.trigonometry import sine_and_cosine
+from plainmlp.data.sums import sine_and_cosine
+from plainmlp.data.table import TableTask, table_dataset
 from plainmlp.nn.functions import log
 from plainmlp.nn.randomness import generator
 from plainmlp.system.errors import InputError
