@@ -32,7 +32,7 @@ def run_alone(config: Config, folder: Path) -> None:
     from plainmlp.tracking.recording.training import publish_training, start_run
     from plainmlp.tracking.terminal import show_places, watch_training
     from plainmlp.training.checkpoints import checkpoints_of
-    from plainmlp.training.job import train_and_write
+    from plainmlp.training.train import train_and_write
 
     config = found_inputs(config, ROOT)
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)

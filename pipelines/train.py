@@ -14,7 +14,7 @@ def main() -> None:
     from plainmlp.tracking.recording.training import publish_training, remember_run, start_run
     from plainmlp.tracking.terminal import watch_training
     from plainmlp.training.checkpoints import checkpoints_of
-    from plainmlp.training.job import train_and_write
+    from plainmlp.training.train import train_and_write
 
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
     splits = read_splits(ROOT / "data" / "split")

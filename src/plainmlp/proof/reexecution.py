@@ -21,8 +21,8 @@ from plainmlp.system.files import write_json
 from plainmlp.tracking.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
 from plainmlp.tracking.recording.training import point_of, provenance_tags
 from plainmlp.tracking.terminal import watch_training
-from plainmlp.training.job import train_and_write
 from plainmlp.training.model import Model
+from plainmlp.training.train import train_and_write
 
 TAGS = "tags.json"
 CHECKOUT = Path(__file__).parents[3]

@@ -1,11 +1,11 @@
 """The history of a training: what was measured after each epoch and before single steps, and its tables on disk."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import replace_file
+from plainmlp.system.files import write_csv
 
 History = dict[str, list[float]]
 STEP = "step"
@@ -15,19 +15,12 @@ EPOCH, STATE_DIGEST = "epoch", "state_digest"  # columns that are no metrics
 def write_history(path: Path, history: History, digests: Sequence[str]) -> None:
     """Write a history as CSV, a row an epoch, no number rounded; the last column has the digests, empty where there is none."""
     rows = zip(*history.values(), digests, strict=True)
-    _write_rows(path, [EPOCH, *history, STATE_DIGEST], ([epoch, *values] for epoch, values in enumerate(rows)))
+    write_csv(path, [EPOCH, *history, STATE_DIGEST], ([epoch, *values] for epoch, values in enumerate(rows)))
 
 
 def write_steps(path: Path, steps: History) -> None:
     """Write what was measured before single steps as CSV, a row a step; the header alone where there is nothing."""
-    _write_rows(path, list(steps) or [STEP], zip(*steps.values(), strict=True))
-
-
-def _write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with replace_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+    write_csv(path, list(steps) or [STEP], zip(*steps.values(), strict=True))
 
 
 def read_history(path: Path) -> History:

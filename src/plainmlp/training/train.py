@@ -1,11 +1,12 @@
-"""Stage train: from the parts of a data set to a trained model and its history."""
+"""Stage train: from the parts of a data set to a trained model, its history and their files."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from plainmlp.config.schema import ModelSection, OptimizerSection, TrainingSection
+from plainmlp.config.places import Places
+from plainmlp.config.schema import Config, ModelSection, OptimizerSection, TrainingSection
 from plainmlp.data.splits import Splits
 from plainmlp.nn.arithmetic import Array, keeps_subnormals
 from plainmlp.nn.descent import Descent
@@ -14,8 +15,7 @@ from plainmlp.nn.forms import start_descent
 from plainmlp.nn.snapshot import Snapshot
 from plainmlp.nn.training import Training
 from plainmlp.system.errors import InputError, TrainingError
-from plainmlp.training.backends.backend import PeerDescent, Start
-from plainmlp.training.backends.table import OWN_BACKEND, check_backend, make_peer
+from plainmlp.training.backends.table import OWN_BACKEND, BackendDescent, Start, check_backend, make_network
 from plainmlp.training.construction import (
     build_architecture,
     build_examples,
@@ -24,6 +24,7 @@ from plainmlp.training.construction import (
     draw_parameters,
     weigh_samples,
 )
+from plainmlp.training.history import write_history, write_steps
 from plainmlp.training.model import Model, Trained
 from plainmlp.training.progress import Checkpoint, Journal, Watcher, resume
 
@@ -122,7 +123,7 @@ def _start_descent(
     if backend == OWN_BACKEND:
         _check_subnormals()
         return own
-    return PeerDescent(make_peer(backend, start), own, start, target_scale)
+    return BackendDescent(make_network(backend, start), own, start, target_scale)
 
 
 def _check_subnormals() -> None:
@@ -152,3 +153,28 @@ def _diverged_error(divergence: Divergence) -> TrainingError:
         f"the loss is not finite any more in epoch {divergence.epoch}, step {divergence.step}, with the learning "
         f"rate {divergence.learning_rate:g}; try a smaller optimizer.learning_rate, or optimizer.clip_norm"
     )
+
+
+def train_and_write(
+    config: Config,
+    splits: Splits,
+    places: Places,
+    *,
+    watchers: Sequence[Watcher] = (),
+    checkpoint: Checkpoint | None = None,
+) -> Trained:
+    """Train the network of a configuration; write the model, its history and its steps."""
+    trained = train(
+        splits,
+        config.seed,
+        config.model,
+        config.optimizer,
+        config.training,
+        watchers=watchers,
+        checkpoint=checkpoint,
+        backend=config.backend.name,
+    )
+    trained.model.save(places.model)
+    write_history(places.history, trained.history, trained.digests)
+    write_steps(places.steps, trained.steps)
+    return trained

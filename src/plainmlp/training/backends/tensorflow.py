@@ -5,7 +5,7 @@ from typing import Any
 
 from plainmlp.nn.activations import GELU_CUBIC, GELU_RATE, LEAK
 from plainmlp.system.errors import InputError
-from plainmlp.training.backends.backend import Array, Start, Step, join_layers, paper_epsilon, split_layers
+from plainmlp.training.backends.table import Array, Start, Step, join_layers, paper_epsilon, split_layers
 
 
 class Layers:
@@ -68,7 +68,7 @@ class Layers:
         return join_layers([array.T for array in arrays[:count]], arrays[count:])
 
 
-class TensorflowPeer:
+class TensorflowNetwork:
     """A network of TensorFlow."""
 
     def __init__(self, start: Start) -> None:
@@ -178,4 +178,4 @@ def _costs() -> dict[str, Callable[[Any, Any], Any]]:
     }
 
 
-PEER = TensorflowPeer
+NETWORK = TensorflowNetwork
