@@ -45,7 +45,7 @@ CONFIGURATION: dict[tuple[str, ...], tuple[str, ...]] = {
     ("optimizer.learning_rate=-0.1",): ("optimizer.learning_rate=-0.1", "above 0"),
     ("optimizer.learning_rate=nan",): ("optimizer.learning_rate=nan", "finite number"),
     ("optimizer.learning_rate=inf",): ("optimizer.learning_rate=inf", "finite number"),
-    ("optimizer.learning_rate='0.1'",): ("optimizer.learning_rate='0.1'", "finite number"),
+    ("optimizer.learning_rate='0.1'",): ("optimizer.learning_rate='0.1'", "a number"),
     ("optimizer.beta1=1.0",): ("optimizer.beta1=1.0", "below 1"),
     ("model.dropout=1",): ("model.dropout=1", "below 1"),
     ("model.l2=nan",): ("model.l2=nan", "finite number"),
