@@ -14,15 +14,14 @@ from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.options import fill_options
 from plainmlp.nn.randomness import generator
 from plainmlp.nn.recipe import Recipe
-from plainmlp.training.backends.backend import Array, Peer, Start, Step
-from plainmlp.training.backends.table import BACKENDS
+from plainmlp.training.backends.table import BACKENDS, Array, BackendNetwork, Start, Step
 
 STEPS = 100
 LARGEST_DIFFERENCE = 1e-10
 
 
-class NumpyPeer:
-    """Our own network as a peer, an update at a time by the definition of every training.
+class NumpyNetwork:
+    """Our own network as a backend's, an update at a time by the definition of every training.
 
     Parameters
     ----------
@@ -123,7 +122,7 @@ WORKLOADS: dict[str, Workload] = {
 
 
 def certify(
-    workload: Workload, optimizer: str, make: Callable[[Start], Peer], n_steps: int = STEPS, seed: int = 0
+    workload: Workload, optimizer: str, make: Callable[[Start], BackendNetwork], n_steps: int = STEPS, seed: int = 0
 ) -> Parity:
     """Train a network twice, on ours and on another library, from the same weights and batches.
 
@@ -132,7 +131,7 @@ def certify(
     workload : Workload
     optimizer : str
         A name in OPTIMIZERS.
-    make : callable (start) -> Peer
+    make : callable (start) -> BackendNetwork
         Returns the network in the hands of that library.
     n_steps : int, default 100
     seed : int, default 0
@@ -145,7 +144,7 @@ def certify(
         parameters, relative to the largest entry of both.
     """
     start = _start(workload, optimizer, seed)
-    ours, theirs = NumpyPeer(start), make(start)
+    ours, theirs = NumpyNetwork(start), make(start)
     inputs, targets = workload.draw(generator(seed, "parity"), n_steps * workload.batch_size)
     found = Parity([], [])
     for step in range(n_steps):
@@ -156,14 +155,16 @@ def certify(
     return found
 
 
-def certificates(backends: Sequence[str], make: Callable[[str, Start], Peer]) -> Iterator[tuple[str, str, str, Parity]]:
+def certificates(
+    backends: Sequence[str], make: Callable[[str, Start], BackendNetwork]
+) -> Iterator[tuple[str, str, str, Parity]]:
     """Yield (workload, backend, optimiser, parity) for each optimiser that a library has too.
 
     Parameters
     ----------
     backends : sequence of str
         Names in BACKENDS.
-    make : callable (backend, start) -> Peer
+    make : callable (backend, start) -> BackendNetwork
     """
     for name, workload in WORKLOADS.items():
         for backend in backends:

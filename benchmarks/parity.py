@@ -42,7 +42,7 @@ def main() -> int:
     from threadpoolctl import threadpool_limits
 
     from certificate import LARGEST_DIFFERENCE, STEPS, certificates
-    from plainmlp.training.backends.table import BACKENDS, make_peer
+    from plainmlp.training.backends.table import BACKENDS, make_network
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "parity.md")
@@ -50,7 +50,7 @@ def main() -> int:
     versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", *DISTRIBUTIONS.values()))
     lines, passed = [], True
     with threadpool_limits(limits=1, user_api="blas"):
-        for workload, backend, optimizer, parity in certificates(list(BACKENDS), make_peer):
+        for workload, backend, optimizer, parity in certificates(list(BACKENDS), make_network):
             holds = parity.largest <= LARGEST_DIFFERENCE
             passed &= holds
             cells = (workload, backend, optimizer, f"{max(parity.loss):.1e}", f"{max(parity.gradients):.1e}")

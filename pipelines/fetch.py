@@ -8,9 +8,8 @@ def main() -> None:
     """Read the parameters, fetch, write."""
     from plainmlp.config.canonical import read_parameters
     from plainmlp.config.inputs import INPUTS, linked_inputs
-    from plainmlp.data.references import through_link
     from plainmlp.data.stages import fetch
-    from plainmlp.data.storage import write_dataset
+    from plainmlp.data.storage import through_link, write_dataset
 
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
     dataset = through_link(fetch(config.dataset), ROOT / INPUTS / "dataset.path")

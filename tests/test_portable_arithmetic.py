@@ -43,12 +43,12 @@ BUILT_IN = {"pow", "sum"}  # Python 3.12 and newer add floating-point numbers in
 
 # (file, function, what it calls): why its bits are the same everywhere all the same
 ALLOWED = {
-    ("data/columns.py", "column_kind", "sum"): "counts cells",
+    ("data/table.py", "column_kind", "sum"): "counts cells",
     ("data/datasets.py", "digits", "sklearn"): "reads whole numbers from a file",
-    ("data/idx.py", "_check_length", "prod"): "multiplies whole numbers",
+    ("data/idx.py", "read_idx", "prod"): "multiplies whole numbers",
     ("data/openml.py", "", "sklearn"): "a type",
     ("data/openml.py", "fetch_openml_dataset", "sklearn"): "reads a file; Python turns its texts into numbers",
-    ("data/strata.py", "_shares", "sum"): "counts rows",
+    ("data/splits.py", "_shares", "sum"): "counts rows",
     ("nn/architecture.py", "n_parameters", "sum"): "counts",
     ("nn/architecture.py", "n_weights", "sum"): "counts",
     ("nn/compiled/plan.py", "lay_out", "sum"): "counts units",

@@ -15,7 +15,7 @@ from plainmlp.data.arrays import Part
 from plainmlp.data.splits import Splits
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.batches import Examples
-from plainmlp.training.backends.backend import split_layers
+from plainmlp.training.backends.table import split_layers
 from plainmlp.training.construction import build_architecture, build_examples, draw_parameters
 
 Array = NDArray[Any]

@@ -3,23 +3,22 @@
 import numpy as np
 import pytest
 
-from certificate import LARGEST_DIFFERENCE, WORKLOADS, NumpyPeer, certify
+from certificate import LARGEST_DIFFERENCE, WORKLOADS, NumpyNetwork, certify
 from plainmlp.nn.architecture import view_layers
 from plainmlp.nn.network import Network
-from plainmlp.training.backends.backend import join_layers, split_layers
-from plainmlp.training.backends.table import BACKENDS, make_peer
+from plainmlp.training.backends.table import BACKENDS, join_layers, make_network, split_layers
 
 SMALL = "clusters 2-5-3"
 
 
-def sklearn_peer(start):
-    return make_peer("sklearn", start)
+def sklearn_network(start):
+    return make_network("sklearn", start)
 
 
 @pytest.mark.parametrize("optimizer", BACKENDS["sklearn"].optimizers)
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_scikit_learn_has_our_losses_and_gradients(workload, optimizer):
-    parity = certify(WORKLOADS[workload], optimizer, sklearn_peer, 20 if "mnist" in workload else 100)
+    parity = certify(WORKLOADS[workload], optimizer, sklearn_network, 20 if "mnist" in workload else 100)
     assert parity.largest <= LARGEST_DIFFERENCE
 
 
@@ -28,16 +27,16 @@ def test_scikit_learn_has_our_losses_and_gradients(workload, optimizer):
 def test_other_libraries_have_our_losses_and_gradients(workload, backend):
     pytest.importorskip(backend, reason=f"{backend} is an optional extra")
     for optimizer in BACKENDS[backend].optimizers:
-        parity = certify(WORKLOADS[workload], optimizer, lambda start: make_peer(backend, start), 20)
+        parity = certify(WORKLOADS[workload], optimizer, lambda start: make_network(backend, start), 20)
         assert parity.largest <= LARGEST_DIFFERENCE, optimizer
 
 
 def test_our_weights_move():
     """Two networks that stand still would agree as well."""
-    assert len(set(certify(WORKLOADS[SMALL], "sgd", NumpyPeer, 5).loss)) == 1  # all zero: it is compared with itself
+    assert len(set(certify(WORKLOADS[SMALL], "sgd", NumpyNetwork, 5).loss)) == 1  # all zero: it is compared with itself
     losses = []
 
-    class Watching(NumpyPeer):
+    class Watching(NumpyNetwork):
         def step(self, *arguments):
             step = super().step(*arguments)
             losses.append(step.loss)
@@ -65,13 +64,13 @@ CORRECT = Network.differentiate
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_a_planted_bug_is_caught(workload, bug, optimizer, monkeypatch):
     monkeypatch.setattr(Network, "differentiate", bug)
-    parity = certify(WORKLOADS[workload], optimizer, sklearn_peer, 3)
+    parity = certify(WORKLOADS[workload], optimizer, sklearn_network, 3)
     assert parity.gradients[0] > 1e-3
     assert parity.loss[2] > LARGEST_DIFFERENCE  # the training goes another way, too
 
 
 def test_a_loss_that_is_no_number_is_no_parity():
-    class Lost(NumpyPeer):
+    class Lost(NumpyNetwork):
         def step(self, *arguments):
             return super().step(*arguments)._replace(loss=float("nan"))
 

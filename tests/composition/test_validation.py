@@ -27,17 +27,17 @@ NUMBERS += ["training.minimum_improvement"]
 def test_number_refuses_what_is_none(key: str, bad: object) -> None:
     line = refusal(parse, at(key, bad))
     assert line.startswith(f"{key}=")
-    assert "it must be a " in line
+    assert " is not allowed: it must be " in line
 
 
 @pytest.mark.parametrize("key", NUMBERS)
 def test_number_refuses_what_no_float_can_hold(key: str) -> None:
-    assert "it must be a finite number" in refusal(parse, at(key, 10**400))
+    assert "it must be a number" in refusal(parse, at(key, 10**400))
 
 
 @pytest.mark.parametrize("key", WHOLE_NUMBERS)
 def test_whole_number_refuses_a_fraction(key: str) -> None:
-    assert refusal(parse, at(key, 2.0)).startswith(f"{key}=2.0 is not allowed: it must be a whole number, at least ")
+    assert refusal(parse, at(key, 2.0)).startswith(f"{key}=2.0 is not allowed: it must be a whole number")
 
 
 @pytest.mark.parametrize("key", ["model.bias", "training.shuffle", "split.stratify"])
@@ -49,30 +49,24 @@ def test_switch_refuses_what_is_no_bool(key: str, bad: object) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "line"),
     [
-        ("seed", 2**32, "seed=4294967296 is not allowed: it must be a whole number, at least 0 and below 4294967296"),
-        ("model.dropout", 1, "model.dropout=1 is not allowed: it must be a finite number, at least 0 and below 1"),
-        ("model.hidden_sizes", [8, 0], "model.hidden_sizes[1]=0 is not allowed: it must be a whole number, at least 1"),
+        ("seed", 2**32, "seed=4294967296 is not allowed: it must be below 4294967296"),
+        ("model.dropout", 1, "model.dropout=1 is not allowed: it must be below 1"),
+        ("model.hidden_sizes", [8, 0], "model.hidden_sizes[1]=0 is not allowed: it must be at least 1"),
         (
             "training.class_weights",
             [1, -1],
-            (
-                "training.class_weights=[1, -1] is not allowed: it must be 'balanced'; or a list whose items are each a "
-                "finite number, above 0; or null"
-            ),
+            "training.class_weights=[1, -1] is not allowed: it must be 'balanced' or above 0",
         ),
         (
             "training.batch_size",
             "all",
-            "training.batch_size='all' is not allowed: it must be a whole number, at least 1; or 'full'",
+            "training.batch_size='all' is not allowed: it must be a whole number or 'full'",
         ),
         ("training.dtype", 32, "training.dtype=32 is not allowed: it must be 'float32' or 'float64'"),
         (
             "split.test",
             0,
-            (
-                "split.test=0 is not allowed: it must be a whole number, at least 1; or a finite number, "
-                "above 0 and below 1"
-            ),
+            "split.test=0 is not allowed: it must be at least 1 or above 0",
         ),
         (
             "model.initializer",
@@ -82,13 +76,14 @@ def test_switch_refuses_what_is_no_bool(key: str, bad: object) -> None:
         (
             "model.initializer",
             {"mean": 0},
-            "model.initializer.name is missing: it must be a text that is not empty",
+            "model.initializer.name is missing",
         ),
         (
             "tracking",
             None,
-            "tracking=null is not allowed: it must be a mapping with the keys uri, experiment, wait_seconds",
+            "tracking=null is not allowed: it must be a mapping",
         ),
+        ("dataset.name", "", "dataset.name='' is not allowed: it must be a text that is not empty"),
         (
             "model.activation",
             ["relu", "tanh"],
@@ -115,7 +110,7 @@ def test_what_is_no_mapping_is_refused(given_value: object) -> None:
 def test_missing_key_is_named() -> None:
     mapping = changed()
     del mapping["model"]["dropout"]
-    assert refusal(parse, mapping).startswith("model.dropout is missing: it must be a finite number")
+    assert refusal(parse, mapping).startswith("model.dropout is missing")
 
 
 def test_key_that_is_no_text_is_refused() -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from plainmlp.config.schema import DatasetSection
 from plainmlp.data.datasets import DATASETS, dataset_options, fetch_dataset
-from plainmlp.data.split import split_rows
+from plainmlp.data.splits import split_rows
 from plainmlp.data.storage import digest_arrays
-from plainmlp.data.trigonometry import sine_and_cosine
+from plainmlp.data.sums import sine_and_cosine
 from plainmlp.system.errors import InputError
 from stored import npy_folder
 

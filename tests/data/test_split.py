@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from plainmlp.data.arrays import Part
-from plainmlp.data.split import split_rows
-from plainmlp.data.strata import part_by_class
+from plainmlp.data.splits import part_by_class, split_rows
 from plainmlp.system.errors import InputError
 
 SIZES = {"train": None, "validation": 0.15, "test": 0.15}

@@ -185,16 +185,16 @@ def test_truncated_and_missing_files_are_named(tmp_path, name):
 def test_foreign_files_are_named(tmp_path):
     write_splits(tmp_path / "split", splits_of())
     np.save(tmp_path / "split" / "more.npy", FEATURES + 1)
-    with pytest.raises(InputError, match=r"more.npy: does not belong there"):
+    with pytest.raises(InputError, match=r"more.npy: unexpected file"):
         read_splits(tmp_path / "split")
     (tmp_path / "split" / "more.npy").rename(tmp_path / "split" / "train_features.npy")
-    with pytest.raises(InputError, match=r"train_features.npy: .*altered"):
+    with pytest.raises(InputError, match=r"train_features.npy: .*changed"):
         read_splits(tmp_path / "split")
 
 
 def test_a_manifest_of_another_kind_is_refused(tmp_path):
     write_json(tmp_path / "manifest.json", [1])
-    with pytest.raises(InputError, match=r"manifest.json: was altered"):
+    with pytest.raises(InputError, match=r"manifest.json: was changed"):
         read_dataset(tmp_path)
 
 

@@ -14,10 +14,17 @@ from plainmlp.config.schema import Config
 from plainmlp.data import stored
 from plainmlp.data.arrays import Dataset
 from plainmlp.data.datasets import fetch_dataset
-from plainmlp.data.references import through_link
 from plainmlp.data.splits import Splits
 from plainmlp.data.stages import split
-from plainmlp.data.storage import digest_dataset, digest_splits, read_dataset, read_splits, write_dataset, write_splits
+from plainmlp.data.storage import (
+    digest_dataset,
+    digest_splits,
+    read_dataset,
+    read_splits,
+    through_link,
+    write_dataset,
+    write_splits,
+)
 from plainmlp.data.stored import StoredRows
 from plainmlp.evaluation import evaluate as stage
 from plainmlp.evaluation.evaluate import Evaluation, evaluate
@@ -51,6 +58,40 @@ def parted(config: Config, dataset: Dataset) -> Splits:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return npy_folder(tmp_path / "mine", FEATURES.astype(np.float32), TARGETS["classification"])
+
+
+@pytest.mark.parametrize("selected", [None, range(20, 60), [5, 3, 3, 800, 41, 7]], ids=["all", "range", "rows"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        slice(None, None, 2),
+        slice(None, None, -1),
+        slice(4, 1, -2),
+        slice(3, 3),
+        -1,
+        2,
+        [0, -2, 1],
+        [[0, -1], [2, 3]],
+        [],
+        (slice(1, 5, 3), [0, -1]),
+        (-2, 1),
+    ],
+    ids=str,
+)
+def test_rows_are_indexed_as_an_array_is(selected, key, folder: Path) -> None:
+    rows = left_in_its_file(folder).rows.features
+    expected = FEATURES.astype(np.float32)
+    if selected is not None:
+        rows, expected = rows.select(np.array(selected)), expected[selected]
+    np.testing.assert_array_equal(rows[key], expected[key])
+    mask = np.arange(len(expected)) % 3 == 1
+    np.testing.assert_array_equal(rows[mask], expected[mask])
+
+
+@pytest.mark.parametrize("key", [N_ROWS, -N_ROWS - 1, [0, N_ROWS], np.ones(5, bool)], ids=str)
+def test_rows_outside_of_the_file_are_refused(key, folder: Path) -> None:
+    with pytest.raises(IndexError):
+        left_in_its_file(folder).rows.features[key]
 
 
 @pytest.mark.parametrize("task", TARGETS)
@@ -170,7 +211,7 @@ def test_a_file_that_was_altered_since_is_refused(folder: Path, tmp_path: Path) 
     write_dataset(tmp_path / "raw", left_in_its_file(folder))
     content = (folder / "features.npy").read_bytes()
     (folder / "features.npy").write_bytes(content[:-1] + b"?")
-    with pytest.raises(InputError, match=r"features.npy: was altered since it was fetched; fetch it anew"):
+    with pytest.raises(InputError, match=r"features.npy: was changed after it was fetched; fetch it again"):
         read_dataset(tmp_path / "raw")
     (folder / "features.npy").unlink()
     with pytest.raises(InputError, match=r"features.npy: cannot be read"):

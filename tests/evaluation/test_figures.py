@@ -13,7 +13,7 @@ from matplotlib.image import imread
 
 from plainmlp.data.arrays import Array, Column, Description, Part
 from plainmlp.evaluation.figures.canvas import COLOURS, WRONG, FigureData, caption, class_colours, thinned, value_range
-from plainmlp.evaluation.figures.images import select_worst
+from plainmlp.evaluation.figures.classes import select_worst
 from plainmlp.evaluation.figures.table import FIGURES, draw_figures
 
 HISTORY = {

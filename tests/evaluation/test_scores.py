@@ -11,10 +11,8 @@ from scipy.stats import bootstrap
 from sklearn import metrics as sk
 
 from plainmlp.data.arrays import Array, Task
-from plainmlp.evaluation.calibration import expected_calibration_error, reliability
-from plainmlp.evaluation.intervals import percentile_intervals
-from plainmlp.evaluation.metrics import METRICS, measure, summands
-from plainmlp.evaluation.scores import bootstrap_intervals, evaluate_outputs
+from plainmlp.evaluation.metrics import METRICS, expected_calibration_error, measure, reliability, summands
+from plainmlp.evaluation.scores import bootstrap_intervals, evaluate_outputs, percentile_intervals
 
 
 class Case(NamedTuple):

@@ -45,7 +45,7 @@ CONFIGURATION: dict[tuple[str, ...], tuple[str, ...]] = {
     ("optimizer.learning_rate=-0.1",): ("optimizer.learning_rate=-0.1", "above 0"),
     ("optimizer.learning_rate=nan",): ("optimizer.learning_rate=nan", "finite number"),
     ("optimizer.learning_rate=inf",): ("optimizer.learning_rate=inf", "finite number"),
-    ("optimizer.learning_rate='0.1'",): ("optimizer.learning_rate='0.1'", "finite number"),
+    ("optimizer.learning_rate='0.1'",): ("optimizer.learning_rate='0.1'", "a number"),
     ("optimizer.beta1=1.0",): ("optimizer.beta1=1.0", "below 1"),
     ("model.dropout=1",): ("model.dropout=1", "below 1"),
     ("model.l2=nan",): ("model.l2=nan", "finite number"),
@@ -68,8 +68,8 @@ DATA: dict[tuple[str, ...], tuple[str, ...]] = {
     ("model.loss=huber",): ("model.loss = 'huber'", "allowed: cross_entropy, binary_cross_entropy"),
     ("training.class_weights=[1,2]",): ("training.class_weights", "2", "10 classes"),
     (*WARM, "training.class_weights=balanced"): ("training.class_weights", "sincos"),
-    ("dataset=openml",): ("OpenML cannot be reached", "127.0.0.1:9", "/61 "),
-    ("dataset=mnist",): ("OpenML cannot be reached", "127.0.0.1:9", "/554 ", "dataset.path"),
+    ("dataset=openml",): ("OpenML data set 61", "OpenML cannot be reached", "refused"),
+    ("dataset=mnist",): ("OpenML data set 554", "OpenML cannot be reached", "refused", "dataset.path"),
     (*MNIST, "dataset.path=nowhere"): ("dataset.path", "nowhere", "no folder"),
     (*MNIST, "dataset.path=idx_none"): ("dataset.path", "idx_none", "holds no IDX files"),
     (*MNIST, "dataset.path=idx_truncated"): ("images-idx3-ubyte", "truncated"),
@@ -110,7 +110,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     before = _files(folder)
     variables = {
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
-        "PLAINMLP_OPENML_URL": "http://127.0.0.1:9",
+        "HTTPS_PROXY": "http://127.0.0.1:9",
         "SCIKIT_LEARN_DATA": str(folder / "cache"),
     }
     results = dict(zip(CASES, run_many(folder, [(variables, overrides) for overrides in CASES]), strict=True))

@@ -37,13 +37,10 @@ def test_help_says_what_can_be_set_without_loading_what_is_slow(tmp_path: Path, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_of_the_app_is_that_of_hydra_without_numpy(tmp_path: Path) -> None:
+def test_help_of_the_app_shows_the_keys_under_overrides(tmp_path: Path) -> None:
     ended = run(tmp_path, "python", "-X", "importtime", ROOT / "pipelines" / "run.py", "--help", "optimizer=sgd")
     assert "numpy" not in ended.stderr
-    hydra_prints = run(tmp_path, "python", ROOT / "pipelines" / "run.py", "--help", "--resolve", "optimizer=sgd")
-    # Hydra lists folders of parts too, of which nothing is chosen
-    groups = [line for line in hydra_prints.stdout.splitlines() if not re.match(r"\w+/\w+: ", line)]
-    assert groups == ended.stdout.splitlines()
+    assert re.search(r"^optimizer:\n  name: sgd$", ended.stdout, re.MULTILINE)
 
 
 def test_stage_refuses_arguments(tmp_path: Path) -> None:

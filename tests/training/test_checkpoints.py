@@ -1,22 +1,19 @@
 """Checkpoints: what is written is what was there, and nothing else is ever taken for it."""
 
-import json
 import random
 from contextlib import suppress
 from itertools import product
 
 import numpy as np
 import pytest
-from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
 
 from configurations import refusal
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.schedules import SCHEDULES
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.system.errors import InputError, TrainingError
-from plainmlp.training import checkpoints as module
 from plainmlp.training.checkpoints import Checkpoints, read_checkpoint, write_checkpoint
+from plainmlp.training.sealed import read_sealed, write_sealed
 from pointed import point, trained_alone
 
 EPOCHS = 6
@@ -160,12 +157,10 @@ def test_a_file_of_another_point_is_refused(files):
 
 
 def rewritten(path, change):
-    """Write the content of a checkpoint anew as another version would have, with a checksum that is right."""
-    tensors = load_file(path)
-    with safe_open(path, framework="numpy") as file:
-        content = json.loads(file.metadata()[module.METADATA])["content"]
+    """Write the content of a checkpoint again as another version would have, with a checksum that is right."""
+    tensors, content = read_sealed(path, "checkpoint", lambda content: list(content["shapes"]))
     change(content)
-    save_file(tensors, path, {module.METADATA: module._sealed(content, tensors)})
+    write_sealed(path, tensors, content)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from plainmlp.composition.validation import refusal
 from plainmlp.config.schema import (
     BackendSection,
     Choice,
@@ -25,7 +26,7 @@ from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.options import Option
 from plainmlp.nn.schedules import SCHEDULES
 from plainmlp.system.errors import InputError
-from plainmlp.system.wording import allowed_values, shown, unknown_key, unknown_name
+from plainmlp.system.wording import shown, unknown_key, unknown_name
 from plainmlp.training.backends.table import BACKENDS, OWN_BACKEND
 
 Options = Mapping[str, Option]
@@ -36,11 +37,6 @@ REQUIRED_DATASET_KEYS = {"table": ("path", "target"), "npy": ("path",), "openml"
 
 def complete(config: Config) -> tuple[Config, list[str]]:
     """Fill in every option that is not given, and say what is wrong with the names and options that are.
-
-    Parameters
-    ----------
-    config : Config
-        What the schema has accepted.
 
     Returns
     -------
@@ -179,8 +175,7 @@ def _value(key: str, value: object, option: Option) -> float:
     try:
         return adapter.validate_python(value, strict=True) + 0  # -0.0 and 0.0 are one value
     except ValidationError as error:
-        message = f"{key}={shown(value)} is not allowed: it must be {allowed_values(adapter.json_schema())}"
-        raise InputError(message) from error
+        raise InputError(refusal(key, value, [detail["msg"] for detail in error.errors()])) from error
 
 
 @cache

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from string import Template
 from typing import Any, cast
 
 import yaml  # type: ignore[import-untyped]
@@ -18,7 +17,6 @@ from plainmlp.config.schema import Config
 from plainmlp.system.errors import InputError
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
-HELP_FLAGS = {"--help", "-h"}
 
 
 def parse(mapping: Mapping[str, Any]) -> Config:
@@ -84,53 +82,12 @@ def compose(conf_folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
 def explain(error: Exception, conf_folder: Path, overrides: Sequence[str]) -> InputError:
     """Turn what Hydra or OmegaConf raised into one line that names the key or file and what is allowed.
 
-    Parameters
-    ----------
-    error : Exception
-        A HydraException, an OmegaConfBaseException, a ValueError or a YAML error of a composition.
-    conf_folder, overrides
-        What was composed.
-
     Returns
     -------
     InputError
         To be raised from `error`.
     """
     return InputError(explanation(error, conf_folder, overrides, partial(_known_keys, conf_folder, overrides)))
-
-
-def help_text(conf_folder: Path, overrides: Sequence[str]) -> str:
-    """Return what `--help` prints: the template in conf/hydra/help with the groups and the keys under overrides.
-
-    Hydra prints the same, but lists the groups twice and reads all of conf/ once more for each: half of its seconds.
-
-    Parameters
-    ----------
-    conf_folder : Path
-        The folder that holds config.yaml.
-    overrides : sequence of str
-
-    Raises
-    ------
-    hydra.errors.HydraException, omegaconf.errors.OmegaConfBaseException
-        If the overrides cannot be composed.
-    """
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
-    with initialize_config_dir(config_dir=str(conf_folder.resolve()), version_base="1.3"):
-        config = compose("config", overrides=list(overrides), return_hydra_config=True)
-    keys = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    template = Template(config.hydra.help.template)
-    return template.substitute(APP_CONFIG_GROUPS=_group_lines(conf_folder), CONFIG=OmegaConf.to_yaml(keys))
-
-
-def _group_lines(conf_folder: Path) -> str:
-    """Return a line for each folder of conf/ with the files that can be chosen in it; Hydra's own are left out."""
-    names = {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in conf_folder.iterdir()}
-    return "".join(
-        f"{group}: {', '.join(names[group])}\n" for group in sorted(names) if names[group] and group != "hydra"
-    )
 
 
 def quote(text: str) -> str:
@@ -173,13 +130,6 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
         The folder that holds config.yaml.
     job : callable (config, folder)
         The folder is the job's own, made by Hydra.
-
-    Raises
-    ------
-    InputError
-        If the configuration cannot be composed or is not valid.
-    Exception
-        What the job raised; in a sweep the first such, once its other jobs have run.
     """
     import hydra
     from hydra.core.hydra_config import HydraConfig
@@ -198,9 +148,6 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
 
     app = hydra.main(version_base="1.3", config_path=str(conf_folder), config_name="config")(hydra_job)
     try:
-        if set() < set(sys.argv[1:]) - set(_given_overrides()) <= HELP_FLAGS:
-            sys.stdout.write(f"{help_text(conf_folder, _given_overrides())}\n")
-            return
         with _raising_hydra():
             app()
         if failures and isinstance(failures[0], OmegaConfBaseException):

@@ -23,34 +23,13 @@ def marks_line(values: Mapping[str, Any]) -> str:
 
 
 def edited_sections(text: str, found: Mapping[str, Any]) -> list[str]:
-    """Return the names of the sections that are not as compose wrote them.
-
-    Parameters
-    ----------
-    text : str
-        params.yaml as it is, with its comments.
-    found : mapping
-        The values in it.
-    """
+    """Return the names of the sections that are not as compose wrote them."""
     marks = _marks(text)
     return sorted(name for name in found.keys() | marks.keys() if _mark(found.get(name)) != marks.get(name))
 
 
 def edits_as_overrides(text: str, found: Mapping[str, Any], composed: Mapping[str, Any]) -> list[str]:
-    """Return the edits of params.yaml as overrides of conf/.
-
-    Parameters
-    ----------
-    text, found
-        As in `edited_sections`.
-    composed : mapping
-        What conf/ and overrides.yaml give now.
-
-    Raises
-    ------
-    InputError
-        If a section changed in params.yaml and in conf/ or overrides.yaml as well: nothing tells which is meant.
-    """
+    """Return the edits of params.yaml as overrides of conf/."""
     marks = _marks(text)
     overrides = []
     for name in edited_sections(text, found):

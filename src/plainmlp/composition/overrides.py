@@ -12,13 +12,7 @@ from plainmlp.system.files import replace_file
 
 
 def read_overrides(path: Path) -> list[str]:
-    """Return the overrides that a file lists.
-
-    Raises
-    ------
-    InputError
-        If the file holds anything but one list of texts under the key `overrides`.
-    """
+    """Return the overrides that a file lists."""
     content = read_yaml(path)
     overrides = content.get("overrides") if len(content) == 1 else None
     if not isinstance(overrides, list) or not all(isinstance(override, str) for override in overrides):

@@ -27,11 +27,6 @@ def promoted_overrides(run_id: str, tracking: TrackingSection, checkout: Path) -
         Where the run is.
     checkout : Path
         The repository, whose conf/ is overridden; paths become relative to it.
-
-    Raises
-    ------
-    InputError
-        There is no such run, or conf/ cannot give its configuration.
     """
     text = open_store(tracking, checkout).read_artifact(run_id, "config.yaml")
     wanted = canonical(parse(_with_relative_paths(parse_yaml(text), checkout)))

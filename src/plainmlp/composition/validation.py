@@ -1,36 +1,54 @@
-"""What the schema finds wrong with a configuration, in words that name the key, the value and what is allowed."""
+"""What the schema finds wrong with a configuration, in pydantic's words, with the key and the value."""
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from plainmlp.config.schema import Config
-from plainmlp.system.wording import allowed_values, shown, unknown_key
+from plainmlp.system.wording import shown, unknown_key
 
 Path = tuple[str | int, ...]
 
+# pydantic's words for things that YAML has other words for
+_YAML_WORDS = {
+    r"^Input should be ": "",
+    r"^String should have at least 1 character": "a text that is not empty",
+    r"greater than or equal to": "at least",
+    r"less than or equal to": "at most",
+    r"greater than": "above",
+    r"less than": "below",
+    r"a valid dictionary or (an )?(instance|object) of Choice": "a name, or a mapping of a name and its options",
+    r"a valid dictionary.*": "a mapping",
+    r"a valid tuple": "a list",
+    r"a valid string": "a text",
+    r"a valid boolean": "true or false",
+    r"a valid integer": "a whole number",
+    r"a valid number": "a number",
+    r"None": "null",
+}
+
 
 def schema_problems(error: ValidationError, given: object) -> list[str]:
-    """Return one line for each key that the schema refuses, unknown keys first.
-
-    Parameters
-    ----------
-    error : pydantic.ValidationError
-        What `Config` made of the configuration.
-    given : object
-        That configuration.
-    """
-    unknown: dict[Path, str] = {}
-    refused: dict[Path, str] = {}
+    """Return one line for each key that the schema refuses in a configuration, unknown keys first."""
+    unknown: list[str] = []
+    refused: dict[Path, list[str]] = {}
     for detail in error.errors():
-        path = _path(detail["loc"], given)
+        location = detail["loc"]
         if detail["type"] in {"extra_forbidden", "invalid_key"}:
-            unknown[path] = unknown_key(written(path), [written((*path[:-1], name)) for name in _properties(path[:-1])])
+            unknown.append(
+                unknown_key(written(location), [written((*location[:-1], name)) for name in _keys(location)])
+            )
         else:
-            refused[path] = _refusal(path, given)
-    return [*unknown.values(), *refused.values()]
+            refused.setdefault(_path(location, given, detail["type"] == "missing"), []).append(detail["msg"])
+    return [*unknown, *(_refusal(path, given, messages) for path, messages in refused.items())]
+
+
+def refusal(key: str, value: object, messages: Iterable[str]) -> str:
+    """Say that a key's value is not allowed, and what pydantic would allow: of a union, what each member says."""
+    allowed = " or ".join(dict.fromkeys(map(_in_words, messages)))
+    return f"{key or 'the configuration'}={shown(value)} is not allowed: it must be {allowed}"
 
 
 def written(path: Path) -> str:
@@ -39,49 +57,36 @@ def written(path: Path) -> str:
     return "".join(parts).removeprefix(".")
 
 
-def _path(location: Path, given: object) -> Path:
-    """Return the part of pydantic's location that is in the configuration; its rest names members of unions."""
-    path: Path = ()
-    for part in location:
-        if isinstance(given, Mapping) and (part in given or part in _properties(path)):
-            given = given.get(part)
-        elif isinstance(given, Sequence) and isinstance(part, int):
-            given = given[part]
-        else:
-            break
-        path = (*path, part)
-    return path
-
-
-def _refusal(path: Path, given: object) -> str:
-    allowed = allowed_values(_node(path))
-    *parents, last = path or ("",)
-    for part in parents:
-        given = given[part]  # type: ignore[index]  # the path was followed through this very value
-    if isinstance(given, Mapping) and path and last not in given:
-        return f"{written(path)} is missing: it must be {allowed}"
-    value = given[last] if path else given  # type: ignore[index]
-    return f"{written(path) or 'the configuration'}={shown(value)} is not allowed: it must be {allowed}"
-
-
-def _properties(section: Path) -> Mapping[str, Any]:
-    properties: Mapping[str, Any] = _node(section).get("properties", {})
-    return properties
-
-
-def _node(path: Path) -> Mapping[str, Any]:
-    """Return the schema of what stands at a path."""
-    node: Mapping[str, Any] = _schema()
+def _refusal(path: Path, given: Any, messages: Sequence[str]) -> str:
+    value = given
     for part in path:
-        node = _resolved(node["items"] if isinstance(part, int) else node["properties"][part])
-    return {**node, "items": _resolved(node["items"])} if "items" in node else node
+        if isinstance(value, Mapping) and part not in value:
+            return f"{written(path)} is missing"
+        value = value[part]
+    return refusal(written(path), value, messages)
 
 
-def _resolved(node: Mapping[str, Any]) -> Mapping[str, Any]:
-    resolved: Mapping[str, Any] = _schema()["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
-    return resolved
+def _in_words(message: str) -> str:
+    for pattern, words in _YAML_WORDS.items():
+        message = re.sub(pattern, words, message)
+    return message
 
 
-@cache
-def _schema() -> dict[str, Any]:
-    return Config.model_json_schema()
+def _path(location: Path, given: Any, is_missing: bool) -> Path:
+    """Return the part of pydantic's location that is in the configuration; its rest names members of unions."""
+    for end, part in enumerate(location):
+        is_there = (
+            part in given if isinstance(given, Mapping) else isinstance(given, Sequence) and isinstance(part, int)
+        )
+        if not is_there:
+            return location[: end + is_missing]
+        given = given[part]
+    return location
+
+
+def _keys(location: Path) -> list[str]:
+    """Return the keys of the section that a key is in."""
+    model: Any = Config
+    for part in location[:-1]:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields) if issubclass(model, BaseModel) else []

@@ -74,13 +74,7 @@ def parse_yaml(text: str) -> Any:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read the mapping in a YAML file, such as params.yaml.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is not UTF-8 or is no YAML, or holds anything but a mapping.
-    """
+    """Read the mapping in a YAML file, such as params.yaml."""
     try:
         content = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -95,13 +89,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_parameters(path: Path) -> Config:
-    """Read params.yaml, which compose has checked.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, or was changed since into something that no configuration is.
-    """
+    """Read params.yaml, which compose has checked."""
     from pydantic import ValidationError
 
     try:

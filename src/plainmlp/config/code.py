@@ -28,15 +28,7 @@ SHARED_SCRIPT = "_checkout.py"
 
 
 def modules_of(part: str, package: Path = PACKAGE) -> list[Path]:
-    """Return the modules of a part of the package, without those inside of it that are another part's.
-
-    Parameters
-    ----------
-    part : str
-        A name in PARTS.
-    package : Path
-        The folder of the package.
-    """
+    """Return the modules of a part of the package, without those inside of it that are another part's."""
     inner = [place for places in PARTS.values() for place in places if _is_below(place, PARTS[part])]
     found = modules_below(package, *PARTS[part])
     return [file for file in found if not _is_below(file.relative_to(package).as_posix(), inner, or_same=True)]
@@ -50,11 +42,6 @@ def _is_below(place: str, places: Iterable[str], *, or_same: bool = False) -> bo
 def digest_result_code(package: Path = PACKAGE) -> str:
     """Return the digest of the code that can change a result.
 
-    Parameters
-    ----------
-    package : Path
-        The folder of the package.
-
     Notes
     -----
     A process digests a folder once: later edits are not in the code that it runs.
@@ -63,13 +50,7 @@ def digest_result_code(package: Path = PACKAGE) -> str:
 
 
 def digest_checkout(checkout: Path) -> dict[str, str | dict[str, str]]:
-    """Return the section `code` of params.yaml: a digest for each part of the package, Hydra's plugins, each script.
-
-    Parameters
-    ----------
-    checkout : Path
-        The repository.
-    """
+    """Return the section `code` of params.yaml: a digest for each part of the package, Hydra's plugins, each script."""
     source, pipelines = checkout / "src", checkout / "pipelines"
     package = source / PACKAGE.name
     scripts = {name: [pipelines / SHARED_SCRIPT, pipelines / f"{name}.py"] for name in SCRIPTS}

@@ -16,7 +16,6 @@ def locate_inputs(config: Config, locate: Callable[[str, str], Path]) -> Config:
 
     Parameters
     ----------
-    config : Config
     locate : callable (key, path) -> Path
         Says where the path under a key is.
     """
@@ -41,11 +40,6 @@ def link_input(folder: Path, key: str, path: str | None, root: Path) -> None:
         The key's value. Without one the link points to the note.
     root : Path
         What a relative path is relative to: the root of the repository.
-
-    Raises
-    ------
-    InputError
-        If nothing is at `path`; then no link is changed.
 
     Notes
     -----

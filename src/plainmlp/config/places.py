@@ -6,13 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Places:
-    """Where the files of a run are.
-
-    Parameters
-    ----------
-    root : Path
-        The checkout for `dvc repro`, the run's own folder for a Hydra run.
-    """
+    """Where the files of a run are: below the checkout for `dvc repro`, below the run's own folder for a Hydra run."""
 
     root: Path
 

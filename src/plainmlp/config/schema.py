@@ -144,7 +144,7 @@ class TrackingSection(Section):
 
 
 class BackendSection(Section):
-    """Which library trains the network: our own NumPy core, or a peer beside it."""
+    """Which library trains the network: our own NumPy core, or another backend."""
 
     name: Text = "numpy"
 

@@ -9,13 +9,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from plainmlp.config.schema import Missing
 from plainmlp.data.arrays import Array, Column, Dataset, Description, Part
 from plainmlp.data.idx import read_idx_folder
 from plainmlp.data.npy import read_npy_folder
 from plainmlp.data.openml import fetch_openml_dataset
 from plainmlp.data.reading import Cells, check_names, read_table
-from plainmlp.data.table import Missing, TableTask, table_dataset
-from plainmlp.data.trigonometry import sine_and_cosine
+from plainmlp.data.sums import sine_and_cosine
+from plainmlp.data.table import TableTask, table_dataset
 from plainmlp.nn.functions import log
 from plainmlp.nn.randomness import generator
 from plainmlp.system.errors import InputError
@@ -145,11 +146,6 @@ def mnist(*, path: str | None = None) -> Dataset:
     -------
     Dataset
         uint8 features of shape (n_images, height * width); classes "0" to "9".
-
-    Raises
-    ------
-    InputError
-        The files are damaged, do not fit together or hold other labels; or OpenML cannot be reached.
     """
     if path is None:
         as_pixels = {"dtype": "uint8"}  # the label too: all of it are numbers up to 255
@@ -183,11 +179,6 @@ def openml(
         The columns to predict; without it, the data set's own default.
     task, missing, sample_weights
         See `table_dataset`.
-
-    Raises
-    ------
-    InputError
-        OpenML cannot be reached, or the table cannot be used.
     """
     if data_id is None:
         message = "dataset.data_id is missing: the data set 'openml' needs the number of a data set on OpenML"
@@ -213,22 +204,7 @@ def table(
     missing: Missing = "refuse",
     sample_weights: str | None = None,
 ) -> Dataset:
-    """Return the user's own table.
-
-    Parameters
-    ----------
-    path : str
-        A CSV or Parquet file, see `read_table`.
-    target : str or tuple of str
-        The columns to predict.
-    task, missing, sample_weights
-        See `table_dataset`.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or the table cannot be used.
-    """
+    """Return the user's own table."""
     if path is None or target is None:
         missing_key = "path" if path is None else "target"
         message = f"dataset.{missing_key} is missing: the data set 'table' needs both path and target"
@@ -238,18 +214,7 @@ def table(
 
 
 def npy(*, path: str | None = None) -> Dataset:
-    """Return the user's own arrays; large features stay in their file and are read a batch at a time.
-
-    Parameters
-    ----------
-    path : str
-        A folder with ``features.npy`` and ``targets.npy``, see `read_npy_folder`.
-
-    Raises
-    ------
-    InputError
-        A file cannot be read, or its array cannot be used.
-    """
+    """Return the user's own arrays; large features stay in their file and are read a batch at a time."""
     if path is None:
         message = "dataset.path is missing: the data set 'npy' needs a folder with features.npy and targets.npy"
         raise InputError(message)

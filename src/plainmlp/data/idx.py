@@ -1,7 +1,8 @@
-"""IDX files: the format that MNIST is distributed in, gzip-ed or not."""
+"""IDX files of images and their labels: the format that MNIST is distributed in, gzip-ed or not."""
 
 import gzip
 import math
+import struct
 import zlib
 from pathlib import Path
 
@@ -10,48 +11,11 @@ import numpy as np
 from plainmlp.data.arrays import Array
 from plainmlp.system.errors import InputError
 
-ELEMENT_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-MOST_DIMENSIONS = 64  # as many as a NumPy array may have
-
 IDX_PAIRS = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
     ("images-idx3-ubyte", "labels-idx1-ubyte"),
 )
-
-
-def read_idx(path: Path) -> Array:
-    """Read the array that an IDX file holds.
-
-    Parameters
-    ----------
-    path : Path
-        A gzip-ed file is recognised by its content.
-
-    Returns
-    -------
-    ndarray
-        uint8, int8, int16, int32, float32 or float64 in native byte order, of the shape in the file's header.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or it is truncated, damaged, longer than its header says, or no IDX file.
-
-    Notes
-    -----
-    Two zero bytes, a code of the element type, the number of dimensions, their sizes as big-endian unsigned 32-bit
-    integers, then the elements, big-endian (LeCun, Cortes and Burges, 1998).
-    """
-    content = _content(path)
-    element_type, n_dimensions = _magic(path, content)
-    start = 4 + 4 * n_dimensions
-    if len(content) < start:
-        message = f"{path}: the file is truncated: it ends inside its header, after {len(content)} of {start} bytes"
-        raise InputError(message)
-    shape = tuple(int(size) for size in np.frombuffer(content, ">u4", n_dimensions, 4))
-    _check_length(path, shape, len(content) - start, element_type.itemsize)
-    return np.frombuffer(content, element_type, offset=start).reshape(shape).astype(element_type.newbyteorder("="))
 
 
 def read_idx_folder(folder: Path) -> tuple[Array, Array]:
@@ -65,12 +29,7 @@ def read_idx_folder(folder: Path) -> tuple[Array, Array]:
     Returns
     -------
     images : ndarray of shape (n_images, height, width), uint8
-    labels : ndarray of shape (n_images,), integer
-
-    Raises
-    ------
-    InputError
-        There is no such folder or no pair in it, a file is damaged, or images and labels do not belong together.
+    labels : ndarray of shape (n_images,), uint8
     """
     if not folder.is_dir():
         message = f"dataset.path: {folder} is no folder; allowed: a folder of IDX files"
@@ -87,67 +46,65 @@ def read_idx_folder(folder: Path) -> tuple[Array, Array]:
     return np.concatenate([images for images, _ in pairs]), np.concatenate([labels for _, labels in pairs])
 
 
-def _content(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
-    except EOFError:
-        message = f"{path}: the gzip-ed file is truncated"
-        raise InputError(message) from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        message = f"{path}: the gzip-ed file is damaged ({error})"
-        raise InputError(message) from None
-    except OSError as error:
-        message = f"{path}: cannot be read ({error.strerror})"
-        raise InputError(message) from None
-
-
-def _magic(path: Path, content: bytes) -> tuple[np.dtype[np.generic], int]:
-    """Return the element type and the number of dimensions from the first four bytes."""
-    magic = content[:4]
-    if len(magic) < 4:
-        message = f"{path}: the file is truncated: {len(magic)} bytes are too few for an IDX file"
-        raise InputError(message)
-    if magic[:2] != b"\0\0" or magic[2] not in ELEMENT_TYPES or not 1 <= magic[3] <= MOST_DIMENSIONS:
-        codes = ", ".join(f"{code:02x}" for code in ELEMENT_TYPES)
-        message = (
-            f"{path}: the magic number {magic.hex()} is not that of an IDX file "
-            f"(allowed: 0000, one of {codes}, then 01 to {MOST_DIMENSIONS:02x})"
-        )
-        raise InputError(message)
-    return np.dtype(ELEMENT_TYPES[magic[2]]), magic[3]
-
-
-def _check_length(path: Path, shape: tuple[int, ...], n_bytes: int, element_size: int) -> None:
-    expected = math.prod(shape) * element_size
-    sizes = " x ".join(str(size) for size in shape)
-    if expected == 0:
-        message = f"{path}: the file holds no values: its sizes are {sizes}"
-        raise InputError(message)
-    if n_bytes != expected:
-        problem = "the file is truncated" if n_bytes < expected else "there are trailing bytes"
-        message = f"{path}: {problem}: {n_bytes} bytes follow the header where its sizes {sizes} ask for {expected}"
-        raise InputError(message)
-
-
-def _file(folder: Path, name: str) -> Path | None:
-    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
-
-
 def _read_pair(folder: Path, images_name: str, labels_name: str) -> tuple[Array, Array]:
     images_path, labels_path = _file(folder, images_name), _file(folder, labels_name)
     if images_path is None or labels_path is None:
         missing = images_name if images_path is None else labels_name
         message = f"dataset.path: {folder} holds no file {missing} (with or without .gz)"
         raise InputError(message)
-    images, labels = read_idx(images_path), read_idx(labels_path)
-    if images.ndim != 3 or images.dtype != np.uint8:
-        message = f"{images_path}: holds {images.dtype} in {images.ndim} dimensions; images are uint8 in 3 dimensions"
-        raise InputError(message)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        message = f"{labels_path}: holds {labels.dtype} in {labels.ndim} dimensions; labels are integers in 1 dimension"
-        raise InputError(message)
+    images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
     if len(images) != len(labels):
         message = f"{labels_path}: holds {len(labels)} labels for the {len(images)} images in {images_path.name}"
         raise InputError(message)
     return images, labels
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+
+
+def read_idx(path: Path, n_dimensions: int) -> Array:
+    """Read the array of bytes that an IDX file holds, gzip-ed or not.
+
+    Returns
+    -------
+    ndarray of uint8
+        Of as many dimensions as asked for: 3 of images, 1 of labels.
+
+    Notes
+    -----
+    Two zero bytes, 8 for unsigned bytes, the number of dimensions, their sizes as big-endian unsigned 32-bit integers,
+    then the elements (LeCun, Cortes and Burges, 1998).
+    """
+    content = _content(path)
+    magic = bytes((0, 0, 8, n_dimensions))
+    if content[:4] != magic:
+        message = (
+            f"{path}: begins with {content[:4].hex() or 'nothing'}; allowed: an IDX file that begins with {magic.hex()}"
+        )
+        raise InputError(message)
+    start = 4 + 4 * n_dimensions
+    if len(content) < start:
+        message = f"{path}: the file is truncated: it ends inside its header, after {len(content)} of {start} bytes"
+        raise InputError(message)
+    sizes = struct.unpack_from(f">{n_dimensions}I", content, 4)
+    expected = start + math.prod(sizes)
+    if len(content) != expected or 0 in sizes:
+        problem = (
+            "holds no values" if 0 in sizes else "is truncated" if len(content) < expected else "has trailing bytes"
+        )
+        sizes_text = " x ".join(map(str, sizes))
+        message = f"{path}: {problem}: {len(content)} bytes, where its sizes {sizes_text} ask for {expected}"
+        raise InputError(message)
+    return np.frombuffer(content, np.uint8, offset=start).reshape(sizes)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+        return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        message = f"{path}: the gzip-ed file is truncated or damaged ({error})"
+    except OSError as error:
+        message = f"{path}: cannot be read ({error.strerror})"
+    raise InputError(message)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from plainmlp.data.arrays import Array, Task
-from plainmlp.data.columns import MOST_CATEGORIES
 from plainmlp.data.stored import RowFile, StoredRows
+from plainmlp.data.table import MOST_CATEGORIES
 from plainmlp.system.errors import InputError
 
 FEATURES, TARGETS = "features.npy", "targets.npy"
@@ -36,12 +36,6 @@ def read_npy_folder(folder: Path) -> Arrays:
     -------
     Arrays
         Features of more than `HELD_BYTES`, and of more than one column, stay in their file; class indices then have the smallest dtype.
-
-    Raises
-    ------
-    InputError
-        A file is missing, damaged, of another shape or dtype, holds a number that is not finite, or they differ in
-        length.
     """
     features, targets = _opened(folder, FEATURES), _opened(folder, TARGETS)
     if features.n_dimensions != 2:

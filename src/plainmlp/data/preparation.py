@@ -1,4 +1,4 @@
-"""The way from raw features to a network's inputs, and from its outputs back to targets, fitted on the train part."""
+"""From raw features to a network's inputs, and from its outputs back to targets, fitted on the train part."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,19 +10,18 @@ from numpy.typing import DTypeLike, NDArray
 
 from plainmlp.config.schema import Choice, Missing
 from plainmlp.data.arrays import Array, Column, Description, Part, columns_from_records
-from plainmlp.data.encoding import (
-    are_numeric,
-    decode_frame,
-    encode_frame,
-    fill_missing,
-    fit_fill_values,
-    fit_input_names,
-)
+from plainmlp.data.reading import Cells, check_column, check_names, listed
 from plainmlp.data.scaling import Scaling, fit_scaling
 from plainmlp.data.stored import StoredRows
+from plainmlp.data.sums import sum_by_halves
+from plainmlp.data.table import label_text, numbers
+from plainmlp.system.errors import InputError
+from plainmlp.system.wording import shown
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
+
+TABLE = "the table"  # as messages name it
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +61,6 @@ class Preparation:
         Returns
         -------
         ndarray of shape (n_samples, n_inputs)
-
-        Raises
-        ------
-        InputError
-            A value is missing and missing values are refused.
         """
         if isinstance(features, StoredRows):
             return features.converted(partial(self.inputs, dtype=dtype), len(self.input_names), dtype)
@@ -92,30 +86,31 @@ class Preparation:
         return outputs if self.target_scaling is None else self.target_scaling.invert(outputs)
 
     def from_frame(self, frame: "DataFrame") -> NDArray[np.float64]:
-        """Return the raw features that a table holds under the names of the columns.
-
-        Parameters
-        ----------
-        frame : DataFrame
-            Other columns than the features are left aside.
+        """Return the raw features that a table holds under the names of the columns; its other columns are ignored.
 
         Returns
         -------
         ndarray of shape (n_samples, n_columns), float64
-
-        Raises
-        ------
-        InputError
-            A column is not there, a category is unknown, a number is none or infinite, or a value is missing that
-            may not be.
         """
-        features = encode_frame(self.columns, frame)
+        wanted = {column.name for column in self.columns}
+        check_names([name for name in frame.columns if name in wanted], TABLE)
+        features = np.empty((len(frame), len(self.columns)))
+        names = [str(name) for name in frame.columns]
+        for position, column in enumerate(self.columns):
+            check_column("feature", column.name, names, TABLE)
+            if column.categories is None:
+                features[:, position] = numbers(Cells(frame, TABLE), column.name)
+            else:
+                features[:, position] = _positions(frame[column.name], column.name, column.categories)
         fill_missing(features, self.columns, self.fill_values)
         return features
 
     def to_frame(self, features: Array) -> "DataFrame":
-        """Return raw features as a table under the names of the columns, categories by their names."""
-        return decode_frame(self.columns, features)
+        """Return raw features as a table: numbers as float64, categories by their names, None where missing."""
+        from pandas import DataFrame
+
+        pairs = zip(self.columns, features.T, strict=True)
+        return DataFrame({column.name: _readable(column.categories, values) for column, values in pairs})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the preparation as JSON can hold it, no number rounded."""
@@ -157,19 +152,10 @@ def fit_preparation(
 
     Parameters
     ----------
-    train : Part
-        Raw features and targets.
-    description : Description
-        What they mean.
     missing : {"refuse", "mean", "median"}
         What to put where a number is missing; a category gets its most frequent value.
     scaling, target_scaling : str or Choice
         Entries of `SCALINGS`; that of the targets serves a regression only.
-
-    Raises
-    ------
-    InputError
-        A column has no value in the train part, a value is missing that may not be, or numbers are too large.
     """
     columns = description.columns
     fill_values = None if missing == "refuse" else fit_fill_values(train.features, columns, missing)
@@ -184,6 +170,95 @@ def fit_preparation(
 
 
 def _fit(scaling: str | Choice, values: Array) -> Scaling:
-    if isinstance(scaling, str):
-        return fit_scaling(scaling, {}, values)
-    return fit_scaling(scaling.name, scaling.options, values)
+    name, options = (scaling, {}) if isinstance(scaling, str) else (scaling.name, scaling.options)
+    return fit_scaling(name, options, values)
+
+
+def are_numeric(columns: tuple[Column, ...]) -> NDArray[np.bool_]:
+    """Say of each column whether it holds numbers (and not a category)."""
+    return np.array([column.categories is None for column in columns])
+
+
+def fit_fill_values(features: Array, columns: tuple[Column, ...], strategy: str) -> NDArray[np.float64]:
+    """Find what to put where a value is missing.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_columns)
+        Raw features of the train part, NaN where missing.
+    strategy : {"mean", "median"}
+        For numbers; a category gets its most frequent value, the first of them where several are.
+    """
+    empty = np.flatnonzero(np.isnan(features).all(axis=0))
+    if empty.size:
+        message = f"column {shown(columns[empty[0]].name)} has no value in the train part; leave the column out"
+        raise InputError(message)
+    rules = [strategy if column.categories is None else "most_frequent" for column in columns]
+    present = (column[~np.isnan(column)] for column in features.T)
+    return np.array([_FILL_VALUES[rule](values) for rule, values in zip(rules, present, strict=True)])
+
+
+def _mean(values: Array) -> float:
+    return float(sum_by_halves(values)) / len(values)
+
+
+def _median(values: Array) -> float:
+    ordered = np.sort(values)
+    return float(ordered[(len(values) - 1) // 2] / 2 + ordered[len(values) // 2] / 2)
+
+
+def _most_frequent(values: Array) -> float:
+    distinct, counts = np.unique(values, return_counts=True)
+    return float(distinct[np.argmax(counts)])
+
+
+_FILL_VALUES = {"mean": _mean, "median": _median, "most_frequent": _most_frequent}
+
+
+def fill_missing(features: Array, columns: tuple[Column, ...], fill_values: NDArray[np.float64] | None) -> Array:
+    """Return features without gaps: the very same array where nothing is missing."""
+    if isinstance(features, StoredRows):  # they were checked when they were fetched
+        return features
+    missing = np.isnan(features) if features.dtype.kind == "f" else np.zeros((1, 1), dtype=bool)
+    if not missing.any():
+        return features
+    if fill_values is None:
+        row, position = np.argwhere(missing)[0]
+        message = (
+            f"column {shown(columns[position].name)} has no value in row {row + 1}; allowed: no gaps, "
+            "unless the network is trained with dataset.missing as mean or median"
+        )
+        raise InputError(message)
+    return np.where(missing, fill_values, features)
+
+
+def fit_input_names(columns: tuple[Column, ...]) -> tuple[str, ...]:
+    """Name the inputs: a number by its column, a category as ``column=value``, once for each of its values."""
+    names: list[str] = []
+    for column in columns:
+        names.extend(
+            (column.name,) if column.categories is None else (f"{column.name}={value}" for value in column.categories)
+        )
+    return tuple(names)
+
+
+def _positions(values: "Series", name: str, categories: tuple[str, ...]) -> NDArray[np.float64]:
+    """Return the place of each value among the categories, NaN where it is missing."""
+    from pandas import factorize
+
+    codes, distinct = factorize(values.astype(object))
+    places = {category: float(place) for place, category in enumerate(categories)}
+    unknown = [label_text(label) for label in distinct if label_text(label) not in places]
+    if unknown:
+        allowed = listed(categories)
+        message = f"{TABLE}: column {shown(name)} has the unknown value {shown(unknown[0])} (allowed: {allowed})"
+        raise InputError(message)
+    return np.array([*(places[label_text(label)] for label in distinct), np.nan])[codes]
+
+
+def _readable(categories: tuple[str, ...] | None, values: Array) -> "Series[Any]":
+    from pandas import Series
+
+    if categories is None:
+        return Series(values.astype(np.float64))
+    return Series([None if np.isnan(value) else categories[int(value)] for value in values], dtype=object)

@@ -42,18 +42,7 @@ class Cells:
 
 
 def read_table(path: Path) -> Cells:
-    """Read a table by the suffix of its file.
-
-    Parameters
-    ----------
-    path : Path
-        A ``.csv`` (UTF-8, separated by commas, names in the first line) or a ``.parquet`` file.
-
-    Raises
-    ------
-    InputError
-        The file is missing, of another kind, damaged, empty or ragged, or its columns have no names of their own.
-    """
+    """Read a ``.csv`` file (UTF-8, separated by commas, names in the first line) or a ``.parquet`` file."""
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         message = f"dataset.path: {path} ends in {shown(path.suffix)} (allowed: {', '.join(_READERS)})"
@@ -66,13 +55,7 @@ def read_table(path: Path) -> Cells:
 
 
 def check_names(names: Sequence[object], source: str) -> None:
-    """Refuse column names that are no texts, empty, or there twice.
-
-    Raises
-    ------
-    InputError
-        Names the column.
-    """
+    """Refuse column names that are no texts, empty, or there twice."""
     for position, name in enumerate(names, start=1):
         if not isinstance(name, str) or not name.strip():
             message = (
@@ -87,13 +70,7 @@ def check_names(names: Sequence[object], source: str) -> None:
 
 
 def check_column(key: str, name: str, names: Sequence[str], source: str) -> None:
-    """Refuse a name that is none of the table's columns.
-
-    Raises
-    ------
-    InputError
-        Gives the nearest name and those that there are.
-    """
+    """Refuse a name that is none of the table's columns."""
     if name in names:
         return
     match = near_match(name, names)

@@ -88,11 +88,6 @@ def fit_scaling(name: str, options: Mapping[str, Any], values: Array) -> Scaling
     -------
     Scaling
         The scale of a column that does not vary is 1.
-
-    Raises
-    ------
-    InputError
-        The values are so large that their spread is not finite.
     """
     if not values.shape[1]:
         return Scaling(np.empty(0), np.empty(0))  # of categories alone

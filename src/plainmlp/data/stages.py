@@ -4,8 +4,7 @@ from plainmlp.config.schema import DatasetSection, Missing, SplitSection
 from plainmlp.data.arrays import Dataset
 from plainmlp.data.datasets import dataset_options, fetch_dataset
 from plainmlp.data.preparation import fit_preparation
-from plainmlp.data.split import split_rows
-from plainmlp.data.splits import Splits
+from plainmlp.data.splits import Splits, split_rows
 from plainmlp.data.storage import digest_dataset
 
 
@@ -20,8 +19,6 @@ def split(data: Dataset, split: SplitSection, missing: Missing) -> Splits:
 
     Parameters
     ----------
-    data : Dataset
-    split : SplitSection
     missing : {"refuse", "mean", "median"}
         `dataset.missing`.
     """

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,13 +13,13 @@ import numpy as np
 
 from plainmlp.data.arrays import Array, Dataset, Description, Part, description_from_dict, description_to_dict
 from plainmlp.data.preparation import Preparation
-from plainmlp.data.references import open_reference, refer
 from plainmlp.data.splits import Splits
-from plainmlp.data.stored import StoredRows
+from plainmlp.data.stored import RowFile, StoredRows
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import digest_file, read_json, replace_folder, write_json
 
 MANIFEST = "manifest.json"
+FILES_OPEN = 4
 SPLITS_DIGESTED = 4  # at once in memory, as in a sweep
 
 
@@ -62,37 +65,18 @@ def write_dataset(folder: Path, dataset: Dataset) -> None:
     """Write a data set as a folder of ``.npy`` arrays and a manifest; an earlier folder is replaced.
 
     Of features that stay in their file the manifest has its path and digest, and no copy is made.
-
-    Parameters
-    ----------
-    folder : Path
-        Read it again with `read_dataset`.
-    dataset : Dataset
     """
     _write_folder(folder, {"": dataset.rows}, {"description": description_to_dict(dataset.description)})
 
 
 def read_dataset(folder: Path) -> Dataset:
-    """Read the data set that `write_dataset` wrote.
-
-    Raises
-    ------
-    InputError
-        A file is missing, truncated, altered or does not belong there.
-    """
+    """Read the data set that `write_dataset` wrote."""
     manifest = _checked_manifest(folder)
     return Dataset(_read_part(folder, manifest, ""), description_from_dict(manifest["description"]))
 
 
 def write_splits(folder: Path, splits: Splits) -> None:
-    """Write the parts of a data set and their preparation as a folder; an earlier folder is replaced.
-
-    Parameters
-    ----------
-    folder : Path
-        Read it again with `read_splits`.
-    splits : Splits
-    """
+    """Write the parts of a data set and their preparation as a folder; an earlier folder is replaced."""
     record = {
         "description": description_to_dict(splits.description),
         "preparation": splits.preparation.to_dict(),
@@ -102,13 +86,7 @@ def write_splits(folder: Path, splits: Splits) -> None:
 
 
 def read_splits(folder: Path) -> Splits:
-    """Read the parts that `write_splits` wrote.
-
-    Raises
-    ------
-    InputError
-        A file is missing, truncated, altered or does not belong there.
-    """
+    """Read the parts that `write_splits` wrote."""
     manifest = _checked_manifest(folder)
     has_validation = "validation_targets.npy" in manifest["files"]
     return Splits(
@@ -144,16 +122,16 @@ def _checked_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     manifest = read_json(path)
     if not isinstance(manifest, dict) or manifest.pop("digest", None) != _digest_record(manifest):
-        message = f"{path}: was altered since it was written; make the folder anew"
+        message = f"{path}: was changed after it was written; delete the folder and run the stage again"
         raise InputError(message)
     present = {file.name for file in folder.iterdir() if not file.name.startswith(".")}
     for name in sorted(present ^ {*manifest["files"], MANIFEST}):
-        problem = "does not belong there" if name in present else "is missing"
-        message = f"{folder / name}: {problem}; make the folder anew"
+        problem = "unexpected file" if name in present else "is missing"
+        message = f"{folder / name}: {problem}; delete the folder and run the stage again"
         raise InputError(message)
     for name, digest in manifest["files"].items():
         if digest_file(folder / name) != digest:
-            message = f"{folder / name}: is truncated or was altered since it was written; make the folder anew"
+            message = f"{folder / name}: is truncated or was changed after it was written; delete the folder and run the stage again"
             raise InputError(message)
     return manifest
 
@@ -172,3 +150,54 @@ def _read_part(folder: Path, manifest: dict[str, Any], prefix: str) -> Part:
     if f"{prefix}features" in manifest.get("references", {}):
         arrays["features"] = open_reference(folder, manifest["references"][f"{prefix}features"], numbers)
     return Part(**arrays)
+
+
+def through_link(dataset: Dataset, link: Path) -> Dataset:
+    """Return a data set whose features are read through a link to their folder, where they stay in their file.
+
+    The link lies beside the folders that refer to the file, so that they can move together and the link can be renewed.
+    """
+    features = dataset.rows.features
+    if not isinstance(features, StoredRows):
+        return dataset
+    linked = StoredRows(RowFile(link / features.file.path.name))
+    return replace(dataset, rows=replace(dataset.rows, features=linked))
+
+
+def refer(rows: StoredRows, folder: Path) -> tuple[dict[str, Any], Array | None]:
+    """Return the file of rows, by path and digest, and which rows of it they are.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the results; a path through the folder that it is in is written relative to it, any other is absolute.
+
+    Returns
+    -------
+    reference : dict
+        As JSON can hold it, with the range of the rows where they stand side by side.
+    numbers : ndarray of shape (n_samples,), integer, optional
+        Those of the rows where they do not.
+    """
+    path = rows.file.path.absolute()
+    place = os.path.relpath(path, folder) if path.is_relative_to(folder.parent.absolute()) else str(path)
+    reference: dict[str, Any] = {"path": place, "digest": rows.file.digest}
+    if isinstance(rows.rows, range):
+        return {**reference, "range": [rows.rows.start, rows.rows.stop]}, None
+    return reference, rows.rows
+
+
+def open_reference(folder: Path, reference: Mapping[str, Any], numbers: Array | None) -> StoredRows:
+    """Return the rows that `refer` referred to from a folder."""
+    file = _open(folder / reference["path"], reference["digest"])
+    return StoredRows(file, range(*reference["range"]) if numbers is None else numbers)
+
+
+@lru_cache(FILES_OPEN)
+def _open(path: Path, digest: str) -> RowFile:
+    """Return a file whose every byte is as it was; a process checks it once."""
+    file = RowFile(path)
+    if file.digest != digest:
+        message = f"{path}: was changed after it was fetched; fetch it again"
+        raise InputError(message)
+    return file

@@ -28,17 +28,7 @@ ROWS_OF_A_RUN = 4  # from so many on it pays to put rows in order and read them 
 
 
 class RowFile:
-    """A ``.npy`` file of one or two dimensions whose rows are read from the disk each time.
-
-    Parameters
-    ----------
-    path : Path
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or is no whole ``.npy`` file of rows in C order.
-    """
+    """A ``.npy`` file of one or two dimensions whose rows are read from the disk each time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -110,7 +100,6 @@ class StoredRows:
 
     Parameters
     ----------
-    file : RowFile
     rows : range or ndarray of shape (n_samples,), integer, optional
         Which rows, in order; without it all of them.
     conversion : callable (values) -> ndarray of shape (n, n_columns), optional
@@ -151,10 +140,7 @@ class StoredRows:
         if isinstance(key, tuple):
             rows, columns = key
             return np.asarray(self[rows][..., columns])
-        if not isinstance(key, slice):
-            return self.take(np.asarray(key))
-        chosen = self.rows[key]
-        return self._read(chosen)
+        return self._read(self.rows[key]) if isinstance(key, slice) else self.take(np.asarray(key))
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         """Return all rows, in memory."""
@@ -162,9 +148,8 @@ class StoredRows:
 
     def take(self, indices: Rows, axis: int = 0, out: Array | None = None, mode: str = "raise") -> Array:
         """Return rows by their numbers from 0, as `numpy.take` along the first axis, which gives `axis` and `mode`."""
-        numbers = indices.ravel()
-        chosen = numbers + self.rows.start if isinstance(self.rows, range) else self.rows[numbers]
-        taken = self._read(chosen).reshape(*indices.shape, self.shape[1])
+        shape = (-1,) if indices.dtype == np.bool_ else indices.shape
+        taken = self._read(self._numbers(indices)).reshape(*shape, self.shape[1])
         if out is None:
             return taken
         out[...] = taken
@@ -172,7 +157,7 @@ class StoredRows:
 
     def select(self, rows: Rows) -> "StoredRows":
         """Return the given ones of these rows, still in their file."""
-        chosen = rows + self.rows.start if isinstance(self.rows, range) else self.rows[rows]
+        chosen = self._numbers(rows)
         if len(chosen) and (chosen[1:] - chosen[:-1] == 1).all():  # side by side they are read in one go
             return StoredRows(self.file, range(int(chosen[0]), int(chosen[-1]) + 1))
         return StoredRows(self.file, chosen)
@@ -196,7 +181,21 @@ class StoredRows:
             digest.update(np.ascontiguousarray(self.rows, np.int32 if self.file.n_rows <= 1 << 31 else np.int64).data)
         return digest.hexdigest()
 
+    def _numbers(self, indices: Rows) -> Rows:
+        """Return the numbers in the file of rows by their places here, or by a mask; negative ones count from the end."""
+        if indices.dtype == np.bool_:
+            return self._numbers(np.arange(len(self))[indices])
+        if not indices.size:
+            return np.empty(0, np.intp)
+        if not -len(self) <= indices.min() <= indices.max() < len(self):
+            message = f"rows {indices.min()} to {indices.max()} are not all among {len(self)} rows"
+            raise IndexError(message)
+        places = (np.where(indices < 0, indices + len(self), indices) if indices.min() < 0 else indices).ravel()
+        return places + self.rows.start if isinstance(self.rows, range) else self.rows[places]
+
     def _read(self, rows: range | Rows) -> Array:
+        if isinstance(rows, range) and rows.step != 1:
+            rows = np.arange(rows.start, rows.stop, rows.step)
         values = self.file.read(rows.start, rows.stop) if isinstance(rows, range) else self.file.gather(rows)
         return values if self._conversion is None else self._conversion(values)
 

@@ -38,17 +38,7 @@ class Evaluation:
 
 
 def evaluate(model: Model, splits: Splits, seed: int, compiled: Compiled = "auto") -> Evaluation:
-    """Measure a model on every part of the data.
-
-    Parameters
-    ----------
-    model : Model
-    splits : Splits
-    seed : int
-        Of the resampling for the intervals.
-    compiled : "auto" or bool
-        Which form predicts, see `plainmlp.nn.forms`.
-    """
+    """Measure a model on every part of the data."""
     outputs = predict(model, splits, compiled)
     tested = np.asarray(outputs["test"])
     intervals = bootstrap_intervals(
@@ -86,7 +76,6 @@ def measure(splits: Splits, outputs: Mapping[str, Array]) -> dict[str, dict[str,
 
     Parameters
     ----------
-    splits : Splits
     outputs : mapping of str to ndarray
         As `predict` returns them.
     """

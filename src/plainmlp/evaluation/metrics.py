@@ -1,14 +1,107 @@
 """The metrics of each task: what each sample adds to totals, and how each metric follows from the totals."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plainmlp.data.arrays import Array, Task
 from plainmlp.data.sums import sum_by_halves
-from plainmlp.evaluation.calibration import CALIBRATION_BINS, calibration_gaps
-from plainmlp.evaluation.summands import GroupedSum, Largest, Sum, Summand, Values
 from plainmlp.nn.functions import log
+
+Values = NDArray[np.float64]
+Rows = NDArray[np.integer[Any]]
+
+
+class Summand(Protocol):
+    """What each sample adds to one or more totals."""
+
+    def total(self, rows: Rows) -> Values:
+        """Return the totals over drawn rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_drawn, n_resamples), integer
+
+        Returns
+        -------
+        ndarray of shape (n_totals, n_resamples)
+        """
+
+    @staticmethod
+    def join(totals: Sequence[Values]) -> Values:
+        """Return the totals over several pieces of a part from those over each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """Sums of numbers, added by halves.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_totals, n_samples)
+    """
+
+    values: NDArray[Any]
+
+    def total(self, rows: Rows) -> Values:
+        """Return the sums over drawn rows."""
+        return np.stack([sum_by_halves(of_samples.take(rows)) for of_samples in self.values])
+
+    @staticmethod
+    def join(totals: Sequence[Values]) -> Values:
+        """Return the sums over all pieces, added by halves."""
+        joined: Values = sum_by_halves(np.stack(totals))
+        return joined
+
+
+@dataclass(frozen=True, eq=False)
+class GroupedSum(Sum):
+    """Sums over groups of samples, in each group in the order of the samples.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples,)
+        What a sample adds to the total of its group.
+    groups : ndarray of shape (n_samples,), integer
+        From 0 to n_groups - 1.
+    """
+
+    groups: NDArray[np.integer[Any]]
+    n_groups: int
+
+    def total(self, rows: Rows) -> Values:
+        """Return the sum over the drawn rows of each group."""
+        n_resamples = rows.shape[1]
+        places = self.groups.take(rows).astype(np.intp) * n_resamples + np.arange(n_resamples)
+        totals = np.bincount(places.ravel(), self.values.take(rows).ravel(), self.n_groups * n_resamples)
+        return totals.reshape(self.n_groups, n_resamples).astype(np.float64, copy=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Largest:
+    """The largest of numbers, in place of their sum.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples,)
+    """
+
+    values: NDArray[Any]
+
+    def total(self, rows: Rows) -> Values:
+        """Return the largest value of the drawn rows."""
+        largest: Values = self.values.take(rows).max(axis=0, keepdims=True)
+        return largest
+
+    @staticmethod
+    def join(totals: Sequence[Values]) -> Values:
+        """Return the largest value of all pieces."""
+        largest: Values = np.max(totals, axis=0)
+        return largest
+
 
 THRESHOLD = 0.5
 
@@ -140,3 +233,76 @@ METRICS: dict[Task, dict[str, Metric]] = {
 def measure(task: Task, totals: Totals, n_samples: int) -> Values:
     """Return every metric of a task, in the order of `METRICS`, of shape (n_metrics, n_resamples)."""
     return np.stack([metric(totals, n_samples) for metric in METRICS[task].values()])
+
+
+CALIBRATION_BINS = 15
+
+
+class Reliability(NamedTuple):
+    """How often predictions are right, by confidence; each field has shape (n_bins,).
+
+    `counts` holds the samples of each bin, `confidence` their mean top probability, `accuracy` the share of
+    them that is right; the last two are 0 in an empty bin.
+    """
+
+    counts: NDArray[np.intp]
+    confidence: Values
+    accuracy: Values
+
+
+def reliability(targets: Array, probabilities: Array) -> Reliability:
+    """Return confidence and accuracy in 15 equal-width bins of the top probability.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_samples,), integer
+        Class indices.
+    probabilities : ndarray of shape (n_samples, n_classes)
+
+    Notes
+    -----
+    Bin m of M holds the samples with (m - 1) / M < top probability <= m / M (Guo et al., 2017, "On calibration of
+    modern neural networks").
+    """
+    top, correct, bins = _top_class(targets, probabilities)
+    counts = np.bincount(bins, minlength=CALIBRATION_BINS)
+    filled = np.maximum(counts, 1)
+    confidences = np.bincount(bins, top, minlength=CALIBRATION_BINS) / filled
+    return Reliability(counts, confidences, np.bincount(bins, correct, minlength=CALIBRATION_BINS) / filled)
+
+
+def expected_calibration_error(targets: Array, probabilities: Array) -> float:
+    """Return the mean distance between confidence and accuracy over 15 bins, weighted by their samples.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_samples,), integer
+        Class indices.
+    probabilities : ndarray of shape (n_samples, n_classes)
+
+    Notes
+    -----
+    ECE = sum over bins of counts / n_samples * abs(accuracy - confidence) (Guo et al., 2017).
+    """
+    gaps, bins = calibration_gaps(targets, probabilities)
+    return float(sum_by_halves(np.abs(np.bincount(bins, gaps, CALIBRATION_BINS)))) / len(targets)
+
+
+def calibration_gaps(targets: Array, probabilities: Array) -> tuple[Values, NDArray[np.intp]]:
+    """Return what each sample adds to the gap of its calibration bin, and that bin.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_samples,), integer
+        Class indices.
+    probabilities : ndarray of shape (n_samples, n_classes)
+    """
+    top, correct, bins = _top_class(targets, probabilities)
+    return top - correct, bins
+
+
+def _top_class(targets: Array, probabilities: Array) -> tuple[Values, NDArray[np.bool_], NDArray[np.intp]]:
+    """Return each sample's top probability, whether that class is right, and its calibration bin."""
+    top = probabilities.max(axis=1).astype(np.float64)
+    bins = np.clip(np.ceil(top * CALIBRATION_BINS).astype(np.intp) - 1, 0, CALIBRATION_BINS - 1)
+    return top, probabilities.argmax(axis=1) == targets, bins

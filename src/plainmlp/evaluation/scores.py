@@ -1,15 +1,13 @@
 """What the outputs of a network are worth: every metric of its task, with bootstrap confidence intervals."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from plainmlp.data.arrays import Array, Task
 from plainmlp.data.stored import StoredRows
 from plainmlp.data.sums import sum_by_halves
-from plainmlp.evaluation.intervals import percentile_intervals
-from plainmlp.evaluation.metrics import METRICS, measure, summands
-from plainmlp.evaluation.summands import Rows, Values
+from plainmlp.evaluation.metrics import METRICS, Rows, Values, measure, summands
 
 
 def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: int) -> dict[str, float]:
@@ -39,7 +37,7 @@ def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: i
     Metrics of several targets are averaged over them, `largest_error` alone is the largest of all.
     `macro_f1` and `balanced_accuracy` leave out classes that the samples do not hold. Ties between classes go to
     the first; a label is predicted where its probability is above 0.5. Sums over samples are in the order that
-    `plainmlp.evaluation.summands` states, so that the values have the same bits on every processor.
+    `plainmlp.evaluation.metrics` states, so that the values have the same bits on every processor.
     """
     centre, of_pieces = _centre(task, targets), []
     for of_piece, piece in _pieces(targets, outputs):
@@ -127,3 +125,56 @@ def _checked(task: Task, targets: Array, outputs: Array, n_classes: int) -> Valu
         return numbers
     # rows of a float32 softmax sum to 1 +- 1e-7
     return np.asarray(numbers / sum_by_halves(numbers.T)[:, np.newaxis])
+
+
+DRAWS_AT_ONCE = 2**14  # 128 KB of row numbers: small enough for the cache of a core
+
+
+def percentile_intervals(
+    measure: Callable[[Rows], Values],
+    n_samples: int,
+    *,
+    generator: np.random.Generator,
+    resamples: int,
+    level: float,
+) -> list[tuple[float, float]]:
+    """Return the bootstrap percentile interval of every metric, all from the same resamples.
+
+    Parameters
+    ----------
+    measure : callable (rows) -> ndarray of shape (n_metrics, n_resamples)
+        Takes the drawn rows, of shape (n_samples, n_resamples).
+    n_samples : int
+        The number of rows that are resampled, at least 1.
+    generator : numpy.random.Generator
+        Draws the resamples.
+    resamples : int
+        How many, at least 1.
+    level : float
+        The interval's confidence level, in (0, 1).
+
+    Returns
+    -------
+    list of (float, float)
+        Lower and upper limit of each metric. They are equal where there is one sample only.
+
+    Notes
+    -----
+    The limits are the (1 - level) / 2 and (1 + level) / 2 quantiles of the metric over the resamples (Efron and
+    Tibshirani, 1993, chapter 13), interpolated linearly between the two nearest ones.
+    """
+    at_once = max(1, DRAWS_AT_ONCE // n_samples)
+    sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
+    measured = [measure(generator.integers(0, n_samples, (n_samples, size))) for size in sizes]
+    ordered = np.sort(np.concatenate(measured, axis=1), axis=1)
+    low, high = (_quantile(ordered, share) for share in ((1 - level) / 2, (1 + level) / 2))
+    return list(zip(low.tolist(), high.tolist(), strict=True))
+
+
+def _quantile(ordered: Values, share: float) -> Values:
+    """Return what a share of the values of each row is below, interpolated linearly."""
+    position = share * (ordered.shape[1] - 1)
+    below = int(position)
+    above = min(below + 1, ordered.shape[1] - 1)
+    quantile: Values = ordered[:, below] + (position - below) * (ordered[:, above] - ordered[:, below])
+    return quantile

@@ -38,10 +38,6 @@ def modules_below(root: Path, *places: str) -> list[Path]:
 def bare(part: object) -> str:
     """Return a part of a syntax tree as text, the same from every Python.
 
-    Parameters
-    ----------
-    part : ast.AST, list, str or other value of a field
-
     Notes
     -----
     `ast.dump` shows fields that are empty, and new versions of Python add such fields. Neither they count here, nor

@@ -4,7 +4,8 @@
 class InputError(Exception):
     """Report something that the user gave and can mend: a key, a value, a file.
 
-    The message names the key or file, the value and what is allowed, in one line.
+    The message names the key or file, the value and what is allowed, in one line. Whatever reads or checks what a user
+    gave may raise it, and most docstrings do not repeat that.
     """
 
     exit_code = 2

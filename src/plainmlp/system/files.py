@@ -22,11 +22,6 @@ _is_flushing = ContextVar("is_flushing", default=True)
 def writing(path: Path) -> Iterator[None]:
     """Say in one line that a file or folder cannot be written.
 
-    Parameters
-    ----------
-    path : Path
-        What the block is about, under whichever name it writes that.
-
     Raises
     ------
     StorageError
@@ -44,15 +39,10 @@ def writing(path: Path) -> Iterator[None]:
 def replace_file(path: Path) -> Iterator[Path]:
     """Give a temporary file to write to, which takes the place of `path` once all went well.
 
-    Parameters
-    ----------
-    path : Path
-        Its folder is made where it is missing.
-
     Yields
     ------
     Path
-        An empty file beside `path` with the same suffix. After an exception it is removed and `path` is as it was.
+        An empty file beside `path`, whose folder is made if it is missing, with the same suffix. After an exception it is removed and `path` is as it was.
     """
     temporary = _sibling(path)
     with writing(path):
@@ -103,13 +93,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read the value in a JSON file.
-
-    Raises
-    ------
-    InputError
-        The file is missing or no JSON.
-    """
+    """Read the value in a JSON file."""
     try:
         return json.loads(path.read_bytes())
     except OSError as error:
@@ -120,13 +104,7 @@ def read_json(path: Path) -> Any:
 
 
 def digest_file(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, as hexadecimal digits.
-
-    Raises
-    ------
-    InputError
-        The file is missing or cannot be read.
-    """
+    """Return the SHA-256 of a file's bytes, as hexadecimal digits."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -138,11 +116,6 @@ def digest_file(path: Path) -> str:
 @contextmanager
 def replace_folder(folder: Path) -> Iterator[Path]:
     """Give a temporary folder to write to, which takes the place of `folder` once all went well.
-
-    Parameters
-    ----------
-    folder : Path
-        May exist already.
 
     Yields
     ------

@@ -1,15 +1,12 @@
 """The words of an input error: the key, the value, what is allowed and what may have been meant."""
 
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import Any
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 _YAML_NAMES = {"None": "null", "True": "true", "False": "false"}
-_BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-_PLAIN_TYPES = {"string": "a text that is not empty", "boolean": "true or false", "null": "null"}
 
 
 def shown(value: object) -> str:
@@ -75,45 +72,6 @@ def _near_key(section: str, word: str, siblings: Sequence[str], known: Sequence[
 
 def _meant(match: str | None) -> str:
     return f"; did you mean '{match}'?" if match else ""
-
-
-def number(*, whole: bool, bounds: Mapping[str, float]) -> str:
-    """Describe the numbers of a range whose ends are named as in JSON Schema.
-
-    Examples
-    --------
-    >>> number(whole=True, bounds={"minimum": 0, "exclusiveMaximum": 8})
-    'a whole number, at least 0 and below 8'
-    """
-    ends = [f"{words} {bounds[name]}" for name, words in _BOUNDS.items() if name in bounds]
-    kind = "a whole number" if whole else "a finite number"
-    return f"{kind}, {' and '.join(ends)}" if ends else kind
-
-
-def allowed_values(node: Mapping[str, Any]) -> str:
-    """Describe in words what a node of a JSON Schema allows.
-
-    Examples
-    --------
-    >>> allowed_values({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "full", "type": "string"}]})
-    "a whole number, at least 1; or 'full'"
-    """
-    if "anyOf" in node:
-        return "; or ".join(allowed_values(member) for member in node["anyOf"])
-    if names := node.get("enum", [node["const"]] if "const" in node else []):
-        return " or ".join(f"'{name}'" for name in names)
-    if node["type"] in {"integer", "number"}:
-        return number(whole=node["type"] == "integer", bounds=node)
-    if node["type"] == "array":
-        return f"a list whose items are each {allowed_values(node['items'])}"
-    return _PLAIN_TYPES.get(node["type"]) or _mapping(node)
-
-
-def _mapping(node: Mapping[str, Any]) -> str:
-    if list(node["properties"]) == ["name"]:
-        return "a name, or a mapping of a name and its options"
-    keys = ", ".join(node["properties"])
-    return f"a mapping with the keys {keys}" if keys else "a mapping of keys to values"
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

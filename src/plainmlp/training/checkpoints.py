@@ -1,7 +1,5 @@
 """Checkpoints: the progress of a training on disk, for the case that the training is interrupted."""
 
-import hashlib
-import json
 import shutil
 import sys
 from contextlib import AbstractContextManager
@@ -11,29 +9,21 @@ from typing import Any
 import numpy as np
 
 from plainmlp.data.arrays import Array
-from plainmlp.data.storage import digest_arrays
 from plainmlp.nn.early_stopping import Best
 from plainmlp.nn.snapshot import Snapshot
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import replace_file, unflushed
+from plainmlp.system.files import unflushed
 from plainmlp.system.process import alone
 from plainmlp.training.progress import Progress
+from plainmlp.training.sealed import read_sealed, write_sealed
 
 FOLDER = Path(".plainmlp") / "checkpoints"  # below a checkout
 KEPT = 2
-VERSION = 2  # of the format; to be counted up where what a file holds, or means, changes
-METADATA = "plainmlp"  # one key only: the file format does not keep the order of several
+VERSION = 3  # of the format; to be counted up where what a file holds, or means, changes
 
 
 class Checkpoints:
     """The last checkpoints of one point: a folder that is there for as long as its training has no result.
-
-    Parameters
-    ----------
-    root : Path
-        The folder of the checkpoints of all points.
-    point_id : str
-        As `provenance.identify_point` returns it.
 
     Notes
     -----
@@ -95,8 +85,6 @@ def checkpoints_of(checkout: Path, point_id: str) -> Checkpoints:
 
 def write_checkpoint(path: Path, progress: Progress, point_id: str) -> None:
     """Write a progress to a safetensors file, whole or not at all, with the point's id and a checksum over it all."""
-    from safetensors.numpy import save
-
     snapshot, history = progress.snapshot, progress.history
     tensors = {"parameters": snapshot.parameters, "losses": np.array(snapshot.losses)}
     tensors |= {f"slots.{number}": slot for number, slot in enumerate(snapshot.slots)}
@@ -119,30 +107,15 @@ def write_checkpoint(path: Path, progress: Progress, point_id: str) -> None:
         "dropout": snapshot.dropout,
         "best": [snapshot.best.value, snapshot.best.waited],
     }
-    with replace_file(path) as temporary:
-        temporary.write_bytes(save(tensors, {METADATA: _sealed(content, tensors)}))
+    in_order = dict(sorted(tensors.items()))
+    write_sealed(path, in_order, {**content, "shapes": _shapes(in_order)})
 
 
 def read_checkpoint(path: Path, point_id: str) -> Progress:
-    """Read what `write_checkpoint` wrote.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, is truncated or altered, has another format, or belongs to another point.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            sealed = file.metadata()[METADATA]
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        content = json.loads(sealed)["content"]
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        message = f"{path}: is damaged, or no checkpoint ({error})"
-        raise InputError(message) from error
-    if sealed != _sealed(content, tensors):
-        message = f"{path}: is damaged: its content does not have the checksum that was written with it"
+    """Read what `write_checkpoint` wrote."""
+    tensors, content = read_sealed(path, "checkpoint", lambda content: list(content["shapes"]))
+    if content["shapes"] != _shapes(tensors):
+        message = f"{path}: is damaged: its arrays do not have the shapes that were written with it"
         raise InputError(message)
     if content.get("version") != VERSION:
         raise InputError(_other_format(path))
@@ -159,11 +132,8 @@ def _other_format(path: Path) -> str:
     return f"{path}: has the format of another version of plainmlp"
 
 
-def _sealed(content: dict[str, Any], tensors: dict[str, Array]) -> str:
-    """Return the content with a checksum over all; a reader compares the very text."""
-    names = sorted(tensors)
-    text = json.dumps([content, names, digest_arrays(*(tensors[name] for name in names))])
-    return json.dumps({"content": content, "sha256": hashlib.sha256(text.encode()).hexdigest()})
+def _shapes(tensors: dict[str, Array]) -> dict[str, list[Any]]:
+    return {name: [tensor.dtype.str, *tensor.shape] for name, tensor in tensors.items()}
 
 
 def _progress(content: dict[str, Any], tensors: dict[str, Array]) -> Progress:

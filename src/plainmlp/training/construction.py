@@ -21,13 +21,7 @@ from plainmlp.training.model import load_layers
 
 
 def build_architecture(splits: Splits, model: ModelSection) -> Architecture:
-    """Return the architecture that a configuration means for some data.
-
-    Raises
-    ------
-    InputError
-        The loss is not made for the task.
-    """
+    """Return the architecture that a configuration means for some data."""
     description = splits.description
     loss = default_loss(description.task) if model.loss.name == "auto" else model.loss.name
     _check_loss(loss, description)
@@ -66,11 +60,6 @@ def draw_parameters(architecture: Architecture, model: ModelSection, seed: int, 
     -------
     ndarray of shape (n_parameters,), of the given dtype
         Drawn in float64 and then rounded, so that both dtypes start from the same numbers.
-
-    Raises
-    ------
-    InputError
-        The weights file cannot be read or is of another shape.
     """
     if model.weights is not None:
         return read_parameters(Path(model.weights), architecture).astype(dtype)
@@ -96,13 +85,7 @@ def _initializer(choice: Choice, architecture: Architecture, layer: int) -> tupl
 
 
 def read_parameters(path: Path, architecture: Architecture) -> Array:
-    """Return the parameters in a weights file.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or its layers have other sizes.
-    """
+    """Return the parameters in a weights file."""
     parameters, record = load_layers(path)
     found = (tuple(record["architecture"]["layer_sizes"]), record["architecture"]["bias"])
     if found != (architecture.layer_sizes, architecture.bias):
@@ -115,13 +98,7 @@ def read_parameters(path: Path, architecture: Architecture) -> Array:
 
 
 def check_monitor(loss: str, training: TrainingSection) -> None:
-    """Refuse to watch a metric that a training with this loss does not record.
-
-    Raises
-    ------
-    InputError
-        `training.patience` is set and `training.monitor` is not recorded.
-    """
+    """Refuse to watch a metric that a training with this loss does not record."""
     recorded = recorded_metrics(loss)
     if training.patience is not None and training.monitor not in recorded:
         message = (
@@ -158,13 +135,7 @@ def build_examples(part: Part, preparation: Preparation, architecture: Architect
 
 
 def weigh_samples(train: Part, description: Description, training: TrainingSection) -> Array | None:
-    """Return what each sample of the train part counts, with a mean of 1; None where all count the same.
-
-    Raises
-    ------
-    InputError
-        Class weights are asked for where there are no classes, or another number of them; or no sample counts.
-    """
+    """Return what each sample of the train part counts, with a mean of 1; None where all count the same."""
     weights = train.weights
     if training.class_weights is not None:
         of_classes = _class_weights(train, description, training)[train.targets]

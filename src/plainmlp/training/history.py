@@ -13,15 +13,7 @@ EPOCH, STATE_DIGEST = "epoch", "state_digest"  # columns that are no metrics
 
 
 def write_history(path: Path, history: History, digests: Sequence[str]) -> None:
-    """Write a history as CSV, a row an epoch, no number rounded.
-
-    Parameters
-    ----------
-    path : Path
-    history : History
-    digests : sequence of str
-        Of the training's states, an entry an epoch, empty where there is none: the last column.
-    """
+    """Write a history as CSV, a row an epoch, no number rounded; the last column has the digests, empty where there is none."""
     rows = zip(*history.values(), digests, strict=True)
     write_csv(path, [EPOCH, *history, STATE_DIGEST], ([epoch, *values] for epoch, values in enumerate(rows)))
 
@@ -32,24 +24,12 @@ def write_steps(path: Path, steps: History) -> None:
 
 
 def read_history(path: Path) -> History:
-    """Read the metrics that `write_history` wrote.
-
-    Raises
-    ------
-    InputError
-        The file is missing or is no such table.
-    """
+    """Read the metrics that `write_history` wrote."""
     return _numbers(path, _read_epochs(path))
 
 
 def read_steps(path: Path) -> History:
-    """Read what `write_steps` wrote.
-
-    Raises
-    ------
-    InputError
-        The file is missing or is no such table.
-    """
+    """Read what `write_steps` wrote."""
     return _numbers(path, _read_rows(path))
 
 
@@ -63,13 +43,7 @@ def _numbers(path: Path, rows: Sequence[dict[str, str]]) -> History:
 
 
 def read_digests(path: Path) -> tuple[str, ...]:
-    """Read the digests of the states that `write_history` wrote.
-
-    Raises
-    ------
-    InputError
-        The file is missing or is no such table.
-    """
+    """Read the digests of the states that `write_history` wrote."""
     rows = _read_epochs(path)
     try:
         return tuple(row[STATE_DIGEST] for row in rows)

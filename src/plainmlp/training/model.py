@@ -1,7 +1,6 @@
 """A trained model: a network with the preparation of its inputs and the meaning of its outputs."""
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +14,11 @@ from plainmlp.nn.forms import Compiled, start_descent
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.recipe import Recipe
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import replace_file
 from plainmlp.training.history import History
+from plainmlp.training.sealed import read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-# one key only: the file format does not keep the order of several
-METADATA = "plainmlp"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +27,6 @@ class Model:
 
     Parameters
     ----------
-    architecture : Architecture
     parameters : ndarray of shape (n_parameters,), float32 or float64
     preparation : Preparation
         From raw features to inputs, and from outputs to the targets' units.
@@ -90,11 +85,6 @@ class Model:
 
     def predict_frame(self, frame: "DataFrame") -> "DataFrame":
         """Return what the model says of a table of raw features, with names.
-
-        Parameters
-        ----------
-        frame : DataFrame
-            A column for each raw feature.
 
         Returns
         -------
@@ -155,8 +145,6 @@ class Trained:
 
     Parameters
     ----------
-    model : Model
-    history : History
     digests : tuple of str
         An entry an epoch: the digest of the training's state (`plainmlp.nn.snapshot.Snapshot.digest`), empty for an
         epoch that was not digested.
@@ -186,14 +174,10 @@ def save_layers(path: Path, parameters: Array, architecture: Architecture, recor
     record : dict
         What else to keep, as JSON can hold it.
     """
-    from safetensors.numpy import save
-
-    content = {"architecture": asdict(architecture), **record}
     layers = view_layers(parameters, architecture)
-    tensors = {f"layers.{i}.weight": np.ascontiguousarray(weight.T) for i, weight in enumerate(layers.weights)}
-    tensors |= {f"layers.{i}.bias": np.ascontiguousarray(bias) for i, bias in enumerate(layers.biases)}
-    with replace_file(path) as temporary:
-        temporary.write_bytes(save(tensors, {METADATA: _metadata(list(tensors.values()), content)}))
+    arrays = [*(np.ascontiguousarray(weight.T) for weight in layers.weights), *map(np.ascontiguousarray, layers.biases)]
+    tensors = dict(zip(_layer_shapes(architecture), arrays, strict=True))
+    write_sealed(path, tensors, {"architecture": asdict(architecture), **record})
 
 
 def load_layers(path: Path) -> tuple[Array, dict[str, Any]]:
@@ -204,52 +188,23 @@ def load_layers(path: Path) -> tuple[Array, dict[str, Any]]:
     parameters : ndarray of shape (n_parameters,)
     record : dict
         With the architecture under that name.
-
-    Raises
-    ------
-    InputError
-        The file is missing, truncated, altered, or was not written by `save_layers`.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = (file.metadata() or {})[METADATA]
-            content = json.loads(metadata)["content"]
-            tensors = _ordered_tensors({name: file.get_tensor(name) for name in file.keys()}, content)  # noqa: SIM118
-    except FileNotFoundError as error:
-        message = f"{path}: there is no such file"
-        raise InputError(message) from error
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        message = f"{path}: is damaged, or no weights file of plainmlp ({error})"
-        raise InputError(message) from error
-    if metadata != _metadata(tensors, content):
-        message = f"{path}: is damaged: its content does not have the checksum that was written with it"
-        raise InputError(message)
-    return np.concatenate([tensor.T.ravel() for tensor in tensors]), content
-
-
-def _ordered_tensors(tensors: dict[str, Array], content: dict[str, Any]) -> list[Array]:
-    """Return the weights of all layers, then the biases; KeyError or ValueError where they do not fit."""
-    architecture = _architecture(content["architecture"])
-    names = [f"layers.{i}.weight" for i in range(len(architecture.shapes))]
-    names += [f"layers.{i}.bias" for i in range(len(architecture.shapes))] if architecture.bias else []
-    shapes = [*((n_out, n_in) for n_in, n_out in architecture.shapes), *((n_out,) for _, n_out in architecture.shapes)]
-    if sorted(names) != sorted(tensors):
-        message = f"holds {sorted(tensors)}, not {names}"
-        raise ValueError(message)
-    for name, shape in zip(names, shapes, strict=False):
+    tensors, content = read_sealed(
+        path, "weights file", lambda record: list(_layer_shapes(_architecture(record["architecture"])))
+    )
+    for name, shape in _layer_shapes(_architecture(content["architecture"])).items():
         if tensors[name].shape != shape:
-            message = f"{name} has the shape {tensors[name].shape}, not {shape}"
-            raise ValueError(message)
-    return [tensors[name] for name in names]
+            message = f"{path}: is damaged: {name} has the shape {tensors[name].shape}, not {shape}"
+            raise InputError(message)
+    return np.concatenate([tensor.T.ravel() for tensor in tensors.values()]), content
 
 
-def _metadata(tensors: list[Array], content: dict[str, Any]) -> str:
-    """Return the content and a checksum over all; a reader compares the very text, so that 1E-5 is not 1e-5."""
-    text = json.dumps([content, tensors[0].dtype.str], sort_keys=True)
-    digest = hashlib.sha256(text.encode() + b"".join(tensor.tobytes() for tensor in tensors)).hexdigest()
-    return json.dumps({"content": content, "sha256": digest}, sort_keys=True)
+def _layer_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the weights of all layers by their names in a file, then those of the biases."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    shapes |= {f"layers.{i}.weight": (n_out, n_in) for i, (n_in, n_out) in enumerate(architecture.shapes)}
+    biases = architecture.shapes if architecture.bias else ()
+    return shapes | {f"layers.{i}.bias": (n_out,) for i, (_, n_out) in enumerate(biases)}
 
 
 def _architecture(record: dict[str, Any]) -> Architecture:

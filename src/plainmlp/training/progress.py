@@ -25,7 +25,6 @@ class Progress:
         What its training began with or, in a checkpoint, goes on from.
     initial_digest : str
         Of its snapshot before the first epoch.
-    history : History
     digests : list of str
         An entry an epoch: the digest of its snapshot, empty for an epoch that was not digested.
     seconds : float
@@ -50,7 +49,6 @@ def keep_steps(kept: History, steps: Mapping[str, Array], every: int) -> None:
 
     Parameters
     ----------
-    kept : History
     steps : mapping of str to ndarray of shape (n_batches,)
         As `plainmlp.nn.epoch.Epoch.steps` returns them.
     every : int
@@ -75,15 +73,9 @@ class Checkpoint(Protocol):
 
 
 def resume(checkpoint: Checkpoint | None, start: Snapshot, loss_every: int | None) -> Progress:
-    """Return the progress that a checkpoint has kept; that before the first epoch where it has none that suits.
+    """Return the progress that a checkpoint has kept, or that before the first epoch.
 
-    Parameters
-    ----------
-    checkpoint : Checkpoint, optional
-    start : Snapshot
-        What the training begins with.
-    loss_every : int, optional
-        `training.loss_every`. What was trained with another has lost the steps that are asked for now.
+    What was trained with another `training.loss_every` has lost the steps that are asked for now and starts again.
     """
     kept = None if checkpoint is None else checkpoint.load()
     if checkpoint is not None and kept is not None and kept.loss_every != loss_every:
@@ -104,7 +96,6 @@ class Journal:
         Its `loss_every`, `digest_every`, `checkpoint_epochs` and `checkpoint_seconds` count.
     watchers : sequence of callable (epoch, metrics)
         Called at once for the epochs that `progress` has already.
-    checkpoint : Checkpoint, optional
     digests : bool, default True
         Whether the states of the training have digests: those of other libraries have none.
     """

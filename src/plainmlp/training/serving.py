@@ -10,26 +10,13 @@ if TYPE_CHECKING:
 
 
 class Served:
-    """A model as MLflow calls it.
-
-    Parameters
-    ----------
-    model : Model
-    """
+    """A model as MLflow calls it."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
 
     def predict(self, frame: "DataFrame", params: dict[str, Any] | None = None) -> "DataFrame":
-        """Return what the model says of a table of raw features.
-
-        Parameters
-        ----------
-        frame : DataFrame
-            A column for each raw feature.
-        params : dict, optional
-            MLflow passes it; the model takes none.
-        """
+        """Return what the model says of a table of raw features."""
         return self._model.predict_frame(frame)
 
 

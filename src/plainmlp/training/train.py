@@ -1,4 +1,4 @@
-"""Stage train: from the parts of a data set to a trained model and its history."""
+"""Stage train: from the parts of a data set to a trained model, its history and their files."""
 
 import time
 from collections.abc import Sequence
@@ -15,8 +15,7 @@ from plainmlp.nn.forms import start_descent
 from plainmlp.nn.snapshot import Snapshot
 from plainmlp.nn.training import Training
 from plainmlp.system.errors import InputError, TrainingError
-from plainmlp.training.backends.backend import PeerDescent, Start
-from plainmlp.training.backends.table import OWN_BACKEND, check_backend, make_peer
+from plainmlp.training.backends.table import OWN_BACKEND, BackendDescent, Start, check_backend, make_network
 from plainmlp.training.construction import (
     build_architecture,
     build_examples,
@@ -45,11 +44,6 @@ def train(
 
     Parameters
     ----------
-    splits : Splits
-    seed : int
-    model : ModelSection
-    optimizer : OptimizerSection
-    training : TrainingSection
     watchers : sequence of callable (epoch, metrics)
         Called after each epoch, counted from 0, with the metrics that `history` records; also for the epochs that the
         checkpoint has already.
@@ -161,7 +155,7 @@ def _start_descent(
     if backend == OWN_BACKEND:
         _check_subnormals()
         return own
-    return PeerDescent(make_peer(backend, start), own, start, target_scale)
+    return BackendDescent(make_network(backend, start), own, start, target_scale)
 
 
 def _check_subnormals() -> None:

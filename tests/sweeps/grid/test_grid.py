@@ -146,10 +146,10 @@ def test_unknown_key_of_an_exclusion_is_refused(composer: Composer, sample: int 
     [
         (
             {"exclude": 5},
-            "sweep.exclude=5 is not allowed: it must be a list whose items are each a mapping of keys to values",
+            "sweep.exclude=5 is not allowed: it must be a list",
         ),
-        ({"exclude": [5]}, "sweep.exclude[0]=5 is not allowed: it must be a mapping of keys to values"),
-        ({"sample": 0}, "sweep.sample=0 is not allowed: it must be a whole number, at least 1; or null"),
+        ({"exclude": [5]}, "sweep.exclude[0]=5 is not allowed: it must be a mapping"),
+        ({"sample": 0}, "sweep.sample=0 is not allowed: it must be at least 1"),
         ({"sampel": 1}, "sweep.sampel is an unknown key; did you mean 'sweep.sample'? (allowed in sweep: "),
         ({"metric": "test_loss"}, "sweep.metric='test_loss' is unknown (allowed: auto, validation_accuracy, "),
         ({"metric": "validation_los"}, "sweep.metric='validation_los' is unknown; did you mean 'validation_loss'?"),
@@ -160,9 +160,7 @@ def test_settings_are_checked(values: dict[str, object], line: str) -> None:
 
 
 def test_missing_settings_are_refused() -> None:
-    assert refusal(read_settings, None).startswith(
-        "sweep=null is not allowed: it must be a mapping with the keys name, "
-    )
+    assert refusal(read_settings, None) == "sweep=null is not allowed: it must be a mapping"
 
 
 def test_points_are_ranked_by_nothing_but_the_validation_part() -> None:

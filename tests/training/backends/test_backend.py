@@ -18,7 +18,7 @@ SMALL = {
     "training__loss_every": 7,
     "optimizer__schedule": "cosine",
 }
-PEERS = [pytest.param(name, id=name) for name in BACKENDS]
+ALL_BACKENDS = [pytest.param(name, id=name) for name in BACKENDS]
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,8 @@ def need(backend):
     pytest.importorskip(BACKENDS[backend].library, reason=f"{backend} is an optional extra")
 
 
-@pytest.mark.parametrize("backend", PEERS)
-def test_a_peer_ends_where_ours_ends_with_the_same_curves(backend, digits):
+@pytest.mark.parametrize("backend", ALL_BACKENDS)
+def test_a_backend_ends_where_ours_ends_with_the_same_curves(backend, digits):
     need(backend)
     ours, theirs = trained(digits, "numpy", model__l2=1e-3), trained(digits, backend, model__l2=1e-3)
     assert list(theirs.history) == list(ours.history)
@@ -52,8 +52,8 @@ def test_a_peer_ends_where_ours_ends_with_the_same_curves(backend, digits):
     assert theirs.model.initial_digest == ""
 
 
-@pytest.mark.parametrize("backend", PEERS)
-def test_a_peer_keeps_the_dtype_and_the_best_parameters(backend, digits):
+@pytest.mark.parametrize("backend", ALL_BACKENDS)
+def test_a_backend_keeps_the_dtype_and_the_best_parameters(backend, digits):
     need(backend)
     same = {"training__dtype": "float32", "optimizer__schedule": "constant"}
     waiting = {"training__patience": 1, "training__minimum_improvement": 10.0, "training__epochs": 5}
@@ -65,7 +65,7 @@ def test_a_peer_keeps_the_dtype_and_the_best_parameters(backend, digits):
     assert np.array_equal(stopped.model.parameters, first.model.parameters)
 
 
-def test_watchers_follow_a_peer(digits):
+def test_watchers_follow_a_backend(digits):
     seen = []
     history = trained(digits, "sklearn", [lambda epoch, metrics: seen.append((epoch, metrics["train_loss"]))]).history
     assert seen == list(enumerate(history["train_loss"]))

@@ -1,19 +1,18 @@
-"""What a peer computes, for every activation and loss that its library has, beside our own network."""
+"""What a backend computes, for every activation and loss that it has, beside our own network."""
 
 import sys
 
 import numpy as np
 import pytest
 
-from certificate import NumpyPeer
+from certificate import NumpyNetwork
 from configurations import refusal
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.options import fill_options
 from plainmlp.nn.recipe import Recipe
-from plainmlp.training.backends.backend import Start, paper_epsilon
-from plainmlp.training.backends.table import BACKENDS, make_peer
+from plainmlp.training.backends.table import BACKENDS, Start, make_network, paper_epsilon
 
 RNG = np.random.default_rng(5)
 INPUTS = RNG.normal(size=(6, 3))
@@ -36,10 +35,10 @@ def start_of(activations=("tanh",), loss="squared_error", optimizer="sgd", bias=
 def check(backend, start, weights=None):
     """Make four updates on both, each with another learning rate, and compare all that they return."""
     need(backend)
-    ours, theirs = NumpyPeer(start), make_peer(backend, start)
+    ours, theirs = NumpyNetwork(start), make_network(backend, start)
     task = "classification" if "entropy" in start.architecture.loss else "regression"
     for learning_rate in (0.1, 0.05, 0.02, 0.01):
-        one, other = (peer.step(INPUTS, TARGETS[task], weights, learning_rate) for peer in (ours, theirs))
+        one, other = (network.step(INPUTS, TARGETS[task], weights, learning_rate) for network in (ours, theirs))
         assert other.loss == pytest.approx(one.loss, rel=1e-11)
         assert np.allclose(other.sums, one.sums, rtol=1e-10, atol=1e-12)
         assert np.allclose(other.gradients, one.gradients, rtol=1e-10, atol=1e-12)
@@ -87,14 +86,14 @@ def test_scikit_learn_has_our_l2_penalty_and_needs_no_hidden_layer():
 def test_scikit_learn_without_a_function_that_is_called_is_refused_in_one_line(monkeypatch, name, change):
     from sklearn.neural_network import MLPRegressor
 
-    assert make_peer("sklearn", start_of())
+    assert make_network("sklearn", start_of())
     monkeypatch.setattr(MLPRegressor, name, None if change == "gone" else lambda self, inputs, more: None)
-    assert "does not work with scikit-learn 1." in refusal(make_peer, "sklearn", start_of())
+    assert "does not work with scikit-learn 1." in refusal(make_network, "sklearn", start_of())
 
 
 def test_scikit_learn_without_the_module_of_its_optimizers_is_refused_in_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.neural_network._stochastic_optimizers", None)
-    assert "does not work with scikit-learn 1." in refusal(make_peer, "sklearn", start_of())
+    assert "does not work with scikit-learn 1." in refusal(make_network, "sklearn", start_of())
 
 
 def test_without_the_paper_epsilon_adam_is_another_rule(monkeypatch):

@@ -89,7 +89,6 @@ def save_figure(draw: Callable[[Subject], "Figure"], subject: Subject, path: Pat
     ----------
     draw : callable
         Takes the subject, returns a matplotlib figure.
-    subject : FigureData or Leaderboard
     path : Path
         A PNG file; the same subject gives the same bytes.
     """
@@ -170,13 +169,7 @@ def thinned(n_samples: int, most: int) -> tuple[NDArray[np.intp], str]:
 
 
 def point_style(n_points: int) -> dict[str, Any]:
-    """Return size and opacity for scattered points, the smaller and fainter the more there are.
-
-    Parameters
-    ----------
-    n_points : int
-        How many share one picture.
-    """
+    """Return size and opacity for scattered points, the smaller and fainter the more there are."""
     crowd = max(1.0, n_points / 300)
     return {"s": max(4.0, 26 / crowd**0.5), "alpha": max(0.35, 0.9 / crowd**0.25), "linewidths": 0}
 

@@ -1,12 +1,13 @@
-"""Figures of any classification: the confusion matrix and the reliability diagram."""
+"""Figures of any classification: the confusion matrix, the reliability diagram, and the worst mistakes among images."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plainmlp.data.arrays import Array
-from plainmlp.evaluation.calibration import CALIBRATION_BINS, Reliability, expected_calibration_error, reliability
 from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL, FigureData, new_figure
+from plainmlp.evaluation.metrics import CALIBRATION_BINS, Reliability, expected_calibration_error, reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,11 +20,6 @@ BRIGHT = 0.55  # the value of cividis from which black is the easier to read
 
 def draw_confusion_matrix(data: FigureData) -> "Figure":
     """Draw how many test samples of each class (row) were predicted as each class (column).
-
-    Parameters
-    ----------
-    data : FigureData
-        Of a classification.
 
     Notes
     -----
@@ -47,13 +43,7 @@ def draw_confusion_matrix(data: FigureData) -> "Figure":
 
 
 def draw_calibration(data: FigureData) -> "Figure":
-    """Draw accuracy over confidence in 15 bins, and how many test samples each bin holds.
-
-    Parameters
-    ----------
-    data : FigureData
-        Of a classification.
-    """
+    """Draw accuracy over confidence in 15 bins, and how many test samples each bin holds."""
     bins = reliability(data.test.targets, data.outputs)
     error = expected_calibration_error(data.test.targets, data.outputs)
     figure = new_figure(data, f"expected calibration error {error:.3f}", 5.6, 5.9)
@@ -101,3 +91,51 @@ def _draw_shares(axes: "Axes", bins: Reliability) -> None:
     axes.bar(edges, bins.counts / bins.counts.sum(), width=0.9 / CALIBRATION_BINS, align="edge", color=COLOURS[0])
     axes.set(xlabel="confidence (probability of the predicted class)", ylabel="share of samples")
     axes.grid(visible=True, axis="y")
+
+
+MOST_IMAGES = 25
+IMAGES_ACROSS = 5
+
+
+def draw_worst_mistakes(data: FigureData) -> "Figure":
+    """Draw up to 25 test images to which a wrong class was given with the highest probability.
+
+    Notes
+    -----
+    The worst comes first. Where there is no mistake the least certain images are drawn, and the title says so.
+    """
+    rows, title = select_worst(data)
+    n_across = min(IMAGES_ACROSS, len(rows))
+    n_down = -(-len(rows) // n_across)
+    figure = new_figure(data, title, max(6.0, 1.75 * n_across), 2.3 * n_down + 0.5)
+    panels = figure.subplots(n_down, n_across, squeeze=False).ravel()
+    for axes, row in zip(panels, rows, strict=False):
+        _draw_image(axes, data, row)
+    for unused in panels[len(rows) :]:
+        unused.remove()
+    return figure
+
+
+def select_worst(data: FigureData) -> tuple[NDArray[np.intp], str]:
+    """Return the rows of the test images to show, the worst first, and what they are."""
+    confidence = data.outputs.max(axis=1)
+    mistakes = np.flatnonzero(data.predicted != data.test.targets)
+    if len(mistakes):
+        worst = mistakes[np.argsort(-confidence[mistakes], kind="stable")][:MOST_IMAGES]
+        return worst, f"{len(mistakes):,} of {len(confidence):,} test images wrong, the worst first"
+    unsure = np.argsort(confidence, kind="stable")[:MOST_IMAGES]
+    return unsure, f"no mistake in {len(confidence):,} test images, the least certain first"
+
+
+def _draw_image(axes: "Axes", data: FigureData, row: int) -> None:
+    """Draw one image with its true class, the predicted one and its probability."""
+    features = data.test.features
+    shape = data.description.image_shape
+    image = features[row].reshape(shape)
+    axes.imshow(image, cmap="gray_r", vmin=features.min(), vmax=features.max(), interpolation="nearest")
+    true, predicted = data.test.targets[row], data.predicted[row]
+    probability = data.outputs[row, predicted]
+    names = data.class_names
+    axes.set_title(f"true {names[true]}\npredicted {names[predicted]}\n{probability:.1%}", size=8)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(visible=True, color="#bbbbbb")

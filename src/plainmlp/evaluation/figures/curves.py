@@ -30,11 +30,6 @@ WIDE_SPAN = 30
 def draw_learning_curves(data: FigureData) -> "Figure":
     """Draw loss, and accuracy or error, of the train and the validation part over the epochs.
 
-    Parameters
-    ----------
-    data : FigureData
-        Its history has `train_loss`.
-
     Notes
     -----
     Epochs count from 0. The dotted line marks the epoch of the lowest validation loss.
@@ -49,13 +44,7 @@ def draw_learning_curves(data: FigureData) -> "Figure":
 
 
 def draw_steps(data: FigureData) -> "Figure":
-    """Draw what the updates began from: the loss of each batch, and its accuracy or sum of squares.
-
-    Parameters
-    ----------
-    data : FigureData
-        Its steps are not empty.
-    """
+    """Draw what the updates began from: the loss of each batch, and its accuracy or sum of squares."""
     names = [name for name in data.steps if name != "step"]
     figure = new_figure(data, "each batch before its update", 5.2 * len(names), 3.9)
     for axes, name, colour in zip(figure.subplots(1, len(names)), names, COLOURS, strict=False):
@@ -68,13 +57,7 @@ def draw_steps(data: FigureData) -> "Figure":
 
 
 def draw_fitted_curves(data: FigureData) -> "Figure":
-    """Draw test targets as points and the network's function as lines, over the one input column.
-
-    Parameters
-    ----------
-    data : FigureData
-        Of a regression with one numeric column.
-    """
+    """Draw test targets as points and the network's function as lines, over the one input column."""
     figure = new_figure(data, f"fitted curves{_limit(data)}", 7.2, 4.6)
     axes = figure.subplots()
     inputs = np.concatenate([data.train.features[:, 0], data.test.features[:, 0]])
@@ -93,13 +76,7 @@ def draw_fitted_curves(data: FigureData) -> "Figure":
 
 
 def draw_predicted_against_actual(data: FigureData) -> "Figure":
-    """Draw each test prediction over its target, a panel a target, with the line on which they are equal.
-
-    Parameters
-    ----------
-    data : FigureData
-        Of a regression.
-    """
+    """Draw each test prediction over its target, a panel a target, with the line on which they are equal."""
     names = data.target_names[:MOST_TARGETS]
     n_columns = min(3, len(names))
     n_rows = -(-len(names) // n_columns)

@@ -29,13 +29,7 @@ MAX_POINTS = 15_000
 
 
 def draw_data(data: FigureData) -> "Figure":
-    """Draw all samples of the train and the test part, coloured by their class.
-
-    Parameters
-    ----------
-    data : FigureData
-        Of a classification with two numeric columns.
-    """
+    """Draw all samples of the train and the test part, coloured by their class."""
     samples = _all_samples(data)
     rows, note = thinned(len(samples), MAX_POINTS)
     shown = samples.take(rows)
@@ -49,26 +43,14 @@ def draw_data(data: FigureData) -> "Figure":
 
 
 def draw_right_and_wrong(data: FigureData) -> "Figure":
-    """Draw the test points that are right and those that are wrong, in two colours.
-
-    Parameters
-    ----------
-    data : FigureData
-        Of a classification with two numeric columns.
-    """
+    """Draw the test points that are right and those that are wrong, in two colours."""
     figure = new_figure(data, _share_right(data), 7.0, 5.2)
     _add_legend(figure, _draw_points(_new_plane(figure, data), data))
     return figure
 
 
 def draw_decision_regions(data: FigureData) -> "Figure":
-    """Draw the region of each predicted class, with the test points that are right and those that are wrong.
-
-    Parameters
-    ----------
-    data : FigureData
-        Of a classification with two numeric columns.
-    """
+    """Draw the region of each predicted class, with the test points that are right and those that are wrong."""
     figure = new_figure(data, f"decision regions, {_share_right(data)}", 7.0, 5.2)
     axes = _new_plane(figure, data)
     colours = PALENESS + (1 - PALENESS) * class_colours(len(data.class_names))

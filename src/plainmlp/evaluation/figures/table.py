@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plainmlp.evaluation.figures.canvas import FigureData, save_figure
-from plainmlp.evaluation.figures.classes import draw_calibration, draw_confusion_matrix
+from plainmlp.evaluation.figures.classes import draw_calibration, draw_confusion_matrix, draw_worst_mistakes
 from plainmlp.evaluation.figures.curves import (
     draw_fitted_curves,
     draw_learning_curves,
     draw_predicted_against_actual,
     draw_steps,
 )
-from plainmlp.evaluation.figures.images import draw_worst_mistakes
 from plainmlp.evaluation.figures.planes import draw_data, draw_decision_regions, draw_right_and_wrong
 
 if TYPE_CHECKING:
@@ -38,13 +37,6 @@ class FigureEntry:
 
 def draw_figures(data: FigureData, folder: Path) -> list[Path]:
     """Write each figure that applies to `<folder>/<name>.png`; the same data gives the same bytes.
-
-    Parameters
-    ----------
-    data : FigureData
-        What is drawn.
-    folder : Path
-        Made where it does not exist.
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""The peers: networks trained by other libraries, from our weights, batches and order of rows."""
+"""The backends: networks trained by other libraries, from our weights, batches and order of rows."""

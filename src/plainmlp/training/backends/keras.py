@@ -6,17 +6,12 @@ from typing import Any
 import numpy as np
 
 from plainmlp.nn.recipe import Recipe
-from plainmlp.training.backends.backend import Array, Start, Step, join_layers, paper_epsilon, split_layers
+from plainmlp.training.backends.table import Array, Start, Step, join_layers, paper_epsilon, split_layers
 from plainmlp.training.backends.tensorflow import gelu, leaky_relu, set_threads
 
 
-class KerasPeer:
-    """A network of Keras.
-
-    Parameters
-    ----------
-    start : Start
-    """
+class KerasNetwork:
+    """A network of Keras."""
 
     def __init__(self, start: Start) -> None:
         os.environ["KERAS_BACKEND"] = "tensorflow"  # read by Keras when it is imported
@@ -139,4 +134,4 @@ def _optimizer(recipe: Recipe) -> Any:
     return optimizers.AdamW(rate, weight_decay=options["weight_decay"], **adam)
 
 
-PEER = KerasPeer
+NETWORK = KerasNetwork

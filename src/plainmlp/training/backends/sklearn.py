@@ -9,7 +9,7 @@ import numpy as np
 
 from plainmlp.nn.recipe import Recipe
 from plainmlp.system.errors import InputError
-from plainmlp.training.backends.backend import Array, Start, Step, join_layers, paper_epsilon, split_layers
+from plainmlp.training.backends.table import Array, Start, Step, join_layers, paper_epsilon, split_layers
 
 ACTIVATIONS = {"identity": "identity", "relu": "relu", "sigmoid": "logistic", "tanh": "tanh"}
 # functions of scikit-learn that it promises to nobody, and their parameters
@@ -18,17 +18,8 @@ FORWARD_PASS = ("X", "check_input")
 OUTPUTS = {"cross_entropy": "softmax", "binary_cross_entropy": "logistic", "squared_error": "identity"}
 
 
-class SklearnPeer:
+class SklearnNetwork:
     """A network whose passes and updates are scikit-learn's own.
-
-    Parameters
-    ----------
-    start : Start
-
-    Raises
-    ------
-    InputError
-        The installed scikit-learn has not the private functions that are called.
 
     Notes
     -----
@@ -125,4 +116,4 @@ def _flat(weights: list[Array], biases: list[Array]) -> Array:
     return join_layers([weight.T for weight in weights], biases)
 
 
-PEER = SklearnPeer
+NETWORK = SklearnNetwork

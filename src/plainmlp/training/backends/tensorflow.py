@@ -5,21 +5,11 @@ from typing import Any
 
 from plainmlp.nn.activations import GELU_CUBIC, GELU_RATE, LEAK
 from plainmlp.system.errors import InputError
-from plainmlp.training.backends.backend import Array, Start, Step, join_layers, paper_epsilon, split_layers
+from plainmlp.training.backends.table import Array, Start, Step, join_layers, paper_epsilon, split_layers
 
 
 class Layers:
-    """The variables of a network, and its cost as TensorFlow computes it.
-
-    Parameters
-    ----------
-    start : Start
-
-    Raises
-    ------
-    InputError
-        TensorFlow has begun with another number of threads in this process.
-    """
+    """The variables of a network, and its cost as TensorFlow computes it."""
 
     def __init__(self, start: Start) -> None:
         import tensorflow as tf
@@ -78,13 +68,8 @@ class Layers:
         return join_layers([array.T for array in arrays[:count]], arrays[count:])
 
 
-class TensorflowPeer:
-    """A network of TensorFlow.
-
-    Parameters
-    ----------
-    start : Start
-    """
+class TensorflowNetwork:
+    """A network of TensorFlow."""
 
     def __init__(self, start: Start) -> None:
         import tensorflow as tf
@@ -136,13 +121,7 @@ class TensorflowPeer:
 
 
 def set_threads(threads: int) -> None:
-    """Let TensorFlow use a number of threads within an operation.
-
-    Raises
-    ------
-    InputError
-        It has begun with another number: it takes one before its first operation only.
-    """
+    """Let TensorFlow use a number of threads within an operation."""
     import tensorflow as tf
 
     if tf.config.threading.get_intra_op_parallelism_threads() == threads:
@@ -199,4 +178,4 @@ def _costs() -> dict[str, Callable[[Any, Any], Any]]:
     }
 
 
-PEER = TensorflowPeer
+NETWORK = TensorflowNetwork

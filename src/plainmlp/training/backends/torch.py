@@ -6,16 +6,11 @@ from typing import Any
 
 from plainmlp.nn.activations import LEAK
 from plainmlp.nn.recipe import Recipe
-from plainmlp.training.backends.backend import Array, Start, Step, join_layers, split_layers
+from plainmlp.training.backends.table import Array, Start, Step, join_layers, split_layers
 
 
-class TorchPeer:
-    """A network of PyTorch.
-
-    Parameters
-    ----------
-    start : Start
-    """
+class TorchNetwork:
+    """A network of PyTorch."""
 
     def __init__(self, start: Start) -> None:
         import torch
@@ -129,4 +124,4 @@ def _optimizer(recipe: Recipe, weights: list[Any], biases: list[Any]) -> Any:
     return optim.AdamW([decaying, *([{"params": biases, "weight_decay": 0.0}] if biases else [])], **adam)
 
 
-PEER = TorchPeer
+NETWORK = TorchNetwork

@@ -1,0 +1,62 @@
+"""Safetensors files with a checksum over all they hold: written whole or not at all."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from plainmlp.data.arrays import Array
+from plainmlp.system.errors import InputError
+from plainmlp.system.files import replace_file
+
+METADATA = "plainmlp"  # one key only: the file format does not keep the order of several
+
+
+def write_sealed(path: Path, tensors: dict[str, Array], content: dict[str, Any]) -> None:
+    """Write tensors, and beside them what JSON can hold."""
+    from safetensors.numpy import save
+
+    with replace_file(path) as temporary:
+        temporary.write_bytes(save(tensors, {METADATA: _seal(tensors.values(), content)}))
+
+
+def read_sealed(
+    path: Path, kind: str, names_in: Callable[[dict[str, Any]], list[str]]
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Read what `write_sealed` wrote.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        What the file is, for messages.
+    names_in : callable (content) -> list of str
+        Return the names of all tensors in the order in which they were written.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            sealed = (file.metadata() or {})[METADATA]
+            content = json.loads(sealed)["content"]
+            tensors = {name: file.get_tensor(name) for name in names_in(content)}
+            n_others = len(file.keys()) - len(tensors)
+    except FileNotFoundError as error:
+        message = f"{path}: there is no such file"
+        raise InputError(message) from error
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        message = f"{path}: is damaged, or no {kind} of plainmlp ({error})"
+        raise InputError(message) from error
+    if n_others or sealed != _seal(tensors.values(), content):
+        message = f"{path}: is damaged: its content does not have the checksum that was written with it"
+        raise InputError(message)
+    return tensors, content
+
+
+def _seal(tensors: Iterable[Array], content: dict[str, Any]) -> str:
+    """Return the content and a checksum over all; a reader compares the very text, so that 1E-5 is not 1e-5."""
+    arrays = list(tensors)
+    text = json.dumps([content, arrays[0].dtype.str], sort_keys=True)
+    digest = hashlib.sha256(text.encode() + b"".join(array.tobytes() for array in arrays)).hexdigest()
+    return json.dumps({"content": content, "sha256": digest}, sort_keys=True)
