@@ -11,7 +11,7 @@ from plainmlp.sweeps.ranking.results import FINISHED
 from plainmlp.system.errors import InputError
 from plainmlp.tracking.recording.provenance import FOLDER, PACKAGES, PATCH, RECORD
 from plainmlp.tracking.store import Store
-from plainmlp.tracking.stored_runs import download_files, read_curves, read_record
+from plainmlp.tracking.stored_runs import download_files, read_curves, read_run
 from plainmlp.tracking.tags import SWEEP_TAG
 from plainmlp.training.backends.table import OWN_BACKEND
 
@@ -100,7 +100,7 @@ def read_recorded(store: Store, run_id: str, root: Path) -> Recorded:
     InputError
         There is no such run, or it is none that can be executed again.
     """
-    record = read_record(store, run_id)
+    record = read_run(store, run_id)
     if SWEEP_TAG in record.tags:
         message = f"{run_id} is the run of a sweep, which computes nothing itself; --sweep executes its points again"
         raise InputError(message)

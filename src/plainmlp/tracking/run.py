@@ -1,4 +1,4 @@
-"""A run in MLflow that is being written."""
+"""A run that is being recorded."""
 
 import json
 import shlex
@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING
 
 from plainmlp.system.errors import StorageError
 from plainmlp.tracking.addresses import without_credentials
-from plainmlp.tracking.delivery import Journal
-from plainmlp.tracking.header import Record
+from plainmlp.tracking.delivery import Delivery
 from plainmlp.tracking.models import pack_model
-from plainmlp.tracking.operations import Point, end, log_files, log_values, metric_points
+from plainmlp.tracking.outbox import Point, RunHeader, metric_points
 from plainmlp.tracking.parameters import LONGEST_PARAMETER
 from plainmlp.tracking.tags import FAILURE_TAG, MODEL_TAG
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-METRICS_AT_ONCE = 1000  # MLflow refuses more in one call
 WORKFLOW = "workflowType=machine_learning"  # without it MLflow opens its pages for traces and prompts
 MODEL_FOLDER = "model"
 
@@ -31,43 +29,44 @@ class TrackedRun:
 
     Parameters
     ----------
-    journal : Journal
-        Takes in what happens to the run, wherever that goes.
+    delivery : Delivery
+        Takes what happens to the run to MLflow, now or later.
     address : str
         Of the store.
     experiment_id, point_id : str
     """
 
-    def __init__(self, journal: Journal, address: str, experiment_id: str, point_id: str) -> None:
+    def __init__(self, delivery: Delivery, address: str, experiment_id: str, point_id: str) -> None:
         self.point_id, self.address = point_id, address
-        self._journal, self._experiment_id = journal, experiment_id
-        self._waiting: list[Point] = []
+        self._delivery, self._experiment_id = delivery, experiment_id
+        self._unsent: list[Point] = []
         self._started = time.perf_counter()
         self._flushed, self._pause = self._started, 1.0
 
     @property
-    def record(self) -> Record:
-        """Return what the run is made from."""
-        return self._journal.record
+    def header(self) -> RunHeader:
+        """Return what the run is created from."""
+        return self._delivery.header
 
     @property
     def run_id(self) -> str | None:
-        """Return the id of the run in MLflow, where it has reached that."""
-        return self.record.run_id
+        """Return the id of the run in MLflow, if MLflow has it."""
+        return self.header.run_id
 
     @property
     def reference(self) -> str:
-        """Return the id by which runs below this one name it: its own, or that of its record."""
-        return self.run_id or self.record.record_id
+        """Return the id by which runs below this one name it: the run's, else the record's."""
+        return self.run_id or self.header.record_id
 
     def ids(self) -> dict[str, str]:
-        """Return the id of the run, or that of the record from which it will be made."""
+        """Return the id of the run, or of the record that will become it."""
         return {"record_id" if self.run_id is None else "run_id": self.reference}
 
     def page(self) -> str:
-        """Return where to look at the run: its page, how to start the server that has it, or how to publish it."""
-        if self._journal.is_kept and self._journal.outbox is not None:
-            return f"{self._journal.outbox.folder / self.record.record_id} until: {self._journal.outbox.command}"
+        """Return where to look at the run: its page, how to start a server that shows it, or how to publish it."""
+        if self._delivery.is_waiting and self._delivery.outbox is not None:
+            outbox = self._delivery.outbox
+            return f"saved in {outbox.folder / self.header.record_id}; to publish: {outbox.command}"
         page = f"#/experiments/{self._experiment_id}/runs/{self.run_id}?{WORKFLOW}"
         address = without_credentials(self.address)
         if address.startswith("http"):
@@ -75,56 +74,46 @@ class TrackedRun:
         return f"http://127.0.0.1:5000/{page} after: mlflow ui --backend-store-uri {shlex.quote(address)}"
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Take in the metrics of an epoch; they are sent at most once a second, many at a time."""
+        """Take the metrics of an epoch; they are sent at most once a second, many at a time."""
         now = time.perf_counter()
         values = {**metrics, "training_seconds": now - self._started}
         stamp = int(time.time() * 1000)
-        self._waiting += [(name, value, stamp, epoch) for name, value in values.items()]
+        self._unsent += [(name, float(value), stamp, epoch) for name, value in values.items()]
         if now - self._flushed > self._pause:
             self.flush()
 
     def flush(self) -> None:
-        """Send what is waiting; the slower that is, the longer the next pause, so that training goes on."""
+        """Send the metrics of the last epochs; the longer that takes, the longer the next pause."""
         start = time.perf_counter()
-        for first in range(0, len(self._waiting), METRICS_AT_ONCE):
-            self._journal.write(log_values(self._waiting[first : first + METRICS_AT_ONCE]))
-        self._waiting = []
+        if self._unsent:
+            self._delivery.write({"metrics": self._unsent})
+        self._unsent = []
         self._flushed = time.perf_counter()
         self._pause = max(1.0, 20 * (self._flushed - start))
 
     def log_history(self, history: Mapping[str, Sequence[float]]) -> None:
         """Send a whole history, for a training that was not watched."""
-        self._waiting += metric_points(history, int(time.time() * 1000))
+        self._unsent += metric_points(history, int(time.time() * 1000))
         self.flush()
 
     def log_results(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
         """Send final metrics and tags."""
         points = metric_points({name: [value] for name, value in metrics.items()}, int(time.time() * 1000))
-        self._journal.write(log_values(points, tags=tags))
+        self._delivery.write({"metrics": points, "tags": dict(tags)})
 
-    def log_file(self, path: Path, folder: str | None = None) -> None:
-        """Keep a file, or the content of a folder, among the run's artifacts."""
-        self._journal.write(log_files(folder), path)
+    def log_file(self, path: Path, folder: str = "") -> None:
+        """Add a file, or the content of a folder, to the run's artifacts."""
+        self._delivery.write({}, path, folder)
 
     def log_text(self, text: str, name: str) -> None:
-        """Keep a text as a file among the run's artifacts."""
+        """Add a text to the run's artifacts, as a file."""
         with TemporaryDirectory() as folder:
             path = Path(folder) / name
             path.write_text(text, encoding="utf-8", newline="\n")
             self.log_file(path)
 
     def log_model(self, path: Path, example: "DataFrame", answers: "DataFrame") -> None:
-        """Keep a model that `mlflow.pyfunc.load_model` loads from the run's artifact `model`.
-
-        Parameters
-        ----------
-        path : Path
-            The file that `Model.save` wrote.
-        example : DataFrame
-            Some rows of raw features.
-        answers : DataFrame
-            What the model says of them.
-        """
+        """Add a model that `mlflow.pyfunc.load_model` loads from the run's artifact `model`; see `pack_model`."""
         with TemporaryDirectory() as temporary:
             folder = Path(temporary) / MODEL_FOLDER
             listed = pack_model(folder, self.reference, path, example, answers)
@@ -132,9 +121,9 @@ class TrackedRun:
         self.log_results({}, {MODEL_TAG: json.dumps([listed])})
 
     def end(self, status: str) -> None:
-        """Send what is waiting and close the run as FINISHED, FAILED or KILLED."""
+        """Send what is left and close the run as FINISHED, FAILED or KILLED."""
         self.flush()
-        self._journal.write(end(status, int(time.time() * 1000)))
+        self._delivery.end(status, int(time.time() * 1000))
 
     @contextmanager
     def closing(self) -> Iterator["TrackedRun"]:
@@ -145,7 +134,7 @@ class TrackedRun:
 
     @contextmanager
     def closing_on_failure(self) -> Iterator[None]:
-        """Close the run where the block fails: KILLED after Ctrl-C, else FAILED, with the reason as a tag."""
+        """Close the run if the block fails: KILLED after Ctrl-C, else FAILED, with the reason as a tag."""
         try:
             yield
         except BaseException as error:
