@@ -125,7 +125,7 @@ def test_address_with_credentials_is_asked_for_them(folder: Path) -> None:
     from plainmlp.tracking.outbox import Outbox, RunHeader
 
     address = f"http://***@127.0.0.1:{free_port()}"
-    Outbox(folder).write_header(RunHeader("record-0", address, "e", "n", {}, 0))
+    Outbox(folder).add(RunHeader("record-0", address, "e", "n", {}, 0), {}, {})
     ended = run(folder, "python", "pipelines/sync.py")
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert f"record-0 belongs to {address}: give tracking.uri=" in ended.stderr

@@ -74,7 +74,7 @@ def test_run_that_has_grown_is_not_removed(outbox):
 
 def test_sweeps_come_before_their_points_and_runs_by_age(outbox):
     for name, tags, started in (("c", {PARENT_TAG: "b"}, 1), ("b", {}, 3), ("a", {}, 2)):
-        outbox.write_header(RunHeader(f"record-{name}", "http://h", "e", name, tags, started))
+        outbox.add(RunHeader(f"record-{name}", "http://h", "e", name, tags, started), {}, {})
     assert [header.name for header in outbox.headers()] == ["a", "b", "c"]
 
 

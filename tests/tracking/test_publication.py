@@ -227,7 +227,7 @@ def test_record_that_mlflow_refuses_stays_and_the_others_go(server, folder):
     outbox = Outbox(folder)
     place = {"address": server.address, "experiment": "refused", "started": 1}
     outbox.add(RunHeader("record-a", name="a", tags={}, **place), {"parameters": {"a[b]": "1"}}, {})
-    outbox.write_header(RunHeader("record-b", name="b", tags={PARENT_TAG: "record-gone", POINT_TAG: "p"}, **place))
+    outbox.add(RunHeader("record-b", name="b", tags={PARENT_TAG: "record-gone", POINT_TAG: "p"}, **place), {}, {})
     outbox.add(RunHeader("record-c", name="c", tags={}, run_id="0" * 32, **place), {"tags": {"a": "b"}}, {})
     outbox.add(RunHeader("record-d", name="d", tags={}, **place), {"tags": {"a": "b"}}, {})
     refusals = {published.header.name: published.refusal for published in synced(server, folder)}

@@ -100,11 +100,6 @@ class Outbox:
         """Say whether a run is here."""
         return (self.folder / record_id / HEADER).exists()
 
-    def write_header(self, header: RunHeader) -> None:
-        """Make the folder of a run, or note its run id there."""
-        with self._locked():
-            write_json(self.folder / header.record_id / HEADER, asdict(header))
-
     def add(self, header: RunHeader, entry: Entry, sources: Mapping[str, Path]) -> None:
         """Add to a run, whose folder is made if it is missing.
 

@@ -17,7 +17,6 @@ from plainmlp.tracking.bulk import write_run, writes_at_once
 from plainmlp.tracking.children import Child, Reader, kept_child
 from plainmlp.tracking.connection import AwayError, connect
 from plainmlp.tracking.database import apply_settings, artifact_location, locked, opening, refusal, shown_address
-from plainmlp.tracking.delivery import Delivery
 from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, RunHeader, metric_points, new_record_id
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.tags import (
@@ -140,11 +139,10 @@ class Store(Reader):
         return self._begin(header, {"process": own_process(), "parameters": dict(parameters)})
 
     def _begin(self, header: RunHeader, entry: Entry) -> TrackedRun:
-        delivery = self._delivery(header)
-        delivery.begin()
-        run = self._tracked(delivery)
+        run = self._run(header)
+        run.begin()
         with run.closing_on_failure():
-            delivery.write(entry)
+            run.write(entry)
         return run
 
     def resume(self, header: RunHeader, point_id: str) -> TrackedRun | None:
@@ -152,18 +150,18 @@ class Store(Reader):
         wanted = (shown_address(self.address), self.experiment, point_id)
         if wanted != (header.address, header.experiment, header.tags.get(POINT_TAG)):
             return None
-        delivery = self._delivery(header)
-        return self._tracked(delivery) if delivery.resume() else None
+        run = self._run(header)
+        return run if run.resume() else None
 
     def resume_parent(self, sweep_id: str) -> TrackedRun | None:
         """Return the run of a sweep that was started before, running again; None if none is known."""
         record_id = new_record_id(sweep_id)
         header = self._header(f"sweep {sweep_id[:12]}", {SWEEP_TAG: sweep_id}, record_id, time.time())
-        delivery, is_held = self._delivery(header), self._outbox is not None and self._outbox.holds(record_id)
-        if not delivery.resume() or not (is_held or delivery.header.run_id):  # a new one takes the place of an unknown
+        run, is_held = self._run(header), self._outbox is not None and self._outbox.holds(record_id)
+        if not run.resume() or not (is_held or run.run_id):  # what MLflow cannot be asked about is started anew
             return None
-        delivery.reopen()
-        return self._tracked(delivery)
+        run.reopen()
+        return run
 
     def add_child(
         self,
@@ -207,17 +205,16 @@ class Store(Reader):
         is_waiting = parent.startswith(PREFIX)
         if not is_waiting:
             whole = {**entry, "status": status, "ended": stamp}
-            with suppress(AwayError):  # the delivery will meet it too, and keep the run
+            with suppress(AwayError):  # the run below will meet it too, and wait
                 if self.connection.call(lambda: writes_at_once(self.address, self.experiment_id)):
                     return self.connection.call(
                         lambda: write_run(self.address, self.experiment_id, header, whole, artifacts)
                     )
-        delivery = self._delivery(header, is_waiting=is_waiting)
-        delivery.begin()
-        run = self._tracked(delivery)
+        run = self._run(header, is_waiting=is_waiting)
+        run.begin()
         with run.closing_on_failure():
-            delivery.write(entry, artifacts)
-            delivery.end(status, stamp)
+            run.write(entry, artifacts)
+            run.end(status, stamp)
         return run.reference
 
     def recorded_children(self, parent: TrackedRun) -> list[Child]:
@@ -245,11 +242,8 @@ class Store(Reader):
         every |= {COMMIT_TAG: tags["git_commit"]} if "git_commit" in tags else {}
         return RunHeader(record_id, shown_address(self.address), self.experiment, name, every, int(started * 1000))
 
-    def _delivery(self, header: RunHeader, *, is_waiting: bool = False) -> Delivery:
-        return Delivery(self.client, self.experiment_id, self.connection, self._outbox, header, is_waiting=is_waiting)
-
-    def _tracked(self, delivery: Delivery) -> TrackedRun:
-        return TrackedRun(delivery, self.address, self.experiment_id, delivery.header.tags.get(POINT_TAG, ""))
+    def _run(self, header: RunHeader, *, is_waiting: bool = False) -> TrackedRun:
+        return TrackedRun(self.client, self.experiment_id, self.connection, self._outbox, header, is_waiting=is_waiting)
 
 
 def _origin() -> dict[str, str]:
