@@ -260,6 +260,19 @@ def test_run_that_goes_on_is_left_to_its_process_until_it_ends(server, folder):
     assert (found.info.status, found.data.metrics) == ("FINISHED", {"before": 1.0, "after": 2.0})
 
 
+def test_points_wait_for_their_sweep_while_that_goes_on(server, folder):
+    store = opened(server, folder)
+    server.stop()
+    parent = store.start_parent("a sweep", {}, {"sweep_id": folder.name})
+    server.go_on()
+    times = {"started": 1.0, "ended": 2.0}
+    values = {"parameters": {}, "tags": {}, "metrics": {}, "curves": {}, "artifacts": None, "status": "FINISHED"}
+    store.add_child(parent.reference, POINT, "a point", **values, **times)
+    assert synced(server, folder) == []
+    parent.end("FINISHED")
+    assert [entry.refusal for entry in synced(server, folder)] == ["", ""]
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.05, 0.2, 0.5, 1.0, 2.0])
 def test_run_that_is_killed_at_any_moment_is_whole_or_killed_and_there_once(server, folder, seconds):
     """Whatever the run has done is in MLflow after a sync, also what its process could not send any more."""

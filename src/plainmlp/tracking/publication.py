@@ -34,7 +34,7 @@ class Published:
 
 
 def publish(outbox: Outbox, address: str, wait_seconds: float) -> Iterator[Published]:
-    """Send the runs of an outbox to where they belong, and remove them; leave those that a process still writes.
+    """Send the runs of an outbox to where they belong, and remove them; leave those that go on, with the points of sweeps that do.
 
     Parameters
     ----------
@@ -50,8 +50,11 @@ def publish(outbox: Outbox, address: str, wait_seconds: float) -> Iterator[Publi
         A store cannot be reached; the run stays, and those after it.
     """
     stores = cache(lambda place, experiment: Store(place, experiment, None, wait_seconds))
+    going_on = set()
     for header in outbox.headers():
-        if not outbox.is_going_on(header):
+        if outbox.is_going_on(header) or header.tags.get(PARENT_TAG) in going_on:
+            going_on.add(header.record_id)
+        else:
             yield _publish(outbox, stores(_full_address(header, address), header.experiment), header)
 
 

@@ -62,8 +62,7 @@ def publish_provenance(run: TrackedRun, tags: Mapping[str, str], checkout: Path)
     """Add the files of its provenance to a run."""
     with TemporaryDirectory() as folder:
         write_provenance(Path(folder), read_code(checkout), tags)
-        for path in sorted(Path(folder).iterdir()):
-            run.log_file(path, FOLDER)
+        run.log_file(Path(folder), FOLDER)
 
 
 def run_name(config: Config) -> str:
