@@ -65,7 +65,7 @@ def _count(folder: Path) -> int:
 
 
 NAMES = (
-    "json", "model", "history", "splits", "evaluation", "archive", "leaderboard", "outbox operation", "outbox file"
+    "json", "model", "history", "splits", "evaluation", "archive", "leaderboard", "outbox entry", "outbox file"
 )  # fmt: skip
 
 

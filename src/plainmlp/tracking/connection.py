@@ -131,7 +131,7 @@ def within(seconds: float, function: Callable[[], Answer]) -> Answer:
     def work() -> None:
         try:
             answer.set_result(function())
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+        except BaseException as error:  # noqa: BLE001 - raised again by result() below
             answer.set_exception(error)
 
     Thread(target=work, daemon=True).start()

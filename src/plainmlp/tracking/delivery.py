@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plainmlp.tracking.connection import is_away
@@ -65,7 +65,7 @@ def send(client: "MlflowClient", header: RunHeader, entry: Entry, places: Mappin
     for name, path in places.items():
         if path.name == MODEL_FILE:
             rename_run(path, header.record_id, run_id)
-        client.log_artifact(run_id, str(path), str(PurePosixPath(name).parent) if "/" in name else None)
+        client.log_artifact(run_id, str(path), name.rpartition("/")[0] or None)
     _send_values(client, run_id, entry, header.record_id)
     if "status" in entry:
         client.set_terminated(run_id, entry["status"], entry["ended"])

@@ -34,7 +34,9 @@ class Published:
 
 
 def publish(outbox: Outbox, address: str, wait_seconds: float) -> Iterator[Published]:
-    """Send the runs of an outbox to where they belong, and remove them; leave those that go on, with the points of sweeps that do.
+    """Send the runs of an outbox to where they belong, and remove them.
+
+    Runs that a process still writes stay, and the points of sweeps that do.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 from plainmlp.system.errors import InputError
@@ -61,7 +61,7 @@ def download_files(store: Store, run_id: str, places: Mapping[str, Path]) -> Non
     InputError
         MLflow cannot be reached.
     """
-    folders = {_listed(PurePosixPath(name).parent) for name in places}
+    folders = {name.rpartition("/")[0] or None for name in places}
     present = {
         file.path for folder in folders for file in _ask(store, partial(store.client.list_artifacts, run_id, folder))
     }
@@ -70,10 +70,6 @@ def download_files(store: Store, run_id: str, places: Mapping[str, Path]) -> Non
             place.parent.mkdir(parents=True, exist_ok=True)
             fetch = partial(store.client.download_artifacts, run_id, name, str(place.parent))
             Path(_ask(store, fetch)).replace(place)
-
-
-def _listed(folder: PurePosixPath) -> str | None:
-    return None if folder == PurePosixPath() else str(folder)
 
 
 def read_curves(store: Store, run_id: str, names: Iterable[str]) -> dict[str, list[tuple[int, float]]]:
