@@ -1,4 +1,4 @@
-"""Publish what was saved on disk while MLflow could not be reached: every run once."""
+"""Publish the runs that were saved on disk while MLflow could not be reached, each once."""
 
 import argparse
 import sys
@@ -6,32 +6,32 @@ import sys
 from _checkout import ROOT
 from plainmlp.system.command import run_command
 
-HELP = """Publish the runs that MLflow has missed, from .plainmlp/outbox, and remove them there.
+HELP = """Publish the runs that wait in .plainmlp/outbox: those that MLflow missed, and those of processes that were killed.
 
-Each goes to where it belongs. Run an interrupted sync again to continue; nothing is published twice.
+Each goes to its own store and leaves the outbox. If a sync is interrupted, run it again: it publishes nothing twice.
 
   python pipelines/sync.py
   python pipelines/sync.py tracking.uri=https://user:password@mlflow.example.org"""
 
 
 def main(overrides: list[str]) -> None:
-    """Publish all records, and name the run of each."""
+    """Publish all runs that wait, and print the id of each."""
     from plainmlp.composition.compose import compose, parse
     from plainmlp.system.errors import InputError
     from plainmlp.tracking.database import tracking_address
     from plainmlp.tracking.outbox import Outbox
-    from plainmlp.tracking.publication import publish, publishing
+    from plainmlp.tracking.publication import publish
 
     tracking = parse(compose(ROOT / "conf", overrides)).tracking
     outbox = Outbox(ROOT)
     n_published, refused = 0, []
-    with publishing(outbox):
+    with outbox.publishing():
         for published in publish(outbox, tracking_address(tracking, ROOT), tracking.wait_seconds):
             if published.refusal:
-                refused.append(f"not published: MLflow rejected {published.record.record_id} ({published.refusal})")
+                refused.append(f"not published: MLflow rejected {published.header.record_id} ({published.refusal})")
             else:
                 n_published += 1
-                print(f"{published.record.name}  {published.run_id or 'skipped: its point already has a finished run'}")
+                print(f"{published.header.name}  {published.run_id or 'skipped: its point already has a finished run'}")
     print(f"{n_published} published")
     if refused:
         raise InputError("; ".join(refused))

@@ -81,7 +81,7 @@ def test_stages_of_dvc_without_a_server_make_one_run(folder: Path, server: Serve
         server.go_on()
     assert stages_run(output)[-2:] == ["train", "evaluate"]
     (record,) = outbox(folder)
-    assert json.loads((record / "record.json").read_text())["run_id"] is None
+    assert json.loads((record / "run.json").read_text())["run_id"] is None
     name, last = succeed(folder, "python", "pipelines/sync.py").splitlines()
     assert last == "1 published"
     client = MlflowClient(server.address)
@@ -122,11 +122,10 @@ def test_second_sync_at_once_says_so(folder: Path) -> None:
 
 
 def test_address_with_credentials_is_asked_for_them(folder: Path) -> None:
-    from plainmlp.tracking.header import Record
-    from plainmlp.tracking.outbox import Outbox
+    from plainmlp.tracking.outbox import Outbox, RunHeader
 
     address = f"http://***@127.0.0.1:{free_port()}"
-    Outbox(folder).keep(Record("record-0", address, "e", "n", {}, 0))
+    Outbox(folder).add(RunHeader("record-0", address, "e", "n", {}, 0), {}, {})
     ended = run(folder, "python", "pipelines/sync.py")
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert f"record-0 belongs to {address}: give tracking.uri=" in ended.stderr

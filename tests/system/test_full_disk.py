@@ -19,9 +19,7 @@ from plainmlp.sweeps.running.archive import Archive
 from plainmlp.system.errors import StorageError
 from plainmlp.system.files import write_json
 from plainmlp.tracking import connection
-from plainmlp.tracking.header import Record
-from plainmlp.tracking.operations import log_files, log_values
-from plainmlp.tracking.outbox import Outbox
+from plainmlp.tracking.outbox import Outbox, RunHeader
 from plainmlp.tracking.publication import publish
 from plainmlp.tracking.store import Store
 from plainmlp.training.history import write_history
@@ -29,7 +27,7 @@ from plainmlp.training.train import train
 from pointed import files_below, point, splits_of
 from swept import whole_sweep
 
-RECORD = Record("record-1", "http://h", "e", "n", {}, 0)
+HEADER = RunHeader("record-1", "http://h", "e", "n", {}, 0)
 LONG_HISTORY = {"train_loss": [1 / 3] * 9000}
 
 
@@ -55,8 +53,8 @@ def writers() -> dict[str, Callable[[Path], object]]:
         "evaluation": lambda folder: write_evaluation(Places(folder), trained, splits, evaluation),
         "archive": lambda folder: Archive(folder).keep(f"{_count(folder)}", config, trained, evaluation.metrics),
         "leaderboard": lambda folder: write_reports(folder, board),
-        "outbox operation": lambda folder: Outbox(folder).keep(RECORD, log_values([("a", 0.5, 1, 1)] * 9000)),
-        "outbox file": lambda folder: Outbox(folder).keep(RECORD, log_files(None), ROOT / "requirements.lock"),
+        "outbox entry": lambda folder: Outbox(folder).add(HEADER, {"metrics": [("a", 0.5, 1, 1)] * 9000}, {}),
+        "outbox file": lambda folder: Outbox(folder).add(HEADER, {}, {"lock": ROOT / "requirements.lock"}),
     }
 
 
@@ -67,7 +65,7 @@ def _count(folder: Path) -> int:
 
 
 NAMES = (
-    "json", "model", "history", "splits", "evaluation", "archive", "leaderboard", "outbox operation", "outbox file"
+    "json", "model", "history", "splits", "evaluation", "archive", "leaderboard", "outbox entry", "outbox file"
 )  # fmt: skip
 
 
@@ -96,7 +94,7 @@ def test_what_was_there_is_whole_and_the_same_call_works_with_room(disk, writers
     assert not [
         path for path in files_below(folder) if "." in {part[0] for part in Path(path).parts if ".p" not in part}
     ]
-    Outbox(folder).operations(RECORD.record_id)
+    Outbox(folder).entries(HEADER.record_id)
 
 
 def test_error_goes_through_a_pipe():
@@ -146,7 +144,7 @@ def test_record_on_a_full_disk_is_kept_where_there_is_room(disk, tmp_path, capsy
     make_room(disk)
     parent.log_results({"a": 1.0}, {})
     parent.end("FINISHED")
-    assert (parent.run_id, len(Outbox(tmp_path).records())) == (None, 1)
+    assert (parent.run_id, len(Outbox(tmp_path).headers())) == (None, 1)
     assert "MLflow cannot be reached at sqlite:" in capsys.readouterr().err
     connection.connect.cache_clear()
     (published,) = publish(Outbox(tmp_path), store.address, 5.0)

@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 
 from configurations import refusal
 from plainmlp.tracking.bulk import is_known
-from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun
+from plainmlp.tracking.delivery import ITEMS_PER_BATCH
+from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
 from plainmlp.training.history import write_history
 
@@ -72,7 +73,7 @@ def test_a_metric_that_is_a_curve_stays_that(store, parent):
 
 
 def test_more_values_than_one_call_takes(store, parent):
-    curve = [step / 7 for step in range(METRICS_AT_ONCE)]
+    curve = [step / 7 for step in range(ITEMS_PER_BATCH)]
     run_id = add(store, parent, curves={"a": curve, "b": curve[:50]}, parameters={f"k{n}": "1" for n in range(90)})
     assert len(store.client.get_metric_history(run_id, "a")) == len(curve)
     assert len(store.client.get_metric_history(run_id, "b")) == 50
@@ -122,7 +123,7 @@ def test_unknown_parent_is_refused_in_one_line(store):
 
 
 def test_child_that_cannot_be_written_does_not_stay_running(store, parent, monkeypatch):
-    monkeypatch.setattr("plainmlp.tracking.store.is_known", lambda: False)
+    monkeypatch.setattr("plainmlp.tracking.bulk.is_known", lambda: False)
     with pytest.raises(MlflowException):
         add(store, parent, curves={"no [such] name": [1.0]})
     assert [child.status for child in store.children(parent.run_id)] == ["FAILED"]
@@ -156,7 +157,7 @@ def test_run_in_one_transaction_has_the_rows_that_the_client_writes(store, paren
     assert is_known()
     run_ids = []
     for known in (True, False):
-        monkeypatch.setattr("plainmlp.tracking.store.is_known", lambda known=known: known)
+        monkeypatch.setattr("plainmlp.tracking.bulk.is_known", lambda known=known: known)
         run_ids.append(add(store, parent, curves={**CURVES, **nasty}, artifacts=tmp_path))
     one, other = (rows_of(store, run_id) for run_id in run_ids)
     assert one == other

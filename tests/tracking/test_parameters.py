@@ -1,89 +1,39 @@
-"""A configuration in MLflow: what it cannot hold is seen, and no key is lost or taken for another."""
+"""A configuration in MLflow: every key is one that MLflow takes, and a value that it cannot hold is seen."""
 
-import hashlib
+import re
+from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from mlflow import MlflowClient
 from mlflow.entities import Param
 
 from configurations import refusal
-from nested import CONFIGURATIONS, NASTY, TEXTS
+from nested import NASTY
+from plainmlp.composition.compose import compose, parse
+from plainmlp.config.canonical import canonical
 from plainmlp.tracking.parameters import (
-    LONGEST_KEY,
     LONGEST_PARAMETER,
     LONGEST_TAG,
     flat_parameters,
-    parameter_key,
-    parameter_path,
-    parameter_paths,
     shortened_keys,
     shortening_note,
 )
 
-PATHS = st.lists(TEXTS, min_size=1, max_size=4).map(tuple)
-
-
-def leaves(value, path=()):
-    """Return the paths of a configuration's values, as a reader of conf/ would write them."""
-    if not isinstance(value, dict) or not value:
-        return [path]
-    chosen = len(path) > 1 and isinstance(value.get("name"), str)
-    below = [
-        leaf for key, item in value.items() if not (chosen and key == "name") for leaf in leaves(item, (*path, key))
-    ]
-    return [path, *below] if chosen else below
-
-
-@settings(max_examples=1000, deadline=None)
-@given(CONFIGURATIONS)
-def test_keys_of_any_configuration_come_back(configuration):
-    flat, paths = flat_parameters(configuration), parameter_paths(configuration)
-    expected = leaves(configuration) if configuration else []
-    assert sorted(paths.values()) == sorted(expected)
-    assert flat.keys() == paths.keys()
-    shortened = set(shortened_keys(flat))
-    for key, path in paths.items():
-        assert len(key) <= LONGEST_KEY
-        assert len(flat[key]) <= LONGEST_PARAMETER
-        if not key.startswith("-sha256-"):
-            assert parameter_path(key) == path
-        else:
-            assert key in shortened
-
-
-@settings(max_examples=300, deadline=None)
-@given(PATHS, PATHS)
-def test_no_two_paths_are_one_key(first, second):
-    assert (parameter_key(first) == parameter_key(second)) == (first == second)
-
-
-@pytest.mark.parametrize(
-    ("path", "key"),
-    [
-        (("model", "hidden_sizes"), "model.hidden_sizes"),
-        (("a[0]",), "a-5B-0-5D-"),
-        (("a.b",), "a-2E-b"),
-        (("a-b",), "a-2D-b"),
-        (("",), "--"),
-        (("", "ü"), "--.-FC-"),
-        (("-5B-",), "-2D-5B-2D-"),
-    ],
+CONF = Path(__file__).resolve().parents[2] / "conf"
+EXPERIMENTS = sorted(
+    path.relative_to(CONF / "experiment").with_suffix("").as_posix() for path in CONF.glob("experiment/**/*.yaml")
 )
-def test_keys_are_written_like_this(path, key):
-    assert parameter_key(path) == key
-    assert parameter_path(key) == path
 
 
-def test_key_that_is_too_long_is_a_digest_and_its_beginning():
-    long = ("section", "k" * 300)
-    key = parameter_key(long)
-    digest = hashlib.sha256(".".join(long).encode()).hexdigest()
-    assert key.startswith(f"-sha256-{digest} section.kkk")
-    assert len(key) == LONGEST_KEY
-    assert "config.yaml has it" in refusal(parameter_path, key)
-    assert parameter_path(parameter_key(("k" * LONGEST_KEY,))) == ("k" * LONGEST_KEY,)
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_keys_of_every_experiment_are_plain(experiment):
+    for key in flat_parameters(canonical(parse(compose(CONF, [f"experiment={experiment}"])))):
+        assert re.fullmatch(r"[a-z0-9_.]{1,250}", key)
+
+
+@pytest.mark.parametrize("key", ["+model.a-b", "+model.initializer.a-b", "+optimizer.x/y", "+training.schedule.a-b"])
+def test_other_keys_are_refused_before_they_get_here(key):
+    assert refusal(lambda: parse(compose(CONF, [f"{key}=1"])))
 
 
 def test_values_that_differ_beyond_the_limit_stay_different():
@@ -101,9 +51,9 @@ def test_note_of_many_keys_fits_into_a_tag():
     assert len(note) == LONGEST_TAG
 
 
-def test_mlflow_takes_every_nasty_key_and_value(address, caplog):
+def test_mlflow_takes_every_nasty_value(address, caplog):
     values = [*NASTY, "\udc80 no text", *(chr(code) for code in range(0x20, 0x40))]
-    nasty = {value: {"name": value, value: value} for value in dict.fromkeys(values)}
+    nasty = {f"k{number}": {"name": value, "value": value} for number, value in enumerate(dict.fromkeys(values))}
     flat = flat_parameters({"section": nasty})
     client = MlflowClient(address)
     run = client.create_run(client.create_experiment("nasty"))

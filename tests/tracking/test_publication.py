@@ -15,9 +15,7 @@ from mlflow import MlflowClient
 
 from configurations import refusal
 from plainmlp.tracking import connection
-from plainmlp.tracking.header import Record
-from plainmlp.tracking.operations import log_values
-from plainmlp.tracking.outbox import Outbox
+from plainmlp.tracking.outbox import Outbox, RunHeader
 from plainmlp.tracking.publication import publish
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import DataInput, Store
@@ -118,7 +116,7 @@ def whole(server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     (folder / "history.csv").write_text("epoch\n0\n")
     run = record(opened(server, folder, 30.0), server, folder)
-    assert not (folder / ".plainmlp" / "outbox").exists()
+    assert not Outbox(folder).headers()
     return content(server, run.run_id or "", folder / "read")
 
 
@@ -174,7 +172,7 @@ def test_what_a_killed_sync_left_of_a_rewritten_file_is_not_published(server, wh
     server.stop()
     record(opened(server, folder), server, folder)
     server.go_on()
-    (packed,) = folder.glob(".plainmlp/outbox/*/files/*/model")
+    (packed,) = folder.glob(".plainmlp/outbox/*/files/model")
     (packed / ".MLmodel.0123456789abcdef0123456789abcdef").write_text("half a rec")
     before = {run.info.run_id for run in runs_of(server)}
     synced(server, folder)
@@ -194,10 +192,10 @@ def test_server_that_is_killed_during_runs_and_during_sync(server, whole, folder
     killer.join()
     server.kill()
     connection.connect.cache_clear()
-    n_kept = len(Outbox(folder).records())
+    n_kept = len(Outbox(folder).headers())
     assert n_kept
     assert "MLflow cannot record there" in refusal(_sync_against, server, folder)
-    assert len(Outbox(folder).records()) == n_kept
+    assert len(Outbox(folder).headers()) == n_kept
     server.start()
     synced(server, folder)
     new = [run.info.run_id for run in runs_of(server) if run.info.run_id not in before]
@@ -228,36 +226,78 @@ def test_processes_that_start_at_once_make_one_experiment(server):
 def test_record_that_mlflow_refuses_stays_and_the_others_go(server, folder):
     outbox = Outbox(folder)
     place = {"address": server.address, "experiment": "refused", "started": 1}
-    outbox.keep(Record("record-a", name="a", tags={}, **place), log_values(parameters={"a[b]": "1"}))
-    outbox.keep(Record("record-b", name="b", tags={PARENT_TAG: "record-gone", POINT_TAG: "p"}, **place))
-    outbox.keep(Record("record-c", name="c", tags={}, run_id="0" * 32, **place), log_values(tags={"a": "b"}))
-    outbox.keep(Record("record-d", name="d", tags={}, **place), log_values(tags={"a": "b"}))
-    refusals = {published.record.name: published.refusal for published in synced(server, folder)}
+    outbox.add(RunHeader("record-a", name="a", tags={}, **place), {"parameters": {"a[b]": "1"}}, {})
+    outbox.add(RunHeader("record-b", name="b", tags={PARENT_TAG: "record-gone", POINT_TAG: "p"}, **place), {}, {})
+    outbox.add(RunHeader("record-c", name="c", tags={}, run_id="0" * 32, **place), {"tags": {"a": "b"}}, {})
+    outbox.add(RunHeader("record-d", name="d", tags={}, **place), {"tags": {"a": "b"}}, {})
+    refusals = {published.header.name: published.refusal for published in synced(server, folder)}
     assert "a[b]" in refusals["a"]
     assert refusals["b"] == "the run above it is not there"
     assert refusals["c"] == f"its run {'0' * 32} was deleted"
     assert refusals["d"] == ""
-    assert {record.name for record in outbox.records()} == {"a", "b", "c"}
+    assert {header.name for header in outbox.headers()} == {"a", "b", "c"}
 
 
 def test_run_without_an_end_is_closed(server, folder):
     """The process was killed while MLflow was away."""
     tags = {PROCESS_TAG: f"{os.uname().nodename} {2**22 + 1} 1.00"}
-    Outbox(folder).keep(Record("record-killed", server.address, "killed", "a", tags, 1), log_values(tags={"a": "b"}))
+    Outbox(folder).add(RunHeader("record-killed", server.address, "killed", "a", tags, 1), {"tags": {"a": "b"}}, {})
     (published,) = synced(server, folder)
     assert MlflowClient(server.address).get_run(published.run_id).info.status == "KILLED"
 
 
-def test_run_that_goes_on_during_a_sync_is_published_in_parts(server, whole, folder):
+def test_run_that_goes_on_is_left_to_its_process_until_it_ends(server, folder):
     store = opened(server, folder)
     server.stop()
     run = store.start(POINT, "points", {"seed": "0"}, {}, DATA)
     server.go_on()
     run.log_results({"before": 1.0}, {})
-    (first,) = synced(server, folder)
+    assert synced(server, folder) == []
     run.log_results({"after": 2.0}, {})
     run.end("FINISHED")
-    (second,) = synced(server, folder)
-    found = MlflowClient(server.address).get_run(second.run_id or "")
-    assert first.run_id == second.run_id
+    (published,) = synced(server, folder)
+    found = MlflowClient(server.address).get_run(published.run_id or "")
     assert (found.info.status, found.data.metrics) == ("FINISHED", {"before": 1.0, "after": 2.0})
+
+
+def test_points_wait_for_their_sweep_while_that_goes_on(server, folder):
+    store = opened(server, folder)
+    server.stop()
+    parent = store.start_parent("a sweep", {}, {"sweep_id": folder.name})
+    server.go_on()
+    times = {"started": 1.0, "ended": 2.0}
+    values = {"parameters": {}, "tags": {}, "metrics": {}, "curves": {}, "artifacts": None, "status": "FINISHED"}
+    store.add_child(parent.reference, POINT, "a point", **values, **times)
+    assert synced(server, folder) == []
+    parent.end("FINISHED")
+    assert [entry.refusal for entry in synced(server, folder)] == ["", ""]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.2, 0.5, 1.0, 2.0])
+def test_run_that_is_killed_at_any_moment_is_whole_or_killed_and_there_once(server, folder, seconds):
+    """Whatever the run has done is in MLflow after a sync, also what its process could not send any more."""
+    before = {run.info.run_id for run in runs_of(server)}
+    context = get_context("fork")
+    process = context.Process(target=_record_alone, args=(server, folder))
+    process.start()
+    until = time.monotonic() + 30
+    while not Outbox(folder).headers() and time.monotonic() < until:
+        time.sleep(0.01)
+    process.join(seconds)
+    process.kill()
+    process.join()
+    headers = Outbox(folder).headers()
+    written = [entry for header in headers for entry in Outbox(folder).entries(header.record_id)]
+    synced(server, folder)
+    (new,) = [run for run in runs_of(server) if run.info.run_id not in before]
+    is_over = not headers or any("status" in entry for entry in written)
+    assert new.info.status == ("FINISHED" if is_over else "KILLED")
+    for entry in written:
+        assert new.data.params.items() >= entry.get("parameters", {}).items()
+        assert new.data.metrics.keys() >= {point[0] for point in entry.get("metrics", ())}
+    assert Outbox(folder).headers() == []
+
+
+def _record_alone(server: Server, folder: Path) -> None:
+    record(opened(server, folder, 30.0), server, folder)
+    os._exit(0)

@@ -10,8 +10,9 @@ from mlflow import MlflowClient
 from configurations import refusal
 from plainmlp.config.schema import TrackingSection
 from plainmlp.tracking.database import tracking_address
+from plainmlp.tracking.delivery import ITEMS_PER_BATCH
 from plainmlp.tracking.parameters import LONGEST_PARAMETER, flat_parameters
-from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun
+from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import DataInput, Store
 
 POINT = "0123456789abcdef" * 4
@@ -98,7 +99,7 @@ def test_many_values_are_sent_in_few_calls(address):
     for epoch in range(600):
         run.log_epoch(epoch, {"train_loss": epoch / 7, "validation_loss": epoch / 3})
     run.end("FINISHED")
-    assert store.client.calls <= 2 + math.ceil(3 * 600 / METRICS_AT_ONCE)
+    assert store.client.calls <= 2 + math.ceil(3 * 600 / ITEMS_PER_BATCH)
     assert steps(store, run, "train_loss") == [(epoch, epoch / 7) for epoch in range(600)]
     assert steps(store, run, "validation_loss")[-1] == (599, 599 / 3)
 
@@ -163,15 +164,15 @@ def test_run_whose_start_fails_does_not_stay_running(store):
 
 
 def test_resume_finds_the_run_of_the_same_point_only(store, tracked):
-    resumed = store.resume(tracked.record, POINT)
+    resumed = store.resume(tracked.header, POINT)
     assert resumed is not None
     resumed.log_results({"test_accuracy": 1.0}, {})
     assert read(store, tracked).data.metrics == {"test_accuracy": 1.0}
-    assert store.resume(tracked.record, "f" * 64) is None
-    assert store.resume(replace(tracked.record, run_id="0" * 32), POINT) is None
-    assert Store(store.address, "another").resume(tracked.record, POINT) is None
+    assert store.resume(tracked.header, "f" * 64) is None
+    assert store.resume(replace(tracked.header, run_id="0" * 32), POINT) is None
+    assert Store(store.address, "another").resume(tracked.header, POINT) is None
     MlflowClient(store.address).delete_run(tracked.run_id)
-    assert store.resume(tracked.record, POINT) is None
+    assert store.resume(tracked.header, POINT) is None
 
 
 def test_page_is_the_server_s_or_says_how_to_start_one(store, tracked):

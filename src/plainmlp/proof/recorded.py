@@ -20,7 +20,7 @@ from plainmlp.system.files import digest_file, read_json
 from plainmlp.tracking.parameters import flat_parameters
 from plainmlp.tracking.recording.provenance import FOLDER, PACKAGES, PATCH, RECORD
 from plainmlp.tracking.store import Store
-from plainmlp.tracking.stored_runs import download_files, read_curves, read_record
+from plainmlp.tracking.stored_runs import download_files, read_curves, read_run
 from plainmlp.tracking.tags import SWEEP_TAG
 from plainmlp.training.backends.table import OWN_BACKEND
 from plainmlp.training.history import STATE_DIGEST, History, read_digests, read_history
@@ -119,7 +119,7 @@ class RecordedRun:
 
 def read_recorded(store: Store, run_id: str, root: Path) -> RecordedRun:
     """Read the record of a run, its files into a folder; raise InputError if it cannot be executed again."""
-    record = read_record(store, run_id)
+    record = read_run(store, run_id)
     if SWEEP_TAG in record.tags:
         message = f"{run_id} is a sweep's parent run; pass --sweep to verify its points"
         raise InputError(message)

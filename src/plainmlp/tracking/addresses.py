@@ -1,4 +1,4 @@
-"""Addresses as they may be shown and kept: without the credentials that they hold."""
+"""Addresses without their credentials, for what is shown or kept."""
 
 import re
 
@@ -10,12 +10,7 @@ _CREDENTIALS = (
 
 
 def without_credentials(address: str) -> str:
-    """Return an address, or a text that holds some, with a mask in place of names, passwords and tokens.
-
-    Parameters
-    ----------
-    address : str
-        Such as ``https://user:password@host/path`` or ``postgresql://host/database?password=...``.
+    """Return an address, or a text with addresses, with a mask in place of names, passwords and tokens.
 
     Examples
     --------

@@ -1,11 +1,10 @@
-"""A run that is over, written into MLflow's database in one transaction where that is a file of our own.
+"""A run that is over, written in one transaction into MLflow's database, if that is a file of our own.
 
-The client takes five transactions and a dozen queries for it, four times as long; servers and other databases get that.
+The client takes five transactions and a dozen queries, four times as long; it serves servers and other databases.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -15,8 +14,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 from uuid import uuid4
 
-from plainmlp.tracking.header import Record
-from plainmlp.tracking.operations import Point
+from plainmlp.tracking.database import database_file
+from plainmlp.tracking.outbox import Entry, Point, RunHeader
 from plainmlp.tracking.tags import RECORD_TAG
 from plainmlp.tracking.terminal import show_warning
 
@@ -33,33 +32,9 @@ METRIC_COLUMNS = "key value timestamp run_uuid step is_nan"
 LATEST_COLUMNS = "key value timestamp step is_nan run_uuid"
 
 
-@dataclass(frozen=True, eq=False)
-class WholeRun:
-    """A run that is over.
-
-    Parameters
-    ----------
-    record : Record
-    parameters : mapping of str to str
-    metrics : sequence of (name, value, stamp, epoch)
-    artifacts : Path, optional
-        The folder whose content is kept.
-    status : {"FINISHED", "FAILED", "KILLED"}
-    ended : int
-        In milliseconds.
-    """
-
-    record: Record
-    parameters: Mapping[str, str]
-    metrics: Sequence[Point]
-    artifacts: Path | None
-    status: str
-    ended: int
-
-
 @cache
 def is_known() -> bool:
-    """Say whether this version of MLflow has the tables that `write_run` writes, and warn once if it has others."""
+    """Say whether this version of MLflow has the tables that `write_run` writes; warn once if not."""
     try:
         columns = [{column.name for column in table.columns} for table in _tables()]
     except (ImportError, AttributeError):
@@ -71,27 +46,35 @@ def is_known() -> bool:
     return False
 
 
-def write_run(address: str, experiment_id: str, run: WholeRun) -> str:
+def writes_at_once(address: str, experiment_id: str) -> bool:
+    """Say whether `write_run` can write into a store: a known SQLite file whose artifacts are in a folder here."""
+    is_ours = database_file(address) is not None and is_known()
+    return is_ours and urlsplit(_artifact_location(address, experiment_id)).scheme in {"", "file"}
+
+
+def write_run(address: str, experiment_id: str, header: RunHeader, entry: Entry, artifacts: Path | None) -> str:
     """Write a run whole or not at all, as the client would, and return its id.
 
     Parameters
     ----------
-    address : str
-        Of a SQLite database that MLflow has made.
-    experiment_id : str
-        Of one whose artifacts are in a folder, as `keeps_files` says.
-    run : WholeRun
+    address, experiment_id : str
+        As `writes_at_once` approves them.
+    header : RunHeader
+    entry : dict
+        Its metrics, parameters, status and end.
+    artifacts : Path, optional
+        A folder whose content is copied.
     """
     from sqlalchemy import insert
 
     run_id = uuid4().hex
     place = f"{_artifact_location(address, experiment_id)}/{run_id}/artifacts"
-    if run.artifacts is not None:
-        copytree(run.artifacts, url2pathname(urlsplit(place).path) if urlsplit(place).scheme else place)
-    points = list(dict.fromkeys(map(_stored, run.metrics)))  # identical points are one in MLflow
-    tags = {**run.record.tags, RECORD_TAG: run.record.record_id, "mlflow.runName": run.record.name}
-    row = _run_row(run) | {"run_uuid": run_id, "artifact_uri": place, "experiment_id": int(experiment_id)}
-    values = (_values(mapping, run_id) for mapping in (tags, run.parameters))
+    if artifacts is not None:
+        copytree(artifacts, url2pathname(urlsplit(place).path) if urlsplit(place).scheme else place)
+    points = list(dict.fromkeys(map(_stored, entry["metrics"])))  # MLflow takes identical points for one
+    tags = {**header.tags, RECORD_TAG: header.record_id, "mlflow.runName": header.name}
+    row = _run_row(header, entry) | {"run_uuid": run_id, "artifact_uri": place, "experiment_id": int(experiment_id)}
+    values = (_values(mapping, run_id) for mapping in (tags, entry["parameters"]))
     metrics = (_rows(each, run_id) for each in (points, _latest(points)))
     with _engine(address).begin() as connection:
         for table, rows in zip(_tables(), ([row], *values, *metrics), strict=True):
@@ -105,11 +88,6 @@ def _engine(address: str) -> "Engine":
     from sqlalchemy import create_engine
 
     return create_engine(address)
-
-
-def keeps_files(address: str, experiment_id: str) -> bool:
-    """Say whether the artifacts of an experiment are in a folder of this machine."""
-    return urlsplit(_artifact_location(address, experiment_id)).scheme in {"", "file"}
 
 
 @cache
@@ -127,16 +105,16 @@ def _tables() -> tuple[Any, ...]:
     return tuple(model.__table__ for model in (SqlRun, SqlTag, SqlParam, SqlMetric, SqlLatestMetric))
 
 
-def _run_row(run: WholeRun) -> dict[str, Any]:
+def _run_row(header: RunHeader, entry: Entry) -> dict[str, Any]:
     return {
-        "name": run.record.name,
+        "name": header.name,
         "source_type": "UNKNOWN",
         "source_name": "",
         "entry_point_name": "",
-        "user_id": run.record.tags.get("mlflow.user", "unknown"),
-        "status": run.status,
-        "start_time": run.record.started,
-        "end_time": run.ended,
+        "user_id": header.tags.get("mlflow.user", "unknown"),
+        "status": entry["status"],
+        "start_time": header.started,
+        "end_time": entry["ended"],
         "deleted_time": None,
         "source_version": "",
         "lifecycle_stage": "active",

@@ -1,4 +1,4 @@
-"""Reading: the runs that MLflow or the outbox holds, as a leaderboard needs them."""
+"""The runs below another, as MLflow or the outbox has them and a leaderboard needs them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,8 +10,7 @@ from plainmlp.system.errors import InputError
 from plainmlp.tracking.addresses import without_credentials
 from plainmlp.tracking.connection import AwayError, Connection, one_line
 from plainmlp.tracking.database import refusal
-from plainmlp.tracking.header import Record
-from plainmlp.tracking.outbox import Outbox
+from plainmlp.tracking.outbox import Outbox, RunHeader, last_status
 from plainmlp.tracking.tags import FAILURE_TAG, PARENT_TAG, POINT_TAG
 from plainmlp.training.history import History, read_history
 
@@ -21,18 +20,7 @@ HISTORY = "history.csv"
 
 @dataclass(frozen=True)
 class Child:
-    """A run below another, as MLflow has it.
-
-    Parameters
-    ----------
-    run_id, point_id, status : str
-    parameters, metrics : mapping
-        A metric that is a curve has its last value.
-    artifacts : str
-        The address of its files.
-    failure : str
-        Why it failed, where it did.
-    """
+    """A run below another: each metric with its last value, the address of its files, and why it failed if it did."""
 
     run_id: str
     point_id: str
@@ -44,30 +32,14 @@ class Child:
 
 
 class Reader:
-    """What reads the runs of an MLflow store.
-
-    Parameters
-    ----------
-    connection : Connection
-
-    Attributes
-    ----------
-    client : MlflowClient
-        None until the store has been opened.
-    """
+    """Reads the runs of an MLflow store; its client is None until the store has been opened."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection, self.address = connection, connection.address
         self.client: Any = None
 
     def search(self, condition: str, experiment_id: str) -> Iterator[Any]:
-        """Yield the runs of an experiment that meet a condition.
-
-        Raises
-        ------
-        AwayError
-            MLflow cannot be reached.
-        """
+        """Yield the runs of an experiment that meet a condition, or raise AwayError."""
         token: str | None = ""
         while token is not None:
             page = self._ask(condition, experiment_id, token)
@@ -80,23 +52,12 @@ class Reader:
         )
 
     def sent_children(self, parent_run_id: str) -> list[Child]:
-        """Return the runs below another that MLflow holds.
-
-        Raises
-        ------
-        AwayError
-            MLflow cannot be reached.
-        """
+        """Return the runs below another that MLflow has, or raise AwayError."""
         experiment = self.connection.call(lambda: self.client.get_run(parent_run_id).info.experiment_id)
         return [_child(run) for run in self.search(f"tags.`{PARENT_TAG}` = '{parent_run_id}'", experiment)]
 
-    def _refuse_if_away(self) -> None:
-        """Refuse what cannot do without MLflow."""
-        if self.connection.is_away:
-            raise refusal(self.address, self.connection.reason)
-
     def children(self, parent_run_id: str) -> list[Child]:
-        """Return the runs below another, of whichever experiment that is.
+        """Return the runs below another of any experiment.
 
         Raises
         ------
@@ -123,7 +84,8 @@ class Reader:
         """
         from mlflow.exceptions import MlflowException
 
-        self._refuse_if_away()
+        if self.connection.is_away:
+            raise refusal(self.address, self.connection.reason)
         try:
             with TemporaryDirectory() as folder:
                 return Path(self.client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
@@ -132,7 +94,7 @@ class Reader:
             raise InputError(message) from error
 
     def history(self, child: Child) -> History:
-        """Return the history of a child, from its artifacts: MLflow takes longer for each single curve.
+        """Return the history of a child from its artifacts; MLflow would take longer for each single curve.
 
         Raises
         ------
@@ -166,34 +128,21 @@ def _child(run: Any) -> Child:
     )
 
 
-def kept_children(outbox: Outbox, parents: set[str]) -> list[Child]:
-    """Return the runs below another that wait in the outbox.
-
-    Parameters
-    ----------
-    outbox : Outbox
-    parents : set of str
-        The ids of the run above them, and of its record.
-    """
-    return [_kept_child(outbox, record) for record in outbox.records() if record.tags.get(PARENT_TAG) in parents]
-
-
-def _kept_child(outbox: Outbox, record: Record) -> Child:
-    state: dict[str, Any] = {"status": "RUNNING", "folder": None, "parameters": {}, "metrics": {}}
-    tags = dict(record.tags)
-    for operation in outbox.operations(record.record_id):
-        state["status"] = operation.get("status", state["status"])
-        state["folder"] = state["folder"] or outbox.source(record.record_id, operation)
-        state["parameters"] |= operation.get("parameters", {})
-        state["metrics"] |= {name: value for name, value, _, _ in operation.get("metrics", ())}
-        tags |= operation.get("tags", {})
-    folder = "" if state["folder"] is None else state["folder"].as_uri()
+def kept_child(outbox: Outbox, header: RunHeader) -> Child:
+    """Return a run below another that waits in the outbox."""
+    tags, parameters = dict(header.tags), dict[str, str]()
+    metrics: dict[str, float] = {}
+    entries = outbox.entries(header.record_id)
+    for entry in entries:
+        tags |= entry.get("tags", {})
+        parameters |= entry.get("parameters", {})
+        metrics |= {name: value for name, value, _, _ in entry.get("metrics", ())}
     return Child(
-        record.record_id,
+        header.record_id,
         tags.get(POINT_TAG, ""),
-        state["status"],
-        state["parameters"],
-        state["metrics"],
-        folder,
+        last_status(entries) or "RUNNING",
+        parameters,
+        metrics,
+        outbox.files(header.record_id).as_uri(),
         tags.get(FAILURE_TAG, ""),
     )

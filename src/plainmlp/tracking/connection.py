@@ -1,4 +1,4 @@
-"""A connection to an MLflow store: what is asked of it, and for how long this process waits for it in all."""
+"""A connection to an MLflow store, and how long this process waits for it in all."""
 
 import sys
 import time
@@ -12,14 +12,14 @@ from plainmlp.tracking.addresses import without_credentials
 
 PAUSE = 0.5  # seconds between two attempts
 SERVERS = ("http://", "https://")
-# MLflow's codes for a store that cannot answer now; by the others it refuses what it is asked
+# MLflow's codes for a store that cannot answer now; all others mean that it rejects the request
 AWAY_CODES = {"DEADLINE_EXCEEDED", "INTERNAL_ERROR", "REQUEST_LIMIT_EXCEEDED", "TEMPORARILY_UNAVAILABLE"}
-BUSY = ("locked", "full", "disk I/O")  # what SQLite says of a database that is all right
+BUSY = ("locked", "full", "disk I/O")  # in what SQLite reports about a sound database
 Answer = TypeVar("Answer")
 
 
 class AwayError(Exception):
-    """Report that a store cannot be reached, and why; for this package alone."""
+    """A store cannot be reached; the text says why. It does not leave this package."""
 
 
 class Connection:
@@ -29,10 +29,10 @@ class Connection:
     ----------
     address : str
     wait_seconds : float
-        How long all attempts that fail may take together.
+        How long all failed attempts may take together.
     is_limited : bool
-        Whether an answer may not take longer either. A file that is sent to a server that is there takes its time, so
-        that is for those who can do without an answer.
+        Whether an answer may take no longer either, for callers that can do without one. Other callers wait as long as
+        a reachable server needs, such as for a large file.
     """
 
     def __init__(self, address: str, wait_seconds: float, *, is_limited: bool) -> None:
@@ -43,48 +43,45 @@ class Connection:
 
     @property
     def is_away(self) -> bool:
-        """Say whether the store has been given up."""
+        """Whether the store has been given up."""
         return self._left <= 0
 
     def open(self, function: Callable[[], Answer]) -> Answer:
-        """Call a function that opens the store; where that is a file, it may take its time.
+        """Call a function that opens the store; a file may take its time.
 
         Raises
         ------
         AwayError
             The store cannot be reached.
         Exception
-            It never will be: there is no store at such an address.
+            There can be no store at this address.
         """
         is_limited = self._is_limited and not self.address.startswith("sqlite:")
         return self._persist(function, self._may_come_back, is_limited=is_limited)
 
     def call(self, function: Callable[[], Answer]) -> Answer:
-        """Return what a function says that asks the store; try again while there is time.
+        """Return the result of a function that sends a request; try again while there is time.
 
         Raises
         ------
         AwayError
             The store cannot be reached.
         Exception
-            The store refuses what it is asked.
+            The store rejects the request.
         """
         return self._persist(function, is_away, is_limited=self._is_limited)
 
     def announce(self, line: str) -> None:
-        """Say once that the store is away, why, and what follows from that."""
+        """Print once that the store cannot be reached, why, and what follows."""
         if not self._is_announced:
             self._is_announced = True
-            sys.stderr.write(f"{self.describe()}; {line}\n")
-
-    def describe(self) -> str:
-        """Return where the store is, and why it cannot be reached, without credentials."""
-        return f"MLflow cannot be reached at {without_credentials(self.address)} ({self.reason})"
+            place = without_credentials(self.address)
+            sys.stderr.write(f"MLflow cannot be reached at {place} ({self.reason}); {line}\n")
 
     def _persist(
         self, function: Callable[[], Answer], is_away: Callable[[Exception], bool], *, is_limited: bool
     ) -> Answer:
-        """Try until there is an answer, a refusal, or no time left."""
+        """Try until there is an answer or a rejection, or no time left."""
         while not self.is_away:
             start = time.monotonic()
             try:
@@ -98,7 +95,7 @@ class Connection:
         raise AwayError(self.reason)
 
     def _may_come_back(self, error: Exception) -> bool:
-        """Say whether the store of an address could be there another time."""
+        """Whether another attempt to open the store could succeed."""
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import OperationalError
 
@@ -111,30 +108,30 @@ class Connection:
 
 @cache
 def connect(address: str, wait_seconds: float, *, is_limited: bool) -> Connection:
-    """Return the connection of this process to an address: what is given up stays given up."""
+    """Return the connection of this process to an address; once given up, it stays given up."""
     return Connection(address, wait_seconds, is_limited=is_limited)
 
 
 def is_away(error: Exception) -> bool:
-    """Say whether an error means that the store cannot be reached, rather than that it refuses what it is asked."""
+    """Whether an error means that the store cannot be reached, rather than that it rejects the request."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
     if isinstance(error, MlflowException):
         return error.error_code in AWAY_CODES
-    if isinstance(error, (DataError, IntegrityError, ProgrammingError)):  # the database is there, and says no
+    if isinstance(error, (DataError, IntegrityError, ProgrammingError)):  # the database answers
         return False
-    return isinstance(error, (OSError, SQLAlchemyError))  # of artifacts too: what requests raises is an OSError
+    return isinstance(error, (OSError, SQLAlchemyError))  # requests raises OSErrors, for artifacts too
 
 
 def within(seconds: float, function: Callable[[], Answer]) -> Answer:
-    """Return what a function returns, or raise TimeoutError: whatever it waits for, it is left to itself then."""
+    """Return the result of a function, or raise TimeoutError and abandon it."""
     answer: Future[Answer] = Future()
 
     def work() -> None:
         try:
             answer.set_result(function())
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+        except BaseException as error:  # noqa: BLE001 - raised again by result() below
             answer.set_exception(error)
 
     Thread(target=work, daemon=True).start()
@@ -146,13 +143,13 @@ def within(seconds: float, function: Callable[[], Answer]) -> Answer:
 
 
 def cause(error: BaseException) -> str:
-    """Return in one line what an error comes down to: `Connection refused` rather than all that followed from it."""
+    """Return the root cause of an error in one line, such as `Connection refused`."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
     return one_line(error)
 
 
 def one_line(error: BaseException) -> str:
-    """Return the first line of what an error says, without credentials."""
+    """Return the first line of the text of an error, without credentials."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return without_credentials(lines[0])

@@ -1,4 +1,4 @@
-"""Where runs are recorded: the address of an MLflow store, and how its database is opened and made."""
+"""The address of an MLflow store, and how its database is opened and made."""
 
 import math
 import os
@@ -16,40 +16,26 @@ ADDRESSES = "sqlite:///<file>, or the address of an MLflow server or its databas
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a `Connection` tries again, for as long as it may
-    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # else every attempt of a database that is locked is a traceback
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a `Connection` tries again itself
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # otherwise each attempt on a locked database prints a traceback
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
 def tracking_address(tracking: TrackingSection, root: Path) -> str:
-    """Return the MLflow address of a configuration.
-
-    Parameters
-    ----------
-    tracking : TrackingSection
-        `uri` comes first, then MLFLOW_TRACKING_URI, then the database of the checkout.
-    root : Path
-        The checkout.
-    """
+    """Return the MLflow address of a configuration: `uri`, else MLFLOW_TRACKING_URI, else the checkout's database."""
     return tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{root / 'mlflow.db'}"
 
 
 def apply_settings(wait_seconds: float) -> None:
-    """Make MLflow quiet, and soon done with a server that is away; it reads this when it is imported.
-
-    Parameters
-    ----------
-    wait_seconds : float
-        How long a server may say nothing.
-    """
+    """Silence MLflow and shorten its timeouts for unreachable servers; it reads this when it is imported."""
     for name, value in {**SETTINGS, "MLFLOW_HTTP_REQUEST_TIMEOUT": str(math.ceil(wait_seconds))}.items():
         os.environ.setdefault(name, value)
 
 
 @contextmanager
 def opening(address: str) -> Iterator[None]:
-    """Say in one line why a store cannot be opened."""
+    """Turn the errors of opening a store into one line that says why."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -60,14 +46,14 @@ def opening(address: str) -> Iterator[None]:
 
 
 def refusal(address: str, reason: str) -> InputError:
-    """Return the error that says that nothing can be recorded at an address, and why."""
+    """Return the error of an address that nothing can be recorded at."""
     place = without_credentials(address)
     return InputError(f"tracking.uri = {place!r}: MLflow cannot record there ({reason}); allowed: {ADDRESSES}")
 
 
 @contextmanager
 def locked(address: str) -> Iterator[None]:
-    """Let one process at a time create a database: several at once would break it for good."""
+    """Let one process at a time create a database; several at once would damage it for good."""
     from filelock import FileLock
 
     database = database_file(address)
@@ -83,28 +69,28 @@ def locked(address: str) -> Iterator[None]:
 
 
 def _make(database: Path) -> None:
-    """Make a database whole or not at all: MLflow cannot go on with one that it was killed over."""
+    """Make a database whole or not at all; MLflow cannot repair a half-made one."""
     from mlflow import MlflowClient
 
     temporary = database.with_name(f".{database.name}.new")
-    for leftover in database.parent.glob(f"{temporary.name}*"):  # with a journal, where it was killed
+    for leftover in database.parent.glob(f"{temporary.name}*"):  # of a process that was killed, with a journal
         leftover.unlink()
     MlflowClient(f"{SQLITE}{temporary}")
     temporary.replace(database)
 
 
 def database_file(address: str) -> Path | None:
-    """Return the file of a database that is one."""
+    """Return the file of a database, or None for other stores."""
     return Path(address.removeprefix(SQLITE)).absolute() if address.startswith(SQLITE) else None
 
 
 def artifact_location(address: str, experiment: str) -> str | None:
-    """Return where artifacts go: beside a database that is a file, else where the server says."""
+    """Return where artifacts go: beside a database file, else None, which leaves it to the server."""
     database = database_file(address)
     return None if database is None else (database.parent / "mlruns" / experiment).as_uri()
 
 
 def shown_address(address: str) -> str:
-    """Return an address as it may be kept, the same from every folder: without credentials, a file's path whole."""
+    """Return an address to keep: without credentials, and with an absolute path, the same from every folder."""
     database = database_file(address)
     return without_credentials(address) if database is None else f"{SQLITE}{database}"

@@ -1,110 +1,20 @@
-"""A journal: what happens to a run, in its order, sent to MLflow while that can be reached and kept from then on."""
+"""How a run is created in MLflow, found there, and sent piece by piece; every piece may be sent twice."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plainmlp.tracking.connection import AwayError, Connection, is_away
-from plainmlp.tracking.header import Record
-from plainmlp.tracking.operations import Operation, send
-from plainmlp.tracking.outbox import Outbox
-from plainmlp.tracking.tags import RECORD_TAG
+from plainmlp.tracking.connection import is_away
+from plainmlp.tracking.models import MODEL_FILE, rename_run
+from plainmlp.tracking.outbox import Entry, RunHeader
+from plainmlp.tracking.tags import FAILURE_TAG, PROCESS_TAG, RECORD_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-
-class Journal:
-    """What happens to a run.
-
-    Parameters
-    ----------
-    client : MlflowClient
-    experiment_id : str
-    connection : Connection
-        Of the client, which is not asked once that is away.
-    outbox : Outbox, optional
-        Without one, a store that is away is refused.
-    record : Record
-        What the run is made from.
-    is_kept : bool
-        Whether all that comes goes to the outbox, as it does where that holds the record already. Once that is so, it
-        stays so: the order must not change.
-    """
-
-    def __init__(
-        self,
-        client: "MlflowClient",
-        experiment_id: str,
-        connection: Connection,
-        outbox: Outbox | None,
-        record: Record,
-        *,
-        is_kept: bool = False,
-    ) -> None:
-        self.record, self.outbox = record, outbox
-        self.is_kept = is_kept or (outbox is not None and outbox.holds(record.record_id))
-        self._client, self._experiment_id, self._connection = client, experiment_id, connection
-        self._is_tried = False
-
-    def begin(self) -> None:
-        """Create the run."""
-        try:
-            if not self.is_kept:
-                self.record = replace(self.record, run_id=self._connection.call(self._create))
-        except AwayError as error:
-            self._go_away(error)
-        if self.is_kept:
-            self._keep()
-
-    def resume(self) -> bool:
-        """Go on with a run that was begun before; say whether there is one, as there may be while MLflow is away."""
-        try:
-            return self.is_kept or self._find()
-        except AwayError as error:
-            self._go_away(error)
-            return True
-
-    def _find(self) -> bool:
-        call, record = self._connection.call, self.record
-        run_id = record.run_id or call(lambda: find_run(self._client, [self._experiment_id], record.record_id))
-        self.record = replace(record, run_id=run_id)
-        return run_id is not None and call(lambda: is_active(self._client, run_id, self._experiment_id))
-
-    def write(self, operation: Operation, source: Path | None = None) -> None:
-        """Let something happen to the run.
-
-        Parameters
-        ----------
-        operation : dict
-        source : Path, optional
-            The file or folder that it is about.
-        """
-        try:
-            if not self.is_kept:
-                self._connection.call(lambda: send(self._client, self.record.run_id or "", operation, source))
-        except AwayError as error:
-            self._go_away(error)
-        if self.is_kept:
-            self._keep(operation, source)
-
-    def _create(self) -> str:
-        """Create the run, unless an attempt whose answer was lost has."""
-        found = find_run(self._client, [self._experiment_id], self.record.record_id) if self._is_tried else None
-        self._is_tried = True
-        return found or create_run(self._client, self._experiment_id, self.record)
-
-    def _go_away(self, error: AwayError) -> None:
-        if self.outbox is None:
-            raise error
-        self.is_kept = True
-        self._connection.announce(
-            f"what it misses is kept whole in {self.outbox.folder}; publish it with: {self.outbox.command}"
-        )
-
-    def _keep(self, operation: Operation | None = None, source: Path | None = None) -> None:
-        if self.outbox is not None:
-            self.outbox.keep(self.record, operation, source)
+ITEMS_PER_BATCH = 1000  # MLflow refuses more in one call
 
 
 def find_run(client: "MlflowClient", experiment_ids: list[str], record_id: str) -> str | None:
@@ -113,10 +23,13 @@ def find_run(client: "MlflowClient", experiment_ids: list[str], record_id: str) 
     return str(found[0].info.run_id) if found else None
 
 
-def create_run(client: "MlflowClient", experiment_id: str, record: Record) -> str:
-    """Create the run of a record and return its id; its tags go with it, which saves a transaction."""
-    tags = {**record.tags, RECORD_TAG: record.record_id}
-    return str(client.create_run(experiment_id, record.started, tags, run_name=record.name).info.run_id)
+def created(client: "MlflowClient", experiment_id: str, header: RunHeader) -> RunHeader:
+    """Create a run, unless an attempt whose answer was lost has; return the header with its id."""
+    run_id = find_run(client, [experiment_id], header.record_id)
+    if run_id is None:
+        tags = {**header.tags, RECORD_TAG: header.record_id}
+        run_id = client.create_run(experiment_id, header.started, tags, run_name=header.name).info.run_id
+    return replace(header, run_id=run_id)
 
 
 def is_active(client: "MlflowClient", run_id: str, experiment_id: str) -> bool:
@@ -130,3 +43,56 @@ def is_active(client: "MlflowClient", run_id: str, experiment_id: str) -> bool:
             raise
         return False
     return (info.experiment_id, info.lifecycle_stage) == (experiment_id, "active")
+
+
+def send(client: "MlflowClient", header: RunHeader, entry: Entry, places: Mapping[str, Path]) -> None:
+    """Send an entry to its run, with the run's id in place of the record's; to send it twice changes nothing.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    header : RunHeader
+        Its run is there.
+    entry : dict
+    places : mapping of str to Path
+        Where the files of the entry are.
+    """
+    run_id = header.run_id or ""
+    if "process" in entry:
+        _reopen(client, run_id, entry["process"])
+    if "data" in entry:
+        _send_data(client, run_id, **entry["data"])
+    for name, path in places.items():
+        if path.name == MODEL_FILE:
+            rename_run(path, header.record_id, run_id)
+        client.log_artifact(run_id, str(path), name.rpartition("/")[0] or None)
+    _send_values(client, run_id, entry, header.record_id)
+    if "status" in entry:
+        client.set_terminated(run_id, entry["status"], entry["ended"])
+
+
+def _reopen(client: "MlflowClient", run_id: str, process: str) -> None:
+    client.update_run(run_id, status="RUNNING")
+    if FAILURE_TAG in client.get_run(run_id).data.tags:  # of an earlier attempt
+        client.delete_tag(run_id, FAILURE_TAG)
+    client.set_tag(run_id, PROCESS_TAG, process)
+
+
+def _send_data(client: "MlflowClient", run_id: str, name: str, digest: str, profile: Mapping[str, int]) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    entity = Dataset(name, digest, "code", json.dumps({"dataset": name}), profile=json.dumps(profile))
+    client.log_inputs(run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+
+
+def _send_values(client: "MlflowClient", run_id: str, entry: Entry, record_id: str) -> None:
+    from mlflow.entities import Metric, Param, RunTag
+
+    metrics = [Metric(*point) for point in entry.get("metrics", ())]
+    parameters = [Param(key, value) for key, value in entry.get("parameters", {}).items()]
+    tags = [RunTag(key, value.replace(record_id, run_id)) for key, value in entry.get("tags", {}).items()]
+    first = ITEMS_PER_BATCH - len(parameters) - len(tags)
+    if metrics or parameters or tags:
+        client.log_batch(run_id, metrics[:first], parameters, tags)
+    for position in range(first, len(metrics), ITEMS_PER_BATCH):
+        client.log_batch(run_id, metrics[position : position + ITEMS_PER_BATCH])

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 PACKAGE = Path(__file__).parents[1]
-RECORD = "MLmodel"  # MLflow's name of the file that says what a model is, and of which run
+MODEL_FILE = "MLmodel"  # MLflow's name of the file that says what a model is, and of which run
 
 
 def pack_model(folder: Path, run_id: str, path: Path, example: "DataFrame", answers: "DataFrame") -> dict[str, Any]:
@@ -18,15 +18,13 @@ def pack_model(folder: Path, run_id: str, path: Path, example: "DataFrame", answ
     Parameters
     ----------
     folder : Path
-        Must not exist; its name is that of the artifact.
+        Must not exist; its name becomes the artifact's.
     run_id : str
-        Of the run that the model belongs to.
+        The run that the model belongs to, or its record.
     path : Path
         The file that `Model.save` wrote.
-    example : DataFrame
-        Some rows of raw features.
-    answers : DataFrame
-        What the model says of them.
+    example, answers : DataFrame
+        Some rows of raw features, and the model's predictions for them.
     """
     from mlflow import pyfunc
     from mlflow.models import Model
@@ -45,13 +43,10 @@ def pack_model(folder: Path, run_id: str, path: Path, example: "DataFrame", answ
     return dict(record.get_tags_dict())
 
 
-def rename_run(folder: Path, record_id: str, run_id: str) -> None:
-    """Name the run in a packed model, which named a record as long as there was no run."""
-    path = folder / RECORD
-    if path.is_file():
-        for left in folder.glob(f".{RECORD}.*"):  # by a process that was killed here; it would be published
-            left.unlink()
-        text = path.read_text(encoding="utf-8")
+def rename_run(path: Path, record_id: str, run_id: str) -> None:
+    """Name the run in the file of a packed model that names its record."""
+    text = path.read_text(encoding="utf-8")
+    if record_id in text:
         with replace_file(path) as temporary:
             temporary.write_text(text.replace(record_id, run_id), encoding="utf-8")
 

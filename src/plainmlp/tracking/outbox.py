@@ -1,94 +1,137 @@
-"""The outbox: what could not be sent to MLflow, whole on disk, a folder a run."""
+"""The outbox: runs that MLflow does not have whole yet, each in a folder that says all of it."""
 
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import write_json, writing
-from plainmlp.tracking.header import PREFIX, Record, is_child, read_record
-from plainmlp.tracking.operations import Operation
+from plainmlp.system.files import read_json, replace_file, unflushed, write_json, writing
+from plainmlp.system.process import is_dead
+from plainmlp.tracking.tags import PARENT_TAG, PROCESS_TAG
 
 FOLDER = Path(".plainmlp") / "outbox"  # below a checkout
 SCRIPT = Path("pipelines") / "sync.py"
-HEADER, OPERATIONS, FILES = "record.json", "operations.jsonl", "files"
+HEADER, ENTRIES, FILES = "run.json", "entries.jsonl", "files"
+PREFIX = "record-"  # tells the id of a record from a run's
+# what happens to a run at once: any of `process`, `data`, `metrics`, `parameters`, `tags`, `files`, `status` and `ended`
+Entry = dict[str, Any]
+Point = tuple[str, float, int, int]  # a metric's name, its value, when it was measured, the epoch
 
 
-class Outbox:
-    """The records of a checkout that wait to be published.
+@dataclass(frozen=True)
+class RunHeader:
+    """What a run is created from in MLflow.
 
     Parameters
     ----------
-    checkout : Path
-        Several processes may use its outbox at once.
+    record_id : str
+        Ours, as `new_record_id` makes it; a tag of the run.
+    address : str
+        Of the store, without credentials.
+    experiment, name : str
+    tags : dict of str to str
+    started : int
+        In milliseconds.
+    run_id : str, optional
+        MLflow's, if it has the run.
     """
+
+    record_id: str
+    address: str
+    experiment: str
+    name: str
+    tags: dict[str, str]
+    started: int
+    run_id: str | None = None
+
+
+def new_record_id(name: str | None = None) -> str:
+    """Return the id of a record: a new one, or the one that belongs to a name."""
+    return f"{PREFIX}{name or uuid4().hex}"
+
+
+def read_header(path: Path) -> RunHeader:
+    """Read a header from JSON.
+
+    Raises
+    ------
+    InputError
+        The file is missing or damaged.
+    """
+    values = read_json(path)
+    try:
+        return RunHeader(**values)
+    except TypeError as error:
+        message = f"{path}: is damaged, or of another version; remove it ({error})"
+        raise InputError(message) from error
+
+
+def metric_points(curves: Mapping[str, Sequence[float]], stamp: int) -> list[Point]:
+    """Return every value of every curve, measured at one time, in milliseconds."""
+    return [(name, float(value), stamp, epoch) for name, values in curves.items() for epoch, value in enumerate(values)]
+
+
+def last_status(entries: Sequence[Entry]) -> str | None:
+    """Return the status that a run ended with, or None if it has not ended."""
+    status = None
+    for entry in entries:
+        status = entry.get("status", None if "process" in entry else status)
+    return status
+
+
+class Outbox:
+    """The runs of a checkout that MLflow does not have whole yet; several processes may use it at once."""
 
     def __init__(self, checkout: Path) -> None:
         self.checkout, self.folder = checkout, checkout / FOLDER
 
     @property
     def command(self) -> str:
-        """Return what publishes the records."""
+        """Return the command that publishes the runs."""
         return f"python {os.path.relpath(self.checkout / SCRIPT)}"
 
     def holds(self, record_id: str) -> bool:
-        """Say whether there is a record of this id."""
+        """Say whether a run is here."""
         return (self.folder / record_id / HEADER).exists()
 
-    def keep(self, record: Record, operation: Operation | None = None, source: Path | None = None) -> None:
-        """Add an operation to a record, which is made where it is missing.
+    def add(self, header: RunHeader, entry: Entry, sources: Mapping[str, Path]) -> None:
+        """Add to a run, whose folder is made if it is missing.
 
         Parameters
         ----------
-        record : Record
-        operation : dict, optional
-        source : Path, optional
-            A file or folder that the operation is about; it is copied.
+        header : RunHeader
+        entry : dict
+        sources : mapping of str to Path
+            The files that the entry names; they are copied.
         """
-        folder = self.folder / record.record_id
-        with writing(folder), self.locked():
+        folder = self.folder / header.record_id
+        with writing(folder), self._locked():
             if not (folder / HEADER).exists():
-                write_json(folder / HEADER, asdict(record))
-            if source is not None:
-                operation = {**(operation or {}), "source": _copy(source, folder)}
-            if operation is not None:
-                _append(folder / OPERATIONS, json.dumps(operation))
+                write_json(folder / HEADER, asdict(header))
+            with unflushed():  # a model has hundreds of small files
+                for name, source in sources.items():
+                    with replace_file(folder / FILES / name) as temporary:
+                        shutil.copy(source, temporary)
+            _append(folder / ENTRIES, json.dumps(entry))
 
-    def record(self, record_id: str) -> Record:
-        """Return a record.
+    def header(self, record_id: str) -> RunHeader:
+        """Return the header of a run, or raise InputError if it is missing or damaged."""
+        return read_header(self.folder / record_id / HEADER)
 
-        Raises
-        ------
-        InputError
-            It is missing or damaged.
-        """
-        return read_record(self.folder / record_id / HEADER)
+    def headers(self) -> list[RunHeader]:
+        """Return the headers of all runs: those of sweeps before those of their points, else the oldest first."""
+        headers = [read_header(path) for path in self.folder.glob(f"{PREFIX}*/{HEADER}")]
+        return sorted(headers, key=lambda header: (PARENT_TAG in header.tags, header.started, header.record_id))
 
-    def records(self) -> list[Record]:
-        """Return all records, those of sweeps before those of their points, else by age.
-
-        Raises
-        ------
-        InputError
-            A record is damaged.
-        """
-        records = [read_record(path) for path in self.folder.glob(f"{PREFIX}*/{HEADER}")]
-        return sorted(records, key=lambda record: (is_child(record), record.started, record.record_id))
-
-    def operations(self, record_id: str) -> list[Operation]:
-        """Return the operations of a record, in their order.
-
-        Raises
-        ------
-        InputError
-            The record is damaged.
-        """
-        path = self.folder / record_id / OPERATIONS
+    def entries(self, record_id: str) -> list[Entry]:
+        """Return the entries of a run in their order, or raise InputError if they are damaged."""
+        path = self.folder / record_id / ENTRIES
         whole = path.read_bytes()[: _whole_size(path)] if path.exists() else b""
         try:
             return [json.loads(line) for line in whole.splitlines()]
@@ -96,53 +139,57 @@ class Outbox:
             message = f"{path}: is damaged ({error}); remove its folder to give up what it holds"
             raise InputError(message) from error
 
-    def source(self, record_id: str, operation: Operation) -> Path | None:
-        """Return the copy of the file or folder that an operation is about."""
-        return self.folder / record_id / operation["source"] if "source" in operation else None
+    def files(self, record_id: str) -> Path:
+        """Return the folder that has the files of a run under the names of its artifacts."""
+        return self.folder / record_id / FILES
 
-    def remove(self, record_id: str, n_operations: int | None = None) -> bool:
-        """Remove a record, unless it has other than so many operations by now; say whether it is gone."""
-        with self.locked():
+    def places(self, record_id: str, entry: Entry) -> dict[str, Path]:
+        """Return where the files of an entry are, by the names of their artifacts."""
+        return {name: self.files(record_id) / name for name in entry.get("files", ())}
+
+    def is_going_on(self, header: RunHeader) -> bool:
+        """Say whether a living process still writes a run."""
+        entries = self.entries(header.record_id)
+        process = next((entry["process"] for entry in reversed(entries) if "process" in entry), None)
+        process = process or header.tags.get(PROCESS_TAG)
+        return last_status(entries) is None and process is not None and not is_dead(process)
+
+    def remove(self, record_id: str, n_entries: int | None = None) -> bool:
+        """Remove a run, unless it has other than `n_entries` entries by now; say whether it is gone."""
+        with self._locked():
             if not self.holds(record_id):
                 return True
-            if n_operations is not None and len(self.operations(record_id)) != n_operations:
+            if n_entries is not None and len(self.entries(record_id)) != n_entries:
                 return False
             gone = self.folder / f".{record_id}.{uuid4().hex}"
-            (self.folder / record_id).rename(gone)  # at once: half a record would be published as a whole one
+            (self.folder / record_id).rename(gone)  # at once: half a run would be published as a whole one
         shutil.rmtree(gone)
         return True
 
     @contextmanager
-    def locked(self, name: str = "lock", timeout: float = -1) -> Iterator[None]:
-        """Let one process at a time do what the lock of a name is for.
+    def publishing(self) -> Iterator[None]:
+        """Keep other processes from publishing the same runs, or raise InputError if one does already."""
+        from filelock import Timeout
 
-        Raises
-        ------
-        filelock.Timeout
-            Another process has held the lock for `timeout` seconds.
-        """
+        try:
+            with self._locked("publishing", timeout=0):
+                yield
+        except Timeout as error:
+            message = f"another process publishes {self.folder} already; wait for it"
+            raise InputError(message) from error
+
+    @contextmanager
+    def _locked(self, name: str = "lock", timeout: float = -1) -> Iterator[None]:
         from filelock import FileLock
 
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / name).acquire(timeout=timeout):
             yield
 
 
-def _copy(source: Path, folder: Path) -> str:
-    """Copy a file or folder below the record's; return where it is there."""
-    place = Path(FILES) / uuid4().hex
-    copy = folder / place / source.name
-    try:
-        copy.parent.mkdir(parents=True)
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, copy)
-    except OSError:
-        shutil.rmtree(copy.parent, ignore_errors=True)
-        raise
-    return (place / source.name).as_posix()
-
-
 def _append(path: Path, line: str) -> None:
-    """Add a line to a file, whole or not at all; what is left of one that was not written whole goes."""
+    """Add a line to a file, whole or not at all; the rest of a line that was cut off goes."""
     size = _whole_size(path) if path.exists() else 0
     try:
         with path.open("ab") as file:

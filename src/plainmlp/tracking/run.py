@@ -1,140 +1,202 @@
-"""A run in MLflow that is being written."""
+"""A run that is being recorded."""
 
 import json
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from plainmlp.system.errors import StorageError
+from plainmlp.system.process import own_process
 from plainmlp.tracking.addresses import without_credentials
-from plainmlp.tracking.delivery import Journal
-from plainmlp.tracking.header import Record
+from plainmlp.tracking.connection import AwayError, Connection
+from plainmlp.tracking.delivery import created, find_run, is_active, send
 from plainmlp.tracking.models import pack_model
-from plainmlp.tracking.operations import Point, end, log_files, log_values, metric_points
+from plainmlp.tracking.outbox import Entry, Outbox, Point, RunHeader, metric_points
 from plainmlp.tracking.parameters import LONGEST_PARAMETER
-from plainmlp.tracking.tags import FAILURE_TAG, MODEL_TAG
+from plainmlp.tracking.tags import FAILURE_TAG, MODEL_TAG, POINT_TAG
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from pandas import DataFrame
 
-METRICS_AT_ONCE = 1000  # MLflow refuses more in one call
 WORKFLOW = "workflowType=machine_learning"  # without it MLflow opens its pages for traces and prompts
 MODEL_FOLDER = "model"
 
 
 class TrackedRun:
-    """A run in MLflow that is being written.
+    """A run: what happens to it goes into its folder, and from there to MLflow while that can be reached.
 
     Parameters
     ----------
-    journal : Journal
-        Takes in what happens to the run, wherever that goes.
-    address : str
-        Of the store.
-    experiment_id, point_id : str
+    client : MlflowClient
+    experiment_id : str
+    connection : Connection
+        Of the client.
+    outbox : Outbox, optional
+        Holds the run until MLflow has it whole. Without one, a store that cannot be reached is an error.
+    header : RunHeader
+    is_waiting : bool
+        Whether the run stays in the outbox, and MLflow gets nothing of it before `sync` publishes it.
     """
 
-    def __init__(self, journal: Journal, address: str, experiment_id: str, point_id: str) -> None:
-        self.point_id, self.address = point_id, address
-        self._journal, self._experiment_id = journal, experiment_id
-        self._waiting: list[Point] = []
+    def __init__(
+        self,
+        client: "MlflowClient",
+        experiment_id: str,
+        connection: Connection,
+        outbox: Outbox | None,
+        header: RunHeader,
+        *,
+        is_waiting: bool = False,
+    ) -> None:
+        self.header, self.address, self._is_waiting = header, connection.address, is_waiting
+        self._client, self._experiment_id = client, experiment_id
+        self._connection, self._outbox = connection, outbox
+        self._unsent: list[Point] = []
         self._started = time.perf_counter()
         self._flushed, self._pause = self._started, 1.0
 
     @property
-    def record(self) -> Record:
-        """Return what the run is made from."""
-        return self._journal.record
+    def point_id(self) -> str:
+        """Return the id of the point that the run computes, if it does."""
+        return self.header.tags.get(POINT_TAG, "")
 
     @property
     def run_id(self) -> str | None:
-        """Return the id of the run in MLflow, where it has reached that."""
-        return self.record.run_id
+        """Return the id of the run in MLflow, if MLflow has it."""
+        return self.header.run_id
 
     @property
     def reference(self) -> str:
-        """Return the id by which runs below this one name it: its own, or that of its record."""
-        return self.run_id or self.record.record_id
+        """Return the id by which runs below this one name it: the run's, else the record's."""
+        return self.run_id or self.header.record_id
 
     def ids(self) -> dict[str, str]:
-        """Return the id of the run, or that of the record from which it will be made."""
+        """Return the id of the run, or of the record that will become it."""
         return {"record_id" if self.run_id is None else "run_id": self.reference}
 
     def page(self) -> str:
-        """Return where to look at the run: its page, how to start the server that has it, or how to publish it."""
-        if self._journal.is_kept and self._journal.outbox is not None:
-            return f"{self._journal.outbox.folder / self.record.record_id} until: {self._journal.outbox.command}"
+        """Return where to look at the run: its page, how to start a server that shows it, or how to publish it."""
+        if self._is_waiting and self._outbox is not None:
+            return f"saved in {self._outbox.folder / self.header.record_id}; to publish: {self._outbox.command}"
         page = f"#/experiments/{self._experiment_id}/runs/{self.run_id}?{WORKFLOW}"
         address = without_credentials(self.address)
         if address.startswith("http"):
             return f"{address.rstrip('/')}/{page}"
         return f"http://127.0.0.1:5000/{page} after: mlflow ui --backend-store-uri {shlex.quote(address)}"
 
+    def begin(self) -> None:
+        """Create the run; its folder is made with its first entry."""
+        try:
+            if not self._is_waiting:
+                self.header = self._connection.call(lambda: created(self._client, self._experiment_id, self.header))
+        except AwayError as error:
+            self._wait(error)
+
+    def resume(self) -> bool:
+        """Continue a run that was begun before; say whether there is one, as there may be if MLflow is away."""
+        held = self._outbox if self._outbox is not None and self._outbox.holds(self.header.record_id) else None
+        if held is not None:
+            self.header = held.header(self.header.record_id)
+            self._is_waiting = self.header.run_id is None  # only `sync` may create its run now
+        try:
+            is_there = self._is_waiting or self._find()
+        except AwayError as error:
+            self._wait(error)
+            return True
+        if held is not None and not is_there:  # its run was deleted
+            held.remove(self.header.record_id)
+        elif held is not None:
+            for entry in held.entries(self.header.record_id):
+                self._send(entry, held.places(self.header.record_id, entry))
+        return is_there
+
+    def _find(self) -> bool:
+        call, header = self._connection.call, self.header
+        run_id = header.run_id or call(lambda: find_run(self._client, [self._experiment_id], header.record_id))
+        self.header = replace(header, run_id=run_id)
+        return run_id is not None and call(lambda: is_active(self._client, run_id, self._experiment_id))
+
+    def reopen(self) -> None:
+        """Let a run that has ended go on in this process."""
+        self.write({"process": own_process()})
+
+    def write(self, entry: Entry, source: Path | None = None, folder: str = "") -> None:
+        """Add to the run.
+
+        Parameters
+        ----------
+        entry : dict
+        source : Path, optional
+            A file, or a folder whose content, becomes artifacts.
+        folder : str
+            Where, among the artifacts.
+        """
+        places = {} if source is None else {f"{folder}/{name}".lstrip("/"): path for name, path in _files(source)}
+        entry = {**entry, "files": list(places)} if places else entry
+        if self._outbox is not None:
+            self._outbox.add(self.header, entry, places)
+            places = self._outbox.places(self.header.record_id, entry)
+        self._send(entry, places)
+
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Take in the metrics of an epoch; they are sent at most once a second, many at a time."""
+        """Take the metrics of an epoch; they are sent at most once a second, many at a time."""
         now = time.perf_counter()
         values = {**metrics, "training_seconds": now - self._started}
         stamp = int(time.time() * 1000)
-        self._waiting += [(name, value, stamp, epoch) for name, value in values.items()]
+        self._unsent += [(name, float(value), stamp, epoch) for name, value in values.items()]
         if now - self._flushed > self._pause:
             self.flush()
 
     def flush(self) -> None:
-        """Send what is waiting; the slower that is, the longer the next pause, so that training goes on."""
+        """Send the metrics of the last epochs; the longer that takes, the longer the next pause."""
         start = time.perf_counter()
-        for first in range(0, len(self._waiting), METRICS_AT_ONCE):
-            self._journal.write(log_values(self._waiting[first : first + METRICS_AT_ONCE]))
-        self._waiting = []
+        if self._unsent:
+            self.write({"metrics": self._unsent})
+        self._unsent = []
         self._flushed = time.perf_counter()
         self._pause = max(1.0, 20 * (self._flushed - start))
 
     def log_history(self, history: Mapping[str, Sequence[float]]) -> None:
         """Send a whole history, for a training that was not watched."""
-        self._waiting += metric_points(history, int(time.time() * 1000))
+        self._unsent += metric_points(history, int(time.time() * 1000))
         self.flush()
 
     def log_results(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
         """Send final metrics and tags."""
         points = metric_points({name: [value] for name, value in metrics.items()}, int(time.time() * 1000))
-        self._journal.write(log_values(points, tags=tags))
+        self.write({"metrics": points, "tags": dict(tags)})
 
-    def log_file(self, path: Path, folder: str | None = None) -> None:
-        """Keep a file, or the content of a folder, among the run's artifacts."""
-        self._journal.write(log_files(folder), path)
+    def log_file(self, path: Path, folder: str = "") -> None:
+        """Add a file, or the content of a folder, to the run's artifacts."""
+        self.write({}, path, folder)
 
     def log_text(self, text: str, name: str) -> None:
-        """Keep a text as a file among the run's artifacts."""
+        """Add a text to the run's artifacts, as a file."""
         with TemporaryDirectory() as folder:
             path = Path(folder) / name
             path.write_text(text, encoding="utf-8", newline="\n")
             self.log_file(path)
 
     def log_model(self, path: Path, example: "DataFrame", answers: "DataFrame") -> None:
-        """Keep a model that `mlflow.pyfunc.load_model` loads from the run's artifact `model`.
-
-        Parameters
-        ----------
-        path : Path
-            The file that `Model.save` wrote.
-        example : DataFrame
-            Some rows of raw features.
-        answers : DataFrame
-            What the model says of them.
-        """
+        """Add a model that `mlflow.pyfunc.load_model` loads from the run's artifact `model`; see `pack_model`."""
         with TemporaryDirectory() as temporary:
             folder = Path(temporary) / MODEL_FOLDER
             listed = pack_model(folder, self.reference, path, example, answers)
             self.log_file(folder, MODEL_FOLDER)
         self.log_results({}, {MODEL_TAG: json.dumps([listed])})
 
-    def end(self, status: str) -> None:
-        """Send what is waiting and close the run as FINISHED, FAILED or KILLED."""
+    def end(self, status: str, ended: int | None = None) -> None:
+        """Close the run as FINISHED, FAILED or KILLED; once MLflow has it whole, it leaves the outbox."""
         self.flush()
-        self._journal.write(end(status, int(time.time() * 1000)))
+        self.write({"status": status, "ended": int(time.time() * 1000) if ended is None else ended})
+        if self._outbox is not None and not self._is_waiting:
+            self._outbox.remove(self.header.record_id)
 
     @contextmanager
     def closing(self) -> Iterator["TrackedRun"]:
@@ -145,7 +207,7 @@ class TrackedRun:
 
     @contextmanager
     def closing_on_failure(self) -> Iterator[None]:
-        """Close the run where the block fails: KILLED after Ctrl-C, else FAILED, with the reason as a tag."""
+        """Close the run if the block fails: KILLED after Ctrl-C, else FAILED, with the reason as a tag."""
         try:
             yield
         except BaseException as error:
@@ -153,3 +215,26 @@ class TrackedRun:
                 self.log_results({}, {FAILURE_TAG: f"{type(error).__name__}: {error}"[:LONGEST_PARAMETER]})
                 self.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
+
+    def _send(self, entry: Entry, places: Mapping[str, Path]) -> None:
+        try:
+            if not self._is_waiting:
+                self._connection.call(lambda: send(self._client, self.header, entry, places))
+        except AwayError as error:
+            self._wait(error)
+
+    def _wait(self, error: AwayError) -> None:
+        if self._outbox is None:
+            raise error
+        self._is_waiting = True
+        self._connection.announce(
+            f"this run is being saved in {self._outbox.folder}; publish it later with: {self._outbox.command}"
+        )
+
+
+def _files(source: Path) -> Iterator[tuple[str, Path]]:
+    """Yield a file, or the files of a folder, with their names."""
+    if source.is_dir():
+        yield from ((path.relative_to(source).as_posix(), path) for path in sorted(source.rglob("*")) if path.is_file())
+    else:
+        yield source.name, source

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,24 +13,22 @@ from typing import TYPE_CHECKING
 from plainmlp.config.schema import WAIT_SECONDS
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import is_dead, own_process
-from plainmlp.tracking.bulk import WholeRun, is_known, keeps_files, write_run
-from plainmlp.tracking.children import Child, Reader, kept_children
+from plainmlp.tracking.bulk import write_run, writes_at_once
+from plainmlp.tracking.children import Child, Reader, kept_child
 from plainmlp.tracking.connection import AwayError, connect
-from plainmlp.tracking.database import (
-    apply_settings,
-    artifact_location,
-    database_file,
-    locked,
-    opening,
-    refusal,
-    shown_address,
+from plainmlp.tracking.database import apply_settings, artifact_location, locked, opening, refusal, shown_address
+from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, RunHeader, metric_points, new_record_id
+from plainmlp.tracking.run import TrackedRun
+from plainmlp.tracking.tags import (
+    COMMIT_TAG,
+    FAILURE_TAG,
+    KILLED,
+    KILLED_REASON,
+    PARENT_TAG,
+    POINT_TAG,
+    PROCESS_TAG,
+    SWEEP_TAG,
 )
-from plainmlp.tracking.delivery import Journal
-from plainmlp.tracking.header import PREFIX, Record, new_record_id
-from plainmlp.tracking.operations import begin_again, end, log_values, metric_points, use_data
-from plainmlp.tracking.outbox import Outbox
-from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun
-from plainmlp.tracking.tags import COMMIT_TAG, FAILURE_TAG, PARENT_TAG, POINT_TAG, PROCESS_TAG, SWEEP_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -53,9 +51,9 @@ class Store(Reader):
     address : str
         As `tracking_address` returns it.
     experiment : str
-        Made where it does not exist.
+        Made if it does not exist.
     outbox : Outbox, optional
-        Takes in what cannot be sent; without one, a store that cannot be reached is refused.
+        Holds each run until MLflow has it whole; without one, a store that cannot be reached is an error.
     wait_seconds : float
         How long this process waits for the store, in all.
 
@@ -73,32 +71,28 @@ class Store(Reader):
         self.experiment, self.experiment_id = experiment, ""
         self._outbox = outbox
         try:
-            with opening(address):
-                self._open()
+            with opening(address), locked(address):  # the client makes the database
+                self.client = self.connection.open(self._make_client)
+                self.experiment_id = self.connection.open(self._find)
+                self.connection.open(self._close_abandoned)
         except AwayError as error:
             if outbox is None:
                 raise refusal(address, str(error)) from error
-
-    def _open(self) -> None:
-        with locked(self.address):  # the client makes the database
-            self.client = self.connection.open(self._make_client)
-            self.experiment_id = self.connection.open(self._find)
-            self.connection.open(self.close_abandoned)
 
     def _make_client(self) -> "MlflowClient":
         from mlflow import MlflowClient
 
         return MlflowClient(self.address)
 
-    def close_abandoned(self) -> None:
+    def _close_abandoned(self) -> None:
         """End the runs whose process was killed, so that none looks as if it were still running."""
         for run in self.search("attributes.status = 'RUNNING'", self.experiment_id):
             if PROCESS_TAG in run.data.tags and is_dead(run.data.tags[PROCESS_TAG]):
-                self.client.set_tag(run.info.run_id, FAILURE_TAG, "its process was killed")
-                self.client.set_terminated(run.info.run_id, "KILLED")
+                self.client.set_tag(run.info.run_id, FAILURE_TAG, KILLED_REASON)
+                self.client.set_terminated(run.info.run_id, KILLED)
 
     def _find(self) -> str:
-        """Return the id of the experiment, which is made where it does not exist."""
+        """Return the id of the experiment, which is made if it does not exist."""
         found = self.client.get_experiment_by_name(self.experiment)
         if found is None:
             return self._make()
@@ -131,66 +125,43 @@ class Store(Reader):
         point_id : str
             Of what the run computes; a tag too.
         name : str
-            Shown in the list of runs; the first digits of the point id follow it.
+            Shown in the list of runs, before the first digits of the point id.
         parameters, tags : mapping of str to str
         data : DataInput
         """
-        record = self._record(f"{name} {point_id[:12]}", {POINT_TAG: point_id, **tags}, new_record_id(), time.time())
-        journal = self.journal(record)
-        journal.begin()
-        run = self._tracked(journal)
-        with run.closing_on_failure():
-            journal.write(use_data(data.name, data.digest, data.profile))
-            journal.write(log_values(parameters=parameters))
-        return run
-
-    def resume(self, record: Record, point_id: str) -> TrackedRun | None:
-        """Return a run of this experiment to add to, or None where there is none of this point any more.
-
-        Parameters
-        ----------
-        record : Record
-            Of the run, which may wait in the outbox, or have been sent since.
-        point_id : str
-        """
-        wanted = (shown_address(self.address), self.experiment, point_id)
-        if wanted != (record.address, record.experiment, record.tags.get(POINT_TAG)):
-            return None
-        journal = self.journal(record)
-        return self._tracked(journal) if journal.resume() else None
+        header = self._header(f"{name} {point_id[:12]}", {POINT_TAG: point_id, **tags}, new_record_id(), time.time())
+        return self._begin(header, {"data": asdict(data), "parameters": dict(parameters)})
 
     def start_parent(self, name: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> TrackedRun:
-        """Start a run that others are to be shown below; it computes no point itself."""
-        journal = self.journal(self._record(name, tags, new_record_id(tags.get(SWEEP_TAG)), time.time()))
-        journal.begin()
-        run = self._tracked(journal)
+        """Start a run that others are shown below; it computes no point itself."""
+        header = self._header(name, tags, new_record_id(tags.get(SWEEP_TAG)), time.time())
+        # MLflow may have the run already, from a time when it could be reached
+        return self._begin(header, {"process": own_process(), "parameters": dict(parameters)})
+
+    def _begin(self, header: RunHeader, entry: Entry) -> TrackedRun:
+        run = self._run(header)
+        run.begin()
         with run.closing_on_failure():
-            if journal.is_kept:  # MLflow may have it, from a time when it could be reached
-                journal.write(begin_again())
-            journal.write(log_values(parameters=parameters))
+            run.write(entry)
         return run
 
-    def resume_parent(self, sweep_id: str) -> TrackedRun | None:
-        """Return the run of a sweep that was started before, running again, or None where none is known."""
-        record = self._record_of_sweep(sweep_id)
-        if record is None:
+    def resume(self, header: RunHeader, point_id: str) -> TrackedRun | None:
+        """Return a run of this experiment to add to; None if there is none of this point any more."""
+        wanted = (shown_address(self.address), self.experiment, point_id)
+        if wanted != (header.address, header.experiment, header.tags.get(POINT_TAG)):
             return None
-        journal = self.journal(record)
-        journal.write(begin_again())
-        return self._tracked(journal)
+        run = self._run(header)
+        return run if run.resume() else None
 
-    def _record_of_sweep(self, sweep_id: str) -> Record | None:
+    def resume_parent(self, sweep_id: str) -> TrackedRun | None:
+        """Return the run of a sweep that was started before, running again; None if none is known."""
         record_id = new_record_id(sweep_id)
-        if self._outbox is not None and self._outbox.holds(record_id):
-            return self._outbox.record(record_id)
-        try:
-            found = next(self.search(f"tags.`{SWEEP_TAG}` = '{sweep_id}'", self.experiment_id), None)
-        except AwayError:  # as the run that is started in its place will say
+        header = self._header(f"sweep {sweep_id[:12]}", {SWEEP_TAG: sweep_id}, record_id, time.time())
+        run, is_held = self._run(header), self._outbox is not None and self._outbox.holds(record_id)
+        if not run.resume() or not (is_held or run.run_id):  # what MLflow cannot be asked about is started anew
             return None
-        if found is None:
-            return None
-        record = self._record(found.info.run_name, {SWEEP_TAG: sweep_id}, record_id, found.info.start_time / 1000)
-        return replace(record, run_id=found.info.run_id)
+        run.reopen()
+        return run
 
     def add_child(
         self,
@@ -207,7 +178,7 @@ class Store(Reader):
         started: float,
         ended: float,
     ) -> str:
-        """Record a run that is over below another, in as few transactions as MLflow has for it; return its id.
+        """Record a run that is over below another, in as few transactions as MLflow has for it; return its reference.
 
         Parameters
         ----------
@@ -216,69 +187,63 @@ class Store(Reader):
         point_id, name, parameters, tags
             As in `start`.
         metrics : mapping of str to float
-            A metric that is a curve already stays that.
+            Those that are curves too are left out.
         curves : mapping of str to sequence of float
             A value an epoch.
         artifacts : Path, optional
             The folder whose content is kept.
         status : {"FINISHED", "FAILED", "KILLED"}
-            The tag `failure` says why, where it failed.
+            If it failed, the tag `failure` says why.
         started, ended : float
             In seconds, as `time.time` has them.
         """
-        marks = {POINT_TAG: point_id, PARENT_TAG: parent, **tags}
-        record = self._record(f"{name} {point_id[:12]}", marks, new_record_id(), started)
+        every_tag = {POINT_TAG: point_id, PARENT_TAG: parent, **tags}
+        header = self._header(f"{name} {point_id[:12]}", every_tag, new_record_id(), started)
         stamp = int(ended * 1000)
-        values = metric_points({**{name: [value] for name, value in metrics.items()}, **curves}, stamp)
-        child = WholeRun(record, parameters, values, artifacts, status, stamp)
-        if database_file(self.address) and is_known() and not parent.startswith(PREFIX):
-            with suppress(AwayError):  # as the journal will notice too, and keep the run
-                if self.connection.call(lambda: keeps_files(self.address, self.experiment_id)):
-                    return self.connection.call(lambda: write_run(self.address, self.experiment_id, child))
-        return self._write_child(child, is_kept=parent.startswith(PREFIX))
-
-    def _write_child(self, child: WholeRun, *, is_kept: bool) -> str:
-        """Write a run that is over through the client, or keep it; return its reference."""
-        journal = self.journal(child.record, is_kept=is_kept)
-        journal.begin()
-        run = self._tracked(journal)
-        first = METRICS_AT_ONCE - len(child.parameters)
+        points = metric_points({**{name: [value] for name, value in metrics.items()}, **curves}, stamp)
+        entry: Entry = {"parameters": dict(parameters), "metrics": points}
+        is_waiting = parent.startswith(PREFIX)
+        if not is_waiting:
+            whole = {**entry, "status": status, "ended": stamp}
+            with suppress(AwayError):  # the run below will meet it too, and wait
+                if self.connection.call(lambda: writes_at_once(self.address, self.experiment_id)):
+                    return self.connection.call(
+                        lambda: write_run(self.address, self.experiment_id, header, whole, artifacts)
+                    )
+        run = self._run(header, is_waiting=is_waiting)
+        run.begin()
         with run.closing_on_failure():
-            if child.artifacts is not None:  # before the rest: MLflow reads all that a run has to find its folder
-                run.log_file(child.artifacts)
-            journal.write(log_values(child.metrics[:first], child.parameters))
-            for position in range(first, len(child.metrics), METRICS_AT_ONCE):
-                journal.write(log_values(child.metrics[position : position + METRICS_AT_ONCE]))
-            journal.write(end(child.status, child.ended))
+            run.write(entry, artifacts)
+            run.end(status, stamp)
         return run.reference
 
     def recorded_children(self, parent: TrackedRun) -> list[Child]:
-        """Return the runs below another: those of the outbox, and those of MLflow where that can be reached."""
-        kept = [] if self._outbox is None else kept_children(self._outbox, {parent.reference, parent.record.record_id})
-        with suppress(AwayError):  # what MLflow holds of them beside is sorted out when they are published
-            return kept + ([] if parent.run_id is None else self.sent_children(parent.run_id))
+        """Return the runs below another: those in the outbox, and the others that MLflow has if it can be reached."""
+        parents, waiting = {parent.reference, parent.header.record_id}, self._outbox
+        headers = [] if waiting is None else waiting.headers()
+        headers = [header for header in headers if header.tags.get(PARENT_TAG) in parents]
+        kept = [] if waiting is None else [kept_child(waiting, header) for header in headers]
+        known = {header.run_id for header in headers}
+        with suppress(AwayError):  # duplicates are sorted out when the outbox is published
+            sent = [] if parent.run_id is None else self.sent_children(parent.run_id)
+            return kept + [child for child in sent if child.run_id not in known]
         return kept
 
     def drop(self, run_id: str) -> None:
-        """Move a run to MLflow's deleted ones, or remove a record from the outbox."""
+        """Move a run to MLflow's deleted ones, or remove it from the outbox."""
         if run_id.startswith(PREFIX) and self._outbox is not None:
             self._outbox.remove(run_id)
             return
         with suppress(AwayError):  # it goes when the run that takes its place is published
             self.connection.call(lambda: self.client.delete_run(run_id))
 
-    def _record(self, name: str, tags: Mapping[str, str], record_id: str, started: float) -> Record:
-        """Return what a run of this experiment is made from."""
+    def _header(self, name: str, tags: Mapping[str, str], record_id: str, started: float) -> RunHeader:
         every = {**_origin(), PROCESS_TAG: own_process(), **tags}
         every |= {COMMIT_TAG: tags["git_commit"]} if "git_commit" in tags else {}
-        return Record(record_id, shown_address(self.address), self.experiment, name, every, int(started * 1000))
+        return RunHeader(record_id, shown_address(self.address), self.experiment, name, every, int(started * 1000))
 
-    def journal(self, record: Record, *, is_kept: bool = False) -> Journal:
-        """Return what takes in the things that happen to a run of this experiment."""
-        return Journal(self.client, self.experiment_id, self.connection, self._outbox, record, is_kept=is_kept)
-
-    def _tracked(self, journal: Journal) -> TrackedRun:
-        return TrackedRun(journal, self.address, self.experiment_id, journal.record.tags.get(POINT_TAG, ""))
+    def _run(self, header: RunHeader, *, is_waiting: bool = False) -> TrackedRun:
+        return TrackedRun(self.client, self.experiment_id, self.connection, self._outbox, header, is_waiting=is_waiting)
 
 
 def _origin() -> dict[str, str]:

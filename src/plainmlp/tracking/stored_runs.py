@@ -1,9 +1,9 @@
-"""Records: what MLflow holds of one run, read whole, and what is found out about it, added to it."""
+"""One run that MLflow has: read whole, and marked with the outcome of its verification."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 from plainmlp.system.errors import InputError
@@ -16,16 +16,8 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class RunRecord:
-    """What MLflow says of a run.
-
-    Parameters
-    ----------
-    run_id, status : str
-    parameters, tags : mapping of str to str
-    metrics : mapping of str to float
-        A metric that is a curve has its last value.
-    """
+class StoredRun:
+    """A run as MLflow has it, each metric with its last value."""
 
     run_id: str
     status: str
@@ -34,8 +26,8 @@ class RunRecord:
     metrics: Mapping[str, float]
 
 
-def read_record(store: Store, run_id: str) -> RunRecord:
-    """Return what a store says of a run, of whichever experiment it is.
+def read_run(store: Store, run_id: str) -> StoredRun:
+    """Return a run of any experiment of a store.
 
     Raises
     ------
@@ -50,11 +42,11 @@ def read_record(store: Store, run_id: str) -> RunRecord:
         message = f"{run_id!r} is no run in {without_credentials(store.address)}"
         raise InputError(message) from error
     data = run.data
-    return RunRecord(run_id, run.info.status, dict(data.params), dict(data.tags), dict(data.metrics))
+    return StoredRun(run_id, run.info.status, dict(data.params), dict(data.tags), dict(data.metrics))
 
 
 def _ask(store: Store, function: Callable[[], Answer]) -> Answer:
-    """Return what a function says that asks the store; refuse where that cannot be reached."""
+    """Return what a function gets from the store, or raise InputError if that cannot be reached."""
     try:
         return store.connection.call(function)
     except AwayError as error:
@@ -62,21 +54,14 @@ def _ask(store: Store, function: Callable[[], Answer]) -> Answer:
 
 
 def download_files(store: Store, run_id: str, places: Mapping[str, Path]) -> None:
-    """Copy files of a run; those that it has not stay away.
-
-    Parameters
-    ----------
-    store : Store
-    run_id : str
-    places : mapping of str to Path
-        For the name of each artifact where it goes.
+    """Copy files of a run, as far as it has them, to places by the names of the artifacts.
 
     Raises
     ------
     InputError
         MLflow cannot be reached.
     """
-    folders = {_listed(PurePosixPath(name).parent) for name in places}
+    folders = {name.rpartition("/")[0] or None for name in places}
     present = {
         file.path for folder in folders for file in _ask(store, partial(store.client.list_artifacts, run_id, folder))
     }
@@ -85,10 +70,6 @@ def download_files(store: Store, run_id: str, places: Mapping[str, Path]) -> Non
             place.parent.mkdir(parents=True, exist_ok=True)
             fetch = partial(store.client.download_artifacts, run_id, name, str(place.parent))
             Path(_ask(store, fetch)).replace(place)
-
-
-def _listed(folder: PurePosixPath) -> str | None:
-    return None if folder == PurePosixPath() else str(folder)
 
 
 def read_curves(store: Store, run_id: str, names: Iterable[str]) -> dict[str, list[tuple[int, float]]]:
@@ -104,15 +85,7 @@ def read_curves(store: Store, run_id: str, names: Iterable[str]) -> dict[str, li
 
 
 def add_verification(store: Store, run_id: str, tags: Mapping[str, str], files: Mapping[str, str]) -> None:
-    """Write on a run that is over what came of looking at it again.
-
-    Parameters
-    ----------
-    store : Store
-    run_id : str
-    tags : mapping of str to str
-    files : mapping of str to str
-        The text of each artifact, by its name.
+    """Add to a run that is over the outcome of its verification: tags, and texts by the names of the artifacts.
 
     Raises
     ------

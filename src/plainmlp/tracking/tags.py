@@ -2,6 +2,8 @@
 
 PROCESS_TAG = "plainmlp.process"  # who writes a run, to tell one that goes on from one whose process was killed
 FAILURE_TAG = "failure"  # why a run failed
+# the end of a run whose process can say nothing any more
+KILLED, KILLED_REASON = "KILLED", "its process was killed"
 POINT_TAG = "point_id"
 SWEEP_TAG = "sweep_id"
 PARENT_TAG = "mlflow.parentRunId"  # by which MLflow's pages show a run below another
@@ -9,4 +11,4 @@ MODEL_TAG = "mlflow.log-model.history"  # where MLflow's pages look for the mode
 SHORTENED_TAG = "parameters_shortened"  # which parameters MLflow does not hold whole
 COMMIT_TAG = "mlflow.source.git.commit"  # by which MLflow's pages show the version of the code
 RESTORED_TAG = "training_restored"  # DVC had the model: another process trained it, perhaps on another machine
-RECORD_TAG = "plainmlp.record"  # which record of the outbox a run was made from, or would have been
+RECORD_TAG = "plainmlp.record"  # which run in the outbox it is, or was

@@ -1,4 +1,4 @@
-"""What a run says to whoever waits for it: a progress bar on a terminal, lines elsewhere, and a table at the end."""
+"""What a run prints: a progress bar on a terminal, lines elsewhere, and a table at the end."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,27 +10,26 @@ if TYPE_CHECKING:
 
 Watcher = Callable[[int, Mapping[str, float]], None]
 
-LINES = 10  # for a whole training, where there is no terminal
+LINES = 10  # for a whole training, without a terminal
 SHOWN = ("train_loss", "validation_loss", "validation_accuracy", "validation_mean_squared_error")
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(soft_wrap=True, highlight=False)
 
 
 @contextmanager
 def watch_training(epochs: int) -> Iterator[Watcher]:
-    """Show how a training goes on.
-
-    Parameters
-    ----------
-    epochs : int
-        How many there will be at most.
+    """Show the progress of a training of at most so many epochs.
 
     Yields
     ------
     callable (epoch, metrics)
         To be called after each epoch, counted from 0.
     """
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False)
+    console = _console()
     shown = _bar if console.is_terminal else _lines
     with shown(console, epochs) as watcher:
         yield watcher
@@ -48,25 +47,25 @@ def _bar(console: "Console", epochs: int) -> Iterator[Watcher]:
 
 @contextmanager
 def _lines(console: "Console", epochs: int) -> Iterator[Watcher]:
-    """Print about ten lines in all, and the last epoch's, also where that comes early."""
+    """Print about ten lines in all, and always one for the last epoch, even if it comes early."""
     every = max(1, epochs // LINES)
     start = time.perf_counter()
-    unsaid: list[tuple[int, Mapping[str, float]]] = []
+    unshown: list[tuple[int, Mapping[str, float]]] = []
 
-    def say() -> None:
-        epoch, metrics = unsaid.pop()
+    def show() -> None:
+        epoch, metrics = unshown.pop()
         seconds = time.perf_counter() - start
         left = seconds / (epoch + 1) * (epochs - epoch - 1)
         console.print(f"epoch {epoch + 1}/{epochs}  {describe(metrics)}  {seconds:.1f} s, {left:.1f} s left")
 
     def watch(epoch: int, metrics: Mapping[str, float]) -> None:
-        unsaid[:] = [(epoch, metrics)]
+        unshown[:] = [(epoch, metrics)]
         if (epoch + 1) % every == 0 or epoch + 1 == epochs:
-            say()
+            show()
 
     yield watch
-    if unsaid:
-        say()
+    if unshown:
+        show()
 
 
 def describe(metrics: Mapping[str, float]) -> str:
@@ -82,69 +81,42 @@ def describe(metrics: Mapping[str, float]) -> str:
 
 def show_metrics(metrics: Mapping[str, Mapping[str, float]], intervals: Mapping[str, tuple[float, float]]) -> None:
     """Print a table of every metric of every part, with the intervals of the test part."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("metric", *metrics, "test, 95 % interval", box=None, pad_edge=False)
     for name, (low, high) in intervals.items():
         values = (_short(part[name]) for part in metrics.values())
         table.add_row(name, *values, f"{_short(low)} to {_short(high)}")
-    Console(highlight=False).print(table)
+    _console().print(table, soft_wrap=False)
 
 
 def _short(value: float) -> str:
-    """Return a number in at most nine characters, so that a table fits into 80 columns."""
+    """Return a number in at most nine characters, so that the table fits into 80 columns."""
     return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.2e}"
 
 
 def show_steps(steps: Mapping[str, Sequence[float]]) -> None:
-    """Print what the first and the last of the steps began from, where there are any.
-
-    Parameters
-    ----------
-    steps : mapping of str to sequence of float
-        As `plainmlp.training.history.read_steps` returns them.
-    """
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False)
+    """Print the first and the last of the steps that `read_steps` returned, if there are any."""
     rows = [dict(zip(steps, row, strict=True)) for row in zip(*steps.values(), strict=True)]
     for row in [rows[0], rows[-1]] if rows else []:
         found = "  ".join(f"{name} {value:.7g}" for name, value in row.items() if name != "step")
-        console.print(f"batch of step {int(row['step'])}: {found}")
+        _console().print(f"batch of step {int(row['step'])}: {found}")
 
 
 def show_dead_units(share: float) -> None:
-    """Print how many units are dead, where any are.
-
-    Parameters
-    ----------
-    share : float
-        Of the units that can die, in the last epoch.
-    """
-    from rich.console import Console
-
+    """Print the share of dead units among those that can die in the last epoch, if there are any."""
     if share:
-        Console(soft_wrap=True, highlight=False).print(f"dead units: {share:.1%} of those that can die")
+        _console().print(f"dead units: {share:.1%} of those that can die")
 
 
 def show_warning(text: str) -> None:
-    """Print a line that asks for attention.
-
-    Parameters
-    ----------
-    text : str
-    """
-    from rich.console import Console
-
-    Console(soft_wrap=True, highlight=False).print(f"warning: {text}", style="yellow", markup=False)
+    """Print a line that asks for attention."""
+    _console().print(f"warning: {text}", style="yellow", markup=False)
 
 
 def show_places(places: Mapping[str, object]) -> None:
     """Print where results are, one in a line."""
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False)
+    console = _console()
     width = max(len(name) for name in places)
     for name, place in places.items():
         console.print(f"{name:<{width}}  {place}", markup=False)

@@ -64,8 +64,8 @@ FILES = {
     "src/old name.py": b"moved\n" * 30,
     "src/binary.npy": BINARY,
     "conf/now_empty.yaml": b"seed: 0\n",
-    "run.sh": b"#!/bin/sh\n",
-    "docs/\u00fc.md": b"\xff\xfe no utf-8\r\n",
+    "pipelines/run.sh": b"#!/bin/sh\n",
+    "conf/\u00fc.md": b"\xff\xfe no utf-8\r\n",
     ".gitignore": b"*.ignored\n",
 }
 
@@ -81,12 +81,12 @@ def change_everything(root: Path) -> None:
             "src/new/empty.py": b"",
             "pipelines/new.py": b"\r\n",
             "conf/now_empty.yaml": b"",
-            "docs/\u00fc.md": b"\xff other\n",
+            "conf/\u00fc.md": b"\xff other\n",
         },
     )
     (root / "src/gone.py").unlink()
     (root / "src/old name.py").rename(root / "src/new name.py")
-    (root / "run.sh").chmod(0o755)
+    (root / "pipelines/run.sh").chmod(0o755)
     (root / "src/new/with space.py").chmod(0o755)
 
 
@@ -102,15 +102,15 @@ def test_dirty_checkout_is_rebuilt_byte_for_byte(root, tmp_path):
 
 def test_neither_the_index_nor_the_objects_of_the_checkout_are_touched(root):
     committed(root, FILES)
-    write(root, {"src/changed.py": b"staged\n", "notes.txt": b"staged too\n"})
-    git(root, "add", "src/changed.py", "notes.txt")
+    write(root, {"src/changed.py": b"staged\n", "src/notes.ignored": b"staged too\n"})
+    git(root, "add", "--force", "src/changed.py", "src/notes.ignored")
     change_everything(root)
     status = git(root, "status", "--porcelain")
     before = content(root / ".git")
     found = read_repository(root)
     assert content(root / ".git") == before
     assert git(root, "status", "--porcelain") == status
-    assert b"notes.txt" in found.patch  # git knows it, so it counts
+    assert b"notes.ignored" in found.patch  # git knows it, so it counts
 
 
 def test_settings_of_the_user_do_not_change_the_patch(root, monkeypatch):
@@ -148,48 +148,60 @@ def test_any_two_trees(tmp_path_factory, before, after):
     assert bool(found.patch) == (before != after)
 
 
-def test_credentials_stay_out_and_the_rest_is_rebuilt(root, tmp_path):
-    committed(root, {**FILES, "conf/old.yaml": CONFIG + b"a: 1\n" * 9, "conf/out.yaml": CONFIG})
-    change_everything(root)
-    write(root, {"conf/old.yaml": CONFIG + b"a: 2\n" * 9, "conf/new.yaml": b"b: 1\n" + CONFIG})
-    (root / "conf/out.yaml").unlink()
-    expected = content(root)
-    masked = CONFIG.replace(f"ann:{SECRET}".encode(), b"***")
-    expected["conf/old.yaml"] = masked + b"a: 2\n" * 9, False
-    expected["conf/new.yaml"] = b"b: 1\n" + masked, False
+@pytest.mark.parametrize("change", ["added", "changed", "removed", "compressed"])
+def test_patch_that_would_hold_credentials_is_not_recorded(root, change):
+    kept = BINARY + CONFIG if change == "compressed" else CONFIG + b"a: 1\n"
+    committed(root, {**FILES, "conf/old.yaml": kept})
+    if change == "added":
+        write(root, {"conf/new.yaml": CONFIG})
+    elif change == "removed":
+        (root / "conf/old.yaml").unlink()
+    else:
+        write(root, {"conf/old.yaml": kept + b"a: 2\n"})
     found = read_repository(root)
-    assert SECRET.encode() not in found.patch
-    starts = [line.split(b" ")[0] for line in found.patch.splitlines()]
-    assert not {b"@@", b"---"} & set(starts)  # what is gone stands neither as a text
-    assert starts.count(b"literal") + starts.count(b"delta") == starts.count(b"GIT")  # nor as a way back
-    assert rebuilt(found, root, tmp_path / "worktree") == expected
+    assert found.patch is None
+    assert found.tags()["git_dirty"] == "unknown"
 
 
-def test_patch_that_would_show_credentials_is_not_made(root):
-    committed(root, {".gitattributes": b"*.yaml diff=python\n", "conf/old.yaml": CONFIG + b"a: 1\n"})
-    write(root, {"conf/old.yaml": CONFIG + b"a: 2\n"})
-    assert read_repository(root).patch is None
+RESULTS = {"dvc.lock": b"1\n", "reports/metrics.json": b"{}\n", "README.md": b"text\n"}
+
+
+def test_results_that_are_committed_make_no_run_dirty(root):
+    committed(root, {**FILES, **RESULTS})
+    write(root, dict.fromkeys(RESULTS, b"2\n"))
+    write(root, {"reports/new.json": b"{}\n"})
+    found = read_repository(root)
+    assert (found.patch, found.tags()["git_dirty"]) == (b"", "false")
+    write(root, {"src/changed.py": b"x\n"})
+    assert read_repository(root).patch.count(b"diff --git") == 1
+
+
+@pytest.mark.parametrize("name", ["overrides.yaml", "requirements.lock", "pyproject.toml"])
+def test_single_files_of_the_code_make_a_run_dirty(root, name):
+    committed(root, FILES)
+    write(root, {name: b"a: 1\n"})
+    assert name.encode() in read_repository(root).patch
 
 
 def test_state_of_git(root):
     assert read_repository(root) is None
     git(root, "init", "--quiet")
     assert read_repository(root) is None
-    committed(root, {"file": b"a"})
+    committed(root, {"src/file": b"a"})
     commit = git(root, "rev-parse", "HEAD").decode().strip()
     assert read_repository(root).tags() == {"git_commit": commit, "git_dirty": "false"}
-    (root / "file").write_bytes(b"b")
+    (root / "src/file").write_bytes(b"b")
     tags = read_repository(root).tags()
     assert (tags["git_commit"], tags["git_dirty"], len(tags["git_diff_digest"])) == (commit, "true", 64)
 
 
 def test_checkout_that_git_cannot_read_is_of_unknown_state(root):
-    committed(root, {"file": b"a"})
+    committed(root, {"src/file": b"a"})
     (root / ".git/index").write_bytes(b"damaged")
     assert read_repository(root).tags()["git_dirty"] == "unknown"
 
 
 def test_machine_without_git_has_no_state(root, monkeypatch):
-    committed(root, {"file": b"a"})
+    committed(root, {"src/file": b"a"})
     monkeypatch.setenv("PATH", "")
     assert read_repository(root) is None

@@ -49,7 +49,7 @@ def test_evaluation_adds_to_the_run_of_its_training(server, config, tmp_path, tr
     published += synced(server, tmp_path)
     client = MlflowClient(server.address)
     found = client.search_runs(
-        [client.get_experiment_by_name("stages").experiment_id], f"tags.`plainmlp.record` = '{run.record.record_id}'"
+        [client.get_experiment_by_name("stages").experiment_id], f"tags.`plainmlp.record` = '{run.header.record_id}'"
     )
     assert {*published, *filter(None, (run.run_id, second.run_id))} == {found[0].info.run_id}
     assert (len(found), found[0].info.status) == (1, "FINISHED")

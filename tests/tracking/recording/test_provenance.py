@@ -63,7 +63,7 @@ def checkout(tmp_path) -> Path:
     git(folder, "commit", "--quiet", "--message", "first")
     git(folder, "remote", "add", "origin", f"https://ann:{SECRET}@example.org/x.git")
     (folder / "conf/config.yaml").write_text("seed: 1\n")
-    (folder / "conf/new.yaml").write_text(f"uri: https://ann:{SECRET}@example.org\n")
+    (folder / "conf/new.yaml").write_text("uri: https://example.org\n")
     return folder
 
 
@@ -165,12 +165,16 @@ def test_folder_that_is_no_repository_has_no_commit(address, tmp_path, monkeypat
     assert set(kept.files) == {"config.yaml", "provenance/provenance.json", "provenance/environment.txt"}
 
 
-def test_no_password_of_a_remote_is_recorded(address, checkout):
+@pytest.mark.parametrize("is_in_file", [False, True])
+def test_no_password_is_recorded(address, checkout, is_in_file):
+    if is_in_file:
+        (checkout / "conf/new.yaml").write_text(f"uri: https://ann:{SECRET}@example.org\n")
     config = configuration(**SMALL, tracking={"uri": address, "experiment": "provenance"})
     run = start_run(config, splits_of(config), checkout)
     run.end("FINISHED")
     kept = found(address, run.run_id)
-    assert kept.tags["git_dirty"] == "true"
+    assert kept.tags["git_dirty"] == ("unknown" if is_in_file else "true")
+    assert ("provenance/changes.patch" in kept.files) == (not is_in_file)
     for text in (repr(kept.tags), repr(kept.params), *map(repr, kept.files.values())):
         assert SECRET not in text
         assert "example.org/x.git" not in text

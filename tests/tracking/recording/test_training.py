@@ -100,7 +100,7 @@ def test_run_of_another_point_is_not_continued(config, splits, tmp_path, places,
 
 
 def test_run_in_another_store_is_not_continued(config, splits, tmp_path, places, trained, first):
-    write_json(tmp_path / NOTE, asdict(replace(first.record, address="sqlite:///elsewhere.db")))
+    write_json(tmp_path / NOTE, asdict(replace(first.header, address="sqlite:///elsewhere.db")))
     assert continue_run(config, splits, tmp_path, places, trained).run_id != first.run_id
 
 

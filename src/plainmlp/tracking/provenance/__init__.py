@@ -1,1 +1,1 @@
-"""Provenance: what a result came from: its identity, its code, its machine and what that machine spent on it."""
+"""Provenance: where a result comes from: its identity, code, packages and machine, and what it cost."""

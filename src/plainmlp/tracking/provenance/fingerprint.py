@@ -13,14 +13,7 @@ CPU_FACTS = Path("/proc/cpuinfo")
 
 
 def numerics_tags(threads: int, dtype: str) -> dict[str, str]:
-    """Return the tags `numerics.*`.
-
-    Parameters
-    ----------
-    threads : int
-        `training.threads`.
-    dtype : {"float32", "float64"}
-        Of the parameters.
+    """Return the tags `numerics.*` of a training with so many threads and parameters of a dtype.
 
     Returns
     -------
@@ -30,7 +23,7 @@ def numerics_tags(threads: int, dtype: str) -> dict[str, str]:
 
     Notes
     -----
-    What our own engine computes depends on none of them but the dtype; what other libraries compute may.
+    The results of our own engine depend only on the dtype; those of other libraries may depend on all.
     """
     from threadpoolctl import threadpool_info
 
@@ -52,7 +45,7 @@ def numerics_tags(threads: int, dtype: str) -> dict[str, str]:
 
 
 def _of_numpy(libraries: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Leave out the copies that other packages bring along; without one of NumPy's own all may be in use."""
+    """Leave out the copies that other packages bring along, unless NumPy has none of its own."""
     packages = Path(np.__file__).parents[1]
     own = [library for library in libraries if Path(library["filepath"]).match(f"{packages}/numpy*/*")]
     return own or libraries
@@ -70,13 +63,13 @@ def _version_or_none(package: str) -> str:
 
 
 def _simd_level() -> str:
-    """Return the instruction sets that NumPy was built for and those that it found here, the highest last."""
+    """Return the instruction sets that NumPy was built for and found here, the highest last."""
     sets = np.show_config(mode="dicts").get("SIMD Extensions", {})
     return " ".join([*sets.get("baseline", ()), *sets.get("found", ())])
 
 
 def _cpu_model() -> str:
-    """Return the processor's name, as far as the system tells it."""
+    """Return the processor's name, as far as it is known."""
     text = CPU_FACTS.read_text(encoding="utf-8", errors="replace") if CPU_FACTS.exists() else ""
     model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     return model[1].strip() if model else platform.processor() or platform.machine()

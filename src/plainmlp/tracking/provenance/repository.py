@@ -1,8 +1,7 @@
-"""The repository that the running code is from: its commit, and what the checkout has that the commit has not."""
+"""The repository of the running code: its commit, and how the code in the checkout differs from it."""
 
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -15,35 +14,32 @@ from types import MappingProxyType
 from plainmlp.tracking.addresses import without_credentials
 
 FAILURES = (OSError, subprocess.CalledProcessError)
-SUBMODULE = b"160000"
-UNTRACKED = ("src", "conf", "pipelines")  # where a file counts that git does not know yet
+# what the code is: a change elsewhere, such as of results that are committed, makes no run dirty
+CODE = ("src", "conf", "pipelines", "overrides.yaml", "requirements.lock", "pyproject.toml")
 PLACES = ("--path-format=absolute", "--git-path", "index", "--git-path", "objects")
 DIFF = ("diff-index", "--cached", "--patch", "--binary", "--full-index", "--no-renames")
-# the second hunk of a binary patch leads back; the bytes that are gone would stand in it
-WAY_BACK = re.compile(
-    rb"(GIT binary patch\n(?:literal|delta) \d+\n(?:[^\n]+\n)*\n)(?:literal|delta) \d+\n(?:[^\n]+\n)*\n"
-)
+WHOLE_TEXT = ("--text", f"--unified={2**30}")
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A checkout.
+    """The code of a checkout.
 
     Parameters
     ----------
     commit : str
         The commit that is checked out.
     patch : bytes, optional
-        What `git apply` makes of a clean checkout of the commit to have this one: every change of a tracked file, and
-        the untracked files of `UNTRACKED` that are not ignored. Empty where there is none; None where that cannot be
-        said, such as of a file that cannot be read.
+        What `git apply` needs to turn a clean checkout of the commit into this one, as far as `CODE` goes: changes of
+        tracked files, and new files that are not ignored. Empty if there are none; None if it is unknown, because a
+        file cannot be read or because the patch would hold credentials.
     """
 
     commit: str
     patch: bytes | None
 
     def tags(self) -> dict[str, str]:
-        """Return `git_commit`, `git_dirty` and, where that is true, `git_diff_digest`, the SHA-256 of the patch."""
+        """Return `git_commit`, `git_dirty` and, if that is true, `git_diff_digest`, the SHA-256 of the patch."""
         if self.patch is None:
             return {"git_commit": self.commit, "git_dirty": "unknown"}
         if not self.patch:
@@ -53,16 +49,11 @@ class Repository:
 
 
 def read_repository(root: Path) -> Repository | None:
-    """Return the state of a checkout, or None where there is no git, no repository or no commit.
-
-    Parameters
-    ----------
-    root : Path
-        Of the checkout.
+    """Return the state of a checkout, or None if there is no git, no repository or no commit.
 
     Notes
     -----
-    Neither the index of the checkout nor its objects are touched: the changes are gathered in an index of our own.
+    This leaves the checkout's index and objects alone: it gathers the changes in an index of its own.
     """
     try:
         answer = _Git(root).run("rev-parse", *PLACES, "HEAD")
@@ -83,7 +74,7 @@ class _Git:
         self._root, self._environment = root, {**os.environ, **variables}
 
     def run(self, *words: str, given: bytes = b"") -> bytes:
-        """Return what git says; one of `FAILURES` where it fails or there is none."""
+        """Return git's output; raise one of `FAILURES` if git fails or is missing."""
         command = ["git", "-c", "core.fsmonitor=false", "-c", "core.safecrlf=false", *words]
         return subprocess.run(  # noqa: S603  git itself
             command, cwd=self._root, env=self._environment, input=given, capture_output=True, check=True
@@ -106,34 +97,19 @@ def _own_index(root: Path, index: Path, objects: Path) -> Iterator[_Git]:
         yield _Git(root, variables)
 
 
-def _patch(git: _Git) -> bytes:
-    """Return the changes of the checkout as one patch, without the credentials of addresses."""
+def _patch(git: _Git) -> bytes | None:
+    """Return the changes of the code as one patch, or None if it would hold credentials."""
+    places = [f":(top){place}" for place in CODE]
     git.run("add", "--update", "--", ":/")
-    untracked = git.run("ls-files", "-z", "--others", "--exclude-standard", "--", *UNTRACKED).split(b"\0")
+    untracked = git.run("ls-files", "-z", "--others", "--exclude-standard", "--", *places).split(b"\0")
     names = [name for name in untracked if name and not name.endswith(b"/")]  # a repository in this one is left out
     git.run("update-index", "--add", "-z", "--stdin", given=b"\0".join(names))
-    patch = git.run(*DIFF, "HEAD")
-    return patch if _masked(patch) == patch else _patch_without_credentials(git)
+    patch = git.run(*DIFF, "HEAD", "--", *places)
+    is_binary = b"GIT binary patch\n" in patch  # and compressed, so that credentials in it would not show
+    readable = git.run(*DIFF, *WHOLE_TEXT, "HEAD", "--", *places) if is_binary else patch
+    return None if _holds_credentials(readable) else patch
 
 
-def _patch_without_credentials(git: _Git) -> bytes:
-    """Return the changes with masks in what is new, and without a byte of what they replace or stand beside.
-
-    A mask in those lines of a patch would keep it from applying, so all files are taken for binary ones here.
-    """
-    listing = git.run("diff-index", "--cached", "-z", "--no-renames", "--diff-filter=d", "HEAD").split(b"\0")
-    for fields, name in zip(listing[:-1:2], listing[1::2], strict=True):
-        _, mode, _, digest, _ = fields.split(b" ")
-        content = b"" if mode == SUBMODULE else git.run("cat-file", "blob", digest.decode())
-        if _masked(content) != content:
-            new = git.run("hash-object", "-w", "--stdin", given=_masked(content)).strip()
-            git.run("update-index", "-z", "--index-info", given=b"%s %s\t%s\0" % (mode, new, name))
-    patch = WAY_BACK.sub(rb"\1", git.run("-c", "diff.default.binary=true", *DIFF, "HEAD"))
-    if _masked(patch) != patch:  # .gitattributes makes a text of it all the same
-        message = "a committed file with credentials has changed"
-        raise OSError(message)
-    return patch
-
-
-def _masked(content: bytes) -> bytes:
-    return without_credentials(content.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+def _holds_credentials(content: bytes) -> bool:
+    text = content.decode(errors="surrogateescape")
+    return without_credentials(text) != text

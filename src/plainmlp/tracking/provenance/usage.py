@@ -1,4 +1,4 @@
-"""What a process has spent so far: time, processor time and memory."""
+"""What a process has used so far: time, processor time and memory."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ MEMORY_FACTS = Path("/proc/self/status")
 
 
 def process_usage() -> dict[str, float]:
-    """Return what this process has spent since it began, as metrics.
+    """Return what this process has used since it began, as metrics.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def process_usage() -> dict[str, float]:
 
 
 def _peak_bytes() -> int:
-    """Return the largest resident size; Linux's `getrusage` would give that of the process before it, if larger."""
+    """Return the largest resident size; `getrusage` of Linux may report a larger one of the parent process."""
     if MEMORY_FACTS.exists():
         lines = MEMORY_FACTS.read_text(encoding="ascii", errors="replace").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))

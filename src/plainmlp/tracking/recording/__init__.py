@@ -1,1 +1,1 @@
-"""Recording: how the files of a run get into MLflow, also where training and evaluation are two processes."""
+"""Recording: how the files of a run get into MLflow, also if training and evaluation are two processes."""

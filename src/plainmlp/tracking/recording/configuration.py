@@ -1,4 +1,4 @@
-"""The configuration as a run's record has it: whole, but for the credentials in the tracking address."""
+"""The configuration as it is recorded: whole, but for the credentials in the tracking address."""
 
 import hashlib
 from collections.abc import Mapping
@@ -21,15 +21,7 @@ def recorded_parameters(config: Config) -> dict[str, str]:
 
 
 def configuration_tags(text: bytes, parameters: Mapping[str, str]) -> dict[str, str]:
-    """Return `configuration_digest`, and which parameters MLflow does not hold whole, where there are any.
-
-    Parameters
-    ----------
-    text : bytes
-        The content of config.yaml, whose SHA-256 the digest is.
-    parameters : mapping of str to str
-        As `recorded_parameters` returns them.
-    """
+    """Return `configuration_digest`, the SHA-256 of config.yaml, and the parameters that MLflow does not hold whole."""
     tags = {"configuration_digest": hashlib.sha256(text).hexdigest()}
     shortened = shortened_keys(parameters)
     return {**tags, SHORTENED_TAG: shortening_note(shortened)} if shortened else tags

@@ -1,4 +1,4 @@
-"""The record of what a trained model is worth: in MLflow, for scripts, and on the terminal."""
+"""What a trained model is worth: in MLflow, for scripts, and on the terminal."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ EXAMPLE_ROWS = 3
 def publish_evaluation(
     run: TrackedRun, places: Places, trained: Trained, splits: Splits, evaluation: Evaluation
 ) -> None:
-    """Add metrics, predictions, figures and the model to a run; a metric that is a curve already stays that."""
+    """Add metrics, predictions, figures and the model to a run; metrics that it has as curves stay curves."""
     metrics = {name: value for name, value in final_metrics(evaluation).items() if name not in trained.history}
     run.log_results(metrics, {})
     run.log_file(places.metrics)
@@ -25,21 +25,20 @@ def publish_evaluation(
     run.log_file(places.predictions)
     if trained.steps:
         run.log_file(places.steps)
-    for figure in sorted(places.figures.iterdir()):
-        run.log_file(figure, "figures")
+    run.log_file(places.figures, "figures")
     example = trained.model.preparation.to_frame(splits.test.features[:EXAMPLE_ROWS])
     run.log_model(places.model, example, trained.model.predict_frame(example))
 
 
 def write_summary(path: Path, run: TrackedRun, model: Model, evaluation: Evaluation) -> None:
-    """Write the run's ids and final metrics to a JSON file, for scripts; there is no run id before MLflow has the run."""
-    ids = {"run_id": run.run_id, "record_id": run.record.record_id, "point_id": run.point_id}
+    """Write the run's ids and final metrics to a JSON file, for scripts; the run id is null until MLflow has the run."""
+    ids = {"run_id": run.run_id, "record_id": run.header.record_id, "point_id": run.point_id}
     ids["weights_digest"] = model.weights_digest
     write_json(path, {**ids, "metrics": final_metrics(evaluation)})
 
 
 def show_results(run: TrackedRun, places: Places, trained: Trained, evaluation: Evaluation) -> None:
-    """Print the metrics, the first and the last step that was kept, what is dead, and where to look for more."""
+    """Print the metrics, the first and the last recorded step, dead units and outputs, and where to look for more."""
     show_metrics(evaluation.metrics, evaluation.intervals)
     show_steps(trained.steps)
     show_dead_units(trained.history["dead_units"][-1])

@@ -1,4 +1,4 @@
-"""The provenance of a run as its record has it: tags, and the folder `provenance` of files that it is rebuilt from."""
+"""The provenance of a run as it is recorded: tags, and a folder of files to rebuild the code from."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -15,22 +15,13 @@ from plainmlp.tracking.provenance.repository import read_repository
 
 FOLDER = "provenance"  # among the artifacts of a run
 RECORD = "provenance.json"  # all tags of provenance
-PACKAGES = "environment.txt"  # the installed packages
-PATCH = "changes.patch"  # what the checkout has that the commit has not, where there is anything
+PACKAGES = "environment.txt"  # installed packages
+PATCH = "changes.patch"  # how the code in the checkout differs from the commit
 
 
 @dataclass(frozen=True)
 class Code:
-    """The code that a process runs, and what it stands on.
-
-    Parameters
-    ----------
-    tags : mapping of str to str
-    packages : str
-        What is installed.
-    patch : bytes, optional
-        As in `plainmlp.tracking.provenance.repository.Repository`.
-    """
+    """The code that a process runs: its tags, the installed packages, and the patch of `read_repository`."""
 
     tags: Mapping[str, str]
     packages: str
@@ -39,13 +30,7 @@ class Code:
 
 @cache
 def read_code(checkout: Path) -> Code:
-    """Return the code of a checkout; a process reads it once, since later edits are not in what it runs.
-
-    Parameters
-    ----------
-    checkout : Path
-        The repository whose code runs.
-    """
+    """Return the code of a checkout, which a process reads once: it does not run later edits."""
     repository, packages = read_repository(checkout), installed_packages()
     tags = {**(repository.tags() if repository else {}), "code_digest": digest_result_code()}
     tags |= environment_tags(checkout, packages)
@@ -53,7 +38,7 @@ def read_code(checkout: Path) -> Code:
 
 
 def training_numerics(training: TrainingSection) -> Mapping[str, str]:
-    """Return the fingerprint of what a training computes with."""
+    """Return the fingerprint of the machine and libraries of a training."""
     return _numerics(training.threads, training.dtype)
 
 
@@ -63,22 +48,13 @@ def _numerics(threads: int, dtype: str) -> Mapping[str, str]:
 
 
 def common_numerics(trainings: Iterable[TrainingSection]) -> dict[str, str]:
-    """Return what the fingerprints of several trainings have in common."""
+    """Return the common part of the fingerprints of several trainings."""
     common = set.intersection(*(set(training_numerics(training).items()) for training in trainings))
     return dict(sorted(common))
 
 
 def write_provenance(folder: Path, code: Code, tags: Mapping[str, str]) -> None:
-    """Write the files of a run's provenance.
-
-    Parameters
-    ----------
-    folder : Path
-        Made where it is missing; the record is copied from there.
-    code : Code
-    tags : mapping of str to str
-        All tags of provenance of the run.
-    """
+    """Write the files of a run's provenance, with all its tags of provenance in one of them."""
     folder.mkdir(exist_ok=True)
     record = json.dumps(dict(sorted(tags.items())), indent=2, ensure_ascii=False)
     (folder / RECORD).write_text(f"{record}\n", encoding="utf-8", newline="\n")

@@ -1,4 +1,4 @@
-"""The record of a run from its start to the end of the training, and the way back to it."""
+"""A run from its start to the end of its training, and how the evaluation finds it again."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,8 +12,7 @@ from plainmlp.data.splits import Splits
 from plainmlp.data.storage import digest_splits
 from plainmlp.system.files import digest_file, write_json
 from plainmlp.tracking.database import tracking_address
-from plainmlp.tracking.header import read_record
-from plainmlp.tracking.outbox import Outbox
+from plainmlp.tracking.outbox import Outbox, read_header
 from plainmlp.tracking.provenance.identity import identify_point
 from plainmlp.tracking.provenance.usage import process_usage
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
@@ -23,27 +22,19 @@ from plainmlp.tracking.store import DataInput, Store
 from plainmlp.tracking.tags import RESTORED_TAG
 from plainmlp.training.model import Model, Trained
 
-DATA_DIGEST_LENGTH = 36  # MLflow keeps no longer one
-# which run a training began, for the evaluation that follows it; no result, so DVC does not know it
+DATA_DIGEST_LENGTH = 36  # MLflow keeps no longer ones
+# the run that a training began, for the evaluation after it; no result, so DVC does not track it
 NOTE = Path(".plainmlp") / "run.json"
 
 
 def point_of(config: Config, splits: Splits) -> str:
-    """Return the id of the point that a configuration and its data make."""
+    """Return the id of the point of a configuration and its data."""
     start = None if config.model.weights is None else digest_file(Path(config.model.weights))
     return identify_point(canonical(config), digest_splits(splits), start)
 
 
 def start_run(config: Config, splits: Splits, checkout: Path) -> TrackedRun:
-    """Start a run in MLflow with all that is known before the training.
-
-    Parameters
-    ----------
-    config : Config
-    splits : Splits
-    checkout : Path
-        The repository whose code runs.
-    """
+    """Start a run with all that is known before the training; the checkout is the one whose code runs."""
     sizes = {f"n_{part}": len(rows) for part, rows in splits.parts().items()}
     text, parameters = recorded_text(config), recorded_parameters(config)
     tags = provenance_tags(splits, checkout, training_numerics(config.training))
@@ -62,16 +53,7 @@ def start_run(config: Config, splits: Splits, checkout: Path) -> TrackedRun:
 
 
 def provenance_tags(splits: Splits, checkout: Path, numerics: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags that say what a run comes from.
-
-    Parameters
-    ----------
-    splits : Splits
-    checkout : Path
-        The repository whose code runs.
-    numerics : mapping of str to str
-        The fingerprint of the process that trains.
-    """
+    """Return the tags of provenance; `numerics` is the fingerprint of the process that trains."""
     digests = {"data_digest": splits.data_digest, "split_digest": digest_splits(splits)}
     return {**read_code(checkout).tags, **numerics, **digests}
 
@@ -80,24 +62,23 @@ def publish_provenance(run: TrackedRun, tags: Mapping[str, str], checkout: Path)
     """Add the files of its provenance to a run."""
     with TemporaryDirectory() as folder:
         write_provenance(Path(folder), read_code(checkout), tags)
-        for path in sorted(Path(folder).iterdir()):
-            run.log_file(path, FOLDER)
+        run.log_file(Path(folder), FOLDER)
 
 
 def run_name(config: Config) -> str:
-    """Return what tells a run from others in a list: its data and its layers."""
+    """Return the name of a run in a list: its data and its layers."""
     return f"{_data_name(config.dataset)} {'-'.join(map(str, config.model.hidden_sizes)) or 'linear'}"
 
 
 def _data_name(dataset: DatasetSection) -> str:
-    """Return what tells a data set from others in a list: its name, and its number or file where it has one."""
+    """Return the name of a data set in a list, with its number or file if it has one."""
     number = () if dataset.data_id is None else (str(dataset.data_id),)
     file = () if dataset.path is None else (Path(dataset.path).stem,)
     return " ".join((dataset.name, *number, *file))
 
 
 def open_store(tracking: TrackingSection, checkout: Path) -> Store:
-    """Return the MLflow experiment that a configuration records in, while that can be reached."""
+    """Return the MLflow experiment that a configuration records in."""
     address = tracking_address(tracking, checkout)
     return Store(address, tracking.experiment, Outbox(checkout), tracking.wait_seconds)
 
@@ -110,8 +91,8 @@ def publish_training(run: TrackedRun, places: Places, model: Model) -> None:
 
 
 def remember_run(run: TrackedRun, checkout: Path) -> None:
-    """Note the run of a training, so that the evaluation that follows in another process adds to it."""
-    write_json(checkout / NOTE, asdict(run.record))
+    """Note the run of a training, so that the evaluation in another process adds to it."""
+    write_json(checkout / NOTE, asdict(run.header))
 
 
 def forget_run(checkout: Path) -> None:
@@ -120,9 +101,9 @@ def forget_run(checkout: Path) -> None:
 
 
 def continue_run(config: Config, splits: Splits, checkout: Path, places: Places, trained: Trained) -> TrackedRun:
-    """Return the run of the training; where nothing was trained, a new run with all that the files hold of it.
+    """Return the run of the training; if nothing was trained, a new run with all that the files hold of it.
 
-    DVC restores a training from its cache without running it; what such a run has spent is the evaluation's.
+    DVC restores a training from its cache without running it; time and memory of such a run are the evaluation's.
     """
     run = _noted_run(config, splits, checkout)
     if run is None:
@@ -135,7 +116,7 @@ def continue_run(config: Config, splits: Splits, checkout: Path, places: Places,
 
 
 def _noted_run(config: Config, splits: Splits, checkout: Path) -> TrackedRun | None:
-    """Return the run that was noted, where it is in the same store and of the same point."""
+    """Return the noted run if it is in the same store and of the same point."""
     if not (checkout / NOTE).exists():
         return None
-    return open_store(config.tracking, checkout).resume(read_record(checkout / NOTE), point_of(config, splits))
+    return open_store(config.tracking, checkout).resume(read_header(checkout / NOTE), point_of(config, splits))
