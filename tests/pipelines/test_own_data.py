@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from checkouts import clone, last_ids, run, stages_run, succeed, tracked_runs
 
@@ -58,7 +59,7 @@ def test_edited_cell_is_noticed_by_plain_dvc(own: SimpleNamespace) -> None:
     own.csv.write_text(text.replace("0.0,red,0,no", "9.9,red,0,no"), encoding="utf-8")
     assert own.csv.read_text(encoding="utf-8") != text
     assert "fetch" in stages_run(succeed(own.folder, "dvc", "repro"))
-    assert "up to date" in succeed(own.folder, "dvc", "status")
+    assert "up to date" in succeed(own.folder, "dvc", "status", "dvc.yaml")
 
 
 def test_mistake_in_the_file_is_one_line_and_keeps_the_results(own: SimpleNamespace) -> None:
@@ -83,6 +84,16 @@ def test_vanished_file_is_named(own: SimpleNamespace) -> None:
     line = f"error: dataset.path: ../my data.csv does not exist (looked for {own.csv})\n"
     assert (ended.returncode, ended.stderr) == (2, line)
     succeed(own.place, *own.repro)
+
+
+def test_run_on_own_data_is_promoted_from_any_folder(own: SimpleNamespace, tmp_path: Path) -> None:
+    before = (own.folder / "models" / "model.safetensors").read_bytes()
+    run_id = tracked_runs(own.folder / "mlflow.db")[0].info.run_id
+    output = succeed(tmp_path, "python", own.folder / "pipelines" / "repro.py", f"run={run_id}")
+    assert "train" not in stages_run(output)
+    assert (own.folder / "models" / "model.safetensors").read_bytes() == before
+    overrides = yaml.safe_load((own.folder / "overrides.yaml").read_text(encoding="utf-8"))["overrides"]
+    assert "dataset.path='../my data.csv'" in overrides
 
 
 @pytest.mark.parametrize(
