@@ -123,6 +123,17 @@ def test_regression_gives_the_same_through_both_doors(own: SimpleNamespace) -> N
     assert header == "row,actual_sin,actual_cos,predicted_sin,predicted_cos"
 
 
+@pytest.mark.parametrize("validation", ["0.15", "0"])
+def test_plots_are_shown_of_a_regression_too(own: SimpleNamespace, validation: str) -> None:
+    overrides = ("experiment=sincos", "dataset.n_samples=320", "training.epochs=3", f"split.validation={validation}")
+    succeed(own.folder, "python", "pipelines/repro.py", *overrides)
+    ended = run(own.folder, "dvc", "plots", "show")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    page = (own.folder / "dvc_plots" / "index.html").read_text(encoding="utf-8")
+    assert ("learning_curves/train.csv" in page, "learning_curves/validation.csv" in page) == (True, validation != "0")
+    assert "predicted_against_actual.png" in page
+
+
 def test_nothing_stays_running(own: SimpleNamespace) -> None:
     assert own.output
     assert {tracked.info.status for tracked in tracked_runs(own.folder / "mlflow.db")} <= {"FINISHED", "FAILED"}
