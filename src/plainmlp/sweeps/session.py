@@ -33,6 +33,7 @@ LOCKS = Path(".plainmlp") / "sweeps"  # below a checkout
 SCRIPT = Path("pipelines") / "run.py"
 SHOWN_FAILURES = 5
 LOSS_EVERY = "training.loss_every"
+LARGE_ARCHIVE = 1_000_000_000  # bytes
 
 
 def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: Path) -> None:
@@ -56,20 +57,28 @@ def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: P
     TrainingError
         Points failed, and all others have their results; or the launcher gave up.
     """
-    settings = points[0].config
+    settings, archive = points[0].config, Archive(checkout / FOLDER)
+    archive.remove_unused()
     with _alone(checkout, identify_sweep(points)):
         store = open_store(settings.tracking, checkout)
         parent = _open_parent(store, points, checkout)
         with parent.closing():
             _launch_all(_missing(store, parent, points), launch, parent, checkout)
-            outcomes = _outcomes(store, parent, points, Archive(checkout / FOLDER))
+            outcomes = _outcomes(store, parent, points, archive)
             board = build_leaderboard(outcomes.results(settings.sweep.metric))
             _publish(parent, board, folder)
             parent.log_results({**_summary(board, len(points), len(outcomes.failures)), **process_usage()}, {})
     show_leaderboard(board)
-    show_places({"leaderboard": folder, "mlflow": parent.page()})
+    show_places({"leaderboard": folder, "mlflow": parent.page(), **_large(archive)})
     if outcomes.failures:
         raise TrainingError(_failure_message(points, outcomes.failures, checkout))
+
+
+def _large(archive: Archive) -> dict[str, str]:
+    """Return what to say of an archive that takes much of a disk."""
+    size = archive.size()
+    found = f"{archive.root} holds {size / 1e9:.1f} GB; make clean-archive removes it, and keeps the runs in MLflow"
+    return {"archive": found} if size > LARGE_ARCHIVE else {}
 
 
 def _outcomes(store: Store, parent: TrackedRun, points: Sequence[Point], archive: Archive) -> Outcomes:
