@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 from plainmlp.composition.compose import quote
 from plainmlp.sweeps.grid.points import Point
@@ -20,16 +21,19 @@ from plainmlp.sweeps.running.job import LAUNCHER, NAME, PARENT
 from plainmlp.sweeps.running.progress import show_progress
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError, StorageError, TrainingError
+from plainmlp.system.files import replace_file
+from plainmlp.system.process import alone
 from plainmlp.tracking.provenance.usage import process_usage
 from plainmlp.tracking.recording.provenance import common_numerics, read_code
 from plainmlp.tracking.recording.training import open_store, publish_provenance
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
-from plainmlp.tracking.tags import SWEEP_TAG
+from plainmlp.tracking.tags import CHECKOUT_TAG, SWEEP_TAG
 from plainmlp.tracking.terminal import show_places
 
 Launch = Callable[[Sequence[Sequence[str]]], object]
 LOCKS = Path(".plainmlp") / "sweeps"  # below a checkout
+CHECKOUT_ID = Path(".plainmlp") / "checkout_id"
 SCRIPT = Path("pipelines") / "run.py"
 SHOWN_FAILURES = 5
 LOSS_EVERY = "training.loss_every"
@@ -107,17 +111,26 @@ def _alone(checkout: Path, sweep_id: str) -> Iterator[None]:
         yield
 
 
+def checkout_id(checkout: Path) -> str:
+    """Return what tells a checkout from all others, wherever it is moved to; drawn at its first sweep."""
+    path = checkout / CHECKOUT_ID
+    with alone(checkout / LOCKS, "00"):
+        if not path.exists():
+            with replace_file(path) as temporary:
+                temporary.write_text(uuid4().hex, encoding="utf-8")
+    return path.read_text(encoding="utf-8")
+
+
 def _open_parent(store: Store, points: Sequence[Point], checkout: Path) -> TrackedRun:
     """Return the run of the sweep, which goes on where it was started before."""
     sweep_id = identify_sweep(points)
-    parent = store.resume_parent(sweep_id)
+    marks = {SWEEP_TAG: sweep_id, CHECKOUT_TAG: checkout_id(checkout)}
+    parent = store.resume_parent(marks)
     if parent is not None:
         return parent
     name = points[0].config.sweep.name or "sweep"
     tags = {**read_code(checkout).tags, **common_numerics(point.config.training for point in points)}
-    parent = store.start_parent(
-        f"{name} {sweep_id[:12]}", {"sweep.points": str(len(points))}, {SWEEP_TAG: sweep_id, **tags}
-    )
+    parent = store.start_parent(f"{name} {sweep_id[:12]}", {"sweep.points": str(len(points))}, {**marks, **tags})
     with parent.closing_on_failure():
         publish_provenance(parent, tags, checkout)
     return parent

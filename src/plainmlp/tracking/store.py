@@ -30,7 +30,7 @@ from plainmlp.tracking.header import PREFIX, Record, new_record_id
 from plainmlp.tracking.operations import begin_again, end, log_values, metric_points, use_data
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.run import METRICS_AT_ONCE, TrackedRun
-from plainmlp.tracking.tags import COMMIT_TAG, FAILURE_TAG, PARENT_TAG, POINT_TAG, PROCESS_TAG, SWEEP_TAG
+from plainmlp.tracking.tags import CHECKOUT_TAG, COMMIT_TAG, FAILURE_TAG, PARENT_TAG, POINT_TAG, PROCESS_TAG, SWEEP_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -161,7 +161,7 @@ class Store(Reader):
 
     def start_parent(self, name: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> TrackedRun:
         """Start a run that others are to be shown below; it computes no point itself."""
-        journal = self.journal(self._record(name, tags, new_record_id(tags.get(SWEEP_TAG)), time.time()))
+        journal = self.journal(self._record(name, tags, _sweep_record_id(tags), time.time()))
         journal.begin()
         run = self._tracked(journal)
         with run.closing_on_failure():
@@ -170,26 +170,33 @@ class Store(Reader):
             journal.write(log_values(parameters=parameters))
         return run
 
-    def resume_parent(self, sweep_id: str) -> TrackedRun | None:
-        """Return the run of a sweep that was started before, running again, or None where none is known."""
-        record = self._record_of_sweep(sweep_id)
+    def resume_parent(self, marks: Mapping[str, str]) -> TrackedRun | None:
+        """Return the run of a sweep that was started before, running again, or None where none is known.
+
+        Parameters
+        ----------
+        marks : mapping of str to str
+            The tags that say which sweep of which checkout it is.
+        """
+        record = self._record_of_sweep(marks)
         if record is None:
             return None
         journal = self.journal(record)
         journal.write(begin_again())
         return self._tracked(journal)
 
-    def _record_of_sweep(self, sweep_id: str) -> Record | None:
-        record_id = new_record_id(sweep_id)
+    def _record_of_sweep(self, marks: Mapping[str, str]) -> Record | None:
+        record_id = _sweep_record_id(marks)
         if self._outbox is not None and self._outbox.holds(record_id):
             return self._outbox.record(record_id)
+        condition = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in marks.items())
         try:
-            found = next(self.search(f"tags.`{SWEEP_TAG}` = '{sweep_id}'", self.experiment_id), None)
+            found = next(self.search(condition, self.experiment_id), None)
         except AwayError:  # as the run that is started in its place will say
             return None
         if found is None:
             return None
-        record = self._record(found.info.run_name, {SWEEP_TAG: sweep_id}, record_id, found.info.start_time / 1000)
+        record = self._record(found.info.run_name, marks, record_id, found.info.start_time / 1000)
         return replace(record, run_id=found.info.run_id)
 
     def add_child(
@@ -279,6 +286,11 @@ class Store(Reader):
 
     def _tracked(self, journal: Journal) -> TrackedRun:
         return TrackedRun(journal, self.address, self.experiment_id, journal.record.tags.get(POINT_TAG, ""))
+
+
+def _sweep_record_id(tags: Mapping[str, str]) -> str:
+    """Return the id of the record of a sweep's run, the same each time that a checkout starts the sweep."""
+    return new_record_id("-".join(tags[tag] for tag in (SWEEP_TAG, CHECKOUT_TAG) if tag in tags))
 
 
 def _origin() -> dict[str, str]:
