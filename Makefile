@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep systems parity portability portability-core test test-backends check format bench bench-digests bench-growth bench-sweep lock sync ui clean
+.PHONY: help repro sweep systems parity portability portability-core test test-backends check format bench bench-digests bench-growth bench-sweep lock sync ui clean clean-archive
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +78,9 @@ lock: $(READY) ## renew requirements.lock from pyproject.toml
 
 clean: ## remove .venv and .venv-peers
 	@rm -rf $(VENV) $(PEERS)
+
+clean-archive: ## remove the trained points that sweeps keep; MLflow keeps their runs
+	@rm -rf .plainmlp/archive
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "plainmlp needs Python 3.11 or newer: make PYTHON=python3.x")'

@@ -63,11 +63,11 @@ def edits_of_experiment(params: dict[str, Any]) -> list[str]:
 
 def link_inputs(config: Config) -> None:
     """Link the files that the configuration names; DVC_ROOT is the user's checkout, also in a temporary copy."""
-    from plainmlp.config.inputs import INPUTS, link_input
+    from plainmlp.config.inputs import INPUTS, link_input, named_inputs
 
     root = Path(os.environ.get("DVC_ROOT", ROOT))
-    link_input(ROOT / INPUTS, "dataset.path", config.dataset.path, root)
-    link_input(ROOT / INPUTS, "model.weights", config.model.weights, root)
+    for key, path in named_inputs(config).items():
+        link_input(ROOT / INPUTS, key, path, root)
 
 
 def write_params(params: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ def main() -> None:
     from plainmlp.config.places import Places
     from plainmlp.data.storage import read_splits
     from plainmlp.evaluation.evaluate import evaluate
-    from plainmlp.evaluation.reports import write_evaluation
+    from plainmlp.evaluation.reports import write_evaluation, write_learning_curves
     from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results
     from plainmlp.tracking.recording.training import continue_run, forget_run
     from plainmlp.training.history import read_digests, read_history, read_steps
@@ -24,6 +24,7 @@ def main() -> None:
     trained = Trained(Model.load(places.model), *curves)
     evaluation = evaluate(trained.model, splits, config.seed, config.training.compiled)
     write_evaluation(places, trained, splits, evaluation)
+    write_learning_curves(places, trained.history)
     with continue_run(config, splits, ROOT, places, trained).closing() as run:
         publish_evaluation(run, places, trained, splits, evaluation)
     forget_run(ROOT)

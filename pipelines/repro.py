@@ -34,35 +34,32 @@ def main(overrides: list[str]) -> None:
     from plainmlp.composition.overrides import write_overrides
     from plainmlp.config.inputs import INPUTS, remove_dangling_links
 
-    overrides = promoted(overrides)
+    own = [override for override in overrides if not override.startswith(RUN)]
+    run_ids = [override.removeprefix(RUN) for override in overrides if override.startswith(RUN)]
+    overrides = [*promoted(run_ids[-1], own), *own] if run_ids else own
     config = parse(compose(ROOT / "conf", overrides))
-    write_overrides(ROOT / "overrides.yaml", with_edits(overrides, moved_paths(config, overrides)))
+    write_overrides(ROOT / "overrides.yaml", with_edits(overrides, moved_paths(config, own)))
     remove_dangling_links(ROOT / INPUTS)
     sys.exit(run_dvc())
 
 
-def promoted(overrides: list[str]) -> list[str]:
-    """Return the overrides, with `run=<run id>` replaced by those that make conf/ compute what that run computed."""
-    run_ids = [override.removeprefix(RUN) for override in overrides if override.startswith(RUN)]
-    if not run_ids:
-        return overrides
+def promoted(run_id: str, own: list[str]) -> list[str]:
+    """Return the overrides that make conf/ compute what a run computed; the user's own say where the run is."""
     from plainmlp.composition.compose import compose, parse
     from plainmlp.composition.promotion import promoted_overrides
 
-    others = [override for override in overrides if not override.startswith(RUN)]
-    tracking = parse(compose(ROOT / "conf", others)).tracking
-    return [*promoted_overrides(run_ids[-1], tracking, ROOT), *others]
+    return promoted_overrides(run_id, parse(compose(ROOT / "conf", own)).tracking, ROOT)
 
 
-def moved_paths(config: Config, overrides: list[str]) -> list[str]:
-    """Return the overrides whose paths are relative to the current folder, made relative to the checkout."""
+def moved_paths(config: Config, own: list[str]) -> list[str]:
+    """Return the user's overrides whose paths are relative to the current folder, made relative to the checkout."""
     from plainmlp.composition.edits import literal
+    from plainmlp.config.inputs import named_inputs
 
-    paths = {"dataset.path": config.dataset.path, "model.weights": config.model.weights}
-    keys = {override.partition("=")[0].lstrip("+") for override in overrides}
+    keys = {override.partition("=")[0].lstrip("+") for override in own}
     return [
         f"{key}={literal(os.path.relpath(path, ROOT))}"
-        for key, path in paths.items()
+        for key, path in named_inputs(config).items()
         if key in keys and path is not None and not Path(path).is_absolute()
     ]
 

@@ -43,9 +43,9 @@ def main() -> None:
 def input_overrides(config: Config) -> list[str]:
     """Return the user's own files as overrides with absolute paths."""
     from plainmlp.composition.edits import literal
+    from plainmlp.config.inputs import named_inputs
 
-    paths = {"dataset.path": config.dataset.path, "model.weights": config.model.weights}
-    return [f"{key}={literal(path)}" for key, path in paths.items() if path is not None]
+    return [f"{key}={literal(path)}" for key, path in named_inputs(config).items() if path is not None]
 
 
 if __name__ == "__main__":

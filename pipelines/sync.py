@@ -11,7 +11,12 @@ HELP = """Publish the runs that wait in .plainmlp/outbox: those that MLflow miss
 Each goes to its own store and leaves the outbox. If a sync is interrupted, run it again: it publishes nothing twice.
 
   python pipelines/sync.py
-  python pipelines/sync.py tracking.uri=https://user:password@mlflow.example.org"""
+  python pipelines/sync.py tracking.uri=https://user:password@mlflow.example.org
+
+A run that is killed on another machine stays RUNNING in MLflow, since nothing here can tell. List those, and end one:
+
+  python pipelines/sync.py --running
+  python pipelines/sync.py --end 3f2a..."""
 
 
 def main(overrides: list[str]) -> None:
@@ -37,8 +42,27 @@ def main(overrides: list[str]) -> None:
         raise InputError("; ".join(refused))
 
 
+def manage_running(overrides: list[str], ended: list[str]) -> None:
+    """End runs as KILLED, then name those that MLflow has as RUNNING on other machines."""
+    from plainmlp.composition.compose import compose, parse
+    from plainmlp.tracking.database import tracking_address
+    from plainmlp.tracking.store import Store
+    from plainmlp.tracking.stored_runs import end_elsewhere, running_elsewhere
+
+    tracking = parse(compose(ROOT / "conf", overrides)).tracking
+    store = Store(tracking_address(tracking, ROOT), tracking.experiment, None, tracking.wait_seconds)
+    for run_id in ended:
+        end_elsewhere(store, run_id)
+    lines = running_elsewhere(store)
+    print("\n".join([*lines, f"{len(lines)} running on other machines"]))
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override, such as tracking.uri=...")
+    parser.add_argument("--running", action="store_true", help="list the runs that are RUNNING on other machines")
+    parser.add_argument("--end", metavar="RUN_ID", action="append", default=[], help="end such a run as KILLED")
     arguments = parser.parse_args()
+    if arguments.running or arguments.end:
+        sys.exit(run_command(lambda: manage_running(arguments.overrides, arguments.end)))
     sys.exit(run_command(lambda: main(arguments.overrides)))

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from plainmlp.config.inputs import link_input, remove_dangling_links
+from dag import MAIN
+from plainmlp.config.inputs import INPUT_KEYS, link_input, remove_dangling_links
 from plainmlp.system.errors import InputError
 
 
@@ -56,3 +57,9 @@ def test_only_dangling_links_are_removed(tmp_path: Path) -> None:
     remove_dangling_links(tmp_path / "data")
     assert not (tmp_path / "data" / "dataset.path").is_symlink()
     assert (tmp_path / "data" / "model.weights").exists()
+
+
+def test_stage_compose_lists_a_link_and_a_note_for_every_path_of_the_configuration() -> None:
+    listed = [next(iter(entry)) for entry in MAIN["compose"]["outs"]]
+    expected = [f"data/inputs/{section}.{key}{end}" for section, key in INPUT_KEYS for end in (".txt", "")]
+    assert [name for name in listed if name.startswith("data/inputs/")] == expected

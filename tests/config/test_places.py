@@ -12,4 +12,5 @@ def test_files_have_the_names_that_scripts_rely_on():
     assert places.steps == Path("run/reports/steps.csv")
     assert places.predictions == Path("run/reports/predictions.csv")
     assert places.figures == Path("run/reports/figures")
+    assert places.learning_curves == Path("run/reports/learning_curves")
     assert places.intervals == Path("run/reports/intervals.json")

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from checkouts import clone, last_ids, run, stages_run, succeed, tracked_runs
 
@@ -85,6 +86,16 @@ def test_vanished_file_is_named(own: SimpleNamespace) -> None:
     succeed(own.place, *own.repro)
 
 
+def test_run_on_own_data_is_promoted_from_any_folder(own: SimpleNamespace, tmp_path: Path) -> None:
+    before = (own.folder / "models" / "model.safetensors").read_bytes()
+    run_id = tracked_runs(own.folder / "mlflow.db")[0].info.run_id
+    output = succeed(tmp_path, "python", own.folder / "pipelines" / "repro.py", f"run={run_id}")
+    assert "train" not in stages_run(output)
+    assert (own.folder / "models" / "model.safetensors").read_bytes() == before
+    overrides = yaml.safe_load((own.folder / "overrides.yaml").read_text(encoding="utf-8"))["overrides"]
+    assert "dataset.path='../my data.csv'" in overrides
+
+
 @pytest.mark.parametrize(
     ("override", "line"),
     [
@@ -110,6 +121,17 @@ def test_regression_gives_the_same_through_both_doors(own: SimpleNamespace) -> N
     assert latest == before
     header = (own.folder / "reports" / "predictions.csv").read_text(encoding="utf-8").splitlines()[0]
     assert header == "row,actual_sin,actual_cos,predicted_sin,predicted_cos"
+
+
+@pytest.mark.parametrize("validation", ["0.15", "0"])
+def test_plots_are_shown_of_a_regression_too(own: SimpleNamespace, validation: str) -> None:
+    overrides = ("experiment=sincos", "dataset.n_samples=320", "training.epochs=3", f"split.validation={validation}")
+    succeed(own.folder, "python", "pipelines/repro.py", *overrides)
+    ended = run(own.folder, "dvc", "plots", "show")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    page = (own.folder / "dvc_plots" / "index.html").read_text(encoding="utf-8")
+    assert ("learning_curves/train.csv" in page, "learning_curves/validation.csv" in page) == (True, validation != "0")
+    assert "predicted_against_actual.png" in page
 
 
 def test_nothing_stays_running(own: SimpleNamespace) -> None:

@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 from mlflow import MlflowClient
 
-from checkouts import clone, environment, last_ids, run, stages_run, succeed
+from checkouts import ROOT, clone, environment, last_ids, run, stages_run, succeed
 from servers import Server, free_port
 
 pytestmark = pytest.mark.slow
@@ -134,3 +134,24 @@ def test_address_with_credentials_is_asked_for_them(folder: Path) -> None:
     assert "MLflow cannot record there" in ended.stderr
     assert "geheim" not in ended.stderr
     Outbox(folder).remove("record-0")
+
+
+def test_run_that_was_killed_on_another_machine_is_listed_and_ended(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    client = MlflowClient(address)
+    experiment = client.create_experiment("e", str(tmp_path / "artifacts"))
+    tags = {"plainmlp.process": "a far machine 12 1.00"}
+    run_id = client.create_run(experiment, tags=tags, run_name="a run").info.run_id
+    here = client.create_run(experiment, run_name="without a process").info.run_id
+    words = ("python", ROOT / "pipelines" / "sync.py", f"tracking.uri={address}", "tracking.experiment=e")
+    line, last = succeed(tmp_path, *words, "--running").splitlines()
+    assert re.fullmatch(rf"a run  {run_id}  on a far machine since \d{{4}}-\d\d-\d\d \d\d:\d\d", line)
+    assert last == "1 running on other machines"
+    assert succeed(tmp_path, *words, "--end", run_id) == "0 running on other machines\n"
+    found = client.get_run(run_id)
+    assert (found.info.status, found.data.tags["failure"]) == ("KILLED", "its process on a far machine was killed")
+    for other in (run_id, here):
+        ended = run(tmp_path, *words, "--end", other)
+        assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+        assert f"error: {other!r} is " in ended.stderr
+        assert "(allowed: a run that is RUNNING elsewhere)" in ended.stderr

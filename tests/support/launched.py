@@ -31,4 +31,4 @@ def board(sweep_folder: Path) -> list[bytes]:
 
 def archived(folder: Path) -> dict[str, int]:
     """Return when each point was written to the archive."""
-    return {path.name: path.stat().st_mtime_ns for path in (folder / ".plainmlp/archive/points").glob("[0-9a-f]*")}
+    return {path.name: path.stat().st_mtime_ns for path in (folder / ".plainmlp/archive").glob("*/points/[0-9a-f]*")}

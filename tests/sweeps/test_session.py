@@ -8,6 +8,7 @@ import pytest
 from checkouts import commit
 from configurations import changed, refusal
 from plainmlp.composition.compose import parse
+from plainmlp.sweeps import session
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.job import run_point
 from plainmlp.sweeps.session import identify_sweep, run_sweep
@@ -124,6 +125,31 @@ def test_two_at_once_are_refused_and_other_sweeps_are_not(points, checkout):
         Launcher(points, checkout)(jobs)
 
     run_sweep(points, starts_others, checkout, checkout / "out")
+
+
+def test_two_checkouts_that_run_the_same_sweep_on_one_server_have_a_run_each(points, checkout, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+
+    def starts_other(jobs):
+        Launcher(points, checkout)(jobs[:1])
+        run_sweep(points, Launcher(points, other), other, other / "out")
+        Launcher(points, checkout)(jobs[1:])
+
+    run_sweep(points, starts_other, checkout, checkout / "out")
+    store = open_store(points[0].config.tracking, checkout)
+    parents = [run for run in store.client.search_runs([store.experiment_id]) if "sweep_id" in run.data.tags]
+    assert [parent.info.status for parent in parents] == ["FINISHED", "FINISHED"]
+    assert [len(store.children(parent.info.run_id)) for parent in parents] == [3, 3]
+    moved = checkout.rename(checkout.with_name("moved"))
+    run_sweep(points, None, moved, moved / "out")  # it is the same checkout, and all its points are done
+
+
+def test_archive_is_named_where_it_is_large(points, checkout, monkeypatch, capsys):
+    run_sweep(points, Launcher(points, checkout), checkout, checkout / "out")
+    assert "clean-archive" not in capsys.readouterr().out
+    monkeypatch.setattr(session, "LARGE_ARCHIVE", 1000)
+    run_sweep(points, None, checkout, checkout / "out")
+    assert re.search(r"archive +\S+archive holds 0\.0 GB; make clean-archive removes it", capsys.readouterr().out)
 
 
 def test_metric_that_cannot_rank_leaves_the_results(points, checkout):

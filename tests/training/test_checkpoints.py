@@ -169,16 +169,17 @@ def rewritten(path, change):
         lambda content: content.pop("version"),
         lambda content: content.update(version=content["version"] + 1),
         lambda content: content.pop("of_steps"),
+        lambda content: content.pop("point_id"),
+        lambda content: content.update(best=[0.5]),
+        lambda content: content.update(metrics=None),
     ],
 )
 def test_training_begins_again_where_another_version_wrote_the_checkpoint(files, tmp_path, capsys, change):
     for path in files:
         rewritten(path, change)
     assert alone(POINT.config, checkpoint=Checkpoints(tmp_path, ID)) == alone(POINT.config)
-    lines = capsys.readouterr().err.splitlines()
-    assert [line.split("; ")[0] for line in lines] == [
-        f"warning: {path}: has the format of another version of plainmlp" for path in reversed(files)
-    ]
+    line = f"warning: {files[-1]}: has the format of another version of plainmlp; training starts again\n"
+    assert capsys.readouterr().err == line
 
 
 def test_a_training_that_goes_on_with_another_digest_every_has_the_digests_of_both(files, tmp_path):
@@ -218,7 +219,7 @@ def test_training_goes_on_from_the_last_good_checkpoint(files, tmp_path, capsys)
     assert checkpoints.load().snapshot.epochs == 2
     line = capsys.readouterr().err
     assert line.startswith(f"warning: {files[1]}: is damaged")
-    assert line.endswith("; training goes on from the one before it, or from the start\n")
+    assert line.endswith("; training goes on from the one before it\n")
     assert alone(POINT.config, checkpoint=checkpoints) == alone(POINT.config)
 
 

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from plainmlp.composition.choices import REQUIRED_DATASET_KEYS
 from plainmlp.composition.compose import compose, parse
-from plainmlp.composition.edits import section_overrides
+from plainmlp.composition.edits import literal, section_overrides
 from plainmlp.config.canonical import canonical, parse_yaml
+from plainmlp.config.inputs import locate_inputs
 from plainmlp.config.schema import TrackingSection
 from plainmlp.system.errors import InputError
 from plainmlp.tracking.provenance.identity import RESULT_SECTIONS
@@ -29,8 +31,12 @@ def promoted_overrides(run_id: str, tracking: TrackingSection, checkout: Path) -
         The repository, whose conf/ is overridden; paths become relative to it.
     """
     text = open_store(tracking, checkout).read_artifact(run_id, "config.yaml")
-    wanted = canonical(parse(_with_relative_paths(parse_yaml(text), checkout)))
+    config = locate_inputs(parse(parse_yaml(text)), lambda key, path: Path(os.path.relpath(path, checkout)))
+    wanted = canonical(config)
+    dataset = wanted["dataset"]
+    needed = REQUIRED_DATASET_KEYS.get(dataset["name"], ())
     chosen = [f"{section}={wanted[section]['name']}" for section in CHOSEN_BY_NAME]
+    chosen += [f"dataset.{key}={literal(dataset[key])}" for key in needed]
     given = canonical(parse(compose(checkout / "conf", chosen)))
     changes = [
         change for section in RESULT_SECTIONS for change in section_overrides(section, wanted[section], given[section])
@@ -38,15 +44,6 @@ def promoted_overrides(run_id: str, tracking: TrackingSection, checkout: Path) -
     overrides = [*chosen, *changes]
     _check(overrides, wanted, run_id, checkout)
     return overrides
-
-
-def _with_relative_paths(values: dict[str, Any], checkout: Path) -> dict[str, Any]:
-    """Return a configuration whose absolute paths are relative to the checkout, as overrides.yaml has them."""
-    for section, key in (("dataset", "path"), ("model", "weights")):
-        path = values[section].get(key)
-        if path is not None:
-            values[section][key] = os.path.relpath(path, checkout)
-    return values
 
 
 def _check(overrides: list[str], wanted: Mapping[str, Any], run_id: str, checkout: Path) -> None:

@@ -9,22 +9,30 @@ from plainmlp.system.errors import InputError
 from plainmlp.system.files import replace_file
 
 INPUTS = Path("data") / "inputs"
+# section and key of each path in the configuration; for each, stage compose in dvc.yaml lists a link and its note
+INPUT_KEYS = (("dataset", "path"), ("model", "weights"))
+
+
+def named_inputs(config: Config) -> dict[str, str | None]:
+    """Return the paths that a configuration names, such as `dataset.path`, by their keys; None where it names none."""
+    return {f"{section}.{key}": getattr(getattr(config, section), key) for section, key in INPUT_KEYS}
 
 
 def locate_inputs(config: Config, locate: Callable[[str, str], Path]) -> Config:
-    """Return a configuration whose paths are absolute, so that it means the same everywhere on this machine.
+    """Return a configuration with other paths, such as absolute ones, which mean the same everywhere on this machine.
 
     Parameters
     ----------
     locate : callable (key, path) -> Path
-        Says where the path under a key is.
+        Says where the path under a key is. It is not called for a key without one.
     """
-    path, weights = config.dataset.path, config.model.weights
-    path = None if path is None else str(locate("dataset.path", path))
-    weights = None if weights is None else str(locate("model.weights", weights))
-    dataset = config.dataset.model_copy(update={"path": path})
-    model = config.model.model_copy(update={"weights": weights})
-    return config.model_copy(update={"dataset": dataset, "model": model})
+    for name, key in INPUT_KEYS:
+        section = getattr(config, name)
+        path = getattr(section, key)
+        if path is not None:
+            located = section.model_copy(update={key: str(locate(f"{name}.{key}", path))})
+            config = config.model_copy(update={name: located})
+    return config
 
 
 def link_input(folder: Path, key: str, path: str | None, root: Path) -> None:

@@ -44,3 +44,8 @@ class Places:
     def figures(self) -> Path:
         """Return the folder of pictures."""
         return self.root / "reports" / "figures"
+
+    @property
+    def learning_curves(self) -> Path:
+        """Return the folder of tables that DVC plots, one for each part whose loss was measured."""
+        return self.root / "reports" / "learning_curves"

@@ -11,6 +11,7 @@ from plainmlp.evaluation.evaluate import Evaluation
 from plainmlp.evaluation.figures.canvas import FigureData
 from plainmlp.evaluation.figures.table import draw_figures
 from plainmlp.system.files import replace_file, replace_folder, write_json
+from plainmlp.training.history import History
 from plainmlp.training.model import Model, Trained
 
 if TYPE_CHECKING:
@@ -34,6 +35,15 @@ def write_measures(places: Places, model: Model, splits: Splits, evaluation: Eva
     write_json(places.intervals, _interval_ends(evaluation))
     with replace_file(places.predictions) as temporary:
         _predictions(model, splits, evaluation).to_csv(temporary, index_label="row", lineterminator="\n")
+
+
+def write_learning_curves(places: Places, history: History) -> None:
+    """Write the loss after each epoch as a table for each part that it was measured on, all with the same columns."""
+    with replace_folder(places.learning_curves) as folder:
+        for part in ("train", "validation"):
+            if losses := history.get(f"{part}_loss"):
+                rows = "".join(f"{epoch},{loss}\n" for epoch, loss in enumerate(losses))
+                (folder / f"{part}.csv").write_text(f"epoch,loss\n{rows}", encoding="utf-8", newline="\n")
 
 
 def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataFrame":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from plainmlp.composition.compose import parse
 from plainmlp.config.canonical import read_yaml
+from plainmlp.config.inputs import named_inputs
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config
 from plainmlp.data.splits import Splits
@@ -41,7 +42,7 @@ def reexecute(config: Config, folder: Path) -> None:
 
 
 def _check_inputs(config: Config) -> None:
-    for key, path in (("dataset.path", config.dataset.path), ("model.weights", config.model.weights)):
+    for key, path in named_inputs(config).items():
         if path is not None and not Path(path).exists():
             message = f"{key}: {path} does not exist any more, so the run cannot be executed again"
             raise InputError(message)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 from plainmlp.composition.compose import quote
 from plainmlp.sweeps.grid.points import Point
@@ -18,19 +19,23 @@ from plainmlp.sweeps.running.job import LAUNCHER, NAME, PARENT
 from plainmlp.sweeps.running.progress import show_progress
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError, StorageError, TrainingError
+from plainmlp.system.files import replace_file
+from plainmlp.system.process import alone
 from plainmlp.tracking.provenance.usage import process_usage
 from plainmlp.tracking.recording.provenance import common_numerics, read_code
 from plainmlp.tracking.recording.training import open_store, publish_provenance
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
-from plainmlp.tracking.tags import SWEEP_TAG
+from plainmlp.tracking.tags import CHECKOUT_TAG, SWEEP_TAG
 from plainmlp.tracking.terminal import show_places
 
 Launch = Callable[[Sequence[Sequence[str]]], object]
 LOCKS = Path(".plainmlp") / "sweeps"  # below a checkout
+CHECKOUT_ID = Path(".plainmlp") / "checkout_id"
 SCRIPT = Path("pipelines") / "run.py"
 SHOWN_FAILURES = 5
 LOSS_EVERY = "training.loss_every"
+LARGE_ARCHIVE = 1_000_000_000  # bytes
 
 
 def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: Path) -> None:
@@ -54,20 +59,28 @@ def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: P
     TrainingError
         Points failed, and all others have their results; or the launcher gave up.
     """
-    settings = points[0].config
+    settings, archive = points[0].config, Archive(checkout / FOLDER)
+    archive.remove_unused()
     with _alone(checkout, identify_sweep(points)):
         store = open_store(settings.tracking, checkout)
         parent = _open_parent(store, points, checkout)
         with parent.closing():
             _launch_all(_missing(store, parent, points), launch, parent, checkout)
-            outcomes = _outcomes(store, parent, points, Archive(checkout / FOLDER))
+            outcomes = _outcomes(store, parent, points, archive)
             board = build_leaderboard(outcomes.results(settings.sweep.metric))
             _publish(parent, board, folder)
             parent.log_results({**_summary(board, len(points), len(outcomes.failures)), **process_usage()}, {})
     show_leaderboard(board)
-    show_places({"leaderboard": folder, "mlflow": parent.page()})
+    show_places({"leaderboard": folder, "mlflow": parent.page(), **_large(archive)})
     if outcomes.failures:
         raise TrainingError(_failure_message(points, outcomes.failures, checkout))
+
+
+def _large(archive: Archive) -> dict[str, str]:
+    """Return what to say of an archive that takes much of a disk."""
+    size = archive.size()
+    found = f"{archive.root} holds {size / 1e9:.1f} GB; make clean-archive removes it, and keeps the runs in MLflow"
+    return {"archive": found} if size > LARGE_ARCHIVE else {}
 
 
 def _outcomes(store: Store, parent: TrackedRun, points: Sequence[Point], archive: Archive) -> Outcomes:
@@ -96,17 +109,26 @@ def _alone(checkout: Path, sweep_id: str) -> Iterator[None]:
         yield
 
 
+def checkout_id(checkout: Path) -> str:
+    """Return what tells a checkout from all others, wherever it is moved to; drawn at its first sweep."""
+    path = checkout / CHECKOUT_ID
+    with alone(checkout / LOCKS, "00"):
+        if not path.exists():
+            with replace_file(path) as temporary:
+                temporary.write_text(uuid4().hex, encoding="utf-8")
+    return path.read_text(encoding="utf-8")
+
+
 def _open_parent(store: Store, points: Sequence[Point], checkout: Path) -> TrackedRun:
     """Return the run of the sweep, which goes on where it was started before."""
     sweep_id = identify_sweep(points)
-    parent = store.resume_parent(sweep_id)
+    marks = {SWEEP_TAG: sweep_id, CHECKOUT_TAG: checkout_id(checkout)}
+    parent = store.resume_parent(marks)
     if parent is not None:
         return parent
     name = points[0].config.sweep.name or "sweep"
     tags = {**read_code(checkout).tags, **common_numerics(point.config.training for point in points)}
-    parent = store.start_parent(
-        f"{name} {sweep_id[:12]}", {"sweep.points": str(len(points))}, {SWEEP_TAG: sweep_id, **tags}
-    )
+    parent = store.start_parent(f"{name} {sweep_id[:12]}", {"sweep.points": str(len(points))}, {**marks, **tags})
     with parent.closing_on_failure():
         publish_provenance(parent, tags, checkout)
     return parent

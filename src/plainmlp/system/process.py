@@ -46,13 +46,23 @@ def name_process(pid: int) -> str:
     return f"{socket.gethostname()} {pid} {psutil.Process(pid).create_time():.2f}"
 
 
+def machine_of(name: str) -> str:
+    """Return the machine of a process."""
+    return name.rsplit(" ", 2)[0]
+
+
+def is_elsewhere(name: str) -> bool:
+    """Say whether a process is another machine's."""
+    return machine_of(name) != socket.gethostname()
+
+
 def is_dead(name: str) -> bool:
     """Say whether a process is known to be gone; of another machine's processes nothing is known."""
     import psutil
 
-    host, pid, began = name.rsplit(" ", 2)
-    if host != socket.gethostname():
+    if is_elsewhere(name):
         return False
+    _, pid, began = name.rsplit(" ", 2)
     try:
         process = psutil.Process(int(pid))
         if process.status() == psutil.STATUS_ZOMBIE:

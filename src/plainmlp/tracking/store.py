@@ -20,6 +20,7 @@ from plainmlp.tracking.database import apply_settings, artifact_location, locked
 from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, RunHeader, metric_points, new_record_id
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.tags import (
+    CHECKOUT_TAG,
     COMMIT_TAG,
     FAILURE_TAG,
     KILLED,
@@ -134,7 +135,7 @@ class Store(Reader):
 
     def start_parent(self, name: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> TrackedRun:
         """Start a run that others are shown below; it computes no point itself."""
-        header = self._header(name, tags, new_record_id(tags.get(SWEEP_TAG)), time.time())
+        header = self._header(name, tags, _sweep_record_id(tags), time.time())
         # MLflow may have the run already, from a time when it could be reached
         return self._begin(header, {"process": own_process(), "parameters": dict(parameters)})
 
@@ -153,10 +154,13 @@ class Store(Reader):
         run = self._run(header)
         return run if run.resume() else None
 
-    def resume_parent(self, sweep_id: str) -> TrackedRun | None:
-        """Return the run of a sweep that was started before, running again; None if none is known."""
-        record_id = new_record_id(sweep_id)
-        header = self._header(f"sweep {sweep_id[:12]}", {SWEEP_TAG: sweep_id}, record_id, time.time())
+    def resume_parent(self, marks: Mapping[str, str]) -> TrackedRun | None:
+        """Return the run of a sweep that was started before, running again; None if none is known.
+
+        `marks` are the tags that say which sweep of which checkout it is.
+        """
+        record_id = _sweep_record_id(marks)
+        header = self._header(f"sweep {marks[SWEEP_TAG][:12]}", marks, record_id, time.time())
         run, is_held = self._run(header), self._outbox is not None and self._outbox.holds(record_id)
         if not run.resume() or not (is_held or run.run_id):  # what MLflow cannot be asked about is started anew
             return None
@@ -244,6 +248,11 @@ class Store(Reader):
 
     def _run(self, header: RunHeader, *, is_waiting: bool = False) -> TrackedRun:
         return TrackedRun(self.client, self.experiment_id, self.connection, self._outbox, header, is_waiting=is_waiting)
+
+
+def _sweep_record_id(tags: Mapping[str, str]) -> str:
+    """Return the id of the record of a sweep's run, the same each time that a checkout starts the sweep."""
+    return new_record_id("-".join(tags[tag] for tag in (SWEEP_TAG, CHECKOUT_TAG) if tag in tags))
 
 
 def _origin() -> dict[str, str]:

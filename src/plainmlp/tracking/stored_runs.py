@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from plainmlp.system.errors import InputError
+from plainmlp.system.process import is_elsewhere, machine_of, own_process
 from plainmlp.tracking.addresses import without_credentials
 from plainmlp.tracking.connection import AwayError
 from plainmlp.tracking.database import refusal
 from plainmlp.tracking.store import Store
+from plainmlp.tracking.tags import FAILURE_TAG, PROCESS_TAG
 
 Answer = TypeVar("Answer")
 
@@ -82,6 +85,41 @@ def read_curves(store: Store, run_id: str, names: Iterable[str]) -> dict[str, li
     """
     histories = {name: _ask(store, partial(store.client.get_metric_history, run_id, name)) for name in names}
     return {name: sorted((point.step, point.value) for point in points) for name, points in histories.items()}
+
+
+def running_elsewhere(store: Store) -> list[str]:
+    """Return a line for each run of an experiment that is RUNNING on another machine, as far as MLflow knows.
+
+    Raises
+    ------
+    InputError
+        MLflow cannot be reached.
+    """
+    runs = _ask(store, lambda: list(store.search("attributes.status = 'RUNNING'", store.experiment_id)))
+    return [_running_line(run) for run in runs if is_elsewhere(run.data.tags.get(PROCESS_TAG, own_process()))]
+
+
+def _running_line(run: Any) -> str:
+    began = datetime.fromtimestamp(run.info.start_time / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
+    return f"{run.info.run_name}  {run.info.run_id}  on {machine_of(run.data.tags[PROCESS_TAG])} since {began}"
+
+
+def end_elsewhere(store: Store, run_id: str) -> None:
+    """End a run as KILLED whose process, on another machine, the user knows to be gone.
+
+    Raises
+    ------
+    InputError
+        There is no such run, it is not RUNNING on another machine, or MLflow cannot be reached.
+    """
+    run = read_run(store, run_id)
+    process = run.tags.get(PROCESS_TAG, own_process())
+    if run.status != "RUNNING" or not is_elsewhere(process):
+        message = f"{run_id!r} is {run.status} on {machine_of(process)} (allowed: a run that is RUNNING elsewhere)"
+        raise InputError(message)
+    reason = f"its process on {machine_of(process)} was killed"
+    _ask(store, lambda: store.client.set_tag(run_id, FAILURE_TAG, reason))
+    _ask(store, lambda: store.client.set_terminated(run_id, "KILLED"))
 
 
 def add_verification(store: Store, run_id: str, tags: Mapping[str, str], files: Mapping[str, str]) -> None:

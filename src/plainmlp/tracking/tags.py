@@ -6,6 +6,7 @@ FAILURE_TAG = "failure"  # why a run failed
 KILLED, KILLED_REASON = "KILLED", "its process was killed"
 POINT_TAG = "point_id"
 SWEEP_TAG = "sweep_id"
+CHECKOUT_TAG = "plainmlp.checkout"  # which checkout runs a sweep; another one has a run of its own for the same sweep
 PARENT_TAG = "mlflow.parentRunId"  # by which MLflow's pages show a run below another
 MODEL_TAG = "mlflow.log-model.history"  # where MLflow's pages look for the models of a run
 SHORTENED_TAG = "parameters_shortened"  # which parameters MLflow does not hold whole

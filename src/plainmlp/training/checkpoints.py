@@ -35,15 +35,20 @@ class Checkpoints:
         self._folder = root / point_id
 
     def load(self) -> Progress | None:
-        """Return the latest progress that is whole and of this point; one that is not is removed, with a warning."""
+        """Return the latest progress that is whole and of this point; any later one is removed, with one warning."""
+        found, problems = None, []
         with self._alone():
             for path in self._paths():
                 try:
-                    return read_checkpoint(path, self._point_id)
+                    found = read_checkpoint(path, self._point_id)
+                    break
                 except InputError as error:
                     path.unlink()  # else it would be taken for the latest again
-                    sys.stderr.write(f"warning: {error}; training goes on from the one before it, or from the start\n")
-        return None
+                    problems.append(str(error))
+        if problems:
+            outcome = "starts again" if found is None else "goes on from the one before it"
+            sys.stderr.write(f"warning: {problems[0]}; training {outcome}\n")
+        return found
 
     def save(self, progress: Progress) -> None:
         """Keep a progress, and no more than one before it; say on stderr where that is not possible."""
@@ -119,13 +124,14 @@ def read_checkpoint(path: Path, point_id: str) -> Progress:
         raise InputError(message)
     if content.get("version") != VERSION:
         raise InputError(_other_format(path))
-    if content["point_id"] != point_id:
-        message = f"{path}: is a checkpoint of another training, of the point {content['point_id'][:12]}"
-        raise InputError(message)
     try:
-        return _progress(content, tensors)
-    except KeyError as error:
+        owner, progress = content["point_id"], _progress(content, tensors)
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(_other_format(path)) from error
+    if owner != point_id:
+        message = f"{path}: is a checkpoint of another training, of the point {owner[:12]}"
+        raise InputError(message)
+    return progress
 
 
 def _other_format(path: Path) -> str:

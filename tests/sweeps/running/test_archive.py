@@ -1,7 +1,9 @@
 import json
 import multiprocessing
+import os
 import random
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -108,7 +110,7 @@ def test_a_point_that_cannot_be_written_leaves_nothing(archive, kept, monkeypatc
     with pytest.raises(OSError, match="No space"):
         archive.keep(*kept)
     assert not archive.has(kept[0])
-    assert not files_below(archive.root / "points")
+    assert not files_below(archive.places("").root)
 
 
 def keep_and_die(root, kept):
@@ -124,10 +126,10 @@ def test_what_a_killed_process_left_is_removed_with_the_next_try(archive, kept):
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    assert any(path.name.startswith(f".{kept[0]}") for path in (archive.root / "points").iterdir())
+    assert any(path.name.startswith(f".{kept[0]}") for path in (archive.places("").root).iterdir())
     assert not archive.has(kept[0])
     archive.keep(*kept)
-    assert [path.name for path in (archive.root / "points").iterdir()] == [kept[0]]
+    assert [path.name for path in (archive.places("").root).iterdir()] == [kept[0]]
 
 
 def test_several_writers_of_one_point_do_not_disturb_each_other(archive, kept):
@@ -195,3 +197,33 @@ def test_other_code_makes_its_own_splits(archive, monkeypatch):
     before = archive.splits_folder(config.dataset, config.split)
     monkeypatch.setattr(module, "digest_result_code", lambda: "another")
     assert Archive(archive.root).splits_folder(config.dataset, config.split) != before
+
+
+def aged(folder, days):
+    """Make a folder with a file in it that was last used so many days ago."""
+    (folder / "points").mkdir(parents=True)
+    (folder / "points" / "file").write_text("content")
+    for path in (folder / "points", folder):
+        os.utime(path, (0, time.time() - days * 24 * 60 * 60))
+    return folder
+
+
+def test_what_other_code_trained_goes_once_no_sweep_has_used_it_for_30_days(archive, kept, tmp_path):
+    archive.keep(*kept)
+    own = archive.places(kept[0]).root.parents[1]
+    os.utime(own, (0, 0))
+    other = aged(archive.root / "0123456789abcdef", 29)
+    outdated = [aged(archive.root / name, 31) for name in ("fedcba9876543210", "points")]
+    archive.remove_unused()
+    assert sorted(archive.root.iterdir()) == sorted([own, other])
+    assert not any(folder.exists() for folder in outdated)
+    assert archive.has(kept[0])
+    assert time.time() - own.stat().st_mtime < 60  # it counts as used
+    assert archive.size() == len("content") + sum(map(len, files_below(own).values()))
+
+
+def test_sweep_of_other_code_that_adds_points_is_in_use(archive):
+    other = aged(archive.root / "0123456789abcdef", 31)
+    (other / "points" / "file").rename(other / "points" / "renamed")
+    archive.remove_unused()
+    assert other.is_dir()

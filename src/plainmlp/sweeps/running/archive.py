@@ -1,6 +1,8 @@
 """The archive: every point that was trained in this checkout, as files that are whole and checked, or not there."""
 
+import os
 import shutil
+import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -34,6 +36,8 @@ NUMERICS = "numerics.json"  # of the process that trained
 KEPT = (CONFIGURATION, TIMING, NUMERICS, "models/model.safetensors", "reports/history.csv", "reports/metrics.json")
 STEPS = "reports/steps.csv"  # where they were asked for
 SPLITS_IN_MEMORY = 4
+CODE_LETTERS = 16  # of the digest of the code
+UNUSED_DAYS = 30
 
 Metrics = dict[str, dict[str, float]]
 
@@ -69,15 +73,20 @@ class Archive:
     ----------
     root : Path
         Made where it is missing. Several processes may use one archive at once.
+
+    Notes
+    -----
+    What each state of the code has trained is in a folder of its own, since no other can use it.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._own = root / digest_result_code()[:CODE_LETTERS]
         self._folders: dict[tuple[DatasetSection, SplitSection], Path] = {}
 
     def places(self, point_id: str) -> Places:
         """Return where the files of a finished point are."""
-        return Places(self.root / "points" / point_id)
+        return Places(self._own / "points" / point_id)
 
     def has(self, point_id: str, loss_every: int | None = None) -> bool:
         """Say whether a point is there with every byte as it was written.
@@ -120,27 +129,27 @@ class Archive:
 
     def present(self) -> set[str]:
         """Return the ids of the points that are there, unchecked."""
-        folder = self.root / "points"
+        folder = self._own / "points"
         return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
 
     def note_failure(self, point_id: str, reason: str) -> None:
         """Note that a point has failed, and why, for whoever waits for it."""
-        with unflushed(), replace_file(self.root / "failed" / point_id) as temporary:
+        with unflushed(), replace_file(self._own / "failed" / point_id) as temporary:
             temporary.write_text(reason, encoding="utf-8")
 
     def forget_failures(self, point_ids: Iterable[str]) -> None:
         """Remove the notes of points that are tried again."""
         for point_id in point_ids:
-            (self.root / "failed" / point_id).unlink(missing_ok=True)
+            (self._own / "failed" / point_id).unlink(missing_ok=True)
 
     def failed(self) -> set[str]:
         """Return the ids of the points whose failure was noted."""
-        folder = self.root / "failed"
+        folder = self._own / "failed"
         return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
 
     def failure(self, point_id: str) -> str | None:
         """Return why a point has failed, where that was noted."""
-        path = self.root / "failed" / point_id
+        path = self._own / "failed" / point_id
         return path.read_text(encoding="utf-8") if path.exists() else None
 
     def load(self, point_id: str) -> Kept:
@@ -173,7 +182,7 @@ class Archive:
     def splits_folder(self, dataset: DatasetSection, split: SplitSection) -> Path:
         """Return the folder of the parted data of a configuration, which `read_once` reads.
 
-        Its name tells the configuration, the code and the content of the user's own files apart.
+        Its name tells the configuration and the content of the user's own files apart.
 
         Raises
         ------
@@ -182,7 +191,7 @@ class Archive:
         """
         key = (dataset, split)
         if key not in self._folders:
-            folder = self.root / "data" / _data_key(dataset, split)
+            folder = self._own / "data" / _data_key(dataset, split)
             with self._alone(folder.name):
                 if not _is_whole(folder):
                     write_splits(folder, split_rows(fetch(dataset), split, dataset.missing))
@@ -193,8 +202,22 @@ class Archive:
         """Return what is kept of a point while it trains; a single run of the checkout keeps it there too."""
         return Checkpoints(self.root.parent / CHECKPOINTS.name, point_id)
 
+    def remove_unused(self) -> None:
+        """Remove what other code has trained and no sweep has used for `UNUSED_DAYS` days."""
+        oldest = time.time() - UNUSED_DAYS * 24 * 60 * 60
+        with self._alone("00"):
+            os.utime(self._own)  # it is used now
+            for folder in filter(Path.is_dir, self.root.iterdir()):
+                times = [path.stat().st_mtime for path in (folder, *folder.iterdir())]  # a new point renews one
+                if folder != self._own and max(times) < oldest:
+                    shutil.rmtree(folder)
+
+    def size(self) -> int:
+        """Return how many bytes the files of the archive hold."""
+        return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
+
     def _alone(self, name: str) -> AbstractContextManager[None]:
-        return alone(self.root / "locks", name)
+        return alone(self._own / "locks", name)
 
 
 @lru_cache(SPLITS_IN_MEMORY)
@@ -221,10 +244,10 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _data_key(dataset: DatasetSection, split: SplitSection) -> str:
-    """Return the digest of all that the parted data comes from."""
+    """Return the digest of all that the parted data comes from, but for the code."""
     content = {} if dataset.path is None else _digest_path(Path(dataset.path))
     sections = [dataset.model_dump(mode="json"), split.model_dump(mode="json")]
-    return digest_json([*sections, content, digest_result_code()])
+    return digest_json([*sections, content])
 
 
 def _digest_path(path: Path) -> dict[str, str]:
