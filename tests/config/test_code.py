@@ -226,7 +226,7 @@ EDITS = {
     "src/hydra_plugins/plainmlp_launcher/launcher.py": "plugins",
     "pipelines/train.py": "scripts",
     "src/plainmlp/tracking/store.py": None,
-    "src/plainmlp/proof/verdict.py": None,
+    "src/plainmlp/proof/comparison.py": None,
     "pipelines/compose.py": None,
     "pipelines/verify.py": None,
 }

@@ -18,7 +18,7 @@ MOST_LINES, MOST_ENTRIES = 130, 8
 # what an edit of a module runs again; all run compose
 RERUN = {
     "tracking/store.py": set(),
-    "proof/verdict.py": set(),
+    "proof/comparison.py": set(),
     "composition/choices.py": set(),
     "sweeps/session.py": set(),
     "evaluation/figures/canvas.py": {"evaluate"},

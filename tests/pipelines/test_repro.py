@@ -132,7 +132,7 @@ def test_edits_run_again_what_they_can_change(fresh: SimpleNamespace) -> None:
     edits = {
         "tracking/store.py": [],
         "sweeps/session.py": [],
-        "proof/verdict.py": [],
+        "proof/comparison.py": [],
         "evaluation/metrics.py": ["evaluate"],
     }
     for name, stages in edits.items():
