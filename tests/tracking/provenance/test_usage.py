@@ -33,9 +33,9 @@ def test_waiting_takes_time_and_no_processor_and_the_peak_stays():
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     answer = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, check=True)
     before, after = json.loads(answer.stdout)
-    assert after["wall_seconds"] - before["wall_seconds"] >= 0.3
+    waited, worked = (after[name] - before[name] for name in ("wall_seconds", "cpu_seconds"))
+    assert waited - worked > 0.25  # it sleeps for 0.3 s; a busy machine may take long for the rest
     assert after["wall_seconds"] < time.time() - start + 1
-    assert after["cpu_seconds"] - before["cpu_seconds"] < 0.3
     assert 140 < after["peak_memory_megabytes"] - before["peak_memory_megabytes"] < 400
 
 
