@@ -52,7 +52,7 @@ portability-core: $(KERNELS) ## a core of it: SSE, and the plain form on emulate
 bench: $(PEERS)/.ready $(KERNELS) ## time a step of training beside PyTorch, scikit-learn, JAX and a plain loop
 	@$(PEERS)/bin/python benchmarks/steps.py
 
-bench-digests: $(KERNELS) ## time what the hash chain of a training costs
+bench-digests: $(KERNELS) ## time what the digests of a training's states cost
 	@python benchmarks/digests.py
 	@echo "table: docs/performance.md"
 

@@ -1,4 +1,4 @@
-"""Time what the hash chain costs: epochs with and without a digest, turn by turn in one training."""
+"""Time what the digests of states cost: epochs with and without a digest, turn by turn in one training."""
 
 import argparse
 import sys
@@ -15,7 +15,7 @@ from plainmlp.config.schema import Config
 from plainmlp.data.stages import fetch, split
 from plainmlp.training.train import train
 
-TITLE = "## The hash chain"
+TITLE = "## The digests of states"
 EPOCHS = 102  # the last of them has a digest in any case, and here in its turn
 EVERY_SECOND = ("training.digest_every=2", "training.checkpoint_seconds=null", "optimizer.schedule=constant")
 SHAPES = ("[32]", "[128]", "[64,32]", "[128,64]")  # of sweep=layers_activations

@@ -1,4 +1,4 @@
-"""What the hash chain costs: an epoch with a digest beside one without, and the page."""
+"""What the digests of states cost: an epoch with a digest beside one without, and the page."""
 
 import digests
 
@@ -17,5 +17,5 @@ def test_every_epoch_but_the_first_is_timed():
 
 def test_the_page_has_the_rows():
     text = digests.section(["| a network | 1.00 | 2.00 | 100.0 % |"])
-    assert text.startswith("## The hash chain\n\n")
+    assert text.startswith("## The digests of states\n\n")
     assert text.endswith("|---|--:|--:|--:|\n| a network | 1.00 | 2.00 | 100.0 % |\n")

@@ -1,7 +1,6 @@
 """What a process has used so far: time, processor time and memory."""
 
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -33,10 +32,6 @@ def _peak_bytes() -> int:
     if MEMORY_FACTS.exists():
         lines = MEMORY_FACTS.read_text(encoding="ascii", errors="replace").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
-    if sys.platform == "win32":
-        import psutil
-
-        return int(psutil.Process().memory_info().peak_wset)
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
