@@ -4,14 +4,14 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from plainmlp.data.arrays import Array, Dataset, Description, Part, description_from_dict, description_to_dict
+from plainmlp.data.arrays import Array, Dataset, Description, Part, description_from_dict
 from plainmlp.data.preparation import Preparation
 from plainmlp.data.splits import Splits
 from plainmlp.data.stored import RowFile, StoredRows
@@ -58,7 +58,7 @@ def _digest_parts(parts: dict[str, Part], description: Description) -> str:
         name: digest_arrays(*(array for array in (part.features, part.targets, part.weights) if array is not None))
         for name, part in parts.items()
     }
-    return _digest_record({"arrays": arrays, "description": description_to_dict(description)})
+    return _digest_record({"arrays": arrays, "description": asdict(description)})
 
 
 def write_dataset(folder: Path, dataset: Dataset) -> None:
@@ -66,7 +66,7 @@ def write_dataset(folder: Path, dataset: Dataset) -> None:
 
     Of features that stay in their file the manifest has its path and digest, and no copy is made.
     """
-    _write_folder(folder, {"": dataset.rows}, {"description": description_to_dict(dataset.description)})
+    _write_folder(folder, {"": dataset.rows}, {"description": asdict(dataset.description)})
 
 
 def read_dataset(folder: Path) -> Dataset:
@@ -78,7 +78,7 @@ def read_dataset(folder: Path) -> Dataset:
 def write_splits(folder: Path, splits: Splits) -> None:
     """Write the parts of a data set and their preparation as a folder; an earlier folder is replaced."""
     record = {
-        "description": description_to_dict(splits.description),
+        "description": asdict(splits.description),
         "preparation": splits.preparation.to_dict(),
         "data_digest": splits.data_digest,
     }
