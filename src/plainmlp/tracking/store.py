@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from getpass import getuser
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from plainmlp.config.schema import WAIT_SECONDS
 from plainmlp.system.errors import InputError
@@ -30,9 +29,6 @@ from plainmlp.tracking.tags import (
     PROCESS_TAG,
     SWEEP_TAG,
 )
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 
 @dataclass(frozen=True)
@@ -69,20 +65,17 @@ class Store(Reader):
     ) -> None:
         super().__init__(connect(address, wait_seconds, is_limited=outbox is not None))
         apply_settings(wait_seconds)
+        from mlflow import MlflowClient
+
         self.experiment, self._outbox = experiment, outbox
         try:
             with opening(address), locked(address):  # the client makes the database
-                self.client = self.connection.open(self._make_client)
+                self.client = self.connection.open(lambda: MlflowClient(address))
                 self.experiment_id = self.connection.open(self._find)
                 self.connection.open(self._close_abandoned)
         except AwayError as error:
             if outbox is None:
                 raise refusal(address, str(error)) from error
-
-    def _make_client(self) -> "MlflowClient":
-        from mlflow import MlflowClient
-
-        return MlflowClient(self.address)
 
     def _close_abandoned(self) -> None:
         """End the runs whose process was killed, so that none looks as if it were still running."""

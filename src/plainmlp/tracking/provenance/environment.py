@@ -36,17 +36,11 @@ def environment_tags(root: Path, packages: str) -> dict[str, str]:
 
 
 def numerics_tags(threads: int, dtype: str) -> dict[str, str]:
-    """Return the tags `numerics.*` of a training with so many threads and parameters of a dtype.
+    """Return the numerics fingerprint as tags `numerics.*`, for a training with so many threads and such parameters.
 
-    Returns
-    -------
-    dict of str to str
-        Library, version and kernel of the BLAS that NumPy uses; the SIMD level of NumPy's own loops; the processor; the
-        versions of NumPy, Numba and Python; the platform; the threads and the dtype.
-
-    Notes
-    -----
-    The results of our own engine depend only on the dtype; those of other libraries may depend on all.
+    The results of our own engine depend only on the dtype; those of other libraries may depend on all: library, version
+    and kernel of the BLAS that NumPy uses; the SIMD level of NumPy's own loops; the processor; the versions of NumPy,
+    Numba and Python; the platform; the threads and the dtype.
     """
     from threadpoolctl import threadpool_info
 
@@ -101,11 +95,8 @@ def _cpu_model() -> str:
 def process_usage() -> dict[str, float]:
     """Return what this process has used since it began, as metrics.
 
-    Returns
-    -------
-    dict of str to float
-        `wall_seconds` since the process began; `cpu_seconds` of all its threads and of the processes that it started
-        and that have ended; `peak_memory_megabytes`, the most of 10^6 bytes that it has held in memory at once.
+    `wall_seconds` passed; `cpu_seconds` were used by all its threads, and by the processes that it started and that have
+    ended; `peak_memory_megabytes` is the most of 10^6 bytes that it has held in memory at once.
     """
     import psutil
 
