@@ -3,13 +3,16 @@
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from _checkout import ROOT
-from plainmlp.config.schema import Config
 from plainmlp.system.command import run_command
 
+if TYPE_CHECKING:
+    from plainmlp.config.schema import Config
 
-def run(config: Config, folder: Path) -> None:
+
+def run(config: "Config", folder: Path) -> None:
     """Run a configuration: as a point of a sweep where one has called, else by itself."""
     from plainmlp.sweeps.running.job import PARENT, run_point
 
@@ -20,7 +23,7 @@ def run(config: Config, folder: Path) -> None:
         run_point(config, parent, ROOT)
 
 
-def run_alone(config: Config, folder: Path) -> None:
+def run_alone(config: "Config", folder: Path) -> None:
     """Fetch, split, train, evaluate; write all results to the folder and to MLflow."""
     from plainmlp.config.inputs import found_inputs
     from plainmlp.config.places import Places
@@ -54,10 +57,15 @@ def run_alone(config: Config, folder: Path) -> None:
 
 
 def main() -> None:
-    """Let Hydra compose the configuration and call `run` with it."""
-    from plainmlp.composition.compose import run_app
+    """Show what can be set, or let Hydra compose the configuration and call `run` with it."""
+    if {"--help", "-h"} & set(sys.argv):
+        from plainmlp.composition.help import help_page
 
-    run_app(ROOT / "conf", run)
+        print(help_page(ROOT / "conf", sys.argv[1:]))
+    else:
+        from plainmlp.composition.compose import run_app
+
+        run_app(ROOT / "conf", run)
 
 
 if __name__ == "__main__":
