@@ -12,7 +12,7 @@ import yaml  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
 from plainmlp.composition.explanation import explanation
-from plainmlp.composition.validation import schema_problems
+from plainmlp.composition.validation import address_problems, schema_problems, tracking_problems
 from plainmlp.config.schema import Config
 from plainmlp.system.errors import InputError
 
@@ -44,6 +44,7 @@ def parse(mapping: Mapping[str, Any]) -> Config:
         config, problems = complete(Config.model_validate(mapping))
     except ValidationError as error:
         raise InputError(_first(schema_problems(error, mapping))) from error
+    problems = [*problems, *tracking_problems(config.tracking)]
     if problems:
         raise InputError(_first(problems))
     return config
@@ -146,6 +147,7 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
         except Exception as error:  # noqa: BLE001 - raised again below, without the lines that Hydra would add
             failures.append(error)
 
+    _refuse_credentials(conf_folder)
     app = hydra.main(version_base="1.3", config_path=str(conf_folder), config_name="config")(hydra_job)
     try:
         with _raising_hydra():
@@ -157,6 +159,17 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
         raise explain(error, conf_folder, _given_overrides()) from error
     if failures:
         raise failures[0]
+
+
+def _refuse_credentials(conf_folder: Path) -> None:
+    """Refuse credentials of tracking before Hydra writes them into the folder of a job, if they are given as they are."""
+    places = [(key, text) for key, _, text in (each.partition("=") for each in _given_overrides()) if "tracking" in key]
+    for path in sorted(conf_folder.rglob("*.yaml")):
+        lines = [line.partition(" #")[0] for line in path.read_text("utf-8").splitlines()]
+        places += [(f"{path}: uri", line) for line in lines if "uri:" in line]
+    problems = [problem for key, text in places for problem in address_problems(key, text.strip(" '\""))]
+    if problems:
+        raise InputError(problems[0])
 
 
 def _given_overrides() -> list[str]:

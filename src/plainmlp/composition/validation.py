@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from plainmlp.config.schema import Config
+from plainmlp.config.schema import Config, TrackingSection
 from plainmlp.system.wording import shown, unknown_key
+from plainmlp.tracking.credentials import holds_credentials, without_credentials
 
 Path = tuple[str | int, ...]
 
@@ -45,6 +46,27 @@ def schema_problems(error: ValidationError, given: object) -> list[str]:
     return [*unknown, *(_refusal(path, given, messages) for path, messages in refused.items())]
 
 
+def address_problems(key: str, address: str) -> list[str]:
+    """Return a line if an address of a store holds credentials, which it would bring into every file that names it."""
+    if not holds_credentials(address):
+        return []
+    allowed = (
+        "an address without credentials; those belong in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
+        "or with the whole address in MLFLOW_TRACKING_URI"
+    )
+    return [refusal(key, without_credentials(address), [allowed])]
+
+
+def tracking_problems(tracking: TrackingSection) -> list[str]:
+    """Return one line for each key of tracking that would write where it should not, or what it should not."""
+    problems = address_problems("tracking.uri", tracking.uri or "")
+    parts = tracking.experiment.split("/")  # it becomes a folder of artifacts
+    if {"", ".", ".."} & set(parts) or not tracking.experiment.isprintable():
+        allowed = "a name of printable characters, with no / at an end and no part . or .."
+        problems.append(refusal("tracking.experiment", tracking.experiment, [allowed]))
+    return problems
+
+
 def refusal(key: str, value: object, messages: Iterable[str]) -> str:
     """Say that a key's value is not allowed, and what pydantic would allow: of a union, what each member says."""
     allowed = " or ".join(dict.fromkeys(map(_in_words, messages)))
@@ -63,7 +85,7 @@ def _refusal(path: Path, given: Any, messages: Sequence[str]) -> str:
         if isinstance(value, Mapping) and part not in value:
             return f"{written(path)} is missing"
         value = value[part]
-    return refusal(written(path), value, messages)
+    return refusal(written(path), without_credentials(value) if isinstance(value, str) else value, messages)
 
 
 def _in_words(message: str) -> str:
