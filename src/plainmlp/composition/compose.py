@@ -10,6 +10,7 @@ import yaml  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
 from plainmlp.composition.explanation import explanation, schema_problems
+from plainmlp.composition.stores import refuse_credentials, tracking_problems
 from plainmlp.config.canonical import flat_items
 from plainmlp.config.schema import Config
 from plainmlp.system.errors import InputError
@@ -51,6 +52,7 @@ def parse(mapping: Mapping[str, Any]) -> Config:
         config, problems = complete(Config.model_validate(mapping))
     except ValidationError as error:
         raise InputError(_first(schema_problems(error, mapping))) from error
+    problems = [*problems, *tracking_problems(config.tracking)]
     if problems:
         raise InputError(_first(problems))
     return config
@@ -142,6 +144,8 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
         except Exception as error:  # noqa: BLE001 - raised again below, without the lines that Hydra would add
             failures.append(error)
 
+    overrides = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    refuse_credentials(conf_folder, overrides)
     app = hydra.main(version_base="1.3", config_path=str(conf_folder), config_name="config")(hydra_job)
     try:
         with env_override(RAISE):
@@ -149,7 +153,6 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
         if failures and isinstance(failures[0], OmegaConfBaseException):
             raise failures[0]
     except composition_errors() as error:  # the job's own are in `failures`
-        overrides = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
         raise explain(error, conf_folder, overrides) from error
     if failures:
         raise failures[0]

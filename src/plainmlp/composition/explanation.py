@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from plainmlp.config.canonical import one_line, yaml_problem
 from plainmlp.config.schema import Config
 from plainmlp.system.wording import shown, unknown_key, unknown_name
+from plainmlp.tracking.credentials import without_credentials
 
 Keys = Callable[[], Sequence[str]]
 Location = tuple[str | int, ...]
@@ -135,7 +136,7 @@ def _refusal(path: Location, given: Any, messages: Sequence[str]) -> str:
         if isinstance(value, Mapping) and part not in value:
             return f"{written(path)} is missing"
         value = value[part]
-    return refusal(written(path), value, messages)
+    return refusal(written(path), without_credentials(value) if isinstance(value, str) else value, messages)
 
 
 def _in_words(message: str) -> str:

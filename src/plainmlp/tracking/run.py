@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from plainmlp.system.errors import StorageError
 from plainmlp.system.process import own_process
-from plainmlp.tracking.addresses import without_credentials
 from plainmlp.tracking.connection import AwayError
+from plainmlp.tracking.credentials import without_credentials
 from plainmlp.tracking.models import MODEL_FILE, pack_model, rename_run
 from plainmlp.tracking.outbox import Entry, Outbox, Point, RunHeader, metric_points
 from plainmlp.tracking.recording.configuration import LONGEST_PARAMETER

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import is_elsewhere, machine_of, own_process
-from plainmlp.tracking.addresses import without_credentials
 from plainmlp.tracking.connection import AwayError, Connection, one_line, refusal
+from plainmlp.tracking.credentials import without_credentials
 from plainmlp.tracking.outbox import Outbox, RunHeader, last_status
 from plainmlp.tracking.tags import FAILURE_TAG, KILLED, PARENT_TAG, POINT_TAG, PROCESS_TAG
 from plainmlp.training.history import History, read_history
