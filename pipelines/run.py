@@ -30,7 +30,7 @@ def run_alone(config: "Config", folder: Path) -> None:
     from plainmlp.data.stages import fetch, split
     from plainmlp.evaluation.evaluate import evaluate
     from plainmlp.evaluation.reports import write_evaluation
-    from plainmlp.tracking.provenance.usage import process_usage
+    from plainmlp.tracking.provenance.environment import process_usage
     from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results, write_summary
     from plainmlp.tracking.recording.training import publish_training, start_run
     from plainmlp.tracking.terminal import show_places, watch_training

@@ -1,7 +1,12 @@
-"""Addresses without their credentials, for what is shown or kept."""
+"""Addresses of MLflow stores: where one is, and how it is shown or kept without its credentials."""
 
+import os
 import re
+from pathlib import Path
 
+from plainmlp.config.schema import TrackingSection
+
+SQLITE = "sqlite:///"
 MASK = "***"
 _CREDENTIALS = (
     re.compile(r"(?<=://)[^/?#\s]+(?=@)"),  # user:password, or a token; the last @ ends it
@@ -21,3 +26,25 @@ def without_credentials(address: str) -> str:
     """
     bare, keys = _CREDENTIALS
     return keys.sub(rf"\g<1>{MASK}", bare.sub(MASK, address))
+
+
+def tracking_address(tracking: TrackingSection, root: Path) -> str:
+    """Return the MLflow address of a configuration: `uri`, else MLFLOW_TRACKING_URI, else the checkout's database."""
+    return tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{root / 'mlflow.db'}"
+
+
+def database_file(address: str) -> Path | None:
+    """Return the file of a database, or None for other stores."""
+    return Path(address.removeprefix(SQLITE)).absolute() if address.startswith(SQLITE) else None
+
+
+def artifact_location(address: str, experiment: str) -> str | None:
+    """Return where artifacts go: beside a database file, else None, which leaves it to the server."""
+    database = database_file(address)
+    return None if database is None else (database.parent / "mlruns" / experiment).as_uri()
+
+
+def shown_address(address: str) -> str:
+    """Return an address to keep: without credentials, and with an absolute path, the same from every folder."""
+    database = database_file(address)
+    return without_credentials(address) if database is None else f"{SQLITE}{database}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from plainmlp.data.arrays import Array, Description, description_from_dict, description_to_dict
+from plainmlp.data.arrays import Array, Description, description_from_dict
 from plainmlp.data.preparation import Preparation
 from plainmlp.nn.architecture import Architecture, view_layers
 from plainmlp.nn.forms import Compiled, start_descent
@@ -134,7 +134,7 @@ class Model:
     def _record(self) -> dict[str, Any]:
         return {
             "preparation": self.preparation.to_dict(),
-            "description": description_to_dict(self.description),
+            "description": asdict(self.description),
             "initial_digest": self.initial_digest,
         }
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from plainmlp.data.arrays import Array
 from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL, FigureData, grid_of_panels, new_figure
-from plainmlp.evaluation.metrics import CALIBRATION_BINS, Reliability, expected_calibration_error, reliability
+from plainmlp.evaluation.metrics import CALIBRATION_BINS, Reliability, reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,8 +47,7 @@ def draw_confusion_matrix(data: FigureData) -> "Figure":
 def draw_calibration(data: FigureData) -> "Figure":
     """Draw accuracy over confidence in 15 bins, and how many test samples each bin holds."""
     bins = reliability(data.test.targets, data.outputs)
-    error = expected_calibration_error(data.test.targets, data.outputs)
-    figure = new_figure(data, f"expected calibration error {error:.3f}", 5.6, 5.9)
+    figure = new_figure(data, f"expected calibration error {bins.error:.3f}", 5.6, 5.9)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     _draw_reliability(upper, bins)
     _draw_shares(lower, bins)
