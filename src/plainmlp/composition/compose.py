@@ -13,7 +13,7 @@ from plainmlp.composition.explanation import explanation, schema_problems
 from plainmlp.composition.stores import refuse_credentials, tracking_problems
 from plainmlp.config.canonical import flat_items
 from plainmlp.config.schema import Config
-from plainmlp.system.errors import InputError
+from plainmlp.system.errors import InputError, StorageError, path_problem
 
 RAISE = {"HYDRA_FULL_ERROR": "1"}  # lets Hydra raise what goes wrong, where it would print it and exit with code 1
 
@@ -154,5 +154,10 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
             raise failures[0]
     except composition_errors() as error:  # the job's own are in `failures`
         raise explain(error, conf_folder, overrides) from error
+    except OSError as error:
+        if isinstance(error, StorageError) or (problem := path_problem(error)) is None:
+            raise
+        message = f"{problem}; hydra.run.dir=<folder>, or hydra.sweep.dir=<folder> with -m, writes elsewhere"
+        raise InputError(message) from error
     if failures:
         raise failures[0]

@@ -57,7 +57,10 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
     if getattr(error, "missing_cfg_file", None) or "Config group override must be" in str(error):
         return _unknown_file(error, conf_folder, overrides)
     if match := _REFUSED_KEY.search(str(error)):
-        return _unknown_key(match[1] or match[2] or "", error, conf_folder, known_keys())
+        key = match[1] or match[2] or ""
+        if f"~{key}" in overrides and key in known_keys():  # Hydra finds no key that is null
+            return f"override '~{key}' is not allowed: a run needs {key}, which is null already"
+        return _unknown_key(key, error, conf_folder, known_keys())
     if mark := getattr(error, "problem_mark", None):
         return yaml_problem(Path(mark.name), error)
     key = getattr(error, "full_key", None)
@@ -70,7 +73,7 @@ def _unknown_file(error: Exception, conf_folder: Path, overrides: Sequence[str])
     choice = getattr(error, "missing_cfg_file", None) or _null_choice(conf_folder, overrides)
     group, _, name = str(choice).rpartition("/")
     files = [file.stem for file in (conf_folder / group).glob("*.yaml")]
-    return unknown_name(group, name, files or getattr(error, "options", None) or ())
+    return unknown_name(group or "--config-name", name, files or getattr(error, "options", None) or ())
 
 
 def _null_choice(conf_folder: Path, overrides: Sequence[str]) -> str:
