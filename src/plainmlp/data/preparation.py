@@ -168,24 +168,17 @@ def fit_fill_values(features: Array, columns: tuple[Column, ...], strategy: str)
         raise InputError(message)
     rules = [strategy if column.categories is None else "most_frequent" for column in columns]
     present = (column[~np.isnan(column)] for column in features.T)
-    return np.array([_FILL_VALUES[rule](values) for rule, values in zip(rules, present, strict=True)])
+    return np.array([_fill_value(rule, values) for rule, values in zip(rules, present, strict=True)])
 
 
-def _mean(values: Array) -> float:
-    return float(sum_by_halves(values)) / len(values)
-
-
-def _median(values: Array) -> float:
-    ordered = np.sort(values)
-    return float(ordered[(len(values) - 1) // 2] / 2 + ordered[len(values) // 2] / 2)
-
-
-def _most_frequent(values: Array) -> float:
+def _fill_value(rule: str, values: Array) -> float:
+    if rule == "mean":
+        return float(sum_by_halves(values)) / len(values)
+    if rule == "median":
+        ordered = np.sort(values)
+        return float(ordered[(len(values) - 1) // 2] / 2 + ordered[len(values) // 2] / 2)
     distinct, counts = np.unique(values, return_counts=True)
     return float(distinct[np.argmax(counts)])
-
-
-_FILL_VALUES = {"mean": _mean, "median": _median, "most_frequent": _most_frequent}
 
 
 def fill_missing(features: Array, columns: tuple[Column, ...], fill_values: NDArray[np.float64] | None) -> Array:
