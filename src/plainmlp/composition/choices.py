@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from plainmlp.composition.validation import refusal
+from plainmlp.composition.explanation import refusal
 from plainmlp.config.schema import (
     BackendSection,
     Choice,

@@ -11,8 +11,7 @@ from typing import Any, cast
 import yaml  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
-from plainmlp.composition.explanation import explanation
-from plainmlp.composition.validation import schema_problems
+from plainmlp.composition.explanation import explanation, schema_problems
 from plainmlp.config.schema import Config
 from plainmlp.system.errors import InputError
 

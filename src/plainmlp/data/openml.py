@@ -13,7 +13,8 @@ from plainmlp.system.errors import InputError
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
-SECONDS_PER_ANSWER = 10.0  # scikit-learn asks up to four times
+SECONDS_PER_ANSWER = 10.0
+RETRIES = {"n_retries": 1, "delay": 0.2}  # scikit-learn itself tries four times, a second apart
 
 
 def fetch_openml_dataset(data_id: int, **options: Any) -> "Bunch":
@@ -26,7 +27,7 @@ def fetch_openml_dataset(data_id: int, **options: Any) -> "Bunch":
     try:
         with _time_limit(SECONDS_PER_ANSWER), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Invalid cache, redownloading|A network error occurred")
-            return fetch_openml(data_id=data_id, **options)
+            return fetch_openml(data_id=data_id, **RETRIES, **options)
     except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
         message = f"OpenML data set {data_id} cannot be fetched: {_reason(error)}"
     raise InputError(message)

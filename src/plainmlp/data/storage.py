@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
@@ -70,7 +71,7 @@ def write_dataset(folder: Path, dataset: Dataset) -> None:
 
 def read_dataset(folder: Path) -> Dataset:
     """Read the data set that `write_dataset` wrote."""
-    manifest = _checked_manifest(folder)
+    manifest = read_manifest(folder)
     return Dataset(_read_part(folder, manifest, ""), description_from_dict(manifest["description"]))
 
 
@@ -86,7 +87,7 @@ def write_splits(folder: Path, splits: Splits) -> None:
 
 def read_splits(folder: Path) -> Splits:
     """Read the parts that `write_splits` wrote."""
-    manifest = _checked_manifest(folder)
+    manifest = read_manifest(folder)
     has_validation = "validation_targets.npy" in manifest["files"]
     return Splits(
         train=_read_part(folder, manifest, "train_"),
@@ -111,20 +112,24 @@ def _write_folder(folder: Path, parts: dict[str, Part], record: dict[str, Any]) 
             for name, array in arrays.items():
                 if array is not None:
                     np.save(temporary / f"{prefix}{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
-        files = {path.name: digest_file(path) for path in sorted(temporary.iterdir())}
-        manifest = {**record, "files": files, **({"references": references} if references else {})}
-        write_json(temporary / MANIFEST, {**manifest, "digest": _digest_record(manifest)})
+        write_manifest(temporary, record | ({"references": references} if references else {}))
 
 
-def _checked_manifest(folder: Path) -> dict[str, Any]:
+def write_manifest(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write a record beside the files of a folder, with the digest of each of them and its own."""
+    manifest = {**record, "files": {name: digest_file(folder / name) for name in _files_below(folder)}}
+    write_json(folder / MANIFEST, {**manifest, "digest": _digest_record(manifest)})
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
     """Read a folder's manifest and check it, that every file is there as it was written, and no other."""
     path = folder / MANIFEST
     manifest = read_json(path)
     if not isinstance(manifest, dict) or manifest.pop("digest", None) != _digest_record(manifest):
         message = f"{path}: was changed after it was written; delete the folder and run the stage again"
         raise InputError(message)
-    present = {file.name for file in folder.iterdir() if not file.name.startswith(".")}
-    for name in sorted(present ^ {*manifest["files"], MANIFEST}):
+    present = _files_below(folder)
+    for name in sorted({*present} ^ {*manifest["files"], MANIFEST}):
         problem = "unexpected file" if name in present else "is missing"
         message = f"{folder / name}: {problem}; delete the folder and run the stage again"
         raise InputError(message)
@@ -133,6 +138,12 @@ def _checked_manifest(folder: Path) -> dict[str, Any]:
             message = f"{folder / name}: is truncated or was changed after it was written; delete the folder and run the stage again"
             raise InputError(message)
     return manifest
+
+
+def _files_below(folder: Path) -> list[str]:
+    """Return the names of the files in a folder and below it, without those that begin with a dot."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith("."))
+    return [path.relative_to(folder).as_posix() for path in files]
 
 
 def _digest_record(record: dict[str, Any]) -> str:

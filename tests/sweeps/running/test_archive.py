@@ -89,7 +89,7 @@ def test_a_manifest_that_names_fewer_files_does_not_make_a_point_whole(archive, 
     archive.keep(*kept)
     folder = archive.places(kept[0]).root
     manifest = json.loads((folder / "manifest.json").read_text())
-    del manifest["reports/history.csv"]
+    del manifest["files"]["reports/history.csv"]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     (folder / "reports" / "history.csv").unlink()
     assert not archive.has(kept[0])

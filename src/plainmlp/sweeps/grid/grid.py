@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from plainmlp.composition.compose import parse
-from plainmlp.composition.validation import schema_problems
+from plainmlp.composition.explanation import schema_problems
 from plainmlp.config.canonical import canonical
 from plainmlp.config.schema import Config, Section, SweepSection
 from plainmlp.evaluation.metrics import METRICS

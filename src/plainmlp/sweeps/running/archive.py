@@ -16,7 +16,7 @@ from plainmlp.config.schema import Config, DatasetSection, SplitSection
 from plainmlp.data.splits import Splits
 from plainmlp.data.stages import fetch
 from plainmlp.data.stages import split as split_rows
-from plainmlp.data.storage import MANIFEST, read_splits, write_splits
+from plainmlp.data.storage import read_manifest, read_splits, write_manifest, write_splits
 from plainmlp.evaluation.reports import flat_metrics
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError
@@ -33,8 +33,6 @@ FOLDER = Path(".plainmlp") / "archive"  # below a checkout
 CONFIGURATION = "config.yaml"
 TIMING = "timing.json"
 NUMERICS = "numerics.json"  # of the process that trained
-KEPT = (CONFIGURATION, TIMING, NUMERICS, "models/model.safetensors", "reports/history.csv", "reports/metrics.json")
-STEPS = "reports/steps.csv"  # where they were asked for
 SPLITS_IN_MEMORY = 4
 CODE_LETTERS = 16  # of the digest of the code
 UNUSED_DAYS = 30
@@ -44,20 +42,11 @@ Metrics = dict[str, dict[str, float]]
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """What the archive holds of a point.
-
-    Parameters
-    ----------
-    trained : Trained
-    metrics : dict
-        As in ``reports/metrics.json``: for each part its metrics.
-    numerics : dict
-        The fingerprint of the process that trained.
-    """
+    """What the archive holds of a point."""
 
     trained: Trained
     metrics: Metrics
-    numerics: dict[str, str]
+    numerics: dict[str, str]  # the fingerprint of the process that trained
 
     def final_metrics(self) -> dict[str, float]:
         """Return the metrics in one flat table, such as `test_accuracy`, without those that the history has."""
@@ -69,14 +58,8 @@ class Kept:
 class Archive:
     """The points that were trained, a folder each, and the data that they were trained on.
 
-    Parameters
-    ----------
-    root : Path
-        Made where it is missing. Several processes may use one archive at once.
-
-    Notes
-    -----
-    What each state of the code has trained is in a folder of its own, since no other can use it.
+    Several processes may use one archive at once. What each state of the code has trained is in a folder of its own,
+    since no other can use it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -89,34 +72,18 @@ class Archive:
         return Places(self._own / "points" / point_id)
 
     def has(self, point_id: str, loss_every: int | None = None) -> bool:
-        """Say whether a point is there with every byte as it was written.
-
-        Parameters
-        ----------
-        point_id : str
-        loss_every : int, optional
-            As `training.loss_every`: a point without these losses of its steps counts as absent.
-        """
+        """Say whether a point is there with every byte as it was written, and the losses of its steps if asked for."""
         folder = self.places(point_id).root
         if not folder.is_dir():
             return False
         try:
-            is_whole = bool(read_json(folder / MANIFEST) == _digests(folder))
-            return is_whole and loss_every in {None, _loss_every(folder)}
+            read_manifest(folder)
         except InputError:  # a file is missing or damaged: the point counts as absent, and is trained again
             return False
+        return loss_every in {None, read_yaml(folder / CONFIGURATION)["training"].get("loss_every")}
 
     def keep(self, point_id: str, config: Config, trained: Trained, metrics: Metrics) -> None:
-        """Add a point, whole or not at all; one that is there already stays as it is, unless it lacks losses of steps.
-
-        Parameters
-        ----------
-        point_id : str
-        config : Config
-        trained : Trained
-        metrics : dict
-            For each part its metrics.
-        """
+        """Add a point, whole or not at all; one that is there already stays as it is, unless it lacks losses of steps."""
         folder = self.places(point_id).root
         with self._alone(point_id):
             if self.has(point_id, config.training.loss_every):
@@ -129,8 +96,7 @@ class Archive:
 
     def present(self) -> set[str]:
         """Return the ids of the points that are there, unchecked."""
-        folder = self._own / "points"
-        return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+        return _names(self._own / "points")
 
     def note_failure(self, point_id: str, reason: str) -> None:
         """Note that a point has failed, and why, for whoever waits for it."""
@@ -144,8 +110,7 @@ class Archive:
 
     def failed(self) -> set[str]:
         """Return the ids of the points whose failure was noted."""
-        folder = self._own / "failed"
-        return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+        return _names(self._own / "failed")
 
     def failure(self, point_id: str) -> str | None:
         """Return why a point has failed, where that was noted."""
@@ -153,13 +118,7 @@ class Archive:
         return path.read_text(encoding="utf-8") if path.exists() else None
 
     def load(self, point_id: str) -> Kept:
-        """Read a point.
-
-        Raises
-        ------
-        InputError
-            The point is not there, or damaged.
-        """
+        """Read a point; raise InputError if it is not there or damaged."""
         places = self.places(point_id)
         trained = Trained(
             Model.load(places.model),
@@ -170,13 +129,7 @@ class Archive:
         return Kept(trained, read_json(places.metrics), read_json(places.root / NUMERICS))
 
     def splits(self, dataset: DatasetSection, split: SplitSection) -> Splits:
-        """Return the parted data of a configuration; it is fetched and split once, then read.
-
-        Raises
-        ------
-        InputError
-            The data cannot be fetched or split as asked.
-        """
+        """Return the parted data of a configuration, which is fetched and split once, then read."""
         return read_once(self.splits_folder(dataset, split))
 
     def splits_folder(self, dataset: DatasetSection, split: SplitSection) -> Path:
@@ -220,15 +173,14 @@ class Archive:
         return alone(self._own / "locks", name)
 
 
+def _names(folder: Path) -> set[str]:
+    """Return what is in a folder, if there is one, without what is being written."""
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+
+
 @lru_cache(SPLITS_IN_MEMORY)
 def read_once(folder: Path) -> Splits:
-    """Read parted data that the archive wrote; a process reads a folder once.
-
-    Raises
-    ------
-    InputError
-        A file is missing, truncated or altered.
-    """
+    """Read parted data that the archive wrote; a process reads a folder once."""
     return read_splits(folder)
 
 
@@ -266,15 +218,4 @@ def _write(places: Places, config: Config, trained: Trained, metrics: Metrics) -
     write_json(places.metrics, metrics)
     write_json(places.root / TIMING, {"training_seconds": trained.seconds})
     write_json(places.root / NUMERICS, dict(training_numerics(config.training)))
-    write_json(places.root / MANIFEST, _digests(places.root))
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    optional = [STEPS] if (folder / STEPS).exists() else []
-    return {name: digest_file(folder / name) for name in (*KEPT, *optional)}
-
-
-def _loss_every(folder: Path) -> int | None:
-    """Return the `training.loss_every` that a point was trained with."""
-    every: int | None = read_yaml(folder / CONFIGURATION)["training"].get("loss_every")
-    return every
+    write_manifest(places.root, {})

@@ -6,10 +6,9 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context, resource_tracker
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from queue import SimpleQueue
 from threading import Thread, current_thread, main_thread
 
 from plainmlp.sweeps.grid.points import Point
@@ -55,18 +54,16 @@ class Worker:
 
     def __init__(self) -> None:
         context = get_context("spawn")
-        tasks, self._tasks = context.Pipe(duplex=False)
-        self.results, results = context.Pipe(duplex=False)
-        self._process = context.Process(target=_serve, args=(tasks, results, os.getpid()), daemon=True)
-        with _uninterrupted(), _without_interrupts():
+        self.results, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, os.getpid()), daemon=True)
+        with _uninterrupted():
             self._process.start()
-        for theirs in (tasks, results):  # else the results would not end with the process
-            theirs.close()
+        theirs.close()  # else the results would not end with the process
 
     def send(self, point: Point, folder: Path, archive: Archive) -> None:
-        """Send a point, which may wait for others; if the process has ended, `results` tells."""
-        with suppress(BrokenPipeError):
-            self._tasks.send((point, folder, archive))
+        """Send a point; if the process has ended, `results` tells."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.results.send((point, folder, archive))
 
     def describe_end(self) -> str:
         """Say how the process ended, once its results have."""
@@ -80,54 +77,43 @@ class Worker:
         """End the process, whatever it does."""
         self._process.kill()
         self._process.join()
-        for connection in (self._tasks, self.results):
-            connection.close()
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Keep Ctrl-C from processes started here: a terminal sends it to all, and the parent decides what ends."""
-    resource_tracker.ensure_running()  # started later, it would undo the next line
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self.results.close()
 
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Delay signals until the block ends: a process that is started by half complains."""
-    if current_thread() is not main_thread():  # signals interrupt no other thread
-        yield
-        return
+    """Delay signals until the block ends, since a process that is started by half complains.
+
+    Ctrl-C stays blocked in the processes started here: a terminal sends it to all, and the parent decides what ends.
+    """
     received: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in ENDING}
+    numbers = ENDING if current_thread() is main_thread() else ()  # signals interrupt no other thread
+    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in numbers}
+    resource_tracker.ensure_running()  # started later, it would undo the next line
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in before.items():
             signal.signal(number, handler)
         for late in received:
             signal.raise_signal(late)
 
 
-def _serve(tasks: Connection, results: Connection, parent: int) -> None:
-    """Train points until the parent ends, which `_receive` notices on every system."""
+def _serve(tasks: Connection, parent: int) -> None:
+    """Train points until the parent ends, which a thread notices where the system does not help."""
     end_with(parent)
     collect_seldom()
-    waiting: SimpleQueue[tuple[Point, Path, Archive]] = SimpleQueue()
-    Thread(target=_receive, args=(tasks, waiting), daemon=True).start()
-    while True:
-        results.send(train_point(*waiting.get()))
-
-
-def _receive(tasks: Connection, waiting: "SimpleQueue[tuple[Point, Path, Archive]]") -> None:
-    """Receive tasks, and end the process when the parent has ended."""
-    try:
+    Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(EOFError, OSError):  # the parent has just ended
         while True:
-            waiting.put(tasks.recv())
-    except (EOFError, OSError):
+            tasks.send(train_point(*tasks.recv()))
+
+
+def _end_with_parent() -> None:
+    if (parent := parent_process()) is not None:
+        parent.join()
         os._exit(1)
 
 
