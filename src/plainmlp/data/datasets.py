@@ -14,7 +14,7 @@ from plainmlp.data.arrays import Array, Column, Dataset, Description, Part
 from plainmlp.data.idx import read_idx_folder
 from plainmlp.data.npy import read_npy_folder
 from plainmlp.data.openml import fetch_openml_dataset
-from plainmlp.data.reading import Cells, check_names, read_table
+from plainmlp.data.reading import Cells, check_names, listed, read_table
 from plainmlp.data.sums import sine_and_cosine
 from plainmlp.data.table import TableTask, table_dataset
 from plainmlp.nn.functions import log
@@ -143,7 +143,7 @@ def openml(
     source = f"OpenML data set {data_id}"
     target = target or tuple(bunch.target_names)
     if not target:
-        message = f"dataset.target is missing: {source} has no default target (columns: {', '.join(bunch.frame)})"
+        message = f"dataset.target is missing: {source} has no default target (columns: {listed(list(bunch.frame))})"
         raise InputError(message)
     check_names(list(bunch.frame.columns), source)
     cells = Cells(bunch.frame, source)
