@@ -8,8 +8,8 @@ from typing import Protocol
 
 from plainmlp.config.schema import TrainingSection
 from plainmlp.data.arrays import Array
-from plainmlp.nn.epoch import Epoch
 from plainmlp.nn.snapshot import Snapshot
+from plainmlp.nn.training import Epoch
 from plainmlp.training.history import History
 
 Watcher = Callable[[int, dict[str, float]], object]
@@ -50,7 +50,7 @@ def keep_steps(kept: History, steps: Mapping[str, Array], every: int) -> None:
     Parameters
     ----------
     steps : mapping of str to ndarray of shape (n_batches,)
-        As `plainmlp.nn.epoch.Epoch.steps` returns them.
+        As `plainmlp.nn.training.Epoch.steps` returns them.
     every : int
         Of the updates 0, 1, 2 ... of the training, those that it divides are kept.
     """

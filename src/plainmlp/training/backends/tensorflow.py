@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from plainmlp.nn.activations import GELU_CUBIC, GELU_RATE, LEAK
+from plainmlp.nn.descent import Start
 from plainmlp.system.errors import InputError
-from plainmlp.training.backends.table import Array, Start, Step, join_layers, paper_epsilon, split_layers
+from plainmlp.training.backends.table import Array, Step, join_layers, paper_epsilon, split_layers
 
 
 class Layers:
