@@ -15,6 +15,7 @@ from plainmlp.nn.snapshot import Snapshot
 from plainmlp.nn.training import Divergence, Training
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training.backends.table import OWN_BACKEND, BackendDescent, check_backend, make_network
+from plainmlp.training.checkpoints import Checkpoints, Journal, Watcher, resume
 from plainmlp.training.construction import (
     build_architecture,
     build_examples,
@@ -25,7 +26,6 @@ from plainmlp.training.construction import (
 )
 from plainmlp.training.history import write_history, write_steps
 from plainmlp.training.model import Model, Trained
-from plainmlp.training.progress import Checkpoint, Journal, Watcher, resume
 
 
 def train(
@@ -36,7 +36,7 @@ def train(
     training: TrainingSection,
     *,
     watchers: Sequence[Watcher] = (),
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoints | None = None,
     backend: str = OWN_BACKEND,
 ) -> Trained:
     """Train a network.
@@ -46,7 +46,7 @@ def train(
     watchers : sequence of callable (epoch, metrics)
         Called after each epoch, counted from 0, with the metrics that `history` records; also for the epochs that the
         checkpoint has already.
-    checkpoint : Checkpoint, optional
+    checkpoint : Checkpoints, optional
         What the training goes on from, where it holds anything, and what keeps its progress meanwhile. After a
         training that has ended well the caller clears it, once the result is kept.
     backend : str, default "numpy"
@@ -98,7 +98,7 @@ def train(
 
 
 def train_configured(
-    config: Config, splits: Splits, *, watchers: Sequence[Watcher] = (), checkpoint: Checkpoint | None = None
+    config: Config, splits: Splits, *, watchers: Sequence[Watcher] = (), checkpoint: Checkpoints | None = None
 ) -> Trained:
     """Train the network of a configuration, see `train`."""
     return train(
@@ -119,7 +119,7 @@ def train_and_write(
     places: Places,
     *,
     watchers: Sequence[Watcher] = (),
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoints | None = None,
 ) -> Trained:
     """Train the network of a configuration; write the model, its history and its steps."""
     trained = train_configured(config, splits, watchers=watchers, checkpoint=checkpoint)
