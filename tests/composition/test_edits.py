@@ -70,3 +70,12 @@ def test_hydra_reads_a_literal_back(value: object) -> None:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     assert OverridesParser.create().parse_override(f"key={literal(value)}").value() == value
+
+
+@given(st.lists(st.sampled_from(["\\", "$", "{", "}", "'", "a", "${", "${oc.env:HOME}"]), max_size=9).map("".join))
+def test_interpolation_in_a_literal_is_text(text: str) -> None:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from omegaconf import OmegaConf
+
+    value = OverridesParser.create().parse_override(f"key={literal([text])}").value()
+    assert OmegaConf.to_container(OmegaConf.create({"key": value}), resolve=True) == {"key": [text]}

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plainmlp.composition.compose import quote
 from plainmlp.system.errors import InputError
 
+_INTERPOLATION = re.compile(r"(\\*)\$\{")
 MARKS = "# as composed:"
 
 
@@ -48,12 +50,17 @@ def with_edits(overrides: Sequence[str], edits: Sequence[str]) -> list[str]:
 
 
 def literal(value: object) -> str:
-    """Return a value in the grammar of Hydra's overrides."""
+    """Return a value in the grammar of Hydra's overrides, in which an interpolation is text."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {literal(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(literal, value)) + "]"
-    return quote(value) if isinstance(value, str) else json.dumps(value)
+    return quote(_escaped(value)) if isinstance(value, str) else json.dumps(value)
+
+
+def _escaped(text: str) -> str:
+    """Return a text that OmegaConf takes as it is: a backslash keeps ${...} from being resolved, and itself from that."""
+    return _INTERPOLATION.sub(lambda found: f"{found[1] * 2}\\${{", text)
 
 
 def section_overrides(name: str, new: object, old: object) -> list[str]:

@@ -35,7 +35,7 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
     if match := _REFUSED_KEY.search(str(error)):
         return _unknown_key(match[1] or match[2] or "", error, conf_folder, known_keys())
     if mark := getattr(error, "problem_mark", None):
-        return yaml_problem(Path(mark.name), error)
+        return yaml_problem(mark.name, error)
     key = getattr(error, "full_key", None)
     line = one_line(str(error)) or f"the overrides {shown(list(overrides))} cannot be applied"
     return f"{key}: {line}" if key else line

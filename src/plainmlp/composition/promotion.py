@@ -15,6 +15,7 @@ from plainmlp.system.errors import InputError
 from plainmlp.tracking.provenance.identity import RESULT_SECTIONS
 from plainmlp.tracking.recording.training import open_store
 
+CONFIGURATION = "config.yaml"  # among the artifacts of a run
 CHOSEN_BY_NAME = ("dataset", "optimizer")  # sections whose keys depend on their name, so on the file that is chosen
 
 
@@ -30,8 +31,11 @@ def promoted_overrides(run_id: str, tracking: TrackingSection, checkout: Path) -
     checkout : Path
         The repository, whose conf/ is overridden; paths become relative to it.
     """
-    text = open_store(tracking, checkout).read_artifact(run_id, "config.yaml")
-    config = locate_inputs(parse(parse_yaml(text)), lambda key, path: Path(os.path.relpath(path, checkout)))
+    text = open_store(tracking, checkout).read_artifact(run_id, CONFIGURATION)
+    config = locate_inputs(
+        parse(parse_yaml(text, f"{CONFIGURATION} of run={run_id}")),
+        lambda key, path: Path(os.path.relpath(path, checkout)),
+    )
     wanted = canonical(config)
     dataset = wanted["dataset"]
     needed = REQUIRED_DATASET_KEYS.get(dataset["name"], ())

@@ -98,7 +98,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except OSError as error:
         message = f"{path}: cannot be read ({error.strerror})"
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = f"{path}: is damaged, or no JSON ({error})"
     raise InputError(message)
 
