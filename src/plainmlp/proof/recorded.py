@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from plainmlp.config.canonical import parse_yaml, read_yaml
+from plainmlp.config.canonical import read_yaml
 from plainmlp.config.places import Places
 from plainmlp.data.arrays import Array
 from plainmlp.evaluation.reports import flat_intervals, flat_metrics
@@ -153,7 +153,7 @@ def _artifacts(root: Path) -> dict[str, Path]:
 
 def find_alterations(recorded: RecordedRun) -> list[str]:
     """Return where a record contradicts itself, so something was changed after the run; a line each."""
-    configuration = parse_yaml(recorded.configuration.read_text(encoding="utf-8"))
+    configuration = read_yaml(recorded.configuration)
     provenance = read_json(recorded.provenance) if recorded.provenance.exists() else {}
     tags = {key: value for key, value in recorded.files.tags.items() if key in provenance}
     metrics = {

@@ -100,7 +100,7 @@ class Reader:
         try:
             with TemporaryDirectory() as folder:
                 return Path(self.client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
-        except (MlflowException, OSError) as error:
+        except (MlflowException, OSError, UnicodeDecodeError) as error:
             message = f"run={run_id}: there is no such run with a file {name} in {without_credentials(self.address)} ({one_line(error)})"
             raise InputError(message) from error
 

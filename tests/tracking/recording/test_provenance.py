@@ -115,7 +115,7 @@ def test_configuration_is_kept_to_the_byte(single):
     text = single.run.files["config.yaml"]
     assert text == dump_yaml(single.config).encode()
     assert single.run.tags["configuration_digest"] == digest(text)
-    assert parse(parse_yaml(text.decode())) == single.config
+    assert parse(parse_yaml(text.decode(), "config.yaml")) == single.config
     assert canonical(parse(yaml.safe_load(text))) == canonical(single.config)
 
 
@@ -186,10 +186,12 @@ def test_no_password_of_a_tracking_address_is_recorded():
     )
     text, parameters = recorded_text(config), recorded_parameters(config)
     assert (
-        parse_yaml(text)["tracking"]["uri"] == parameters["tracking.uri"] == "postgresql://***@host/db?sslpassword=***"
+        parse_yaml(text, "config.yaml")["tracking"]["uri"]
+        == parameters["tracking.uri"]
+        == "postgresql://***@host/db?sslpassword=***"
     )
     assert SECRET not in text + repr(parameters)
-    assert canonical(parse(parse_yaml(text))) == {
+    assert canonical(parse(parse_yaml(text, "config.yaml"))) == {
         **canonical(config),
         "tracking": {**canonical(config)["tracking"], "uri": parameters["tracking.uri"]},
     }
@@ -199,7 +201,7 @@ def test_shortened_parameters_are_noted():
     config = configuration(tracking={"uri": None, "experiment": "x" * 7000})
     text, parameters = recorded_text(config), recorded_parameters(config)
     assert configuration_tags(text.encode(), parameters)["parameters_shortened"] == "tracking.experiment"
-    assert parse_yaml(text)["tracking"]["experiment"] == "x" * 7000
+    assert parse_yaml(text, "config.yaml")["tracking"]["experiment"] == "x" * 7000
     assert configuration_tags(b"", {"seed": "0"}) == {"configuration_digest": digest(b"")}
 
 
