@@ -10,7 +10,7 @@ import numpy as np
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.architecture import Architecture, Layers, view_layers
 from plainmlp.nn.arithmetic import Array
-from plainmlp.nn.batches import Examples
+from plainmlp.nn.batches import BLOCK_NUMBERS, Examples
 from plainmlp.nn.epoch import Epoch
 from plainmlp.nn.forms import start_descent
 from plainmlp.nn.initializers import INITIALIZERS, draw_parameters
@@ -21,8 +21,6 @@ from plainmlp.nn.schedules import SCHEDULES
 from plainmlp.nn.snapshot import Snapshot
 from plainmlp.nn.training import Training
 from plainmlp.system.wording import unknown_name
-
-ROWS_AT_ONCE = 1024  # of those that are no array
 
 
 class MLP:
@@ -153,8 +151,8 @@ class MLP:
         with np.errstate(all="ignore"):
             if isinstance(inputs, np.ndarray):
                 return descent.outputs(np.ascontiguousarray(inputs, self.parameters.dtype))
-            starts = range(0, len(inputs), ROWS_AT_ONCE)
-            return np.concatenate([descent.outputs(inputs[start : start + ROWS_AT_ONCE]) for start in starts])
+            rows = max(1, BLOCK_NUMBERS // inputs.shape[1])
+            return np.concatenate([descent.outputs(inputs[i : i + rows]) for i in range(0, len(inputs), rows)])
 
 
 def check_name(key: str, name: Any, allowed: Any) -> None:
