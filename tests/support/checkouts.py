@@ -14,9 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from plainmlp.tracking.database import SETTINGS
-
 import warm_client
+from plainmlp.tracking.connection import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("DVC_", "GIT_", "HYDRA_", "MLFLOW_", "PLAINMLP_", "PYTHONPATH", "PYTEST_")
