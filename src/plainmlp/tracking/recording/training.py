@@ -20,6 +20,7 @@ from plainmlp.tracking.recording.provenance import FOLDER, read_code, training_n
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import DataInput, Store
 from plainmlp.tracking.tags import RESTORED_TAG
+from plainmlp.tracking.terminal import show_warning
 from plainmlp.training.model import Model, Trained
 
 DATA_DIGEST_LENGTH = 36  # MLflow keeps no longer ones
@@ -59,9 +60,12 @@ def provenance_tags(splits: Splits, checkout: Path, numerics: Mapping[str, str])
 
 
 def publish_provenance(run: TrackedRun, tags: Mapping[str, str], checkout: Path) -> None:
-    """Add the files of its provenance to a run."""
+    """Add the files of its provenance to a run, and say what of the code they lack."""
+    code = read_code(checkout)
+    for line in code.warnings:
+        show_warning(line)
     with TemporaryDirectory() as folder:
-        write_provenance(Path(folder), read_code(checkout), tags)
+        write_provenance(Path(folder), code, tags)
         run.log_file(Path(folder), FOLDER)
 
 
