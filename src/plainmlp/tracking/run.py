@@ -18,7 +18,8 @@ from plainmlp.tracking.delivery import created, find_run, is_active, send
 from plainmlp.tracking.models import pack_model
 from plainmlp.tracking.outbox import Entry, Outbox, Point, RunHeader, metric_points
 from plainmlp.tracking.parameters import LONGEST_PARAMETER
-from plainmlp.tracking.tags import FAILURE_TAG, MODEL_TAG, POINT_TAG
+from plainmlp.tracking.recording.manifest import seal
+from plainmlp.tracking.tags import FAILURE_TAG, MANIFEST_TAG, MODEL_TAG, POINT_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -194,9 +195,17 @@ class TrackedRun:
     def end(self, status: str, ended: int | None = None) -> None:
         """Close the run as FINISHED, FAILED or KILLED; once MLflow has it whole, it leaves the outbox."""
         self.flush()
+        self._seal()
         self.write({"status": status, "ended": int(time.time() * 1000) if ended is None else ended})
         if self._outbox is not None and not self._is_waiting:
             self._outbox.remove(self.header.record_id)
+
+    def _seal(self) -> None:
+        """Add the manifest of all that the run holds by now, unless it was sealed as a whole."""
+        if self._outbox is not None and MANIFEST_TAG not in self.header.tags:
+            with TemporaryDirectory() as folder:
+                tags = seal(Path(folder), self._outbox, self.header)
+                self.write({"tags": tags}, Path(folder))
 
     @contextmanager
     def closing(self) -> Iterator["TrackedRun"]:

@@ -18,6 +18,7 @@ from plainmlp.tracking.children import Child, Reader, kept_child
 from plainmlp.tracking.connection import AwayError, connect
 from plainmlp.tracking.database import apply_settings, artifact_location, locked, opening, refusal, shown_address
 from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, RunHeader, metric_points, new_record_id
+from plainmlp.tracking.recording.manifest import seal_entries
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.tags import (
     CHECKOUT_TAG,
@@ -206,6 +207,9 @@ class Store(Reader):
         stamp = int(ended * 1000)
         points = metric_points({**{name: [value] for name, value in metrics.items()}, **curves}, stamp)
         entry: Entry = {"parameters": dict(parameters), "metrics": points}
+        if artifacts is not None and self._outbox is not None:
+            files = {path.relative_to(artifacts).as_posix(): path for path in artifacts.rglob("*") if path.is_file()}
+            header.tags.update(seal_entries(artifacts, self._outbox, header, [entry], files))
         is_waiting = parent.startswith(PREFIX)
         if not is_waiting:
             whole = {**entry, "status": status, "ended": stamp}

@@ -14,7 +14,9 @@ FREE_KEYS = {
 }
 
 
-def identify_point(configuration: Mapping[str, Any], data_digest: str, weights_digest: str | None) -> str:
+def identify_point(
+    configuration: Mapping[str, Any], data_digest: str, weights_digest: str | None, code_digest: str | None = None
+) -> str:
     """Return the id of the point that a run computes: the same id promises the same bits.
 
     Parameters
@@ -26,6 +28,8 @@ def identify_point(configuration: Mapping[str, Any], data_digest: str, weights_d
         Digest of the data arrays.
     weights_digest : str, optional
         Digest of the file that the weights start from, whose path does not enter either.
+    code_digest : str, optional
+        Of the code that can change the result; default: that of this process.
 
     Returns
     -------
@@ -36,4 +40,4 @@ def identify_point(configuration: Mapping[str, Any], data_digest: str, weights_d
     for name, free in FREE_KEYS.items():
         relevant[name] = {key: value for key, value in relevant[name].items() if key not in free}
     relevant["model"] = {**relevant["model"], "weights": weights_digest}
-    return digest_json({"configuration": relevant, "data": data_digest, "code": digest_result_code()})
+    return digest_json({"configuration": relevant, "data": data_digest, "code": code_digest or digest_result_code()})
