@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from configurations import refusal
-from plainmlp.proof.verification import draw_points
+from plainmlp.proof.sweep import draw_points
 from plainmlp.tracking.store import Store
 
 

@@ -1,11 +1,15 @@
 """One run that MLflow has: read whole, and marked with the outcome of its verification."""
 
+import shutil
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import is_elsewhere, machine_of, own_process
@@ -27,6 +31,7 @@ class StoredRun:
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
+    artifacts: str  # the address of its files
 
 
 def read_run(store: Store, run_id: str) -> StoredRun:
@@ -45,7 +50,9 @@ def read_run(store: Store, run_id: str) -> StoredRun:
         message = f"{run_id!r} is no run in {without_credentials(store.address)}"
         raise InputError(message) from error
     data = run.data
-    return StoredRun(run_id, run.info.status, dict(data.params), dict(data.tags), dict(data.metrics))
+    return StoredRun(
+        run_id, run.info.status, dict(data.params), dict(data.tags), dict(data.metrics), run.info.artifact_uri
+    )
 
 
 def _ask(store: Store, function: Callable[[], Answer]) -> Answer:
@@ -56,23 +63,42 @@ def _ask(store: Store, function: Callable[[], Answer]) -> Answer:
         raise refusal(store.address, str(error)) from error
 
 
-def download_files(store: Store, run_id: str, places: Mapping[str, Path]) -> None:
-    """Copy files of a run, as far as it has them, to places by the names of the artifacts.
+def download_files(store: Store, run: StoredRun, folder: Path) -> dict[str, str]:
+    """Copy all files of a run to a folder; return what is wrong with those that are no plain files, by their names.
 
     Raises
     ------
     InputError
-        MLflow cannot be reached.
+        MLflow cannot be reached, or a server names a folder of this machine.
     """
-    folders = {name.rpartition("/")[0] or None for name in places}
-    present = {
-        file.path for folder in folders for file in _ask(store, partial(store.client.list_artifacts, run_id, folder))
-    }
-    for name, place in places.items():
-        if name in present:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            fetch = partial(store.client.download_artifacts, run_id, name, str(place.parent))
-            Path(_ask(store, fetch)).replace(place)
+    place = urlsplit(run.artifacts)
+    folder.mkdir(parents=True, exist_ok=True)
+    if place.scheme not in {"", "file"}:
+        _ask(store, lambda: store.client.download_artifacts(run.run_id, "", str(folder)))
+        return {}
+    if store.address.startswith("http"):
+        message = f"{run.run_id} has its files in {run.artifacts}, which the server cannot know to be here"
+        raise InputError(message)
+    source = Path(url2pathname(place.path) if place.scheme else run.artifacts)
+    return _copy_plain(source, folder) if source.is_dir() else {}
+
+
+def _copy_plain(source: Path, target: Path, prefix: str = "") -> dict[str, str]:
+    """Copy the files of a folder, following no link and reading no pipe or device."""
+    problems: dict[str, str] = {}
+    for path in sorted(source.iterdir()):
+        mode, name = path.lstat().st_mode, f"{prefix}{path.name}"
+        try:
+            if stat.S_ISDIR(mode):
+                (target / path.name).mkdir()
+                problems |= _copy_plain(path, target / path.name, f"{name}/")
+            elif stat.S_ISREG(mode):
+                shutil.copyfile(path, target / path.name)
+            else:
+                problems[name] = "is a link, a pipe or a device in place of a file"
+        except OSError as error:
+            problems[name] = f"cannot be read ({error.strerror})"
+    return problems
 
 
 def read_curves(store: Store, run_id: str, names: Iterable[str]) -> dict[str, list[tuple[int, float]]]:
