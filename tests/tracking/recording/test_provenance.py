@@ -177,7 +177,8 @@ def test_folder_that_is_no_repository_has_no_commit(address, tmp_path, monkeypat
     run.end("FINISHED")
     kept = found(address, run.run_id)
     assert not {name for name in kept.tags if "git" in name or name == "lock_digest"}
-    assert set(kept.files) == {"config.yaml", "provenance/provenance.json", "provenance/environment.txt"}
+    provenance = {"provenance/provenance.json", "provenance/environment.txt"}
+    assert set(kept.files) == {"config.yaml", "manifest.json", *provenance}
 
 
 @pytest.mark.parametrize("is_in_file", [False, True])
