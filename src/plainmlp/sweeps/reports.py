@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 VERDICTS = (
-    "tied: cannot be told from the best (paired t-test over common seeds, corrected by Holm, level 0.05); "
+    "worse: behind the best by more than chance explains; if all settings were equal in truth, one of them or more would be "
+    "called worse in 5 % of sweeps, with normal scores of equal spread (paired over seeds, the pick of the best taken into "
+    "account). tied: cannot be told from the best. "
     "untested: fewer than two seeds in common with the best, so it cannot be told from it either."
 )
 SCORES = ("n", "mean", "standard_deviation", "low", "high")
