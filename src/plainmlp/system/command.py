@@ -7,6 +7,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -47,6 +48,8 @@ def run_command(main: Callable[[], None]) -> int:
     0
     """
     collect_seldom()
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal that cannot show a letter fails no command
+        sys.stdout.reconfigure(errors="replace")
     earlier = signal.signal(signal.SIGTERM, _terminate)
     try:
         main()
