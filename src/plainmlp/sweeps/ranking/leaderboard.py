@@ -12,6 +12,7 @@ from plainmlp.sweeps.ranking.swept import Identity, Settings, identity, settings
 
 BEST, TIED, WORSE, UNTESTED = "best", "tied", "worse", "untested"
 TEST_PART = "test_"
+LOG_LOSS = "validation_log_loss"  # ranks rows of equal means, the lower the better
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,12 @@ class Row:
         return None if size is None else int(size)
 
     @property
+    def log_loss(self) -> float:
+        """Return the mean log loss of the validation part; infinite if some seed has none."""
+        mean = summarize([result.child.metrics.get(LOG_LOSS, math.inf) for result in self.results]).mean
+        return mean if math.isfinite(mean) else math.inf
+
+    @property
     def training_seconds(self) -> float | None:
         """Return the mean time of the trainings, if it was recorded; alone of all this it differs from run to run."""
         times = [result.child.metrics.get("training_seconds", math.nan) for result in self.results]
@@ -54,6 +61,11 @@ class Leaderboard:
     failures: tuple[Failure, ...]  # by settings and seed
 
     @property
+    def n_first(self) -> int:
+        """Return how many rows have the mean of the best."""
+        return len([row for row in self.rows if row.score.mean == self.rows[0].score.mean])
+
+    @property
     def direction(self) -> str:
         """Say whether higher or lower values of the ranking metric are better."""
         return f"{'higher' if is_higher_better(self.metric) else 'lower'} is better"
@@ -62,7 +74,7 @@ class Leaderboard:
 def build_leaderboard(results: SweepResults) -> Leaderboard:
     """Rank the settings of a sweep; the same results in any order make the same leaderboard.
 
-    Of equal means the smaller network ranks first. Every row is compared with the best one as `compare_with_best` does.
+    Of equal means the lower log loss ranks first, then the smaller network. Every row is compared with the best one as `compare_with_best` does.
     """
     keys = swept_keys([child.parameters for child in results.children])
     rows = _ranked(_rows(results, keys), results.metric)
@@ -99,7 +111,13 @@ def _ranked(rows: list[Row], metric: str) -> list[Row]:
     sign = _sign(metric)
     return sorted(
         rows,
-        key=lambda row: (sign * row.score.mean, row.n_parameters or 0, settings_order(row.settings), _first_point(row)),
+        key=lambda row: (
+            sign * row.score.mean,
+            row.log_loss,
+            row.n_parameters or 0,
+            settings_order(row.settings),
+            _first_point(row),
+        ),
     )
 
 
