@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends fuzz check format bench bench-digests bench-growth bench-sweep lock sync ui clean clean-archive
+.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends fuzz check lines format bench bench-digests bench-growth bench-sweep lock sync ui clean clean-archive
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ check: $(READY) ## lint, formatting, types
 	@mypy
 	@MYPYPATH=pipelines mypy pipelines
 	@MYPYPATH=benchmarks mypy benchmarks
+
+lines: $(READY) ## count the lines of src/ and pipelines/, and those of code, by folder
+	@python benchmarks/lines.py
 
 format: $(READY) ## format the code and mend what the linter can
 	@ruff check --fix .

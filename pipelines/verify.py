@@ -28,7 +28,7 @@ def main(arguments: argparse.Namespace) -> None:
     from plainmlp.composition.compose import compose, parse
     from plainmlp.proof.report import publish_sample
     from plainmlp.proof.verification import draw_points
-    from plainmlp.tracking.database import tracking_address
+    from plainmlp.tracking.addresses import tracking_address
     from plainmlp.tracking.store import Store
 
     tracking = parse(compose(ROOT / "conf", arguments.overrides)).tracking

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from configurations import DEFAULT, changed, refusal
 from nested import CONFIGURATIONS, exact
 from plainmlp.composition.compose import parse
-from plainmlp.config.canonical import canonical, dump_values, dump_yaml, parse_yaml, read_yaml
+from plainmlp.config.canonical import canonical, dump_values, dump_yaml, flat_items, parse_yaml, read_yaml
 
 SPELLINGS = [
     ({"model__l1": 0}, {"model__l1": 0.0}),
@@ -106,3 +106,12 @@ def test_any_nested_values_come_back_from_yaml_as_they_were(values: dict[str, An
     text = dump_values(values)
     assert exact(parse_yaml(text)) == exact(values)
     assert exact(parse_yaml(text.encode().decode())) == exact(values)  # through a file
+
+
+def test_flat_items_name_sections_and_their_keys() -> None:
+    assert dict(flat_items({"a": {"b": {"c": 1}}, "d": [2]})) == {
+        "a": {"b": {"c": 1}},
+        "a.b": {"c": 1},
+        "a.b.c": 1,
+        "d": [2],
+    }

@@ -119,8 +119,7 @@ def test_composes_what_hydra_composes(of: tuple[str, ...], overrides: list[str])
     loader, master, composer = sweep(of)
     expected = outcome(lambda: loader.load_sweep_config(master, list(overrides)))
     if not isinstance(expected, DictConfig):
-        if not any("env_set" in override for override in overrides):  # which composed() leaves out of account
-            assert len(refusal(composer.composed, overrides).splitlines()) == 1
+        assert len(refusal(composer.composed, overrides).splitlines()) == 1
         return
     values = outcome(lambda: seen_by_job(expected))
     if isinstance(values, tuple):
@@ -156,8 +155,7 @@ def test_what_is_shared_is_composed_once(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(loader, "load_sweep_config", lambda *given: calls.append(given) or original(*given))
     for seed in range(5):
         for group in ("optimizer=sgd", "optimizer=adam"):
-            overrides = [group, f"seed={seed}", "optimizer.learning_rate=0.5", f"+hydra.job.env_set.A='{seed}'"]
-            composer.composed(overrides)
+            composer.composed([group, f"seed={seed}", "optimizer.learning_rate=0.5"])
     assert len(calls) == 2
 
 
@@ -189,11 +187,6 @@ def test_points_share_no_value() -> None:
 def test_given_is_what_overrides_set() -> None:
     given_values = Composer(*begin()).given(["optimizer=sgd", "+model.l3=[1]", "~model.bias", "seed='a b'", "++seed=2"])
     assert given_values == {"optimizer": "sgd", "model.l3": [1], "seed": 2}
-
-
-def test_environment_is_what_overrides_set_for_a_job() -> None:
-    overrides = ["+hydra.job.env_set.A='a b'", "seed=2", "++hydra.job.env_set.B=3", "hydra.job.name=x"]
-    assert Composer(*begin()).environment(overrides) == {"A": "a b", "B": "3"}
 
 
 def test_conf_folder_is_the_one_that_was_composed() -> None:

@@ -2,26 +2,21 @@
 
 import multiprocessing
 import os
-import shutil
-from functools import partial
 
 import psutil
 import pytest
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobStatus
 from hydra.types import HydraContext
 
 import multirun
-from configurations import CONF, refusal
+from configurations import refusal
 from hydra_plugins.plainmlp_launcher.launcher import StackedLauncher
-from plainmlp.composition.compose import quote
 from plainmlp.sweeps.running import job as jobs
 from plainmlp.sweeps.running.archive import FOLDER, Archive
-from plainmlp.system.errors import TrainingError
+from plainmlp.sweeps.running.job import Job
+from pointed import point
 
-SMALL = ["split.train=100", "split.validation=40", "split.test=40", "training.epochs=2", "model.hidden_sizes=[5]"]
-FATAL = "optimizer.learning_rate=1e30"
-VARIABLES = (jobs.PARENT, jobs.NAME)
+FATAL = {"optimizer__learning_rate": 1e30}
 
 
 class Records:
@@ -30,17 +25,14 @@ class Records:
     def __init__(self, checkout):
         self.archive, self.found = Archive(checkout / FOLDER), []
 
-    def __call__(self, point, parent, checkout, failure):
-        assert parent == os.environ[jobs.PARENT]
-        name, is_there = os.environ[jobs.NAME], self.archive.has(point.point_id)
-        self.found.append((point.config.seed, None if failure is None else str(failure), parent, name, is_there))
+    def __call__(self, job, checkout, failure):
+        reason, is_there = None if failure is None else str(failure), self.archive.has(job.point.point_id)
+        self.found.append((job.point.config.seed, reason, job.parent, job.name, is_there))
 
 
 @pytest.fixture
 def records(tmp_path, monkeypatch):
-    """Be in an empty folder with a copy of conf/ beside it, whose archive is empty."""
-    shutil.copytree(CONF, tmp_path / "checkout" / "conf")
-    monkeypatch.setattr(multirun, "CONF", tmp_path / "checkout" / "conf")
+    """Be in an empty folder beside a checkout whose archive is empty."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     records = Records(tmp_path / "checkout")
@@ -48,59 +40,45 @@ def records(tmp_path, monkeypatch):
     return records
 
 
-def launch(points, *sweep, parent="the sweep"):
-    """Launch points as the sweeper does."""
-    loader, master = multirun.begin("hydra/launcher=stacked", *SMALL, *sweep)
+def launcher_of(*sweep):
+    loader, master = multirun.begin("hydra/launcher=stacked", *sweep)
     context = HydraContext(config_loader=loader, callbacks=None)
-    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=None, config=master)
+    return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=None, config=master)
+
+
+def train(records, points, n_jobs=1):
+    """Train points as the sweeper does."""
+    launcher = launcher_of(f"hydra.launcher.n_jobs={n_jobs}")
     assert isinstance(launcher, StackedLauncher)
-    handed = [{jobs.PARENT: parent, jobs.NAME: f"a {number} 'b'"} if parent else {} for number in range(len(points))]
-    environments = [[f"+hydra.job.env_set.{key}={quote(value)}" for key, value in each.items()] for each in handed]
-    return launcher.launch([[*SMALL, *own, *given] for own, given in zip(points, environments, strict=True)], 0)
+    launcher.train(
+        records.archive.root.parents[1], [Job(each, "the sweep", f"of {each.config.seed}") for each in points]
+    )
 
 
 @pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_every_point_is_trained_then_recorded_and_returned_in_order(records, n_jobs, tmp_path):
-    points = [[f"seed={seed}", f"training.batch_size={16 + seed % 2}"] for seed in range(5)]
-    points.insert(2, ["seed=9", FATAL])
-    returns = launch(points, f"hydra.launcher.n_jobs={n_jobs}")
-    assert [each.overrides[len(SMALL)] for each in returns] == [own[0] for own in points]
-    assert [each.status for each in returns].index(JobStatus.FAILED) == 2
-    assert [each.status for each in returns].count(JobStatus.COMPLETED) == 5
-    with pytest.raises(TrainingError, match="not finite"):
-        returns[2].return_value  # noqa: B018 - raises
+def test_every_point_is_trained_then_recorded(records, n_jobs, tmp_path):
+    points = [point(seed=seed, training__batch_size=16 + seed % 2) for seed in range(5)]
+    train(records, [*points[:2], point(seed=9, **FATAL), *points[2:]], n_jobs)
     found = sorted(records.found)
-    names = {seed: f"a {number} 'b'" for number, seed in enumerate((0, 1, 9, 2, 3, 4))}
-    assert [each for each in found if each[0] != 9] == [
-        (seed, None, "the sweep", names[seed], True) for seed in range(5)
-    ]
-    assert "not finite" in found[-1][1]
-    assert found[-1][2:] == ("the sweep", names[9], False)
-    assert not {*VARIABLES} & {*os.environ}
+    assert found[:5] == [(seed, None, "the sweep", f"of {seed}", True) for seed in range(5)]
+    assert "not finite" in found[5][1]
+    assert found[5][2:] == ("the sweep", "of 9", False)
     assert list((tmp_path / "here").iterdir()) == []
     assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
 
 
 def test_a_second_launch_trains_only_what_is_missing(records):
-    launch([["seed=1"]], "hydra.launcher.n_jobs=1")
+    train(records, [point(seed=1)])
     [done] = records.archive.present()
     before = records.archive.places(done).model.stat().st_mtime_ns
-    launch([["seed=1"], ["seed=2"]], "hydra.launcher.n_jobs=1")
+    train(records, [point(seed=1), point(seed=2)])
     assert records.archive.places(done).model.stat().st_mtime_ns == before
     assert len(records.archive.present()) == 2
     assert [each[0] for each in records.found] == [1, 1, 2]
 
 
-def test_a_point_that_is_not_valid_is_refused_before_any_is_trained(records):
-    line = refusal(launch, [["seed=1"], ["model.activation=tanhh"]], "hydra.launcher.n_jobs=1")
-    assert "tanhh" in line
-    assert not records.found
-    assert not records.archive.present()
-
-
-def test_another_sweeper_is_refused(records):
-    assert "set hydra/sweeper=grid" in refusal(partial(launch, parent=""), [["seed=1"]])
-    assert not records.archive.present()
+def test_another_sweeper_is_refused():
+    assert "set hydra/sweeper=grid" in refusal(launcher_of().launch, [["seed=1"]], 0)
 
 
 @pytest.mark.slow
@@ -110,7 +88,7 @@ def test_ctrl_c_while_a_point_is_recorded_leaves_no_process(records, monkeypatch
 
     monkeypatch.setattr(jobs, "record_outcome", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        launch([[f"seed={seed}", f"training.batch_size={8 + seed}"] for seed in range(6)], "hydra.launcher.n_jobs=2")
+        train(records, [point(seed=seed, training__batch_size=8 + seed) for seed in range(6)], 2)
     assert multiprocessing.active_children() == []
 
 

@@ -26,7 +26,6 @@ from servers import Server
 
 pytestmark = pytest.mark.slow
 N_POINTS = 4
-HAND_OVER = "+hydra.job.env_set.PLAINMLP_"
 TOO_FAST = {"optimizer__learning_rate": 1e300}
 
 
@@ -56,20 +55,16 @@ def forget() -> None:
 class Launcher:
     """Runs the jobs one after the other; the server stops before one of them."""
 
-    def __init__(self, points, checkout, server, stops_at=-1):
-        self.points, self.checkout = points, checkout
-        self.server, self.stops_at, self.ran = server, stops_at, []
+    def __init__(self, checkout, server, stops_at=-1):
+        self.checkout, self.server, self.stops_at, self.ran = checkout, server, stops_at, []
 
     def __call__(self, jobs):
         for job in jobs:
             if len(self.ran) == self.stops_at:
                 self.server.stop()
-            words = (word.removeprefix(HAND_OVER).split("=", 1) for word in job if word.startswith(HAND_OVER))
-            parent = dict(words)["PARENT"].strip("'")
-            (point,) = [point for point in self.points if point.overrides[0] == job[0]]
-            self.ran.append(point.point_id)
+            self.ran.append(job.point.point_id)
             try:
-                run_point(point.config, parent, self.checkout)
+                run_point(job.point.config, job.parent, self.checkout)
             except TrainingError:  # it is recorded, and the others go on
                 continue
 
@@ -123,7 +118,7 @@ def check_whole(server: Server, experiment: str, checkout: Path, board: dict[str
 def test_sweep_without_its_server(server, checkout, request, stops_at):
     experiment = request.node.name
     points = points_of(server, experiment)
-    launcher = Launcher(points, checkout, server, N_POINTS if stops_at is None else stops_at)
+    launcher = Launcher(checkout, server, N_POINTS if stops_at is None else stops_at)
     if stops_at == 0:
         server.stop()
     try:
@@ -137,7 +132,7 @@ def test_sweep_without_its_server(server, checkout, request, stops_at):
     assert [entry.refusal for entry in published] == [""] * len(published)
     assert synced(server, checkout) == []
     check_whole(server, experiment, checkout, board)
-    again = Launcher(points, checkout, server)
+    again = Launcher(checkout, server)
     assert sweep(points, again, checkout) == board
     assert again.ran == []
     assert synced(server, checkout) == []
@@ -157,10 +152,10 @@ def test_sweep_goes_on_in_the_outbox_until_it_is_published(server, checkout, req
     points = points_of(server, experiment)
     server.stop()
     try:
-        board = sweep(points, Launcher(points, checkout, server), checkout)
+        board = sweep(points, Launcher(checkout, server), checkout)
     finally:
         server.go_on()
-    again = Launcher(points, checkout, server)
+    again = Launcher(checkout, server)
     assert sweep(points, again, checkout) == board
     assert again.ran == []
     assert len(synced(server, checkout)) == N_POINTS + 1
@@ -171,11 +166,11 @@ def test_points_that_mlflow_holds_already_are_not_published_twice(server, checko
     """A sweep that was recorded, then begun again while the server is away, which cannot be asked what it holds."""
     experiment = request.node.name
     points = points_of(server, experiment)
-    first = Launcher(points, checkout, server)
+    first = Launcher(checkout, server)
     board = sweep(points, first, checkout)
     server.stop()
     try:
-        assert sweep(points, Launcher(points, checkout, server), checkout) == board
+        assert sweep(points, Launcher(checkout, server), checkout) == board
     finally:
         server.go_on()
     published = synced(server, checkout)
@@ -188,7 +183,7 @@ def test_failed_point_is_kept_with_its_reason_and_its_success_takes_its_place(se
     good = points_of(server, experiment)
     (bad,) = points_of(server, experiment, **TOO_FAST)[:1]
     points = [Point(("bad",), bad.config, bad.point_id), *good[1:]]
-    launcher = Launcher(points, checkout, server)
+    launcher = Launcher(checkout, server)
     server.stop()
     try:
         with pytest.raises(TrainingError, match="1 of 4 points failed") as caught:

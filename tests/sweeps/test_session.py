@@ -17,29 +17,20 @@ from plainmlp.tracking.recording.training import open_store, point_of
 from plainmlp.tracking.tags import PROCESS_TAG
 from pointed import SMALL, splits_of
 
-HAND_OVER = "+hydra.job.env_set.PLAINMLP_"
-
 
 class Launcher:
     """Runs the jobs of points, except those of some seeds, and counts."""
 
-    def __init__(self, points, checkout, lost=()):
-        self.points, self.checkout, self.lost, self.ran = (
-            {point.overrides: point for point in points},
-            checkout,
-            lost,
-            [],
-        )
+    def __init__(self, checkout, lost=()):
+        self.checkout, self.lost, self.ran, self.names = checkout, lost, [], []
 
     def __call__(self, jobs):
         for job in jobs:
-            words = (word.removeprefix(HAND_OVER).split("=", 1) for word in job if word.startswith(HAND_OVER))
-            given = {key: value.strip("'") for key, value in words}
-            assert given["LAUNCHER"] == str(os.getpid())
-            point = self.points[tuple(word for word in job if not word.startswith(HAND_OVER))]
-            self.ran.append(point.config.seed)
-            if point.config.seed not in self.lost:
-                run_point(point.config, given["PARENT"], self.checkout)
+            seed = job.point.config.seed
+            self.ran.append(seed)
+            self.names.append(job.name)
+            if seed not in self.lost:
+                run_point(job.point.config, job.parent, self.checkout)
 
 
 @pytest.fixture
@@ -69,7 +60,7 @@ def test_sweep_is_the_set_of_its_points(points):
 
 
 def test_lost_points_are_named_and_alone_tried_again(points, checkout):
-    launch = Launcher(points, checkout, lost=(1,))
+    launch = Launcher(checkout, lost=(1,))
     with pytest.raises(TrainingError) as caught:
         run_sweep(points, launch, checkout, checkout / "out")
     first, command, reason = str(caught.value).splitlines()
@@ -80,7 +71,7 @@ def test_lost_points_are_named_and_alone_tried_again(points, checkout):
     assert (parent.info.status, parent.data.metrics["points_failed"]) == ("FINISHED", 1)
     launch.lost, launch.ran = (), []
     run_sweep(points[::-1], launch, checkout, checkout / "out")
-    assert launch.ran == [1]
+    assert (launch.ran, launch.names) == ([1], ["seed=0", "seed=1", "seed=2", "seed=1"])
     store, parent = parent_of(points, checkout)
     assert parent.data.metrics == {**parent.data.metrics, "points_done": 3, "points_failed": 0}
     assert len(store.children(parent.info.run_id)) == 3
@@ -97,7 +88,7 @@ def test_launcher_that_breaks_is_one_line_and_the_next_start_forgets_it(points, 
     _, parent = parent_of(points, checkout)
     assert parent.info.status == "FAILED"
     assert "gave up" in parent.data.tags["failure"]
-    run_sweep(points, Launcher(points, checkout), checkout, checkout / "out")
+    run_sweep(points, Launcher(checkout), checkout, checkout / "out")
     _, again = parent_of(points, checkout)
     assert (again.info.status, again.info.run_id) == ("FINISHED", parent.info.run_id)
     assert "failure" not in again.data.tags
@@ -121,8 +112,8 @@ def test_sweep_of_a_killed_process_goes_on(points, checkout):
 def test_two_at_once_are_refused_and_other_sweeps_are_not(points, checkout):
     def starts_others(jobs):
         assert "another process runs this sweep" in refusal(run_sweep, points, None, checkout, checkout / "out")
-        run_sweep(points[:1], Launcher(points, checkout), checkout, checkout / "other")
-        Launcher(points, checkout)(jobs)
+        run_sweep(points[:1], Launcher(checkout), checkout, checkout / "other")
+        Launcher(checkout)(jobs)
 
     run_sweep(points, starts_others, checkout, checkout / "out")
 
@@ -131,9 +122,9 @@ def test_two_checkouts_that_run_the_same_sweep_on_one_server_have_a_run_each(poi
     other = tmp_path_factory.mktemp("other")
 
     def starts_other(jobs):
-        Launcher(points, checkout)(jobs[:1])
-        run_sweep(points, Launcher(points, other), other, other / "out")
-        Launcher(points, checkout)(jobs[1:])
+        Launcher(checkout)(jobs[:1])
+        run_sweep(points, Launcher(other), other, other / "out")
+        Launcher(checkout)(jobs[1:])
 
     run_sweep(points, starts_other, checkout, checkout / "out")
     store = open_store(points[0].config.tracking, checkout)
@@ -145,7 +136,7 @@ def test_two_checkouts_that_run_the_same_sweep_on_one_server_have_a_run_each(poi
 
 
 def test_archive_is_named_where_it_is_large(points, checkout, monkeypatch, capsys):
-    run_sweep(points, Launcher(points, checkout), checkout, checkout / "out")
+    run_sweep(points, Launcher(checkout), checkout, checkout / "out")
     assert "clean-archive" not in capsys.readouterr().out
     monkeypatch.setattr(session, "LARGE_ARCHIVE", 1000)
     run_sweep(points, None, checkout, checkout / "out")
@@ -156,7 +147,7 @@ def test_metric_that_cannot_rank_leaves_the_results(points, checkout):
     sweep = points[0].config.sweep.model_copy(update={"metric": "validation_r2"})
     first = Point(points[0].overrides, points[0].config.model_copy(update={"sweep": sweep}), points[0].point_id)
     with pytest.raises(InputError, match="validation_r2"):
-        run_sweep([first, *points[1:]], Launcher(points, checkout), checkout, checkout / "out")
+        run_sweep([first, *points[1:]], Launcher(checkout), checkout, checkout / "out")
     store, parent = parent_of(points, checkout)
     assert parent.info.status == "FAILED"
     assert len(store.children(parent.info.run_id)) == 3

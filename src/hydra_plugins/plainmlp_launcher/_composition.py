@@ -7,22 +7,19 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import yaml  # type: ignore[import-untyped]
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
 
+from plainmlp.composition.compose import composition_errors
 from plainmlp.composition.explanation import explanation
-from plainmlp.sweeps.grid.grid import Composed, flat_items
+from plainmlp.config.canonical import flat_items
+from plainmlp.sweeps.grid.grid import Composed
 from plainmlp.system.errors import InputError
 
-# Hydra meets some malformed overrides with a bare ValueError or AssertionError.
-ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError)
-ENVIRONMENT = "hydra.job.env_set."
 SHARED_AT_ONCE = 64
 OVERRIDES_AT_ONCE = 2**14
 
@@ -47,7 +44,7 @@ class Composer:
     Notes
     -----
     Overrides that choose files, and those of Hydra's own settings, decide what is shared. The others set values; they
-    are applied to a copy of it, in their order. Those of a job's environment change no value.
+    are applied to a copy of it, in their order.
     """
 
     def __init__(self, loader: ConfigLoader, master: DictConfig) -> None:
@@ -65,25 +62,11 @@ class Composer:
         parsed = [self._parsed(override)[0] for override in overrides]
         return {override.key_or_group: override.value() for override in parsed if not override.is_delete()}
 
-    def environment(self, overrides: Sequence[str]) -> dict[str, str]:
-        """Return the variables that overrides set for their job."""
-        return {
-            key.removeprefix(ENVIRONMENT): str(value)
-            for key, value in self.given(overrides).items()
-            if key.startswith(ENVIRONMENT)
-        }
-
     def composed(self, overrides: Sequence[str]) -> Composed:
-        """Compose the configuration of a point, as plain values, and the choices of files behind it.
-
-        Raises
-        ------
-        InputError
-            As `config.compose` does.
-        """
+        """Compose the configuration of a point, as plain values, and the choices of files behind it."""
         try:
             return self._composed_from_base(overrides)
-        except ERRORS:  # whether there is a mistake, and which, plain Hydra says
+        except composition_errors():  # whether there is a mistake, and which, plain Hydra says
             return self._composed_by_hydra(overrides)
 
     def _composed_from_base(self, overrides: Sequence[str]) -> Composed:
@@ -103,7 +86,7 @@ class Composer:
             config = self._loader.load_sweep_config(self._master, list(overrides))
             singleton.set_config(config)
             return Composed(_plain(_without_hydra(config)), _choices(config))
-        except ERRORS as error:
+        except composition_errors() as error:
             line = explanation(error, self.conf_folder, overrides, lambda: self._known_keys(overrides))
             raise InputError(line) from error
         finally:
@@ -131,8 +114,6 @@ class Composer:
         return override, self._is_shared(override)
 
     def _is_shared(self, override: Override) -> bool:
-        if override.key_or_group.startswith(ENVIRONMENT):  # differs from job to job, and nothing depends on it
-            return False
         if override.is_sweep_override() or _of_hydra(override):
             return True
         if self._master.hydra.searchpath:  # may hold groups that only a whole composition finds

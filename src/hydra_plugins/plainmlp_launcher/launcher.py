@@ -5,18 +5,17 @@ import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override
+from hydra.core.utils import JobReturn, configure_log
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from plainmlp.sweeps.grid.grid import Candidate
-    from plainmlp.sweeps.grid.points import Point
-    from plainmlp.sweeps.running.job import PointError
+    from plainmlp.sweeps.running.job import Job
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +40,6 @@ class StackedLauncher(Launcher):
     ----------
     n_jobs : int, optional
         How many processes train at once, at least 1; one for each core where it is not given.
-
-    Raises
-    ------
-    InputError
-        `n_jobs` is below 1.
     """
 
     def __init__(self, n_jobs: int | None = None) -> None:
@@ -58,70 +52,30 @@ class StackedLauncher(Launcher):
         self._n_jobs = n_jobs or _cores()
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take in what points are composed from, as Hydra calls it."""
-        from hydra_plugins.plainmlp_launcher._composition import Composer
-
+        """Take in the configuration of the sweep, as Hydra calls it."""
         self._config = config
-        self._composer = Composer(hydra_context.config_loader, config)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Train and record points.
+        """Refuse what another sweeper launches."""
+        from plainmlp.system.errors import InputError
 
-        Parameters
-        ----------
-        job_overrides : sequence of sequence of str
-            For each point its overrides, with those that the sweeper `grid` hands over; no two of one point.
-        initial_job_idx : int
-            Not used: points have no numbers.
+        message = "hydra/launcher=stacked trains points of the sweeper grid alone; set hydra/sweeper=grid"
+        raise InputError(message)
 
-        Returns
-        -------
-        sequence of JobReturn
-            In the order of `job_overrides`.
-
-        Raises
-        ------
-        InputError
-            A point's configuration is not valid, or its data cannot be read, or another sweeper calls; then nothing
-            has been trained.
-        """
-        from plainmlp.sweeps.grid.points import identify_points
+    def train(self, checkout: Path, jobs: Sequence["Job"]) -> None:
+        """Train and record the points of jobs; a point that fails does not stop the others."""
         from plainmlp.sweeps.running.archive import FOLDER, Archive
+        from plainmlp.sweeps.running.job import record_outcome
         from plainmlp.sweeps.running.workers import train_points
 
         configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
-        log.info("Launching %d jobs, trained by %d processes", len(job_overrides), self._n_jobs)
-        checkout = self._composer.conf_folder.parent
-        archive = Archive(checkout / FOLDER)
-        candidates = (self._candidate(tuple(overrides)) for overrides in job_overrides)
-        points = {point.point_id: point for point in identify_points(candidates, checkout, archive.splits)}
-        returns: dict[str, JobReturn] = {}
+        log.info("Launching %d jobs, trained by %d processes", len(jobs), self._n_jobs)
+        by_point = {job.point.point_id: job for job in jobs}
+        points = [job.point for job in jobs]
         # closed here, and its processes with it, also where recording ends with Ctrl-C
-        with closing(train_points(points.values(), archive, self._n_jobs)) as results:
+        with closing(train_points(points, Archive(checkout / FOLDER), self._n_jobs)) as results:
             for point_id, failure in results:
-                returns[point_id] = self._record(points[point_id], failure)
-        return [returns[point_id] for point_id in points]
-
-    def _candidate(self, overrides: tuple[str, ...]) -> "Candidate":
-        from plainmlp.composition.compose import parse
-        from plainmlp.sweeps.grid.grid import Candidate
-        from plainmlp.sweeps.running.job import PARENT
-        from plainmlp.system.errors import InputError
-
-        if PARENT not in self._composer.environment(overrides):
-            message = "hydra/launcher=stacked trains points of the sweeper grid alone; set hydra/sweeper=grid"
-            raise InputError(message)
-        return Candidate(overrides, parse(self._composer.composed(overrides).values))
-
-    def _record(self, point: "Point", failure: "PointError | None") -> JobReturn:
-        from plainmlp.sweeps.running.job import PARENT, record_outcome
-
-        environment = self._composer.environment(point.overrides)
-        with env_override(environment):
-            record_outcome(point, environment[PARENT], self._composer.conf_folder.parent, failure)
-        result = JobReturn(point.overrides, status=JobStatus.COMPLETED if failure is None else JobStatus.FAILED)
-        result.return_value = failure
-        return result
+                record_outcome(by_point[point_id], checkout, failure)
 
 
 def _cores() -> int:

@@ -6,13 +6,18 @@ Without `from __future__ import annotations`, which would break every command: O
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
+
+from hydra_plugins.plainmlp_launcher.launcher import StackedLauncher
+
+if TYPE_CHECKING:
+    from plainmlp.sweeps.session import Launch
 
 
 @dataclass
@@ -46,20 +51,7 @@ class GridSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> None:
-        """Run the grid.
-
-        Parameters
-        ----------
-        arguments : list of str
-            The overrides of the command line, without Hydra's own.
-
-        Raises
-        ------
-        InputError
-            The grid, or a point of it, cannot be run; nothing has been trained then.
-        TrainingError
-            Points failed; the others have been run.
-        """
+        """Run the grid of overrides, which Hydra's own are not among; if one is not valid, none is trained."""
         # Hydra imports this module for every command, and these take half a second.
         from hydra_plugins.plainmlp_launcher._composition import Composer
         from hydra_plugins.plainmlp_launcher._expansion import read_grid
@@ -74,8 +66,14 @@ class GridSweeper(Sweeper):
         candidates = choose_points(grid, composer, _settings(self._config))
         checkout = composer.conf_folder.parent
         points = identify_points(candidates, checkout, Archive(checkout / FOLDER).splits)
-        launch = partial(self._launcher.launch, initial_job_idx=0)
-        run_sweep(points, launch, checkout, _made_folder(self._config))
+        run_sweep(points, self._launch_from(checkout), checkout, _made_folder(self._config))
+
+    def _launch_from(self, checkout: Path) -> "Launch":
+        """Return what runs jobs: as they are under our own launcher, as overrides under one of Hydra's."""
+        launcher = self._launcher
+        if isinstance(launcher, StackedLauncher):
+            return partial(launcher.train, checkout)
+        return lambda jobs: launcher.launch([job.overrides() for job in jobs], initial_job_idx=0)
 
 
 def _made_folder(config: DictConfig) -> Path:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from plainmlp.config.canonical import one_line, yaml_problem
 from plainmlp.config.schema import Config
 from plainmlp.system.wording import shown, unknown_key, unknown_name
+from plainmlp.tracking.credentials import without_credentials
 
 Keys = Callable[[], Sequence[str]]
 Location = tuple[str | int, ...]
@@ -56,7 +57,10 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
     if getattr(error, "missing_cfg_file", None) or "Config group override must be" in str(error):
         return _unknown_file(error, conf_folder, overrides)
     if match := _REFUSED_KEY.search(str(error)):
-        return _unknown_key(match[1] or match[2] or "", error, conf_folder, known_keys())
+        key = match[1] or match[2] or ""
+        if f"~{key}" in overrides and key in known_keys():  # Hydra finds no key that is null
+            return f"override '~{key}' is not allowed: a run needs {key}, which is null already"
+        return _unknown_key(key, error, conf_folder, known_keys())
     if mark := getattr(error, "problem_mark", None):
         return yaml_problem(Path(mark.name), error)
     key = getattr(error, "full_key", None)
@@ -69,7 +73,7 @@ def _unknown_file(error: Exception, conf_folder: Path, overrides: Sequence[str])
     choice = getattr(error, "missing_cfg_file", None) or _null_choice(conf_folder, overrides)
     group, _, name = str(choice).rpartition("/")
     files = [file.stem for file in (conf_folder / group).glob("*.yaml")]
-    return unknown_name(group, name, files or getattr(error, "options", None) or ())
+    return unknown_name(group or "--config-name", name, files or getattr(error, "options", None) or ())
 
 
 def _null_choice(conf_folder: Path, overrides: Sequence[str]) -> str:
@@ -135,7 +139,7 @@ def _refusal(path: Location, given: Any, messages: Sequence[str]) -> str:
         if isinstance(value, Mapping) and part not in value:
             return f"{written(path)} is missing"
         value = value[part]
-    return refusal(written(path), value, messages)
+    return refusal(written(path), without_credentials(value) if isinstance(value, str) else value, messages)
 
 
 def _in_words(message: str) -> str:

@@ -1,7 +1,7 @@
 """A configuration as plain values: the same for all its spellings, written as YAML and read back."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,7 @@ _DETAILS = re.compile(r"full_key: |object_type=|reference_type=|See https:|Error
 
 
 def canonical(config: Config) -> dict[str, Any]:
-    """Return a configuration as plain values in one order: the same for all spellings of the same configuration.
-
-    Returns
-    -------
-    dict
-        Keys sorted, tuples as lists, an entry without options as its name alone; ready for JSON and YAML.
-    """
+    """Return a configuration as plain values in one order: the same for all its spellings, ready for JSON and YAML."""
     return _sorted(config.model_dump(mode="json"))
 
 
@@ -29,6 +23,14 @@ def _sorted(mapping: dict[str, Any]) -> dict[str, Any]:
     """Sort the keys of a mapping and of the mappings in it."""
     values = ((key, mapping[key]) for key in sorted(mapping))
     return {key: _sorted(value) if isinstance(value, dict) else value for key, value in values}
+
+
+def flat_items(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every key of nested mappings, such as ``model`` and ``model.l2``, with its value."""
+    for key, value in values.items():
+        yield f"{prefix}{key}", value
+        if isinstance(value, Mapping):
+            yield from flat_items(value, f"{prefix}{key}.")
 
 
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
@@ -95,7 +97,7 @@ def read_parameters(path: Path) -> Config:
     try:
         return Config.model_validate({name: value for name, value in read_yaml(path).items() if name != CODE})
     except ValidationError as error:
-        message = f"{path} is not as compose wrote it; make it anew with dvc repro ({error.error_count()} keys differ)"
+        message = f"{path} was changed by hand ({error.error_count()} invalid keys); run dvc repro to rebuild it"
         raise InputError(message) from error
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
 SECONDS_PER_ANSWER = 10.0
-RETRIES = {"n_retries": 1, "delay": 0.2}  # scikit-learn itself tries four times, a second apart
+NETWORK_ERROR = "A network error occurred"  # scikit-learn warns so before it waits a second and asks again, three times
 
 
 def fetch_openml_dataset(data_id: int, **options: Any) -> "Bunch":
@@ -27,8 +27,12 @@ def fetch_openml_dataset(data_id: int, **options: Any) -> "Bunch":
 
     try:
         with _time_limit(SECONDS_PER_ANSWER), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Invalid cache, redownloading|A network error occurred")
-            return fetch_openml(data_id=data_id, **RETRIES, **options)
+            warnings.filterwarnings("ignore", message="Invalid cache, redownloading")
+            # its n_retries does not reach the first request
+            warnings.filterwarnings("error", message=NETWORK_ERROR)
+            return fetch_openml(data_id=data_id, **options)
+    except UserWarning as warning:
+        message = f"OpenML data set {data_id} cannot be fetched: {_reason(warning.__context__ or warning)}"
     except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
         message = f"OpenML data set {data_id} cannot be fetched: {_reason(error)}"
     raise InputError(message)
@@ -45,7 +49,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, HTTPError):
         error.close()
         return f"OpenML answered {error.code} {error.reason} to {error.url}"

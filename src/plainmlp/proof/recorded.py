@@ -17,7 +17,7 @@ from plainmlp.evaluation.reports import flat_intervals, flat_metrics
 from plainmlp.sweeps.ranking.results import FINISHED
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import digest_file, read_json
-from plainmlp.tracking.parameters import flat_parameters
+from plainmlp.tracking.recording.configuration import flat_parameters
 from plainmlp.tracking.recording.provenance import FOLDER, PACKAGES, PATCH, RECORD
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import download_files, read_curves, read_run

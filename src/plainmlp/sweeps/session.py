@@ -9,27 +9,26 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-from plainmlp.composition.compose import quote
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, build_leaderboard
 from plainmlp.sweeps.ranking.results import FINISHED, Outcomes
 from plainmlp.sweeps.reports import show_leaderboard, write_reports, write_timings
 from plainmlp.sweeps.running.archive import FOLDER, Archive
-from plainmlp.sweeps.running.job import LAUNCHER, NAME, PARENT
+from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.progress import show_progress
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError, StorageError, TrainingError
 from plainmlp.system.files import replace_file
 from plainmlp.system.process import alone
-from plainmlp.tracking.provenance.usage import process_usage
+from plainmlp.tracking.provenance.environment import process_usage
 from plainmlp.tracking.recording.provenance import common_numerics, read_code
-from plainmlp.tracking.recording.training import open_store, publish_provenance
+from plainmlp.tracking.recording.training import open_store, publish_provenance, run_name
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import CHECKOUT_TAG, SWEEP_TAG
 from plainmlp.tracking.terminal import show_places
 
-Launch = Callable[[Sequence[Sequence[str]]], object]
+Launch = Callable[[Sequence[Job]], object]  # returns when all have ended; a job records its own result or failure
 LOCKS = Path(".plainmlp") / "sweeps"  # below a checkout
 CHECKOUT_ID = Path(".plainmlp") / "checkout_id"
 SCRIPT = Path("pipelines") / "run.py"
@@ -41,16 +40,7 @@ LARGE_ARCHIVE = 1_000_000_000  # bytes
 def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: Path) -> None:
     """Run the points of a sweep that have no result yet, and rank all of them.
 
-    Parameters
-    ----------
-    points : sequence of Point
-        No two of one id.
-    launch : callable (overrides of each job)
-        Runs a job for each point and returns when all have ended; a job records its own result or failure.
-    checkout : Path
-        The repository whose code runs.
-    folder : Path
-        Where the leaderboard goes.
+    No two points have one id. The leaderboard goes to the folder; the checkout is the one whose code runs.
 
     Raises
     ------
@@ -65,7 +55,7 @@ def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: P
         store = open_store(settings.tracking, checkout)
         parent = _open_parent(store, points, checkout)
         with parent.closing():
-            _launch_all(_missing(store, parent, points), launch, parent, checkout)
+            _launch_all(_missing(store, parent, points), points, launch, parent, checkout)
             outcomes = _outcomes(store, parent, points, archive)
             board = build_leaderboard(outcomes.results(settings.sweep.metric))
             _publish(parent, board, folder)
@@ -147,18 +137,18 @@ def _missing(store: Store, parent: TrackedRun, points: Sequence[Point]) -> list[
     return [point for point in points if point.point_id not in done]
 
 
-def _launch_all(points: Sequence[Point], launch: Launch, parent: TrackedRun, checkout: Path) -> None:
-    """Run a job for each of the points, if there are any, and show how they come to their end."""
-    if not points:
+def _launch_all(
+    missing: Sequence[Point], points: Sequence[Point], launch: Launch, parent: TrackedRun, checkout: Path
+) -> None:
+    """Run a job for each missing point, if there are any, and show how they come to their end."""
+    if not missing:
         return
-    archive, point_ids = Archive(checkout / FOLDER), [point.point_id for point in points]
+    archive, point_ids = Archive(checkout / FOLDER), [point.point_id for point in missing]
     archive.forget_failures(point_ids)
-    given = {PARENT: parent.reference, LAUNCHER: os.getpid()}
-    hand_over = [f"+hydra.job.env_set.{name}={quote(str(value))}" for name, value in given.items()]
     common = set.intersection(*(set(point.overrides) for point in points))
     try:
         with show_progress(point_ids, archive):
-            launch([[*point.overrides, *hand_over, _naming(point, common)] for point in points])
+            launch([Job(point, parent.reference, _name(point, common)) for point in missing])
     except (InputError, StorageError, TrainingError):
         raise
     except Exception as error:  # such as joblib's, where a process of its was killed
@@ -167,11 +157,11 @@ def _launch_all(points: Sequence[Point], launch: Launch, parent: TrackedRun, che
         raise TrainingError(message) from error
 
 
-def _naming(point: Point, common: Collection[str]) -> str:
-    """Return the override that tells a job what sets its point apart: `hidden_sizes=[64,32] seed=1`."""
+def _name(point: Point, common: Collection[str]) -> str:
+    """Return a name that says what sets a point apart: `hidden_sizes=[64,32] seed=1`."""
     own = [override.lstrip("+") for override in point.overrides if override not in common and "$" not in override]
     name = " ".join(f"{key.rpartition('.')[2]}={value}" for key, _, value in (text.partition("=") for text in own))
-    return f"+hydra.job.env_set.{NAME}={quote(name)}"
+    return name or run_name(point.config)
 
 
 def _publish(parent: TrackedRun, board: Leaderboard, folder: Path) -> None:

@@ -1,6 +1,9 @@
 """A point as one job: trained unless it is there, and recorded either way."""
 
+import os
+
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from checkouts import ROOT
 from configurations import changed
@@ -11,7 +14,7 @@ from plainmlp.proof.verification import verify
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running import job as module
 from plainmlp.sweeps.running.archive import FOLDER, Archive
-from plainmlp.sweeps.running.job import run_point
+from plainmlp.sweeps.running.job import Job, run_point
 from plainmlp.system.errors import TrainingError
 from plainmlp.tracking.recording.training import open_store
 from plainmlp.training.history import read_steps
@@ -110,7 +113,18 @@ def test_failure_of_another_kind_is_recorded_too(given, tmp_path, monkeypatch):
 def test_failure_of_a_point_that_a_launcher_trained_is_recorded(given, tmp_path):
     store, parent, config = given
     point = Point((), config(), module.point_of(config(), splits_of(config())))
-    module.record_outcome(point, parent.run_id, tmp_path, TrainingError("it was ended by SIGKILL"))
+    module.record_outcome(Job(point, parent.run_id, "a name"), tmp_path, TrainingError("it was ended by SIGKILL"))
     (child,) = store.children(parent.run_id)
     assert (child.status, child.failure) == ("FAILED", "it was ended by SIGKILL")
     assert Archive(tmp_path / FOLDER).failure(point.point_id) == "it was ended by SIGKILL"
+
+
+def test_overrides_of_a_job_hand_over_its_run_its_process_and_its_name():
+    job = Job(Point(("seed=1",), None, "id"), "a run", "schedule={name: 'it''s'} x=\\")
+    first, *given = OverridesParser.create().parse_overrides(job.overrides())
+    assert first.input_line == "seed=1"
+    assert {each.key_or_group: each.value() for each in given} == {
+        "hydra.job.env_set.PLAINMLP_PARENT": "a run",
+        "hydra.job.env_set.PLAINMLP_LAUNCHER": str(os.getpid()),
+        "hydra.job.env_set.PLAINMLP_NAME": job.name,
+    }

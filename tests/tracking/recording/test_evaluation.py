@@ -197,7 +197,7 @@ def digest(path: Path) -> str:
 
 
 def test_default_of_conf_reaches_mlflow_under_every_key():
-    from plainmlp.tracking.parameters import flat_parameters
+    from plainmlp.tracking.recording.configuration import flat_parameters
 
     flat = flat_parameters(canonical(parse(compose(CONF, []))))
     assert {

@@ -212,9 +212,8 @@ def sweep(address, checkout, tmp_path) -> SimpleNamespace:
     ]
 
     def launch(jobs):
-        parent = next(text for text in jobs[0] if "PLAINMLP_PARENT" in text).split("'")[1]
-        for each in points:
-            run_point(each.config, parent, checkout)
+        for job in jobs:
+            run_point(job.point.config, job.parent, checkout)
 
     run_sweep(points, launch, checkout, tmp_path / "leaderboard")
     client = MlflowClient(address)

@@ -4,10 +4,12 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from plainmlp.composition.compose import quote
 from plainmlp.config.inputs import found_inputs
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, TrackingSection
@@ -29,6 +31,21 @@ PARENT, LAUNCHER, NAME = "PLAINMLP_PARENT", "PLAINMLP_LAUNCHER", "PLAINMLP_NAME"
 PointError = InputError | StorageError | TrainingError
 
 
+@dataclass(frozen=True)
+class Job:
+    """A point to be trained and recorded: below which run, by its `reference`, and under which name."""
+
+    point: Point
+    parent: str
+    name: str
+
+    def overrides(self) -> list[str]:
+        """Return the point's overrides, with those that hand the rest over to another process."""
+        given = {PARENT: self.parent, LAUNCHER: str(os.getpid()), NAME: self.name}
+        hand_over = [f"+hydra.job.env_set.{key}={quote(value)}" for key, value in given.items()]
+        return [*self.point.overrides, *hand_over]
+
+
 def run_point(config: Config, parent: str, checkout: Path) -> None:
     """Train a point unless the checkout's archive has it, and record it below its sweep's run, also if it fails."""
     if os.environ.get(LAUNCHER) == str(os.getppid()):  # it has a process of its own, which must not outlive the sweep
@@ -40,7 +57,7 @@ def run_point(config: Config, parent: str, checkout: Path) -> None:
     is_there = archive.has(point.point_id, config.training.loss_every)
     folder = archive.splits_folder(config.dataset, config.split)
     failure = None if is_there else train_point(point, folder, archive)
-    record_outcome(point, parent, checkout, failure, started)
+    record_outcome(Job(point, parent, os.environ.get(NAME) or run_name(config)), checkout, failure, started)
     if failure is not None:
         raise failure
 
@@ -66,23 +83,18 @@ def _as_point_error(error: Exception) -> PointError:
     return TrainingError(f"{type(error).__name__}: {line}")
 
 
-def record_outcome(
-    point: Point, parent: str, checkout: Path, failure: PointError | None, started: float | None = None
-) -> None:
-    """Record a point that is in the checkout's archive, or has failed, having begun at `started` (default: now).
-
-    `parent` is the `reference` of the run of its sweep.
-    """
+def record_outcome(job: Job, checkout: Path, failure: PointError | None, started: float | None = None) -> None:
+    """Record a point that is in the checkout's archive, or has failed, having begun at `started` (default: now)."""
     if failure is None:
-        _record_point(point, parent, checkout)
+        _record_point(job, checkout)
     else:
-        _archive(checkout / FOLDER).note_failure(point.point_id, str(failure))
-        _record_failure(point, parent, checkout, str(failure), time.time() if started is None else started)
+        _archive(checkout / FOLDER).note_failure(job.point.point_id, str(failure))
+        _record_failure(job, checkout, str(failure), time.time() if started is None else started)
 
 
-def _record_point(point: Point, parent: str, checkout: Path) -> None:
+def _record_point(job: Job, checkout: Path) -> None:
     """Record a point that the archive has."""
-    archive = _archive(checkout / FOLDER)
+    point, archive = job.point, _archive(checkout / FOLDER)
     kept = archive.load(point.point_id)
     curves, ended = kept.trained.history, time.time()
     tags = _provenance_tags(point, checkout, kept.numerics)
@@ -94,9 +106,9 @@ def _record_point(point: Point, parent: str, checkout: Path) -> None:
         tags |= configuration_tags(text.encode(), parameters)
         write_provenance(Path(folder) / PROVENANCE, read_code(checkout), tags)
         _store(point.config.tracking, checkout).add_child(
-            parent,
+            job.parent,
             point.point_id,
-            _name(point),
+            job.name,
             parameters=parameters,
             tags={"weights_digest": kept.trained.model.weights_digest, **tags},
             metrics=kept.final_metrics(),
@@ -108,13 +120,14 @@ def _record_point(point: Point, parent: str, checkout: Path) -> None:
         )
 
 
-def _record_failure(point: Point, parent: str, checkout: Path, reason: str, started: float) -> None:
+def _record_failure(job: Job, checkout: Path, reason: str, started: float) -> None:
     """Record that a point failed, and why."""
+    point = job.point
     tags = _provenance_tags(point, checkout, training_numerics(point.config.training))
     _store(point.config.tracking, checkout).add_child(
-        parent,
+        job.parent,
         point.point_id,
-        _name(point),
+        job.name,
         parameters=recorded_parameters(point.config),
         tags={FAILURE_TAG: reason, **tags},
         metrics={},
@@ -129,11 +142,6 @@ def _record_failure(point: Point, parent: str, checkout: Path, reason: str, star
 def _provenance_tags(point: Point, checkout: Path, numerics: Mapping[str, str]) -> dict[str, str]:
     splits = _archive(checkout / FOLDER).splits(point.config.dataset, point.config.split)
     return provenance_tags(splits, checkout, numerics)
-
-
-def _name(point: Point) -> str:
-    """Return a name that distinguishes a point from the others of its sweep."""
-    return os.environ.get(NAME) or run_name(point.config)
 
 
 def _gather(point: Point, places: Places, folder: Path) -> None:

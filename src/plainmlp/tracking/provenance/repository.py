@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
-from plainmlp.tracking.addresses import without_credentials
+from plainmlp.tracking.credentials import without_credentials
 
 FAILURES = (OSError, subprocess.CalledProcessError)
 # what the code is: a change elsewhere, such as of results that are committed, makes no run dirty

@@ -9,8 +9,7 @@ from types import MappingProxyType
 
 from plainmlp.config.code import digest_result_code
 from plainmlp.config.schema import TrainingSection
-from plainmlp.tracking.provenance.environment import environment_tags, installed_packages
-from plainmlp.tracking.provenance.fingerprint import numerics_tags
+from plainmlp.tracking.provenance.environment import environment_tags, installed_packages, numerics_tags
 from plainmlp.tracking.provenance.repository import read_repository
 
 FOLDER = "provenance"  # among the artifacts of a run

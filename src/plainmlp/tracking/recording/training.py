@@ -11,10 +11,10 @@ from plainmlp.config.schema import Config, DatasetSection, TrackingSection
 from plainmlp.data.splits import Splits
 from plainmlp.data.storage import digest_splits
 from plainmlp.system.files import digest_file, write_json
-from plainmlp.tracking.database import tracking_address
+from plainmlp.tracking.addresses import tracking_address
 from plainmlp.tracking.outbox import Outbox, read_header
+from plainmlp.tracking.provenance.environment import process_usage
 from plainmlp.tracking.provenance.identity import identify_point
-from plainmlp.tracking.provenance.usage import process_usage
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.tracking.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
 from plainmlp.tracking.run import TrackedRun

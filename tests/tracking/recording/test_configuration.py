@@ -11,7 +11,7 @@ from configurations import refusal
 from nested import NASTY
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.canonical import canonical
-from plainmlp.tracking.parameters import (
+from plainmlp.tracking.recording.configuration import (
     LONGEST_PARAMETER,
     LONGEST_TAG,
     flat_parameters,
@@ -19,7 +19,7 @@ from plainmlp.tracking.parameters import (
     shortening_note,
 )
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
+CONF = Path(__file__).resolve().parents[3] / "conf"
 EXPERIMENTS = sorted(
     path.relative_to(CONF / "experiment").with_suffix("").as_posix() for path in CONF.glob("experiment/**/*.yaml")
 )
