@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import warm_client
-from plainmlp.tracking.database import SETTINGS
+from plainmlp.tracking.connection import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("DVC_", "GIT_", "HYDRA_", "MLFLOW_", "PLAINMLP_", "PYTHONPATH", "PYTEST_")
