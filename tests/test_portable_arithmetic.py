@@ -47,7 +47,7 @@ BUILT_IN = {"pow", "sum"}  # Python 3.12 and newer add floating-point numbers in
 ALLOWED = {
     ("data/table.py", "column_kind", "sum"): "counts cells",
     ("data/datasets.py", "digits", "sklearn"): "reads whole numbers from a file",
-    ("data/idx.py", "read_idx", "prod"): "multiplies whole numbers",
+    ("data/idx.py", "_read_elements", "prod"): "multiplies whole numbers",
     ("data/openml.py", "", "sklearn"): "a type",
     ("data/openml.py", "fetch_openml_dataset", "sklearn"): "reads a file; Python turns its texts into numbers",
     ("data/splits.py", "_shares", "sum"): "counts rows",
@@ -68,6 +68,7 @@ ALLOWED = {
     ("nn/initializers.py", "_truncated_normal", "standard_normal"): "the same",
     ("nn/training.py", "__init__", "sum"): "counts units",
     ("training/checkpoints.py", "_progress", "sum"): "counts arrays",
+    ("training/memory.py", "check_memory", "sum"): "counts rows",
     ("sweeps/reports.py", "_markdown", "sum"): "counts points",
     ("sweeps/reports.py", "_record", "sum"): "counts points",
     ("sweeps/reports.py", "_remarks", "sum"): "counts rows",
