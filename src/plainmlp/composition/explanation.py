@@ -62,7 +62,8 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
         return _unknown_key(key, error, conf_folder, known_keys())
     if mark := getattr(error, "problem_mark", None):
         return yaml_problem(Path(mark.name), error)
-    key, line = getattr(error, "full_key", None), one_line(str(error))
+    key = getattr(error, "full_key", None)
+    line = "" if isinstance(error, TypeError) else one_line(str(error))  # of Hydra's insides
     if isinstance(error, RecursionError):
         key, line = None, f"the overrides {shown(list(overrides))} are nested too deeply"
     line = line or f"the overrides {shown(list(overrides))} cannot be applied"
