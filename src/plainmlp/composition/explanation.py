@@ -64,23 +64,28 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
     if mark := getattr(error, "problem_mark", None):
         return yaml_problem(mark.name, error)
     key = getattr(error, "full_key", None)
-    line = one_line(str(error)) or f"the overrides {shown(list(overrides))} cannot be applied"
+    line = "" if isinstance(error, TypeError) else one_line(str(error))  # of Hydra's insides
+    if isinstance(error, RecursionError):
+        key, line = None, f"the overrides {shown(list(overrides))} are nested too deeply"
+    line = line or f"the overrides {shown(list(overrides))} cannot be applied"
     return f"{key}: {line}" if key else line
 
 
 def _unknown_file(error: Exception, conf_folder: Path, overrides: Sequence[str]) -> str:
     """Name the files of a group of which one was chosen that is not there."""
     choice = getattr(error, "missing_cfg_file", None) or _null_choice(conf_folder, overrides)
+    if choice is None:
+        return one_line(str(error))
     group, _, name = str(choice).rpartition("/")
     files = [file.stem for file in (conf_folder / group).glob("*.yaml")]
     return unknown_name(group or "--config-name", name, files or getattr(error, "options", None) or ())
 
 
-def _null_choice(conf_folder: Path, overrides: Sequence[str]) -> str:
+def _null_choice(conf_folder: Path, overrides: Sequence[str]) -> str | None:
     """Return the choice of a file that is no name, such as null or 5."""
     parts = (override.lstrip("+").partition("=") for override in overrides)
     choices = (f"{key}/{value}" for key, _, value in parts if (conf_folder / key).is_dir())
-    return next(choice for choice in choices if not (conf_folder / f"{choice}.yaml").is_file())
+    return next((choice for choice in choices if not (conf_folder / f"{choice}.yaml").is_file()), None)
 
 
 def _unknown_key(key: str, error: Exception, conf_folder: Path, known: Sequence[str]) -> str:
