@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep systems parity portability portability-core test test-backends check format bench bench-digests bench-growth bench-sweep lock sync ui clean clean-archive
+.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends fuzz check lines format bench bench-digests bench-growth bench-sweep lock sync ui clean clean-archive
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,12 @@ sweep: $(KERNELS) ## run the default grid search, and whatever it needs
 test: $(KERNELS) ## run every test
 	@python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
+test-fast: $(KERNELS) ## run the tests that need no real pipelines
+	@python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow"
+
+fuzz: $(KERNELS) ## give 10,000 overrides and files that nobody should, in bounded memory and time
+	@timeout 60m python -m pytest -n 2 -m fuzz --hypothesis-profile=fuzz --hypothesis-show-statistics
+
 test-backends: $(PEERS)/.ready $(KERNELS) ## run the tests of the other libraries, which are not in .venv
 	@$(PEERS)/bin/python -m pytest tests/training/backends tests/benchmarks/test_certificate.py \
 		tests/benchmarks/test_systems_timed.py
@@ -34,6 +40,9 @@ check: $(READY) ## lint, formatting, types
 	@mypy
 	@MYPYPATH=pipelines mypy pipelines
 	@MYPYPATH=benchmarks mypy benchmarks
+
+lines: $(READY) ## count the lines of src/ and pipelines/, and those of code, by folder
+	@python benchmarks/lines.py
 
 format: $(READY) ## format the code and mend what the linter can
 	@ruff check --fix .
@@ -74,7 +83,7 @@ ui: $(READY) ## browse the runs of this checkout
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--custom-compile-command "make lock" --group dev --upgrade --output-file requirements.lock pyproject.toml
+		--custom-compile-command "make lock" --extra pipeline --group dev --upgrade --output-file requirements.lock pyproject.toml
 
 clean: ## remove .venv and .venv-peers
 	@rm -rf $(VENV) $(PEERS)
@@ -96,14 +105,14 @@ $(KERNELS): $(READY) $(wildcard src/plainmlp/nn/*.py src/plainmlp/nn/compiled/*.
 	@python -m plainmlp.nn.compiled
 	@touch $(KERNELS)
 
-# The other libraries, as the extras and a group of pyproject.toml name them, beside all that .venv has.
+# The other libraries, as a group and the extras of pyproject.toml name them (of the pipeline .venv has all).
 LIBRARIES := import sysconfig; print(sysconfig.get_path("purelib"))
 EXTRAS := import tomllib; tables = tomllib.load(open("pyproject.toml", "rb")); \
-	extras = [*tables["project"]["optional-dependencies"].values(), tables["dependency-groups"]["benchmark"]]
+	extras = tables["project"]["optional-dependencies"] | {"pipeline": tables["dependency-groups"]["benchmark"]}
 $(PEERS)/.ready: $(READY)
 	@echo "setting up $(PEERS) (once; several minutes)"
 	@$(VENV)/bin/python -m venv $(PEERS)
 	@$(VENV)/bin/python -c '$(LIBRARIES)' > "$$($(PEERS)/bin/python -c '$(LIBRARIES)')/libraries.pth"
-	@$(PEERS)/bin/python -c '$(EXTRAS); print(*sorted(set(sum(extras, []))), sep="\n")' > $(PEERS)/extras.txt
+	@$(PEERS)/bin/python -c '$(EXTRAS); print(*sorted(set(sum(extras.values(), []))), sep="\n")' > $(PEERS)/extras.txt
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(PEERS)/extras.txt
 	@touch $@

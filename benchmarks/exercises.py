@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from _checkout import ROOT
 from plainmlp.composition.compose import compose, parse
-from plainmlp.tracking.database import apply_settings, tracking_address
+from plainmlp.tracking.addresses import tracking_address
+from plainmlp.tracking.connection import apply_settings
 
 IMAGES = ROOT / "docs" / "images"
 

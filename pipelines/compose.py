@@ -26,8 +26,7 @@ OVERRIDES = ROOT / "overrides.yaml"
 def main() -> None:
     """Compose, take over what an experiment changed, check, link the inputs, write."""
     from plainmlp.composition.compose import compose, parse
-    from plainmlp.composition.edits import with_edits
-    from plainmlp.composition.overrides import read_overrides, write_overrides
+    from plainmlp.composition.overrides import read_overrides, with_edits, write_overrides
     from plainmlp.config.canonical import canonical
     from plainmlp.config.code import SECTION, digest_checkout
 
@@ -48,7 +47,7 @@ def main() -> None:
 
 def edits_of_experiment(params: dict[str, Any]) -> list[str]:
     """Return what `dvc exp run -S` changed in params.yaml; say so where it was changed without an experiment."""
-    from plainmlp.composition.edits import edited_sections, edits_as_overrides
+    from plainmlp.composition.overrides import edited_sections, edits_as_overrides
     from plainmlp.config.canonical import read_yaml
 
     if not PARAMS.exists():
@@ -72,7 +71,7 @@ def link_inputs(config: Config) -> None:
 
 def write_params(params: dict[str, Any]) -> None:
     """Write params.yaml with the marks by which a later change of it is noticed."""
-    from plainmlp.composition.edits import marks_line
+    from plainmlp.composition.overrides import marks_line
     from plainmlp.config.canonical import dump_values
     from plainmlp.system.files import replace_file
 

@@ -19,7 +19,7 @@ def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) ->
     from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
     from plainmlp.sweeps.ranking.results import read_sweep
     from plainmlp.sweeps.reports import show_leaderboard, write_reports, write_timings
-    from plainmlp.tracking.database import tracking_address
+    from plainmlp.tracking.addresses import tracking_address
     from plainmlp.tracking.store import Store
     from plainmlp.tracking.terminal import show_places
 

@@ -30,8 +30,7 @@ STAGE_FAILED = re.compile(r"ERROR: failed to reproduce .*: failed to run: .*, ex
 def main(overrides: list[str]) -> None:
     """Check the overrides, write them, run DVC."""
     from plainmlp.composition.compose import compose, parse
-    from plainmlp.composition.edits import with_edits
-    from plainmlp.composition.overrides import write_overrides
+    from plainmlp.composition.overrides import with_edits, write_overrides
     from plainmlp.config.inputs import INPUTS, remove_dangling_links
 
     own = [override for override in overrides if not override.startswith(RUN)]
@@ -46,14 +45,14 @@ def main(overrides: list[str]) -> None:
 def promoted(run_id: str, own: list[str]) -> list[str]:
     """Return the overrides that make conf/ compute what a run computed; the user's own say where the run is."""
     from plainmlp.composition.compose import compose, parse
-    from plainmlp.composition.promotion import promoted_overrides
+    from plainmlp.composition.overrides import overrides_of_run
 
-    return promoted_overrides(run_id, parse(compose(ROOT / "conf", own)).tracking, ROOT)
+    return overrides_of_run(run_id, parse(compose(ROOT / "conf", own)).tracking, ROOT)
 
 
 def moved_paths(config: Config, own: list[str]) -> list[str]:
     """Return the user's overrides whose paths are relative to the current folder, made relative to the checkout."""
-    from plainmlp.composition.edits import literal
+    from plainmlp.composition.overrides import literal
     from plainmlp.config.inputs import named_inputs
 
     keys = {override.partition("=")[0].lstrip("+") for override in own}

@@ -3,13 +3,16 @@
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from _checkout import ROOT
-from plainmlp.config.schema import Config
 from plainmlp.system.command import run_command
 
+if TYPE_CHECKING:
+    from plainmlp.config.schema import Config
 
-def run(config: Config, folder: Path) -> None:
+
+def run(config: "Config", folder: Path) -> None:
     """Run a configuration: as a point of a sweep where one has called, else by itself."""
     from plainmlp.sweeps.running.job import PARENT, run_point
 
@@ -20,14 +23,14 @@ def run(config: Config, folder: Path) -> None:
         run_point(config, parent, ROOT)
 
 
-def run_alone(config: Config, folder: Path) -> None:
+def run_alone(config: "Config", folder: Path) -> None:
     """Fetch, split, train, evaluate; write all results to the folder and to MLflow."""
     from plainmlp.config.inputs import found_inputs
     from plainmlp.config.places import Places
     from plainmlp.data.stages import fetch, split
     from plainmlp.evaluation.evaluate import evaluate
     from plainmlp.evaluation.reports import write_evaluation
-    from plainmlp.tracking.provenance.usage import process_usage
+    from plainmlp.tracking.provenance.environment import process_usage
     from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results, write_summary
     from plainmlp.tracking.recording.training import publish_training, start_run
     from plainmlp.tracking.terminal import show_places, watch_training
@@ -54,10 +57,15 @@ def run_alone(config: Config, folder: Path) -> None:
 
 
 def main() -> None:
-    """Let Hydra compose the configuration and call `run` with it."""
-    from plainmlp.composition.compose import run_app
+    """Show what can be set, or let Hydra compose the configuration and call `run` with it."""
+    if {"--help", "-h"} & set(sys.argv):
+        from plainmlp.composition.help import help_page
 
-    run_app(ROOT / "conf", run)
+        print(help_page(ROOT / "conf", sys.argv[1:]))
+    else:
+        from plainmlp.composition.compose import run_app
+
+        run_app(ROOT / "conf", run)
 
 
 if __name__ == "__main__":

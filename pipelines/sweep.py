@@ -19,8 +19,7 @@ Points that were trained before are not trained again. Any other grid: python pi
 
 def main() -> None:
     """Run the grid as a sweep of its own, and keep what is the same from run to run."""
-    from plainmlp.composition.edits import with_edits
-    from plainmlp.composition.overrides import read_overrides
+    from plainmlp.composition.overrides import read_overrides, with_edits
     from plainmlp.config.canonical import read_parameters
     from plainmlp.config.inputs import INPUTS, linked_inputs
     from plainmlp.system.files import replace_folder
@@ -42,7 +41,7 @@ def main() -> None:
 
 def input_overrides(config: Config) -> list[str]:
     """Return the user's own files as overrides with absolute paths."""
-    from plainmlp.composition.edits import literal
+    from plainmlp.composition.overrides import literal
     from plainmlp.config.inputs import named_inputs
 
     return [f"{key}={literal(path)}" for key, path in named_inputs(config).items() if path is not None]

@@ -11,7 +11,7 @@ HELP = """Publish the runs that wait in .plainmlp/outbox: those that MLflow miss
 Each goes to its own store and leaves the outbox. If a sync is interrupted, run it again: it publishes nothing twice.
 
   python pipelines/sync.py
-  python pipelines/sync.py tracking.uri=https://user:password@mlflow.example.org
+  MLFLOW_TRACKING_USERNAME=... MLFLOW_TRACKING_PASSWORD=... python pipelines/sync.py tracking.uri=https://mlflow.example.org
 
 A run that is killed on another machine stays RUNNING in MLflow, since nothing here can tell. List those, and end one:
 
@@ -23,7 +23,7 @@ def main(overrides: list[str]) -> None:
     """Publish all runs that wait, and print the id of each."""
     from plainmlp.composition.compose import compose, parse
     from plainmlp.system.errors import InputError
-    from plainmlp.tracking.database import tracking_address
+    from plainmlp.tracking.addresses import tracking_address
     from plainmlp.tracking.outbox import Outbox
     from plainmlp.tracking.publication import publish
 
@@ -45,7 +45,7 @@ def main(overrides: list[str]) -> None:
 def manage_running(overrides: list[str], ended: list[str]) -> None:
     """End runs as KILLED, then name those that MLflow has as RUNNING on other machines."""
     from plainmlp.composition.compose import compose, parse
-    from plainmlp.tracking.database import tracking_address
+    from plainmlp.tracking.addresses import tracking_address
     from plainmlp.tracking.store import Store
     from plainmlp.tracking.stored_runs import end_elsewhere, running_elsewhere
 

@@ -10,7 +10,7 @@ def main() -> None:
     from plainmlp.config.inputs import INPUTS, linked_inputs
     from plainmlp.config.places import Places
     from plainmlp.data.storage import read_splits
-    from plainmlp.tracking.provenance.usage import process_usage
+    from plainmlp.tracking.provenance.environment import process_usage
     from plainmlp.tracking.recording.training import publish_training, remember_run, start_run
     from plainmlp.tracking.terminal import watch_training
     from plainmlp.training.checkpoints import checkpoints_of

@@ -1,9 +1,12 @@
-"""What several folders of tests share: one MLflow database, which takes a second to make."""
+"""What several folders of tests share: one MLflow database, which takes a second to make, and how far tests may go."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from fuzzing import EXAMPLES, SECONDS_AN_EXAMPLE, bounded
 from servers import Server, serving
 
 WARNINGS_IN_MLFLOW = (
@@ -11,6 +14,15 @@ WARNINGS_IN_MLFLOW = (
     ".*Any type hint is inferred as AnyType:UserWarning",
     "Operation with range is deprecated:DeprecationWarning",
 )
+
+settings.register_profile("default", max_examples=50, deadline=None)
+settings.register_profile(
+    "fuzz",
+    max_examples=EXAMPLES,
+    deadline=timedelta(seconds=SECONDS_AN_EXAMPLE),
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -24,6 +36,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         long = {item.path for item in items if item.get_closest_marker("slow")}
         items.sort(key=lambda item: item.path not in long)
+
+
+@pytest.fixture(autouse=True)
+def bounds(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Give tests that fuzz a bounded part of the machine."""
+    if request.node.get_closest_marker("fuzz") is None:
+        yield
+        return
+    with bounded():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,34 @@
+"""overrides.yaml, edits of params.yaml, and runs on whatever data, as overrides of conf/."""
+
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from checkouts import ROOT
 from configurations import refusal
-from plainmlp.composition.overrides import read_overrides, write_overrides
+from plainmlp.composition.compose import compose, parse
+from plainmlp.composition.overrides import (
+    edited_sections,
+    edits_as_overrides,
+    literal,
+    marks_line,
+    overrides_of_run,
+    read_overrides,
+    with_edits,
+    write_overrides,
+)
+from plainmlp.config.canonical import canonical
+from plainmlp.config.inputs import locate_inputs
+from plainmlp.system.errors import InputError
+from plainmlp.tracking.recording import training
+from plainmlp.tracking.recording.configuration import recorded_text
+
+COMPOSED = {"seed": 0, "optimizer": {"name": "adam", "learning_rate": 0.001}, "model": {"l1": 0.0, "bias": True}}
+TEXT = marks_line(COMPOSED)
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -36,3 +59,120 @@ def test_no_overrides_are_an_empty_list(tmp_path):
 def test_anything_else_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "overrides.yaml").write_text(text)
     assert "must hold one list of texts" in refusal(read_overrides, tmp_path / "overrides.yaml")
+
+
+def test_untouched_parameters_are_no_edit() -> None:
+    assert edited_sections(TEXT, COMPOSED) == []
+    assert edits_as_overrides(TEXT, COMPOSED, COMPOSED) == []
+
+
+def test_edit_of_conf_alone_is_no_edit_of_params() -> None:
+    assert edits_as_overrides(TEXT, COMPOSED, COMPOSED | {"seed": 7}) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "overrides"),
+    [
+        ({"seed": 3}, ["seed=3"]),
+        ({"optimizer": "sgd"}, ["optimizer='sgd'"]),
+        ({"optimizer": {"name": "adam", "learning_rate": 1}}, ["optimizer.learning_rate=1"]),
+        ({"model": {"l1": 0.0, "bias": 1}}, ["model.bias=1"]),
+        ({"model": {"bias": True}}, ["~model.l1"]),
+        ({"experiment": "wide"}, ["experiment='wide'"]),
+    ],
+)
+def test_edit_becomes_an_override(change: dict[str, object], overrides: list[str]) -> None:
+    assert edits_as_overrides(TEXT, COMPOSED | change, COMPOSED) == overrides
+
+
+def test_edits_stand_beside_another_section_edited_in_conf() -> None:
+    conf = COMPOSED | {"model": {"l1": 0.1, "bias": True}}
+    assert edits_as_overrides(TEXT, COMPOSED | {"seed": 3}, conf) == ["seed=3"]
+
+
+def test_section_edited_on_both_sides_is_refused() -> None:
+    conf = COMPOSED | {"optimizer": {"name": "adam", "learning_rate": 0.1}}
+    found = COMPOSED | {"optimizer": {"name": "sgd", "learning_rate": 0.001}}
+    with pytest.raises(InputError, match=r"optimizer was changed there.*overrides.yaml:overrides"):
+        edits_as_overrides(TEXT, found, conf)
+
+
+def test_lost_marks_are_refused() -> None:
+    with pytest.raises(InputError, match="seed"):
+        edits_as_overrides("", COMPOSED | {"seed": 3}, COMPOSED)
+
+
+def test_edit_replaces_an_earlier_override_of_its_key() -> None:
+    assert with_edits(["model=deep", "+seed=1"], ["seed=2"]) == ["model=deep", "seed=2"]
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**9), 10**9)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(min_codepoint=32, blacklist_characters="$", blacklist_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(VALUES)
+def test_hydra_reads_a_literal_back(value: object) -> None:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    assert OverridesParser.create().parse_override(f"key={literal(value)}").value() == value
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["dataset=table", "dataset.path=my data.csv", "dataset.target=kind", "dataset.missing=mean"],
+        ["dataset=npy", "dataset.path=arrays", "model.weights=start.safetensors"],
+        ["dataset=openml", "dataset.data_id=554"],
+        ["experiment=sincos", "optimizer=sgd", "training.epochs=3"],
+    ],
+    ids=["table", "npy", "openml", "sincos"],
+)
+def test_run_becomes_overrides_with_paths_relative_to_the_checkout(overrides, tmp_path: Path, monkeypatch) -> None:
+    config = parse(compose(ROOT / "conf", overrides))
+    recorded = locate_inputs(config, lambda key, path: tmp_path / path)
+    store = SimpleNamespace(read_artifact=lambda run_id, name: recorded_text(recorded))
+    monkeypatch.setattr(training, "open_store", lambda tracking, checkout: store)
+    promoted = overrides_of_run("3f2a", config.tracking, ROOT)
+    expected = locate_inputs(config, lambda key, path: Path(os.path.relpath(tmp_path / path, ROOT)))
+    assert canonical(parse(compose(ROOT / "conf", promoted))) == canonical(expected)
+
+
+@given(st.lists(st.sampled_from(["\\", "$", "{", "}", "'", "a", "${", "${oc.env:HOME}"]), max_size=9).map("".join))
+def test_interpolation_in_a_literal_is_text(text: str) -> None:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from omegaconf import OmegaConf
+
+    value = OverridesParser.create().parse_override(f"key={literal([text])}").value()
+    assert OmegaConf.to_container(OmegaConf.create({"key": value}), resolve=True) == {"key": [text]}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: &x 1", "config.yaml of run=3f2a, line 1: the anchor or alias 'x' is not allowed"),
+        ("", "config.yaml of run=3f2a must hold a mapping"),
+        ("a: [", "config.yaml of run=3f2a, line 1"),
+    ],
+)
+def test_configuration_that_cannot_be_read_is_refused(text: str, problem: str, monkeypatch) -> None:
+    config = parse(compose(ROOT / "conf", []))
+    store = SimpleNamespace(read_artifact=lambda run_id, name: text)
+    monkeypatch.setattr(training, "open_store", lambda tracking, checkout: store)
+    assert refusal(overrides_of_run, "3f2a", config.tracking, ROOT).startswith(problem)
+
+
+def test_interpolation_in_a_foreign_configuration_is_not_resolved(monkeypatch) -> None:
+    config = parse(compose(ROOT / "conf", ["dataset=table", "dataset.path=x.csv", "dataset.target=kind"]))
+    target = "${oc.env:HOME}"
+    foreign = config.model_copy(update={"dataset": config.dataset.model_copy(update={"target": target})})
+    store = SimpleNamespace(read_artifact=lambda run_id, name: recorded_text(foreign))
+    monkeypatch.setattr(training, "open_store", lambda tracking, checkout: store)
+    promoted = overrides_of_run("3f2a", config.tracking, ROOT)
+    assert parse(compose(ROOT / "conf", promoted)).dataset.target == target

@@ -11,7 +11,7 @@ from scipy.stats import bootstrap
 from sklearn import metrics as sk
 
 from plainmlp.data.arrays import Array, Task
-from plainmlp.evaluation.metrics import METRICS, expected_calibration_error, measure, reliability, summands
+from plainmlp.evaluation.metrics import METRICS, measure, reliability, summands
 from plainmlp.evaluation.scores import bootstrap_intervals, evaluate_outputs, percentile_intervals
 
 
@@ -136,13 +136,13 @@ def test_expected_calibration_error_weighs_bins_by_their_samples() -> None:
     top = np.array([0.9, 0.91, 0.92, 0.4])
     probabilities = np.stack([top, (1 - top) / 2, (1 - top) / 2], axis=1)
     gap = abs((0.9 + 0.91 + 0.92) / 3 - 2 / 3)
-    assert expected_calibration_error(np.array([0, 0, 1, 0]), probabilities) == pytest.approx(gap * 3 / 4 + 0.6 / 4)
+    assert reliability(np.array([0, 0, 1, 0]), probabilities).error == pytest.approx(gap * 3 / 4 + 0.6 / 4)
 
 
 def test_calibration_bins_hold_their_upper_edge_and_every_sample() -> None:
     top = np.array([0.2, 0.2 + 1e-9, 1.0])
     probabilities = np.column_stack([top] + [(1 - top) / 9] * 9)
-    counts, confidence, accuracy = reliability(np.array([0, 1, 0]), probabilities)
+    counts, confidence, accuracy, _ = reliability(np.array([0, 1, 0]), probabilities)
     assert np.flatnonzero(counts).tolist() == [2, 3, 14]
     assert counts.sum() == 3
     assert confidence[[2, 3, 14]] == pytest.approx(top)

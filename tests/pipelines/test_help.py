@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 SCRIPTS = sorted(path.stem for path in (ROOT / "pipelines").glob("[!_]*.py"))
 SLOW = {"mlflow", "sklearn", "matplotlib", "pandas", "scipy", "rich"}
 WORDS = {
-    "run": ["experiment", "dataset: clusters, digits", "hidden_sizes", "learning_rate", "-m", "HYDRA_FULL_ERROR=1"],
+    "run": ["experiment=null", "files: clusters, digits", "hidden_sizes", "learning_rate", "-m", "HYDRA_FULL_ERROR=1"],
     "sync": ["outbox", "tracking.uri=", "KEY=VALUE"],
     "leaderboard": ["run_id", "--metric", "--folder", "MLflow", "KEY=VALUE"],
     "repro": ["KEY=VALUE", "overrides.yaml", "experiment=mnist", "pipelines/run.py --help"],
@@ -37,10 +37,16 @@ def test_help_says_what_can_be_set_without_loading_what_is_slow(tmp_path: Path, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_of_the_app_shows_the_keys_under_overrides(tmp_path: Path) -> None:
+def test_help_of_the_app_shows_the_chosen_files_at_once(tmp_path: Path) -> None:
     ended = run(tmp_path, "python", "-X", "importtime", ROOT / "pipelines" / "run.py", "--help", "optimizer=sgd")
-    assert "numpy" not in ended.stderr
-    assert re.search(r"^optimizer:\n  name: sgd$", ended.stdout, re.MULTILINE)
+    assert [library for library in ("numpy", "hydra", "omegaconf", "pydantic", "yaml") if library in ended.stderr] == []
+    assert re.search(r"^optimizer=sgd: .*\n.*\n  name: sgd$", ended.stdout, re.MULTILINE)
+
+
+def test_help_of_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    ended = run(tmp_path, "python", ROOT / "pipelines" / "run.py", "--help", "optimizer=adamm")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("error: optimizer='adamm' is unknown; did you mean 'adam'?")
 
 
 def test_stage_refuses_arguments(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, build_leaderboard
 from plainmlp.sweeps.ranking.results import Failure, Result, SweepResults
-from plainmlp.tracking.children import Child
+from plainmlp.tracking.stored_runs import StoredRun
+from plainmlp.tracking.tags import FAILURE_TAG, POINT_TAG
 
 SIZES = ((), (16,), (64,), (64, 32), (128, 64))
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu")
@@ -23,12 +24,14 @@ def child(
     metrics: Mapping[str, float] | None = None,
     status: str = "FINISHED",
     run: str = "",
-) -> Child:
+) -> StoredRun:
     """Return a run with these parameters; its point id follows from them."""
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in parameters.items()}
     point_id = hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
-    failure = "TrainingError: the loss | is\nnot finite" if status == "FAILED" else ""
-    return Child(run or f"run-{point_id[:8]}", point_id, status, texts, metrics or {}, "", failure)
+    tags = {POINT_TAG: point_id}
+    if status == "FAILED":
+        tags[FAILURE_TAG] = "TrainingError: the loss | is\nnot finite"
+    return StoredRun(run or f"run-{point_id[:8]}", status, texts, tags, metrics or {})
 
 
 def result(parameters: Mapping[str, object], value: float, **metrics: float) -> Result:

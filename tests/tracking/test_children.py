@@ -12,8 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from configurations import refusal
 from plainmlp.tracking.bulk import is_known
-from plainmlp.tracking.delivery import ITEMS_PER_BATCH
-from plainmlp.tracking.run import TrackedRun
+from plainmlp.tracking.run import ITEMS_PER_BATCH, TrackedRun
 from plainmlp.tracking.store import Store
 from plainmlp.training.history import write_history
 
@@ -80,7 +79,7 @@ def test_more_values_than_one_call_takes(store, parent):
 
 
 def test_children_are_those_of_their_parent_on_every_page(store, parent, monkeypatch):
-    monkeypatch.setattr("plainmlp.tracking.children.RUNS_AT_ONCE", 2)
+    monkeypatch.setattr("plainmlp.tracking.stored_runs.RUNS_AT_ONCE", 2)
     other = store.start_parent("another", {}, {})
     add(store, other)
     run_ids = {add(store, parent, f"{n:064d}") for n in range(5)}

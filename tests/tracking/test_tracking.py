@@ -9,10 +9,9 @@ from mlflow import MlflowClient
 
 from configurations import refusal
 from plainmlp.config.schema import TrackingSection
-from plainmlp.tracking.database import tracking_address
-from plainmlp.tracking.delivery import ITEMS_PER_BATCH
-from plainmlp.tracking.parameters import LONGEST_PARAMETER, flat_parameters
-from plainmlp.tracking.run import TrackedRun
+from plainmlp.tracking.addresses import tracking_address
+from plainmlp.tracking.recording.configuration import LONGEST_PARAMETER, flat_parameters
+from plainmlp.tracking.run import ITEMS_PER_BATCH, TrackedRun
 from plainmlp.tracking.store import DataInput, Store
 
 POINT = "0123456789abcdef" * 4
@@ -175,11 +174,11 @@ def test_resume_finds_the_run_of_the_same_point_only(store, tracked):
     assert store.resume(tracked.header, POINT) is None
 
 
-def test_page_is_the_server_s_or_says_how_to_start_one(store, tracked):
+def test_page_is_the_server_s_or_says_how_to_start_one(store, tracked, monkeypatch):
     path = f"#/experiments/{store.experiment_id}/runs/{tracked.run_id}"
     assert path in tracked.page()
     assert tracked.page().endswith(f" after: mlflow ui --backend-store-uri {store.address}")
-    tracked.address = "http://tracking.example/"
+    monkeypatch.setattr(store, "address", "http://tracking.example/")
     assert tracked.page().startswith(f"http://tracking.example/{path}")
 
 

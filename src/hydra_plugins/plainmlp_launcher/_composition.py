@@ -7,21 +7,19 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import yaml  # type: ignore[import-untyped]
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
 
+from plainmlp.composition.compose import composition_errors
 from plainmlp.composition.explanation import explanation
-from plainmlp.sweeps.grid.grid import Composed, flat_items
+from plainmlp.config.canonical import flat_items
+from plainmlp.sweeps.grid.grid import Composed
 from plainmlp.system.errors import InputError
 
-# Hydra meets some malformed overrides with a bare ValueError or AssertionError.
-ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError)
 SHARED_AT_ONCE = 64
 OVERRIDES_AT_ONCE = 2**14
 
@@ -68,7 +66,7 @@ class Composer:
         """Compose the configuration of a point, as plain values, and the choices of files behind it."""
         try:
             return self._composed_from_base(overrides)
-        except ERRORS:  # whether there is a mistake, and which, plain Hydra says
+        except composition_errors():  # whether there is a mistake, and which, plain Hydra says
             return self._composed_by_hydra(overrides)
 
     def _composed_from_base(self, overrides: Sequence[str]) -> Composed:
@@ -88,7 +86,7 @@ class Composer:
             config = self._loader.load_sweep_config(self._master, list(overrides))
             singleton.set_config(config)
             return Composed(_plain(_without_hydra(config)), _choices(config))
-        except ERRORS as error:
+        except composition_errors() as error:
             line = explanation(error, self.conf_folder, overrides, lambda: self._known_keys(overrides))
             raise InputError(line) from error
         finally:

@@ -1,12 +1,12 @@
 """Names and options of a configuration, checked against the tables that they choose from and written out in full."""
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache, partial
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from plainmlp.composition.validation import refusal
+from plainmlp.composition.explanation import refusal
 from plainmlp.config.schema import (
     BackendSection,
     Choice,
@@ -45,24 +45,25 @@ def complete(config: Config) -> tuple[Config, list[str]]:
     list of str
         One line for each section that holds a wrong name or option; empty where all is right.
     """
-    sections: dict[str, Callable[[], Any]] = {
-        "dataset": partial(_dataset, config.dataset),
-        "split": partial(_split, config.split),
-        "model": partial(_model, config.model),
-        "optimizer": partial(_optimizer, config.optimizer),
-        "training": partial(_training, config.training, config.split),
-        "backend": partial(_backend, config.backend),
+    checks: dict[str, Callable[[Config], Any]] = {
+        "dataset": _dataset,
+        "split": _split,
+        "model": _model,
+        "optimizer": _optimizer,
+        "training": _training,
+        "backend": _backend,
     }
     completed, problems = {}, []
-    for name, section in sections.items():
+    for name, check in checks.items():
         try:
-            completed[name] = section()
+            completed[name] = check(config)
         except InputError as error:
             problems.append(str(error))
     return config.model_copy(update=completed), problems
 
 
-def _dataset(section: DatasetSection) -> DatasetSection:
+def _dataset(config: Config) -> DatasetSection:
+    section = config.dataset
     _check_name("dataset.name", section.name, DATASETS)
     taken = dataset_options(section.name)
     for key, field in DatasetSection.model_fields.items():
@@ -81,8 +82,8 @@ def _not_taken(key: str, value: object, name: str) -> str:
     return f"dataset.{key}={shown(value)} is not allowed: '{name}' takes no such key (these data sets do: {takers})"
 
 
-def _split(section: SplitSection) -> SplitSection:
-    scalings = _options_of(SCALINGS)
+def _split(config: Config) -> SplitSection:
+    section, scalings = config.split, _options_of(SCALINGS)
     return section.model_copy(
         update={
             "scaling": _choice("split.scaling", section.scaling, scalings),
@@ -91,8 +92,8 @@ def _split(section: SplitSection) -> SplitSection:
     )
 
 
-def _model(section: ModelSection) -> ModelSection:
-    initializers = _options_of(INITIALIZERS)
+def _model(config: Config) -> ModelSection:
+    section, initializers = config.model, _options_of(INITIALIZERS)
     return section.model_copy(
         update={
             "activation": _activation(section),
@@ -119,7 +120,8 @@ def _activation(section: ModelSection) -> str | tuple[str, ...]:
     return section.activation[0] if len(set(section.activation)) == 1 else section.activation
 
 
-def _optimizer(section: OptimizerSection) -> OptimizerSection:
+def _optimizer(config: Config) -> OptimizerSection:
+    section = config.optimizer
     _check_name("optimizer.name", section.name, OPTIMIZERS)
     options = OPTIMIZERS[section.name].options
     known = [f"optimizer.{key}" for key in (*OptimizerSection.model_fields, *options)]
@@ -131,9 +133,10 @@ def _optimizer(section: OptimizerSection) -> OptimizerSection:
     return section.model_copy(update={"schedule": schedule, **_filled("optimizer", section.options, options)})
 
 
-def _training(section: TrainingSection, split: SplitSection) -> TrainingSection:
+def _training(config: Config) -> TrainingSection:
+    section = config.training
     _check_name("training.monitor", section.monitor, MONITORS)
-    if section.patience is not None and section.monitor.startswith("validation_") and not split.validation:
+    if section.patience is not None and section.monitor.startswith("validation_") and not config.split.validation:
         message = (
             f"training.patience={section.patience} is not allowed: training.monitor={section.monitor} needs a "
             f"validation part, and split.validation is 0; set split.validation, or training.patience=null"
@@ -142,7 +145,8 @@ def _training(section: TrainingSection, split: SplitSection) -> TrainingSection:
     return section
 
 
-def _backend(section: BackendSection) -> BackendSection:
+def _backend(config: Config) -> BackendSection:
+    section = config.backend
     _check_name("backend.name", section.name, (OWN_BACKEND, *BACKENDS))
     return section
 

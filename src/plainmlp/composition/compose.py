@@ -1,22 +1,32 @@
 """The way from conf/ and overrides to a checked configuration; the only module that imports Hydra or OmegaConf."""
 
-import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
 import yaml  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
-from plainmlp.composition.explanation import explanation
-from plainmlp.composition.validation import schema_problems
+from plainmlp.composition.explanation import explanation, schema_problems
+from plainmlp.composition.stores import refuse_credentials, tracking_problems
+from plainmlp.config.canonical import flat_items
 from plainmlp.config.schema import Config
-from plainmlp.system.errors import InputError
+from plainmlp.system.errors import InputError, StorageError, path_problem
 
-FULL_ERROR = "HYDRA_FULL_ERROR"
+RAISE = {"HYDRA_FULL_ERROR": "1"}  # lets Hydra raise what goes wrong, where it would print it and exit with code 1
+
+ELSEWHERE = "; hydra.run.dir=<folder>, or hydra.sweep.dir=<folder> with -m, writes elsewhere"
+
+
+@cache
+def composition_errors() -> tuple[type[Exception], ...]:
+    """Return what Hydra raises; it meets some malformed overrides with a bare ValueError or AssertionError."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    return (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError)
 
 
 def parse(mapping: Mapping[str, Any]) -> Config:
@@ -44,6 +54,7 @@ def parse(mapping: Mapping[str, Any]) -> Config:
         config, problems = complete(Config.model_validate(mapping))
     except ValidationError as error:
         raise InputError(_first(schema_problems(error, mapping))) from error
+    problems = [*problems, *tracking_problems(config.tracking)]
     if problems:
         raise InputError(_first(problems))
     return config
@@ -69,13 +80,9 @@ def compose(conf_folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
     InputError
         If an override is unreadable or names an unknown key or file, or a value is missing or cannot be resolved.
     """
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     try:
         return _composed(conf_folder, overrides)
-    # Hydra meets some malformed overrides with a bare ValueError or AssertionError.
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError) as error:
+    except composition_errors() as error:
         raise explain(error, conf_folder, overrides) from error
 
 
@@ -111,14 +118,7 @@ def _known_keys(conf_folder: Path, overrides: Sequence[str]) -> list[str]:
     groups = {folder.name for folder in conf_folder.iterdir() if folder.is_dir() and folder.name != "hydra"}
     parts = {override: override.lstrip("+").partition("=") for override in overrides}
     chosen = [override for override, (key, _, value) in parts.items() if key in groups and not set(value) & set("{,(")]
-    return sorted({*_flat_keys(_composed(conf_folder, chosen)), *groups})
-
-
-def _flat_keys(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for key, value in mapping.items():
-        yield f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from _flat_keys(value, f"{prefix}{key}.")
+    return sorted({*dict(flat_items(_composed(conf_folder, chosen))), *groups})
 
 
 def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
@@ -133,7 +133,7 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
     """
     import hydra
     from hydra.core.hydra_config import HydraConfig
-    from hydra.errors import HydraException
+    from hydra.core.utils import env_override
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -146,33 +146,19 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
         except Exception as error:  # noqa: BLE001 - raised again below, without the lines that Hydra would add
             failures.append(error)
 
+    overrides = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    refuse_credentials(conf_folder, overrides)
     app = hydra.main(version_base="1.3", config_path=str(conf_folder), config_name="config")(hydra_job)
     try:
-        with _raising_hydra():
+        with env_override(RAISE):
             app()
         if failures and isinstance(failures[0], OmegaConfBaseException):
             raise failures[0]
-    # Hydra meets some malformed overrides with a bare ValueError or AssertionError; the job's own are in `failures`.
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError) as error:
-        raise explain(error, conf_folder, _given_overrides()) from error
+    except composition_errors() as error:  # the job's own are in `failures`
+        raise explain(error, conf_folder, overrides) from error
+    except OSError as error:
+        if isinstance(error, StorageError) or (problem := path_problem(error)) is None:
+            raise
+        raise InputError(problem + ELSEWHERE) from error
     if failures:
         raise failures[0]
-
-
-def _given_overrides() -> list[str]:
-    """Return the overrides on the command line."""
-    return [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-
-
-@contextmanager
-def _raising_hydra() -> Iterator[None]:
-    """Let Hydra raise what goes wrong, where it would print it and exit with code 1."""
-    before = os.environ.get(FULL_ERROR)
-    os.environ[FULL_ERROR] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[FULL_ERROR]
-        else:
-            os.environ[FULL_ERROR] = before

@@ -1,17 +1,41 @@
-"""A failed composition of conf/ in one line; tells the kinds of errors apart by what they carry, without Hydra."""
+"""What is wrong with a configuration, in one line: with its composition from conf/, or with what the schema refuses."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 from plainmlp.config.canonical import one_line, yaml_problem
+from plainmlp.config.schema import Config
 from plainmlp.system.wording import shown, unknown_key, unknown_name
+from plainmlp.tracking.credentials import without_credentials
 
 Keys = Callable[[], Sequence[str]]
+Location = tuple[str | int, ...]
 
 GRAMMAR = "write key=value, such as model.activation=tanh or model.hidden_sizes=[8,4]"
 _REFUSED_KEY = re.compile(r"Could not override '([^']*)'|Could not delete from config\. '([^']*)' does not exist")
 _KEY_IN_CAUSE = re.compile(r"full_key: (\S+)")
+
+# pydantic's words for things that YAML has other words for
+_YAML_WORDS = {
+    r"^Input should be ": "",
+    r"^String should have at least 1 character": "a text that is not empty",
+    r"greater than or equal to": "at least",
+    r"less than or equal to": "at most",
+    r"greater than": "above",
+    r"less than": "below",
+    r"a valid dictionary or (an )?(instance|object) of Choice": "a name, or a mapping of a name and its options",
+    r"a valid dictionary.*": "a mapping",
+    r"a valid tuple": "a list",
+    r"a valid string": "a text",
+    r"a valid boolean": "true or false",
+    r"a valid integer": "a whole number",
+    r"a valid number": "a number",
+    r"None": "null",
+}
 
 
 def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], known_keys: Keys) -> str:
@@ -33,9 +57,12 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
     if getattr(error, "missing_cfg_file", None) or "Config group override must be" in str(error):
         return _unknown_file(error, conf_folder, overrides)
     if match := _REFUSED_KEY.search(str(error)):
-        return _unknown_key(match[1] or match[2] or "", error, conf_folder, known_keys())
+        key = match[1] or match[2] or ""
+        if f"~{key}" in overrides and key in known_keys():  # Hydra finds no key that is null
+            return f"override '~{key}' is not allowed: a run needs {key}, which is null already"
+        return _unknown_key(key, error, conf_folder, known_keys())
     if mark := getattr(error, "problem_mark", None):
-        return yaml_problem(Path(mark.name), error)
+        return yaml_problem(mark.name, error)
     key = getattr(error, "full_key", None)
     line = one_line(str(error)) or f"the overrides {shown(list(overrides))} cannot be applied"
     return f"{key}: {line}" if key else line
@@ -46,7 +73,7 @@ def _unknown_file(error: Exception, conf_folder: Path, overrides: Sequence[str])
     choice = getattr(error, "missing_cfg_file", None) or _null_choice(conf_folder, overrides)
     group, _, name = str(choice).rpartition("/")
     files = [file.stem for file in (conf_folder / group).glob("*.yaml")]
-    return unknown_name(group, name, files or getattr(error, "options", None) or ())
+    return unknown_name(group or "--config-name", name, files or getattr(error, "options", None) or ())
 
 
 def _null_choice(conf_folder: Path, overrides: Sequence[str]) -> str:
@@ -75,3 +102,67 @@ def _has(file: Path, key: str) -> bool:
     return re.search(rf"^{re.escape(key)}:", text, re.MULTILINE) is not None or any(
         _has(file.parent / f"{base}.yaml", key) for base in bases
     )
+
+
+def schema_problems(error: ValidationError, given: object) -> list[str]:
+    """Return one line for each key that the schema refuses in a configuration, unknown keys first."""
+    unknown: list[str] = []
+    refused: dict[Location, list[str]] = {}
+    for detail in error.errors():
+        location = detail["loc"]
+        if detail["type"] in {"extra_forbidden", "invalid_key"}:
+            unknown.append(
+                unknown_key(written(location), [written((*location[:-1], name)) for name in _keys(location)])
+            )
+        else:
+            refused.setdefault(_in_configuration(location, given, detail["type"] == "missing"), []).append(
+                detail["msg"]
+            )
+    return [*unknown, *(_refusal(path, given, messages) for path, messages in refused.items())]
+
+
+def refusal(key: str, value: object, messages: Iterable[str]) -> str:
+    """Say that a key's value is not allowed, and what pydantic would allow: of a union, what each member says."""
+    allowed = " or ".join(dict.fromkeys(map(_in_words, messages)))
+    return f"{key or 'the configuration'}={shown(value)} is not allowed: it must be {allowed}"
+
+
+def written(path: Location) -> str:
+    """Return a path as it is written in an override, such as ``model.hidden_sizes[1]``."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(parts).removeprefix(".")
+
+
+def _refusal(path: Location, given: Any, messages: Sequence[str]) -> str:
+    value = given
+    for part in path:
+        if isinstance(value, Mapping) and part not in value:
+            return f"{written(path)} is missing"
+        value = value[part]
+    return refusal(written(path), without_credentials(value) if isinstance(value, str) else value, messages)
+
+
+def _in_words(message: str) -> str:
+    for pattern, words in _YAML_WORDS.items():
+        message = re.sub(pattern, words, message)
+    return message
+
+
+def _in_configuration(location: Location, given: Any, is_missing: bool) -> Location:
+    """Return the part of pydantic's location that is in the configuration; its rest names members of unions."""
+    for end, part in enumerate(location):
+        is_there = (
+            part in given if isinstance(given, Mapping) else isinstance(given, Sequence) and isinstance(part, int)
+        )
+        if not is_there:
+            return location[: end + is_missing]
+        given = given[part]
+    return location
+
+
+def _keys(location: Location) -> list[str]:
+    """Return the keys of the section that a key is in."""
+    model: Any = Config
+    for part in location[:-1]:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields) if issubclass(model, BaseModel) else []

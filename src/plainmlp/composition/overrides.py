@@ -1,18 +1,31 @@
-"""The file overrides.yaml: what `dvc repro` overrides in conf/."""
+"""Overrides of conf/: the list in overrides.yaml, and what was changed in params.yaml or computed by a run, as overrides."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from plainmlp.config.canonical import read_yaml
+from plainmlp.composition.compose import compose, parse, quote
+from plainmlp.config.canonical import canonical, parse_yaml, read_yaml
+from plainmlp.config.inputs import locate_inputs
+from plainmlp.config.schema import TrackingSection
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import replace_file
 
+_INTERPOLATION = re.compile(r"(\\*)\$\{")
+MARKS = "# as composed:"
+CONFIGURATION = "config.yaml"  # among the artifacts of a run
+CHOSEN_BY_NAME = ("dataset", "optimizer")  # sections whose keys depend on their name, so on the file that is chosen
+
 
 def read_overrides(path: Path) -> list[str]:
-    """Return the overrides that a file lists."""
+    """Return the overrides that overrides.yaml lists: what `dvc repro` overrides in conf/."""
     content = read_yaml(path)
     overrides = content.get("overrides") if len(content) == 1 else None
     if not isinstance(overrides, list) or not all(isinstance(override, str) for override in overrides):
@@ -28,3 +41,118 @@ def write_overrides(path: Path, overrides: Sequence[str]) -> None:
     text = "".join(comments) + yaml.safe_dump({"overrides": list(overrides)}, allow_unicode=True, width=1000)
     with replace_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def with_edits(overrides: Sequence[str], edits: Sequence[str]) -> list[str]:
+    """Return the overrides, then the edits; an edit replaces an earlier override of its key."""
+    edited = {_key(edit) for edit in edits}
+    return [*(override for override in overrides if _key(override) not in edited), *edits]
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~").strip()
+
+
+def marks_line(values: Mapping[str, Any]) -> str:
+    """Return the comment that records what compose wrote: a short digest for each section of params.yaml.
+
+    `dvc exp run -S` changes values in params.yaml and keeps its comments.
+    """
+    marks = " ".join(f"{name}={_mark(section)}" for name, section in values.items())
+    return f"{MARKS} {marks}\n"
+
+
+def _marks(text: str) -> dict[str, str]:
+    line = next((line for line in text.splitlines() if line.startswith(MARKS)), MARKS)
+    pairs = (mark.partition("=") for mark in line.removeprefix(MARKS).split())
+    return {name: digest for name, _, digest in pairs}
+
+
+def _mark(section: object) -> str:
+    """Return a short digest, in which true, 1 and 1.0 differ."""
+    text = json.dumps(section, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def edited_sections(text: str, found: Mapping[str, Any]) -> list[str]:
+    """Return the names of the sections that are not as compose wrote them."""
+    marks = _marks(text)
+    return sorted(name for name in found.keys() | marks.keys() if _mark(found.get(name)) != marks.get(name))
+
+
+def edits_as_overrides(text: str, found: Mapping[str, Any], composed: Mapping[str, Any]) -> list[str]:
+    """Return the edits of params.yaml as overrides of conf/."""
+    marks = _marks(text)
+    overrides = []
+    for name in edited_sections(text, found):
+        new, old = found.get(name), composed.get(name)
+        if _mark(new) != _mark(old):
+            if _mark(old) != marks.get(name, _mark(None)):
+                raise InputError(_ambiguous(name, old))
+            overrides += _section_overrides(name, new, old)
+    return overrides
+
+
+def _ambiguous(name: str, section: object) -> str:
+    key = f"{name}.<key>" if isinstance(section, Mapping) else name
+    return (
+        f"params.yaml: {name} was changed there, by hand or with -S, and also in conf/ or overrides.yaml; run `dvc repro` "
+        f"first, or write the change as dvc exp run -S 'overrides.yaml:overrides=[\"{key}=<value>\"]'"
+    )
+
+
+def _section_overrides(name: str, new: object, old: object) -> list[str]:
+    """Return the overrides that turn one value of a section of the configuration into another."""
+    if not (isinstance(new, Mapping) and isinstance(old, Mapping)):
+        return [f"~{name}" if new is None else f"{name}={literal(new)}"]
+    changed = [f"{name}.{key}={literal(new[key])}" for key in new if _mark(new[key]) != _mark(old.get(key))]
+    return [*changed, *(f"~{name}.{key}" for key in old if key not in new)]
+
+
+def literal(value: object) -> str:
+    """Return a value in the grammar of Hydra's overrides, in which an interpolation is text."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {literal(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(literal, value)) + "]"
+    return quote(_escaped(value)) if isinstance(value, str) else json.dumps(value)
+
+
+def _escaped(text: str) -> str:
+    """Return a text that OmegaConf takes as it is: a backslash keeps ${...} from being resolved, and itself from that."""
+    return _INTERPOLATION.sub(lambda found: f"{found[1] * 2}\\${{", text)
+
+
+def overrides_of_run(run_id: str, tracking: TrackingSection, checkout: Path) -> list[str]:
+    """Return the overrides under which conf/ gives the configuration of a run that MLflow holds.
+
+    Parameters
+    ----------
+    run_id : str
+        Of a single run or of a point of a sweep.
+    tracking : TrackingSection
+        Where the run is.
+    checkout : Path
+        The repository, whose conf/ is overridden; paths become relative to it.
+    """
+    from plainmlp.composition.choices import REQUIRED_DATASET_KEYS
+    from plainmlp.tracking.provenance.identity import RESULT_SECTIONS
+    from plainmlp.tracking.recording.training import open_store
+
+    conf = checkout / "conf"
+    text = open_store(tracking, checkout).read_artifact(run_id, CONFIGURATION)
+    recorded = parse(parse_yaml(text, f"{CONFIGURATION} of run={run_id}"))
+    config = locate_inputs(recorded, lambda key, path: Path(os.path.relpath(path, checkout)))
+    wanted = canonical(config)
+    dataset = wanted["dataset"]
+    overrides = [f"{section}={wanted[section]['name']}" for section in CHOSEN_BY_NAME]
+    overrides += [f"dataset.{key}={literal(dataset[key])}" for key in REQUIRED_DATASET_KEYS.get(dataset["name"], ())]
+    given = canonical(parse(compose(conf, overrides)))
+    for section in RESULT_SECTIONS:
+        overrides += _section_overrides(section, wanted[section], given[section])
+    found = canonical(parse(compose(conf, overrides)))
+    for section in RESULT_SECTIONS:
+        if found[section] != wanted[section]:
+            message = f"run={run_id}: conf/ cannot give its {section}: {found[section]} instead of {wanted[section]}"
+            raise InputError(message)
+    return overrides

@@ -1,11 +1,12 @@
 """What data is once it is fetched: arrays and a description of them, which JSON can hold."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from plainmlp.data.stored import StoredRows
 
@@ -32,8 +33,6 @@ class Description:
     ----------
     name : str
         The data set's name in `DATASETS`.
-    task : {"classification", "multilabel", "regression"}
-        What the targets are.
     columns : tuple of Column
         The raw features, in order.
     target_names : tuple of str
@@ -93,27 +92,6 @@ class Dataset:
     description: Description
 
 
-def columns_from_records(records: list[Mapping[str, Any]]) -> tuple[Column, ...]:
-    """Return the columns whose fields are given, categories as a list or None."""
-    return tuple(
-        Column(record["name"], None if record["categories"] is None else tuple(record["categories"]))
-        for record in records
-    )
-
-
-def description_to_dict(description: Description) -> dict[str, Any]:
-    """Return a description as JSON can hold it."""
-    return asdict(description)
-
-
 def description_from_dict(record: Mapping[str, Any]) -> Description:
-    """Return the description that `description_to_dict` described, also after a way through JSON."""
-    shape = record["image_shape"]
-    return Description(
-        name=record["name"],
-        task=record["task"],
-        columns=columns_from_records(record["columns"]),
-        target_names=tuple(record["target_names"]),
-        class_names=tuple(record["class_names"]),
-        image_shape=None if shape is None else (shape[0], shape[1]),
-    )
+    """Return the description that `dataclasses.asdict` made a record of, also after a way through JSON."""
+    return TypeAdapter(Description).validate_python(record)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 
 from plainmlp.system.errors import InputError
+from plainmlp.system.wording import reason
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
-SECONDS_PER_ANSWER = 10.0  # scikit-learn asks up to four times
+SECONDS_PER_ANSWER = 10.0
+NETWORK_ERROR = "A network error occurred"  # scikit-learn warns so before it waits a second and asks again, three times
 
 
 def fetch_openml_dataset(data_id: int, **options: Any) -> "Bunch":
@@ -25,8 +27,12 @@ def fetch_openml_dataset(data_id: int, **options: Any) -> "Bunch":
 
     try:
         with _time_limit(SECONDS_PER_ANSWER), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Invalid cache, redownloading|A network error occurred")
+            warnings.filterwarnings("ignore", message="Invalid cache, redownloading")
+            # its n_retries does not reach the first request
+            warnings.filterwarnings("error", message=NETWORK_ERROR)
             return fetch_openml(data_id=data_id, **options)
+    except UserWarning as warning:
+        message = f"OpenML data set {data_id} cannot be fetched: {_reason(warning.__context__ or warning)}"
     except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
         message = f"OpenML data set {data_id} cannot be fetched: {_reason(error)}"
     raise InputError(message)
@@ -43,7 +49,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, HTTPError):
         error.close()
         return f"OpenML answered {error.code} {error.reason} to {error.url}"
@@ -53,4 +59,4 @@ def _reason(error: Exception) -> str:
             f"OpenML cannot be reached ({cause}); check the network (for mnist, dataset.path may name a folder of IDX "
             "files instead)"
         )
-    return " ".join(str(error).split()) or type(error).__name__
+    return reason(error)

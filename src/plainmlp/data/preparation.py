@@ -1,17 +1,19 @@
 """From raw features to a network's inputs, and from its outputs back to targets, fitted on the train part."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+from pydantic import TypeAdapter
 
 from plainmlp.config.schema import Choice, Missing
-from plainmlp.data.arrays import Array, Column, Description, Part, columns_from_records
+from plainmlp.data.arrays import Array, Column, Description, Part
 from plainmlp.data.reading import Cells, check_column, check_names, listed
-from plainmlp.data.scaling import Scaling, fit_scaling
+from plainmlp.data.scaling import Scaling, Vector, fit_scaling
 from plainmlp.data.stored import StoredRows
 from plainmlp.data.sums import sum_by_halves
 from plainmlp.data.table import label_text, numbers
@@ -44,12 +46,12 @@ class Preparation:
 
     columns: tuple[Column, ...]
     input_names: tuple[str, ...]
-    fill_values: NDArray[np.float64] | None
+    fill_values: Vector | None
     input_scaling: Scaling
     target_scaling: Scaling | None
 
     def inputs(self, features: Array, dtype: DTypeLike) -> Array:
-        """Return the inputs of the network.
+        """Return the inputs of the network, of shape (n_samples, n_inputs).
 
         Parameters
         ----------
@@ -57,10 +59,6 @@ class Preparation:
             Raw features; categories as positions, NaN where missing.
         dtype : float32 or float64
             Of the result.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_inputs)
         """
         if isinstance(features, StoredRows):
             return features.converted(partial(self.inputs, dtype=dtype), len(self.input_names), dtype)
@@ -86,22 +84,17 @@ class Preparation:
         return outputs if self.target_scaling is None else self.target_scaling.invert(outputs)
 
     def from_frame(self, frame: "DataFrame") -> NDArray[np.float64]:
-        """Return the raw features that a table holds under the names of the columns; its other columns are ignored.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_columns), float64
-        """
+        """Return the raw features that a table holds under the names of the columns; its other columns are ignored."""
         wanted = {column.name for column in self.columns}
         check_names([name for name in frame.columns if name in wanted], TABLE)
         features = np.empty((len(frame), len(self.columns)))
         names = [str(name) for name in frame.columns]
         for position, column in enumerate(self.columns):
             check_column("feature", column.name, names, TABLE)
-            if column.categories is None:
-                features[:, position] = numbers(Cells(frame, TABLE), column.name)
-            else:
-                features[:, position] = _positions(frame[column.name], column.name, column.categories)
+            is_number = column.categories is None
+            features[:, position] = (
+                numbers(Cells(frame, TABLE), column.name) if is_number else _positions(frame, column)
+            )
         fill_missing(features, self.columns, self.fill_values)
         return features
 
@@ -114,25 +107,13 @@ class Preparation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the preparation as JSON can hold it, no number rounded."""
-        return {
-            "columns": [asdict(column) for column in self.columns],
-            "input_names": list(self.input_names),
-            "fill_values": None if self.fill_values is None else self.fill_values.tolist(),
-            "input_scaling": self.input_scaling.to_dict(),
-            "target_scaling": None if self.target_scaling is None else self.target_scaling.to_dict(),
-        }
+        record: dict[str, Any] = TypeAdapter(Preparation).dump_python(self)
+        return record
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> "Preparation":
         """Return the preparation that `to_dict` described."""
-        fill_values, target_scaling = record["fill_values"], record["target_scaling"]
-        return cls(
-            columns=columns_from_records(record["columns"]),
-            input_names=tuple(record["input_names"]),
-            fill_values=None if fill_values is None else np.array(fill_values, np.float64),
-            input_scaling=Scaling.from_dict(record["input_scaling"]),
-            target_scaling=None if target_scaling is None else Scaling.from_dict(target_scaling),
-        )
+        return TypeAdapter(cls).validate_python(record)
 
     def _starts(self) -> NDArray[np.intp]:
         """Return the place of each column's first input."""
@@ -180,39 +161,24 @@ def are_numeric(columns: tuple[Column, ...]) -> NDArray[np.bool_]:
 
 
 def fit_fill_values(features: Array, columns: tuple[Column, ...], strategy: str) -> NDArray[np.float64]:
-    """Find what to put where a value is missing.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n_samples, n_columns)
-        Raw features of the train part, NaN where missing.
-    strategy : {"mean", "median"}
-        For numbers; a category gets its most frequent value, the first of them where several are.
-    """
+    """Find what to put where a value is missing; a category gets its most frequent value, the first of several."""
     empty = np.flatnonzero(np.isnan(features).all(axis=0))
     if empty.size:
         message = f"column {shown(columns[empty[0]].name)} has no value in the train part; leave the column out"
         raise InputError(message)
     rules = [strategy if column.categories is None else "most_frequent" for column in columns]
     present = (column[~np.isnan(column)] for column in features.T)
-    return np.array([_FILL_VALUES[rule](values) for rule, values in zip(rules, present, strict=True)])
+    return np.array([_fill_value(rule, values) for rule, values in zip(rules, present, strict=True)])
 
 
-def _mean(values: Array) -> float:
-    return float(sum_by_halves(values)) / len(values)
-
-
-def _median(values: Array) -> float:
-    ordered = np.sort(values)
-    return float(ordered[(len(values) - 1) // 2] / 2 + ordered[len(values) // 2] / 2)
-
-
-def _most_frequent(values: Array) -> float:
+def _fill_value(rule: str, values: Array) -> float:
+    if rule == "mean":
+        return float(sum_by_halves(values)) / len(values)
+    if rule == "median":
+        ordered = np.sort(values)
+        return float(ordered[(len(values) - 1) // 2] / 2 + ordered[len(values) // 2] / 2)
     distinct, counts = np.unique(values, return_counts=True)
     return float(distinct[np.argmax(counts)])
-
-
-_FILL_VALUES = {"mean": _mean, "median": _median, "most_frequent": _most_frequent}
 
 
 def fill_missing(features: Array, columns: tuple[Column, ...], fill_values: NDArray[np.float64] | None) -> Array:
@@ -234,26 +200,26 @@ def fill_missing(features: Array, columns: tuple[Column, ...], fill_values: NDAr
 
 def fit_input_names(columns: tuple[Column, ...]) -> tuple[str, ...]:
     """Name the inputs: a number by its column, a category as ``column=value``, once for each of its values."""
-    names: list[str] = []
-    for column in columns:
-        names.extend(
-            (column.name,) if column.categories is None else (f"{column.name}={value}" for value in column.categories)
-        )
-    return tuple(names)
+    names = (
+        [column.name] if column.categories is None else [f"{column.name}={value}" for value in column.categories]
+        for column in columns
+    )
+    return tuple(chain.from_iterable(names))
 
 
-def _positions(values: "Series", name: str, categories: tuple[str, ...]) -> NDArray[np.float64]:
-    """Return the place of each value among the categories, NaN where it is missing."""
+def _positions(frame: "DataFrame", column: Column) -> NDArray[np.float64]:
+    """Return the place of each value among the categories of a column, NaN where it is missing."""
     from pandas import factorize
 
-    codes, distinct = factorize(values.astype(object))
+    codes, distinct = factorize(frame[column.name].astype(object))
+    texts = [label_text(label) for label in distinct]
+    categories = column.categories or ()
     places = {category: float(place) for place, category in enumerate(categories)}
-    unknown = [label_text(label) for label in distinct if label_text(label) not in places]
-    if unknown:
-        allowed = listed(categories)
-        message = f"{TABLE}: column {shown(name)} has the unknown value {shown(unknown[0])} (allowed: {allowed})"
+    if unknown := [text for text in texts if text not in places]:
+        value, allowed = shown(unknown[0]), listed(categories)
+        message = f"{TABLE}: column {shown(column.name)} has the unknown value {value} (allowed: {allowed})"
         raise InputError(message)
-    return np.array([*(places[label_text(label)] for label in distinct), np.nan])[codes]
+    return np.array([*(places[text] for text in texts), np.nan])[codes]
 
 
 def _readable(categories: tuple[str, ...] | None, values: Array) -> "Series[Any]":

@@ -73,21 +73,8 @@ def split_rows(
         Whether each part of a classification holds the classes in their proportions.
     shuffle : bool
         Whether rows are drawn at random; if not, the last rows are the test part and those before the validation part.
-    seed : int
-        For every draw.
     class_names : tuple of str, optional
         The words for the classes in messages; without it they are numbered.
-
-    Returns
-    -------
-    train : Part
-    validation : Part or None
-    test : Part
-
-    Raises
-    ------
-    InputError
-        A part would be empty, the parts exceed the rows, or a class is too small to stratify.
 
     Notes
     -----
@@ -100,15 +87,21 @@ def split_rows(
     if classes is not None and not shuffle:
         message = "split.stratify=true needs split.shuffle=true; set split.stratify=false to keep the rows in order"
         raise InputError(message)
-    parting = _Parting(classes, class_names, shuffle, seed)
-    rest, test_rows = parting("test", row_numbers(len(part)), n_test)
+
+    def part_off(key: str, rows: Rows, n_taken: int) -> tuple[Rows, Rows]:
+        if classes is None:
+            return _part_off_last(rows, n_taken, seed if shuffle else None)
+        _check_classes(key, classes[rows], min(n_taken, len(rows) - n_taken), class_names)
+        return part_by_class(rows, classes[rows], n_taken, seed)
+
+    rest, test_rows = part_off("test", row_numbers(len(part)), n_test)
     validation_part = None
     if n_validation:
-        rest, validation_rows = parting("validation", rest, n_validation)
+        rest, validation_rows = part_off("validation", rest, n_validation)
         validation_part = part.take(validation_rows)
     if n_train < len(rest):
         # without strata the first of rows in random order are a sample as good as another draw, and keep their order
-        rest = rest[:n_train] if classes is None else parting("train", rest, len(rest) - n_train)[0]
+        rest = rest[:n_train] if classes is None else part_off("train", rest, len(rest) - n_train)[0]
     return part.take(rest), validation_part, part.take(test_rows)
 
 
@@ -143,47 +136,31 @@ def _wanted(size: Size, n_rows: int) -> float:
     return size * n_rows if isinstance(size, float) else size
 
 
-@dataclass(frozen=True, eq=False)
-class _Parting:
-    """Takes a number of rows away from others, always in the same way."""
+def _part_off_last(rows: Rows, n_taken: int, seed: int | None) -> tuple[Rows, Rows]:
+    """Part rows as `train_test_split` does, but in place: of very many rows it would make several copies."""
+    if seed is None:
+        return rows[:-n_taken], rows[-n_taken:]
+    np.random.RandomState(seed).shuffle(rows)
+    return rows[n_taken:], rows[:n_taken]
 
-    classes: Array | None
-    names: tuple[str, ...]
-    shuffle: bool
-    seed: int
 
-    def __call__(self, key: str, rows: Rows, n_taken: int) -> tuple[Rows, Rows]:
-        if self.classes is None:
-            return self._without_strata(rows, n_taken)
-        classes = self.classes[rows]
-        self._check(key, classes, min(n_taken, len(rows) - n_taken))
-        return part_by_class(rows, classes, n_taken, self.seed)
-
-    def _without_strata(self, rows: Rows, n_taken: int) -> tuple[Rows, Rows]:
-        """Part rows as `train_test_split` does, but in place: of very many rows it would make several copies."""
-        if not self.shuffle:
-            return rows[:-n_taken], rows[-n_taken:]
-        np.random.RandomState(self.seed).shuffle(rows)
-        return rows[n_taken:], rows[:n_taken]
-
-    def _check(self, key: str, classes: Array, n_smaller: int) -> None:
-        """Refuse classes that are too small, or too many, to be in both parts."""
-        present, counts = np.unique(classes, return_counts=True)
-        smallest = int(np.argmin(counts))
-        index = int(present[smallest])
-        name = self.names[index] if self.names else str(index)
-        if counts[smallest] < 2:
-            message = (
-                f"split.stratify=true: class {shown(name)} has {counts[smallest]} row where split.{key} parts the "
-                "rows; 2 are needed; add rows or set split.stratify=false"
-            )
-            raise InputError(message)
-        if n_smaller < len(present):
-            message = (
-                f"split.{key}: a part of {n_smaller} rows cannot hold each of {len(present)} classes; "
-                "take more rows or set split.stratify=false"
-            )
-            raise InputError(message)
+def _check_classes(key: str, classes: Array, n_smaller: int, names: tuple[str, ...]) -> None:
+    """Refuse classes that are too small, or too many, to be in both parts."""
+    present, counts = np.unique(classes, return_counts=True)
+    smallest = int(np.argmin(counts))
+    index = int(present[smallest])
+    if counts[smallest] < 2:
+        message = (
+            f"split.stratify=true: class {shown(names[index] if names else str(index))} has {counts[smallest]} row "
+            f"where split.{key} parts the rows; 2 are needed; add rows or set split.stratify=false"
+        )
+        raise InputError(message)
+    if n_smaller < len(present):
+        message = (
+            f"split.{key}: a part of {n_smaller} rows cannot hold each of {len(present)} classes; "
+            "take more rows or set split.stratify=false"
+        )
+        raise InputError(message)
 
 
 def part_by_class(rows: Rows, classes: Array, n_taken: int, seed: int) -> tuple[Rows, Rows]:
@@ -191,8 +168,6 @@ def part_by_class(rows: Rows, classes: Array, n_taken: int, seed: int) -> tuple[
 
     Parameters
     ----------
-    rows : ndarray of shape (n_rows,), integer
-        Their numbers.
     classes : ndarray of shape (n_rows,), integer
         The class of each row; each at least twice.
     n_taken : int

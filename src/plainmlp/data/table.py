@@ -1,15 +1,15 @@
 """A data set made of any table: its columns are told apart, checked and encoded as features, targets and weights."""
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plainmlp.config.schema import Missing
 from plainmlp.data.arrays import Array, Column, Dataset, Description, Part, Task
-from plainmlp.data.reading import Cells, check_column
+from plainmlp.data.reading import Cells, check_column, listed
 from plainmlp.system.errors import InputError
-from plainmlp.system.wording import shown
+from plainmlp.system.wording import printable, shown
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -19,7 +19,8 @@ TableTask = Literal["auto", "classification", "regression"]
 MOST_CATEGORIES = 1000
 MOST_INTEGER_CLASSES = 20
 
-_INFERRED_KINDS: dict[str, Kind] = {
+_KINDS: dict[str, Kind] = {  # by what pandas infers of a column
+    "categorical": "label",
     "string": "label",
     "boolean": "boolean",
     "integer": "integer",
@@ -43,8 +44,6 @@ def table_dataset(
 
     Parameters
     ----------
-    cells : Cells
-        The table.
     name : str
         The data set's name in `DATASETS`.
     target : str or tuple of str
@@ -63,13 +62,13 @@ def table_dataset(
     """
     target_names = (target,) if isinstance(target, str) else target
     _check_roles(cells, target_names, sample_weights)
-    targets = encode_targets(cells, target_names, task)
+    found_task, targets, class_names = encode_targets(cells, target_names, task)
     weights = None if sample_weights is None else _weights(cells, sample_weights)
     columns, features = _features(cells, {*target_names, sample_weights})
     if missing == "refuse":
         _refuse_missing(cells, columns, features)
-    description = Description(name, targets.task, columns, target_names, targets.class_names)
-    return Dataset(Part(features, targets.values, weights), description)
+    description = Description(name, found_task, columns, target_names, class_names)
+    return Dataset(Part(features, targets, weights), description)
 
 
 def _check_roles(cells: Cells, target_names: tuple[str, ...], sample_weights: str | None) -> None:
@@ -106,7 +105,7 @@ def _weights(cells: Cells, name: str) -> NDArray[np.float64]:
 def _features(cells: Cells, taken: set[str | None]) -> tuple[tuple[Column, ...], NDArray[np.float64]]:
     names = [name for name in cells.frame.columns if name not in taken]
     if not names:
-        others = ", ".join(sorted(name for name in taken if name))
+        others = listed(sorted(name for name in taken if name))
         message = f"{cells.source}: no feature column is left beside {others}"
         raise InputError(message)
     features = np.empty((len(cells.frame), len(names)))
@@ -127,18 +126,8 @@ def _refuse_missing(cells: Cells, columns: tuple[Column, ...], features: NDArray
         raise InputError(message)
 
 
-class Targets(NamedTuple):
-    """Encoded targets, as `Part` and `Description` hold them."""
-
-    task: Task
-    values: Array
-    class_names: tuple[str, ...] = ()
-
-
-def encode_targets(
-    cells: Cells, names: tuple[str, ...], task: Literal["auto", "classification", "regression"]
-) -> Targets:
-    """Encode the target columns.
+def encode_targets(cells: Cells, names: tuple[str, ...], task: TableTask) -> tuple[Task, Array, tuple[str, ...]]:
+    """Return the task, the target columns as `Part` has them, and the names of the classes.
 
     Parameters
     ----------
@@ -157,8 +146,8 @@ def encode_targets(
     if task == "auto":
         task = "classification" if _holds_classes(cells, name) else "regression"
     if task == "regression":
-        return Targets("regression", numbers(cells, name)[:, np.newaxis])
-    return _classes(cells, name)
+        return "regression", numbers(cells, name)[:, np.newaxis], ()
+    return "classification", *_classes(cells, name)
 
 
 def _refuse_missing_target(cells: Cells, name: str) -> None:
@@ -177,22 +166,22 @@ def _holds_classes(cells: Cells, name: str) -> bool:
     return few or kind in {"label", "boolean"}
 
 
-def _classes(cells: Cells, name: str) -> Targets:
+def _classes(cells: Cells, name: str) -> tuple[Array, tuple[str, ...]]:
     column_kind(cells, name, refuse_stray_text=False)
     codes, class_names = labels(cells, name)
     if len(class_names) < 2:
-        message = f"{cells.source}: the target {shown(name)} is {class_names[0]} in every row; two classes are needed"
+        message = f"{cells.source}: the target {shown(name)} is {printable(class_names[0])} in every row; two classes are needed"
         raise InputError(message)
-    return Targets("classification", codes.astype(np.int64), class_names)
+    return codes.astype(np.int64), class_names
 
 
-def _several(cells: Cells, names: tuple[str, ...], task: str) -> Targets:
+def _several(cells: Cells, names: tuple[str, ...], task: TableTask) -> tuple[Task, Array, tuple[str, ...]]:
     values: NDArray[np.float64] = np.column_stack([numbers(cells, name) for name in names])
     is_binary = bool(np.isin(values, (0, 1)).all())
     if task == "classification" and not is_binary:
         message = f"dataset.task='classification' of several targets needs 0 and 1 only; {cells.source} holds more"
         raise InputError(message)
-    return Targets("multilabel" if is_binary and task != "regression" else "regression", values)
+    return "multilabel" if is_binary and task != "regression" else "regression", values, ()
 
 
 def column_kind(cells: Cells, name: str, *, refuse_stray_text: bool = True) -> Kind:
@@ -200,16 +189,17 @@ def column_kind(cells: Cells, name: str, *, refuse_stray_text: bool = True) -> K
 
     Parameters
     ----------
-    name : str
-        The column.
     refuse_stray_text : bool, default True
         Whether a text column of an untyped source, most of whose cells are numbers, is a mistake.
     """
+    from pandas.api.types import infer_dtype
+
     values = cells.frame[name]
-    kind = _typed_kind(values)
+    inferred = infer_dtype(values, skipna=True)
+    kind = _KINDS.get(inferred)
     if kind is None:
         message = (
-            f"{cells.source}: column {shown(name)} holds {_inferred(values)} ({values.dtype}); "
+            f"{cells.source}: column {shown(name)} holds {inferred} ({values.dtype}); "
             "allowed: numbers, texts, categories, true and false"
         )
         raise InputError(message)
@@ -253,14 +243,7 @@ def label_text(label: object) -> str:
 
 
 def encode_feature(cells: Cells, name: str) -> tuple[Column, NDArray[np.float64]]:
-    """Encode one feature column.
-
-    Returns
-    -------
-    column : Column
-    values : ndarray of shape (n_rows,), float64
-        Numbers, or positions in `column.categories`; NaN for what is missing.
-    """
+    """Return a feature column and its values: numbers, or positions in its categories; NaN for what is missing."""
     if bool(cells.frame[name].isna().all()):
         message = f"{cells.source}: column {shown(name)} has no value in any row; leave the column out"
         raise InputError(message)
@@ -268,25 +251,6 @@ def encode_feature(cells: Cells, name: str) -> tuple[Column, NDArray[np.float64]
         return Column(name), numbers(cells, name)
     codes, categories = labels(cells, name)
     return Column(name, categories), np.where(codes < 0, np.nan, codes)
-
-
-def _typed_kind(values: "Series") -> Kind | None:
-    from pandas import CategoricalDtype
-    from pandas.api import types
-
-    if isinstance(values.dtype, CategoricalDtype):
-        return "label"
-    if types.is_bool_dtype(values.dtype):
-        return "boolean"
-    if types.is_integer_dtype(values.dtype):
-        return "integer"
-    return "real" if types.is_float_dtype(values.dtype) else _INFERRED_KINDS.get(_inferred(values))
-
-
-def _inferred(values: "Series") -> str:
-    from pandas.api import types
-
-    return types.infer_dtype(values, skipna=True)
 
 
 def _text_cells(values: "Series") -> NDArray[np.bool_]:

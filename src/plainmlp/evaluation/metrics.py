@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,29 +15,9 @@ Values = NDArray[np.float64]
 Rows = NDArray[np.integer[Any]]
 
 
-class Summand(Protocol):
-    """What each sample adds to one or more totals."""
-
-    def total(self, rows: Rows) -> Values:
-        """Return the totals over drawn rows.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (n_drawn, n_resamples), integer
-
-        Returns
-        -------
-        ndarray of shape (n_totals, n_resamples)
-        """
-
-    @staticmethod
-    def join(totals: Sequence[Values]) -> Values:
-        """Return the totals over several pieces of a part from those over each."""
-
-
 @dataclass(frozen=True, eq=False)
 class Sum:
-    """Sums of numbers, added by halves.
+    """What each sample adds to one or more totals: numbers, added by halves.
 
     Parameters
     ----------
@@ -47,12 +27,17 @@ class Sum:
     values: NDArray[Any]
 
     def total(self, rows: Rows) -> Values:
-        """Return the sums over drawn rows."""
+        """Return the totals over drawn rows, of shape (n_totals, n_resamples).
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_drawn, n_resamples), integer
+        """
         return np.stack([sum_by_halves(of_samples.take(rows)) for of_samples in self.values])
 
     @staticmethod
     def join(totals: Sequence[Values]) -> Values:
-        """Return the sums over all pieces, added by halves."""
+        """Return the totals over several pieces of a part from those over each."""
         joined: Values = sum_by_halves(np.stack(totals))
         return joined
 
@@ -81,15 +66,8 @@ class GroupedSum(Sum):
 
 
 @dataclass(frozen=True, eq=False)
-class Largest:
-    """The largest of numbers, in place of their sum.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_samples,)
-    """
-
-    values: NDArray[Any]
+class Largest(Sum):
+    """The largest of numbers, of shape (n_samples,), in place of their sum."""
 
     def total(self, rows: Rows) -> Values:
         """Return the largest value of the drawn rows."""
@@ -109,24 +87,24 @@ Totals = Mapping[str, Values]  # by the summand's name, each of shape (n_totals,
 Metric = Callable[[Totals, int], Values]  # from totals and the number of samples to a value a resample
 
 
-def _of_classes(targets: Array, outputs: Values) -> dict[str, Summand]:
+def _of_classes(targets: Array, outputs: Values) -> dict[str, Sum]:
     """Return the summands of a classification; the log loss is that of probabilities kept from 0 and 1."""
     n_classes, ones = outputs.shape[1], np.ones(len(targets))
     predicted, samples = outputs.argmax(axis=1), np.arange(len(targets))
-    gaps, bins = calibration_gaps(targets, outputs)
+    top, correct, bins = _top_class(targets, outputs)
     errors = outputs.copy()
     errors[samples, targets] -= 1
     return {
-        "hits": GroupedSum(predicted == targets, targets, n_classes),
+        "hits": GroupedSum(correct, targets, n_classes),
         "true": GroupedSum(ones, targets, n_classes),
         "predicted": GroupedSum(ones, predicted, n_classes),
         "log_losses": Sum(negative_log(outputs[samples, targets])[np.newaxis]),
         "squares": Sum(sum_by_halves(np.square(errors).T)[np.newaxis]),
-        "gaps": GroupedSum(gaps, bins, CALIBRATION_BINS),
+        "gaps": GroupedSum(top - correct, bins, CALIBRATION_BINS),
     }
 
 
-def _of_labels(targets: Array, outputs: Values) -> dict[str, Summand]:
+def _of_labels(targets: Array, outputs: Values) -> dict[str, Sum]:
     """Return the summands of a multi-label task, losses as means over the labels."""
     predicted, truth = outputs > THRESHOLD, targets > THRESHOLD
     return {
@@ -138,7 +116,7 @@ def _of_labels(targets: Array, outputs: Values) -> dict[str, Summand]:
     }
 
 
-def _of_numbers(targets: Array, outputs: Values, centre: Values) -> dict[str, Summand]:
+def _of_numbers(targets: Array, outputs: Values, centre: Values) -> dict[str, Sum]:
     """Return the summands of a regression, one a target, with the spread of the targets around a centre."""
     errors, deviations = np.ascontiguousarray((outputs - targets).T), np.ascontiguousarray((targets - centre).T)
     absolutes = np.abs(errors)
@@ -151,14 +129,11 @@ def _of_numbers(targets: Array, outputs: Values, centre: Values) -> dict[str, Su
     }
 
 
-def summands(task: Task, targets: Array, outputs: Values, centre: Values) -> dict[str, Summand]:
+def summands(task: Task, targets: Array, outputs: Values, centre: Values) -> dict[str, Sum]:
     """Return what each sample adds to the totals that the metrics of a task are made of.
 
     Parameters
     ----------
-    task : {"classification", "multilabel", "regression"}
-    targets, outputs : ndarray
-        As `evaluate_outputs` takes them.
     centre : ndarray of shape (n_targets,)
         About the mean of each target of a regression, so that the sum of their squares keeps its digits.
     """
@@ -239,15 +214,17 @@ CALIBRATION_BINS = 15
 
 
 class Reliability(NamedTuple):
-    """How often predictions are right, by confidence; each field has shape (n_bins,).
+    """How often predictions are right, by confidence.
 
-    `counts` holds the samples of each bin, `confidence` their mean top probability, `accuracy` the share of
-    them that is right; the last two are 0 in an empty bin.
+    `counts`, of shape (n_bins,), holds the samples of each bin, `confidence` their mean top probability, `accuracy`
+    the share of them that is right (both 0 in an empty bin), and `error` the expected calibration error: the mean
+    distance of the two, weighted by the samples.
     """
 
     counts: NDArray[np.intp]
     confidence: Values
     accuracy: Values
+    error: float
 
 
 def reliability(targets: Array, probabilities: Array) -> Reliability:
@@ -266,39 +243,9 @@ def reliability(targets: Array, probabilities: Array) -> Reliability:
     """
     top, correct, bins = _top_class(targets, probabilities)
     counts = np.bincount(bins, minlength=CALIBRATION_BINS)
-    filled = np.maximum(counts, 1)
-    confidences = np.bincount(bins, top, minlength=CALIBRATION_BINS) / filled
-    return Reliability(counts, confidences, np.bincount(bins, correct, minlength=CALIBRATION_BINS) / filled)
-
-
-def expected_calibration_error(targets: Array, probabilities: Array) -> float:
-    """Return the mean distance between confidence and accuracy over 15 bins, weighted by their samples.
-
-    Parameters
-    ----------
-    targets : ndarray of shape (n_samples,), integer
-        Class indices.
-    probabilities : ndarray of shape (n_samples, n_classes)
-
-    Notes
-    -----
-    ECE = sum over bins of counts / n_samples * abs(accuracy - confidence) (Guo et al., 2017).
-    """
-    gaps, bins = calibration_gaps(targets, probabilities)
-    return float(sum_by_halves(np.abs(np.bincount(bins, gaps, CALIBRATION_BINS)))) / len(targets)
-
-
-def calibration_gaps(targets: Array, probabilities: Array) -> tuple[Values, NDArray[np.intp]]:
-    """Return what each sample adds to the gap of its calibration bin, and that bin.
-
-    Parameters
-    ----------
-    targets : ndarray of shape (n_samples,), integer
-        Class indices.
-    probabilities : ndarray of shape (n_samples, n_classes)
-    """
-    top, correct, bins = _top_class(targets, probabilities)
-    return top - correct, bins
+    confidence, accuracy, gaps = (np.bincount(bins, each, CALIBRATION_BINS) for each in (top, correct, top - correct))
+    filled, error = np.maximum(counts, 1), float(sum_by_halves(np.abs(gaps))) / len(targets)
+    return Reliability(counts, confidence / filled, accuracy / filled, error)
 
 
 def _top_class(targets: Array, probabilities: Array) -> tuple[Values, NDArray[np.bool_], NDArray[np.intp]]:

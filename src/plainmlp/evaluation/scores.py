@@ -15,8 +15,6 @@ def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: i
 
     Parameters
     ----------
-    task : {"classification", "multilabel", "regression"}
-        What the targets are.
     targets : ndarray
         Class indices of shape (n_samples,) for a classification; else of shape (n_samples, n_targets), zeros
         and ones for a multi-label task.
@@ -26,11 +24,6 @@ def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: i
         regression's, a piece at a time is asked for.
     n_classes : int
         The number of classes of a classification; of no meaning for the other tasks.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not agree.
 
     Notes
     -----
@@ -59,7 +52,7 @@ def bootstrap_intervals(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> dict[str, tuple[float, float]]:
-    """Return a confidence interval for every metric of the task, from resampling the samples with replacement.
+    """Return the limits of a confidence interval for every metric, from resampling the samples with replacement.
 
     Parameters
     ----------
@@ -67,20 +60,8 @@ def bootstrap_intervals(
         As for `evaluate_outputs`.
     generator : numpy.random.Generator
         Draws the resamples; the same state gives the same intervals.
-    resamples : int, default=1000
-        How many, at least 1.
     level : float, default=0.95
         The confidence level, in (0, 1).
-
-    Returns
-    -------
-    dict of str to (float, float)
-        Lower and upper limit of each metric.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not agree.
 
     Notes
     -----
@@ -102,7 +83,7 @@ def _pieces(targets: Array, outputs: Array) -> Iterator[tuple[Array, Array]]:
     """Yield targets and outputs, together or as many at a time as are read from a file."""
     start = 0
     for piece in outputs.pieces() if isinstance(outputs, StoredRows) else [outputs]:
-        yield targets[start : start + len(piece)] if isinstance(outputs, StoredRows) else targets, piece
+        yield targets[start : start + len(piece)], piece
         start += len(piece)
 
 
@@ -138,25 +119,12 @@ def percentile_intervals(
     resamples: int,
     level: float,
 ) -> list[tuple[float, float]]:
-    """Return the bootstrap percentile interval of every metric, all from the same resamples.
+    """Return the lower and upper bootstrap percentile limit of every metric, all from the same resamples.
 
     Parameters
     ----------
     measure : callable (rows) -> ndarray of shape (n_metrics, n_resamples)
         Takes the drawn rows, of shape (n_samples, n_resamples).
-    n_samples : int
-        The number of rows that are resampled, at least 1.
-    generator : numpy.random.Generator
-        Draws the resamples.
-    resamples : int
-        How many, at least 1.
-    level : float
-        The interval's confidence level, in (0, 1).
-
-    Returns
-    -------
-    list of (float, float)
-        Lower and upper limit of each metric. They are equal where there is one sample only.
 
     Notes
     -----

@@ -21,7 +21,7 @@ from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError, StorageError, TrainingError
 from plainmlp.system.files import replace_file
 from plainmlp.system.process import alone
-from plainmlp.tracking.provenance.usage import process_usage
+from plainmlp.tracking.provenance.environment import process_usage
 from plainmlp.tracking.recording.provenance import common_numerics, read_code
 from plainmlp.tracking.recording.training import open_store, publish_provenance, run_name
 from plainmlp.tracking.run import TrackedRun

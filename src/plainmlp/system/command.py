@@ -1,22 +1,19 @@
 """How every command ends: with an exit code, and for a mistake of the user with one line in place of a traceback."""
 
 import argparse
-import errno
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable
 from io import TextIOWrapper
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from plainmlp.system.errors import InputError, StorageError, TrainingError
+from plainmlp.system.errors import DISK_FULL, InputError, StorageError, TrainingError, path_problem
 from plainmlp.system.process import collect_seldom
 
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 TERMINATED = 143  # the same for SIGTERM
 
 
@@ -25,27 +22,11 @@ class Terminated(KeyboardInterrupt):
 
 
 def run_command(main: Callable[[], None]) -> int:
-    """Run the body of a command.
+    """Run the body of a command, and return its exit code.
 
-    Parameters
-    ----------
-    main : callable ()
-        The body.
-
-    Returns
-    -------
-    int
-        The exit code: 0, or that of the error of `plainmlp.system.errors` that ended the body, or 130 after Ctrl-C, or
-        143 after SIGTERM.
-
-    Notes
-    -----
-    With ``HYDRA_FULL_ERROR=1`` in the environment the traceback comes before the line.
-
-    Examples
-    --------
-    >>> run_command(lambda: None)
-    0
+    That is 0, 130 after Ctrl-C, 143 after SIGTERM, or the one of the error that ended the body: an error of
+    `plainmlp.system.errors`, or one of the operating system about a path. Such an error is one line; with
+    ``HYDRA_FULL_ERROR=1`` in the environment the traceback comes before it.
     """
     collect_seldom()
     if isinstance(sys.stdout, TextIOWrapper):  # a terminal that cannot show a letter fails no command
@@ -56,9 +37,9 @@ def run_command(main: Callable[[], None]) -> int:
     except (InputError, StorageError, TrainingError) as error:
         return _ended(error, f"error: {error}", error.exit_code)
     except OSError as error:
-        if error.errno not in DISK_FULL:
+        if (problem := path_problem(error)) is None:
             raise
-        return _ended(error, f"error: {error.filename or Path.cwd()}: {error.strerror}", StorageError.exit_code)
+        return _ended(error, f"error: {problem}", 1 if error.errno in DISK_FULL else InputError.exit_code)
     except Terminated as error:
         return _ended(error, "terminated", TERMINATED)
     except KeyboardInterrupt as error:
@@ -80,15 +61,7 @@ def _ended(error: BaseException, line: str, exit_code: int) -> int:
 
 
 def run_stage(main: Callable[[], None], description: str) -> NoReturn:
-    """Be the command of a stage: no arguments but `--help`, then `run_command`, then exit.
-
-    Parameters
-    ----------
-    main : callable ()
-        The body.
-    description : str
-        What `--help` says.
-    """
+    """Be the command of a stage: `--help` shows the description, and without arguments the body runs."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
     sys.exit(run_command(main))

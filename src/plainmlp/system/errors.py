@@ -1,5 +1,25 @@
 """The ways in which a run ends badly, each with the exit code of its command."""
 
+import errno
+from pathlib import Path
+
+# what the system refuses for a path that the user gave, or for a folder that a command is started in
+PATH_ERRORS = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOENT,
+        errno.EEXIST,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+    }
+)
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+LONGEST_PATH = 200  # characters in a message
+
 
 class InputError(Exception):
     """Report something that the user gave and can mend: a key, a value, a file.
@@ -23,8 +43,27 @@ class StorageError(OSError):
     Takes a number, a reason and a path, as every OSError does.
     """
 
-    exit_code = 1
+    @property
+    def exit_code(self) -> int:
+        """Return 2 if another path would do, else 1."""
+        return 2 if self.errno in PATH_ERRORS else 1
 
     def __str__(self) -> str:
         """Return the line."""
-        return f"{self.filename}: cannot be written ({self.strerror}); what was there before is whole"
+        return f"{_short(self.filename)}: cannot be written ({self.strerror}); what was there before is whole"
+
+
+def path_problem(error: OSError) -> str | None:
+    """Return the line for an error that is about a path or a full disk; None for any other, such as a lost connection."""
+    if isinstance(error, StorageError):
+        return str(error)
+    if error.errno in PATH_ERRORS and error.filename is not None:
+        return f"{_short(error.filename)}: {error.strerror}"
+    if error.errno in DISK_FULL:
+        return f"{_short(error.filename or Path.cwd())}: {error.strerror}"
+    return None
+
+
+def _short(path: object) -> str:
+    text = str(path)
+    return text if len(text) <= LONGEST_PATH else f"{text[: LONGEST_PATH // 2]}...{text[-LONGEST_PATH // 2 :]}"

@@ -92,25 +92,30 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(f"{text}\n", encoding="utf-8", newline="\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read the value in a JSON file."""
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        return json.loads(path.read_bytes())
+        yield
     except OSError as error:
         message = f"{path}: cannot be read ({error.strerror})"
-    except ValueError as error:
+        raise InputError(message) from error
+
+
+def read_json(path: Path) -> Any:
+    """Read the value in a JSON file."""
+    with _reading(path):
+        content = path.read_bytes()
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
         message = f"{path}: is damaged, or no JSON ({error})"
-    raise InputError(message)
+        raise InputError(message) from error
 
 
 def digest_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, as hexadecimal digits."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        message = f"{path}: cannot be read ({error.strerror})"
-    raise InputError(message)
+    with _reading(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -1,23 +1,31 @@
-"""Addresses without their credentials, for what is shown or kept."""
+"""Addresses of MLflow stores: where one is, and how it is shown or kept without its credentials."""
 
-import re
+import os
+from pathlib import Path
 
-MASK = "***"
-_CREDENTIALS = (
-    re.compile(r"(?<=://)[^/?#\s]+(?=@)"),  # user:password, or a token; the last @ ends it
-    re.compile(r"(?<=[?&])((?:[\w.-]*(?:password|passwd|passphrase|secret|token))=)[^&#\s]+", re.IGNORECASE),
-)
+from plainmlp.config.schema import TrackingSection
+from plainmlp.tracking.credentials import without_credentials
+
+SQLITE = "sqlite:///"
 
 
-def without_credentials(address: str) -> str:
-    """Return an address, or a text with addresses, with a mask in place of names, passwords and tokens.
+def tracking_address(tracking: TrackingSection, root: Path) -> str:
+    """Return the MLflow address of a configuration: `uri`, else MLFLOW_TRACKING_URI, else the checkout's database."""
+    return tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{root / 'mlflow.db'}"
 
-    Examples
-    --------
-    >>> without_credentials("https://ann:secret@host:5000/x")
-    'https://***@host:5000/x'
-    >>> without_credentials("sqlite:////home/ann@work/mlflow.db")
-    'sqlite:////home/ann@work/mlflow.db'
-    """
-    bare, keys = _CREDENTIALS
-    return keys.sub(rf"\g<1>{MASK}", bare.sub(MASK, address))
+
+def database_file(address: str) -> Path | None:
+    """Return the file of a database, or None for other stores."""
+    return Path(address.removeprefix(SQLITE)).absolute() if address.startswith(SQLITE) else None
+
+
+def artifact_location(address: str, experiment: str) -> str | None:
+    """Return where artifacts go: beside a database file, else None, which leaves it to the server."""
+    database = database_file(address)
+    return None if database is None else (database.parent / "mlruns" / experiment).as_uri()
+
+
+def shown_address(address: str) -> str:
+    """Return an address to keep: without credentials, and with an absolute path, the same from every folder."""
+    database = database_file(address)
+    return without_credentials(address) if database is None else f"{SQLITE}{database}"

@@ -1,10 +1,9 @@
 """A run that is over, written in one transaction into MLflow's database, if that is a file of our own.
 
-The client takes five transactions and a dozen queries, four times as long; it serves servers and other databases.
+The client takes five transactions and a dozen queries, ten times as long; it serves servers and other databases.
 """
 
 import math
-from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 from uuid import uuid4
 
-from plainmlp.tracking.database import database_file
+from plainmlp.tracking.addresses import database_file
 from plainmlp.tracking.outbox import Entry, Point, RunHeader
 from plainmlp.tracking.tags import RECORD_TAG
 from plainmlp.tracking.terminal import show_warning
@@ -29,7 +28,6 @@ RUN_COLUMNS = (
 )
 VALUE_COLUMNS = "key value run_uuid"
 METRIC_COLUMNS = "key value timestamp run_uuid step is_nan"
-LATEST_COLUMNS = "key value timestamp step is_nan run_uuid"
 
 
 @cache
@@ -39,7 +37,7 @@ def is_known() -> bool:
         columns = [{column.name for column in table.columns} for table in _tables()]
     except (ImportError, AttributeError):
         columns = []
-    known = (RUN_COLUMNS, VALUE_COLUMNS, VALUE_COLUMNS, METRIC_COLUMNS, LATEST_COLUMNS)
+    known = (RUN_COLUMNS, VALUE_COLUMNS, VALUE_COLUMNS, METRIC_COLUMNS, METRIC_COLUMNS)
     if columns == [set(names.split()) for names in known]:
         return True
     show_warning(f"MLflow {version('mlflow')} has other tables than this version knows; recording a sweep takes longer")
@@ -55,15 +53,8 @@ def writes_at_once(address: str, experiment_id: str) -> bool:
 def write_run(address: str, experiment_id: str, header: RunHeader, entry: Entry, artifacts: Path | None) -> str:
     """Write a run whole or not at all, as the client would, and return its id.
 
-    Parameters
-    ----------
-    address, experiment_id : str
-        As `writes_at_once` approves them.
-    header : RunHeader
-    entry : dict
-        Its metrics, parameters, status and end.
-    artifacts : Path, optional
-        A folder whose content is copied.
+    `writes_at_once` approves the store; the entry has metrics, parameters, status and end; the content of the folder
+    `artifacts` is copied.
     """
     from sqlalchemy import insert
 
@@ -71,15 +62,15 @@ def write_run(address: str, experiment_id: str, header: RunHeader, entry: Entry,
     place = f"{_artifact_location(address, experiment_id)}/{run_id}/artifacts"
     if artifacts is not None:
         copytree(artifacts, url2pathname(urlsplit(place).path) if urlsplit(place).scheme else place)
-    points = list(dict.fromkeys(map(_stored, entry["metrics"])))  # MLflow takes identical points for one
     tags = {**header.tags, RECORD_TAG: header.record_id, "mlflow.runName": header.name}
-    row = _run_row(header, entry) | {"run_uuid": run_id, "artifact_uri": place, "experiment_id": int(experiment_id)}
-    values = (_values(mapping, run_id) for mapping in (tags, entry["parameters"]))
-    metrics = (_rows(each, run_id) for each in (points, _latest(points)))
+    values = [[{"key": key, "value": value} for key, value in each.items()] for each in (tags, entry["parameters"])]
+    points = [dict(row) for row in dict.fromkeys(map(_stored, entry["metrics"]))]  # MLflow takes equal points for one
+    latest = {row["key"]: row for row in sorted(points, key=lambda row: (row["step"], row["timestamp"], row["value"]))}
+    run = _run_row(header, entry) | {"artifact_uri": place, "experiment_id": int(experiment_id)}
     with _engine(address).begin() as connection:
-        for table, rows in zip(_tables(), ([row], *values, *metrics), strict=True):
+        for table, rows in zip(_tables(), ([run], *values, points, list(latest.values())), strict=True):
             if rows:
-                connection.execute(insert(table), rows)
+                connection.execute(insert(table), [{**row, "run_uuid": run_id} for row in rows])
     return run_id
 
 
@@ -121,23 +112,9 @@ def _run_row(header: RunHeader, entry: Entry) -> dict[str, Any]:
     }
 
 
-def _values(values: Mapping[str, str], run_id: str) -> list[dict[str, Any]]:
-    return [{"key": key, "value": value, "run_uuid": run_id} for key, value in values.items()]
-
-
-def _stored(point: Point) -> tuple[str, float, int, int, bool]:
-    """Return a metric's name, value, time, epoch and whether it is NaN, as MLflow stores them."""
+def _stored(point: Point) -> tuple[tuple[str, Any], ...]:
+    """Return a metric as MLflow stores it, which knows no NaN and no infinity."""
     name, value, stamp, epoch = point
     is_nan = math.isnan(value)
-    return name, 0.0 if is_nan else max(-LARGEST, min(LARGEST, value)), stamp, epoch, is_nan
-
-
-def _latest(points: Iterable[tuple[str, float, int, int, bool]]) -> list[tuple[str, float, int, int, bool]]:
-    """Return the last point of each metric."""
-    ordered = sorted(points, key=lambda point: (point[3], point[2], point[1]))
-    return list({point[0]: point for point in ordered}.values())
-
-
-def _rows(points: Iterable[tuple[str, float, int, int, bool]], run_id: str) -> list[dict[str, Any]]:
-    names = ("key", "value", "timestamp", "step", "is_nan")
-    return [{**dict(zip(names, point, strict=True)), "run_uuid": run_id} for point in points]
+    stored = 0.0 if is_nan else max(-LARGEST, min(LARGEST, value))
+    return ("key", name), ("value", stored), ("timestamp", stamp), ("step", epoch), ("is_nan", is_nan)

@@ -1,20 +1,34 @@
 """A connection to an MLflow store, and how long this process waits for it in all."""
 
+import math
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from threading import Thread
 from typing import TypeVar
 
-from plainmlp.tracking.addresses import without_credentials
+from plainmlp.system.errors import InputError
+from plainmlp.tracking.addresses import SQLITE, database_file
+from plainmlp.tracking.credentials import without_credentials
 
 PAUSE = 0.5  # seconds between two attempts
 SERVERS = ("http://", "https://")
 # MLflow's codes for a store that cannot answer now; all others mean that it rejects the request
 AWAY_CODES = {"DEADLINE_EXCEEDED", "INTERNAL_ERROR", "REQUEST_LIMIT_EXCEEDED", "TEMPORARILY_UNAVAILABLE"}
 BUSY = ("locked", "full", "disk I/O")  # in what SQLite reports about a sound database
+ADDRESSES = "sqlite:///<file>, or the address of an MLflow server or its database"
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a `Connection` tries again itself
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # otherwise each attempt on a locked database prints a traceback
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
 Answer = TypeVar("Answer")
 
 
@@ -23,16 +37,10 @@ class AwayError(Exception):
 
 
 class Connection:
-    """A connection to an MLflow store that is given up for good once this process has waited long enough.
+    """A connection to an MLflow store that is given up for good once all failed attempts have taken `wait_seconds`.
 
-    Parameters
-    ----------
-    address : str
-    wait_seconds : float
-        How long all failed attempts may take together.
-    is_limited : bool
-        Whether an answer may take no longer either, for callers that can do without one. Other callers wait as long as
-        a reachable server needs, such as for a large file.
+    If `is_limited`, an answer may take no longer either, for callers that can do without one. Other callers wait as
+    long as a reachable server needs, such as for a large file.
     """
 
     def __init__(self, address: str, wait_seconds: float, *, is_limited: bool) -> None:
@@ -49,12 +57,7 @@ class Connection:
     def open(self, function: Callable[[], Answer]) -> Answer:
         """Call a function that opens the store; a file may take its time.
 
-        Raises
-        ------
-        AwayError
-            The store cannot be reached.
-        Exception
-            There can be no store at this address.
+        Raises AwayError if the store cannot be reached, anything else if there can be no store at this address.
         """
         is_limited = self._is_limited and not self.address.startswith("sqlite:")
         return self._persist(function, self._may_come_back, is_limited=is_limited)
@@ -62,12 +65,7 @@ class Connection:
     def call(self, function: Callable[[], Answer]) -> Answer:
         """Return the result of a function that sends a request; try again while there is time.
 
-        Raises
-        ------
-        AwayError
-            The store cannot be reached.
-        Exception
-            The store rejects the request.
+        Raises AwayError if the store cannot be reached, anything else if it rejects the request.
         """
         return self._persist(function, is_away, is_limited=self._is_limited)
 
@@ -153,3 +151,55 @@ def one_line(error: BaseException) -> str:
     """Return the first line of the text of an error, without credentials."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return without_credentials(lines[0])
+
+
+def apply_settings(wait_seconds: float) -> None:
+    """Silence MLflow and shorten its timeouts for unreachable servers; it reads this when it is imported."""
+    for name, value in {**SETTINGS, "MLFLOW_HTTP_REQUEST_TIMEOUT": str(math.ceil(wait_seconds))}.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def opening(address: str) -> Iterator[None]:
+    """Turn the errors of opening a store into one line that says why."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
+        raise refusal(address, one_line(error)) from error
+
+
+def refusal(address: str, reason: str) -> InputError:
+    """Return the error of an address that nothing can be recorded at."""
+    place = without_credentials(address)
+    return InputError(f"tracking.uri = {place!r}: MLflow cannot record there ({reason}); allowed: {ADDRESSES}")
+
+
+@contextmanager
+def locked(address: str) -> Iterator[None]:
+    """Let one process at a time create a database; several at once would damage it for good."""
+    from filelock import FileLock
+
+    database = database_file(address)
+    if database is None:
+        yield
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{database}.lock"):
+        database.open("ab").close()  # MLflow would try for minutes to open what cannot be opened
+        if not database.stat().st_size:
+            _make(database)
+        yield
+
+
+def _make(database: Path) -> None:
+    """Make a database whole or not at all; MLflow cannot repair a half-made one."""
+    from mlflow import MlflowClient
+
+    temporary = database.with_name(f".{database.name}.new")
+    for leftover in database.parent.glob(f"{temporary.name}*"):  # of a process that was killed, with a journal
+        leftover.unlink()
+    MlflowClient(f"{SQLITE}{temporary}")
+    temporary.replace(database)

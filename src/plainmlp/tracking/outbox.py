@@ -28,18 +28,8 @@ Point = tuple[str, float, int, int]  # a metric's name, its value, when it was m
 class RunHeader:
     """What a run is created from in MLflow.
 
-    Parameters
-    ----------
-    record_id : str
-        Ours, as `new_record_id` makes it; a tag of the run.
-    address : str
-        Of the store, without credentials.
-    experiment, name : str
-    tags : dict of str to str
-    started : int
-        In milliseconds.
-    run_id : str, optional
-        MLflow's, if it has the run.
+    `record_id` is ours, as `new_record_id` makes it, and a tag of the run; `address` has no credentials; `started` is
+    in milliseconds; `run_id` is MLflow's, if it has the run.
     """
 
     record_id: str
@@ -88,8 +78,9 @@ def last_status(entries: Sequence[Entry]) -> str | None:
 class Outbox:
     """The runs of a checkout that MLflow does not have whole yet; several processes may use it at once."""
 
-    def __init__(self, checkout: Path) -> None:
+    def __init__(self, checkout: Path, signing_key: Path | None = None) -> None:
         self.checkout, self.folder = checkout, checkout / FOLDER
+        self.signing_key = signing_key  # of the manifests
 
     @property
     def command(self) -> str:
@@ -101,15 +92,7 @@ class Outbox:
         return (self.folder / record_id / HEADER).exists()
 
     def add(self, header: RunHeader, entry: Entry, sources: Mapping[str, Path]) -> None:
-        """Add to a run, whose folder is made if it is missing.
-
-        Parameters
-        ----------
-        header : RunHeader
-        entry : dict
-        sources : mapping of str to Path
-            The files that the entry names; they are copied.
-        """
+        """Add to a run, whose folder is made if it is missing; the files that the entry names are copied."""
         folder = self.folder / header.record_id
         with writing(folder), self._locked():
             if not (folder / HEADER).exists():

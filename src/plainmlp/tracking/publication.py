@@ -3,14 +3,14 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 
 from plainmlp.system.errors import InputError
-from plainmlp.tracking.addresses import MASK
-from plainmlp.tracking.connection import AwayError, one_line
-from plainmlp.tracking.database import refusal, shown_address
-from plainmlp.tracking.delivery import created, find_run, is_active, send
+from plainmlp.tracking.addresses import shown_address
+from plainmlp.tracking.connection import AwayError, one_line, refusal
+from plainmlp.tracking.credentials import MASK
 from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, RunHeader, last_status
+from plainmlp.tracking.run import created, find_run, is_active, send
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import FAILURE_TAG, KILLED, KILLED_REASON, PARENT_TAG, POINT_TAG
 
@@ -19,13 +19,8 @@ from plainmlp.tracking.tags import FAILURE_TAG, KILLED, KILLED_REASON, PARENT_TA
 class Published:
     """What has become of a run in the outbox.
 
-    Parameters
-    ----------
-    header : RunHeader
-    run_id : str, optional
-        None if its point has finished in another run, or MLflow rejects it.
-    refusal : str
-        Why MLflow rejects it, if it does; then it stays in the outbox.
+    `run_id` is None if its point has finished in another run, or MLflow rejects it; `refusal` says why MLflow does, and
+    then the run stays in the outbox.
     """
 
     header: RunHeader
@@ -64,7 +59,7 @@ def _full_address(header: RunHeader, address: str) -> str:
     if header.address == shown_address(address):
         return address
     if MASK in header.address:
-        message = f"{header.record_id} belongs to {header.address}: give tracking.uri=... with its credentials"
+        message = f"{header.record_id} belongs to {header.address}: set MLFLOW_TRACKING_URI to it with its credentials"
         raise InputError(message)
     return header.address
 
@@ -90,8 +85,7 @@ def _send(outbox: Outbox, store: Store, header: RunHeader) -> str | None:
     while True:  # another process may go on with the run
         entries = outbox.entries(header.record_id)
         for entry in _ended(entries)[n_sent:]:
-            places = outbox.places(header.record_id, entry)
-            store.connection.call(partial(send, store.client, placed, entry, places))
+            send(store, placed, entry, outbox.places(header.record_id, entry))
         n_sent = len(entries)
         if outbox.is_going_on(placed) or outbox.remove(header.record_id, n_sent):
             return placed.run_id
@@ -105,20 +99,19 @@ def _ended(entries: list[Entry]) -> list[Entry]:
 
 def _placed(store: Store, header: RunHeader) -> RunHeader | None:
     """Return a header whose run is there; None if the run is not needed, since its point has finished in another."""
-    call, client = store.connection.call, store.client
     run_id = header.run_id
     if run_id is not None:
-        if call(lambda: is_active(client, run_id, store.experiment_id)):
+        if is_active(store, run_id):
             return header
         message = f"its run {run_id} was deleted"
         raise InputError(message)
     parent = header.tags.get(PARENT_TAG)
-    if parent is not None and call(lambda: find_run(client, [store.experiment_id], header.record_id)) is None:
+    if parent is not None and find_run(store, header.record_id) is None:
         parent = _parent_run(store, parent)
         if _is_replaced(store, header, parent):
             return None
         header = replace(header, tags={**header.tags, PARENT_TAG: parent})
-    return call(lambda: created(client, store.experiment_id, header))
+    return created(store, header)
 
 
 def _parent_run(store: Store, parent: str) -> str:
@@ -126,7 +119,7 @@ def _parent_run(store: Store, parent: str) -> str:
     if not parent.startswith(PREFIX):
         return parent
     experiments = [found.experiment_id for found in store.connection.call(store.client.search_experiments)]
-    found = store.connection.call(lambda: find_run(store.client, experiments, parent))
+    found = find_run(store, parent, experiments)
     if found is None:
         message = "the run above it is not there"
         raise InputError(message)
@@ -136,7 +129,7 @@ def _parent_run(store: Store, parent: str) -> str:
 def _is_replaced(store: Store, header: RunHeader, parent: str) -> bool:
     """Say whether the point has finished in another run below the same one; delete those that have not."""
     condition = f"tags.`{PARENT_TAG}` = '{parent}' and tags.{POINT_TAG} = '{header.tags[POINT_TAG]}'"
-    others = list(store.search(condition, store.experiment_id))
+    others = list(store.search(condition))
     for other in others:
         if other.info.status in {"FAILED", "KILLED"}:
             store.drop(other.info.run_id)

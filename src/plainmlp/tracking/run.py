@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from plainmlp.system.errors import StorageError
 from plainmlp.system.process import own_process
-from plainmlp.tracking.addresses import without_credentials
-from plainmlp.tracking.connection import AwayError, Connection
-from plainmlp.tracking.delivery import created, find_run, is_active, send
-from plainmlp.tracking.models import pack_model
+from plainmlp.tracking.connection import AwayError
+from plainmlp.tracking.credentials import without_credentials
+from plainmlp.tracking.models import MODEL_FILE, pack_model, rename_run
 from plainmlp.tracking.outbox import Entry, Outbox, Point, RunHeader, metric_points
-from plainmlp.tracking.parameters import LONGEST_PARAMETER
-from plainmlp.tracking.tags import FAILURE_TAG, MODEL_TAG, POINT_TAG
+from plainmlp.tracking.recording.configuration import LONGEST_PARAMETER
+from plainmlp.tracking.recording.manifest import seal
+from plainmlp.tracking.stored_runs import Reader
+from plainmlp.tracking.tags import FAILURE_TAG, MANIFEST_TAG, MODEL_TAG, POINT_TAG, PROCESS_TAG, RECORD_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 WORKFLOW = "workflowType=machine_learning"  # without it MLflow opens its pages for traces and prompts
 MODEL_FOLDER = "model"
+ITEMS_PER_BATCH = 1000  # MLflow refuses more in one call
 
 
 class TrackedRun:
@@ -33,10 +35,7 @@ class TrackedRun:
 
     Parameters
     ----------
-    client : MlflowClient
-    experiment_id : str
-    connection : Connection
-        Of the client.
+    store : Reader
     outbox : Outbox, optional
         Holds the run until MLflow has it whole. Without one, a store that cannot be reached is an error.
     header : RunHeader
@@ -44,19 +43,8 @@ class TrackedRun:
         Whether the run stays in the outbox, and MLflow gets nothing of it before `sync` publishes it.
     """
 
-    def __init__(
-        self,
-        client: "MlflowClient",
-        experiment_id: str,
-        connection: Connection,
-        outbox: Outbox | None,
-        header: RunHeader,
-        *,
-        is_waiting: bool = False,
-    ) -> None:
-        self.header, self.address, self._is_waiting = header, connection.address, is_waiting
-        self._client, self._experiment_id = client, experiment_id
-        self._connection, self._outbox = connection, outbox
+    def __init__(self, store: Reader, outbox: Outbox | None, header: RunHeader, *, is_waiting: bool = False) -> None:
+        self.header, self._store, self._outbox, self._is_waiting = header, store, outbox, is_waiting
         self._unsent: list[Point] = []
         self._started = time.perf_counter()
         self._flushed, self._pause = self._started, 1.0
@@ -84,8 +72,8 @@ class TrackedRun:
         """Return where to look at the run: its page, how to start a server that shows it, or how to publish it."""
         if self._is_waiting and self._outbox is not None:
             return f"saved in {self._outbox.folder / self.header.record_id}; to publish: {self._outbox.command}"
-        page = f"#/experiments/{self._experiment_id}/runs/{self.run_id}?{WORKFLOW}"
-        address = without_credentials(self.address)
+        page = f"#/experiments/{self._store.experiment_id}/runs/{self.run_id}?{WORKFLOW}"
+        address = without_credentials(self._store.address)
         if address.startswith("http"):
             return f"{address.rstrip('/')}/{page}"
         return f"http://127.0.0.1:5000/{page} after: mlflow ui --backend-store-uri {shlex.quote(address)}"
@@ -94,7 +82,7 @@ class TrackedRun:
         """Create the run; its folder is made with its first entry."""
         try:
             if not self._is_waiting:
-                self.header = self._connection.call(lambda: created(self._client, self._experiment_id, self.header))
+                self.header = created(self._store, self.header)
         except AwayError as error:
             self._wait(error)
 
@@ -117,26 +105,16 @@ class TrackedRun:
         return is_there
 
     def _find(self) -> bool:
-        call, header = self._connection.call, self.header
-        run_id = header.run_id or call(lambda: find_run(self._client, [self._experiment_id], header.record_id))
-        self.header = replace(header, run_id=run_id)
-        return run_id is not None and call(lambda: is_active(self._client, run_id, self._experiment_id))
+        run_id = self.header.run_id or find_run(self._store, self.header.record_id)
+        self.header = replace(self.header, run_id=run_id)
+        return run_id is not None and is_active(self._store, run_id)
 
     def reopen(self) -> None:
         """Let a run that has ended go on in this process."""
         self.write({"process": own_process()})
 
     def write(self, entry: Entry, source: Path | None = None, folder: str = "") -> None:
-        """Add to the run.
-
-        Parameters
-        ----------
-        entry : dict
-        source : Path, optional
-            A file, or a folder whose content, becomes artifacts.
-        folder : str
-            Where, among the artifacts.
-        """
+        """Add to the run; `source`, a file or a folder whose content, becomes artifacts in `folder`."""
         places = {} if source is None else {f"{folder}/{name}".lstrip("/"): path for name, path in _files(source)}
         entry = {**entry, "files": list(places)} if places else entry
         if self._outbox is not None:
@@ -194,9 +172,17 @@ class TrackedRun:
     def end(self, status: str, ended: int | None = None) -> None:
         """Close the run as FINISHED, FAILED or KILLED; once MLflow has it whole, it leaves the outbox."""
         self.flush()
+        self._seal()
         self.write({"status": status, "ended": int(time.time() * 1000) if ended is None else ended})
         if self._outbox is not None and not self._is_waiting:
             self._outbox.remove(self.header.record_id)
+
+    def _seal(self) -> None:
+        """Add the manifest of all that the run holds by now, unless it was sealed as a whole."""
+        if self._outbox is not None and MANIFEST_TAG not in self.header.tags:
+            with TemporaryDirectory() as folder:
+                tags = seal(Path(folder), self._outbox, self.header)
+                self.write({"tags": tags}, Path(folder))
 
     @contextmanager
     def closing(self) -> Iterator["TrackedRun"]:
@@ -219,7 +205,7 @@ class TrackedRun:
     def _send(self, entry: Entry, places: Mapping[str, Path]) -> None:
         try:
             if not self._is_waiting:
-                self._connection.call(lambda: send(self._client, self.header, entry, places))
+                send(self._store, self.header, entry, places)
         except AwayError as error:
             self._wait(error)
 
@@ -227,7 +213,7 @@ class TrackedRun:
         if self._outbox is None:
             raise error
         self._is_waiting = True
-        self._connection.announce(
+        self._store.connection.announce(
             f"this run is being saved in {self._outbox.folder}; publish it later with: {self._outbox.command}"
         )
 
@@ -238,3 +224,86 @@ def _files(source: Path) -> Iterator[tuple[str, Path]]:
         yield from ((path.relative_to(source).as_posix(), path) for path in sorted(source.rglob("*")) if path.is_file())
     else:
         yield source.name, source
+
+
+def find_run(store: Reader, record_id: str, experiment_ids: Sequence[str] = ()) -> str | None:
+    """Return the id of the run that was made from a record, if the store's experiment, or one of others, has one."""
+    return store.connection.call(lambda: _find_run(store, record_id, experiment_ids))
+
+
+def _find_run(store: Reader, record_id: str, experiment_ids: Sequence[str] = ()) -> str | None:
+    places, condition = list(experiment_ids) or [store.experiment_id], f"tags.`{RECORD_TAG}` = '{record_id}'"
+    found = store.client.search_runs(places, condition, max_results=1)
+    return str(found[0].info.run_id) if found else None
+
+
+def created(store: Reader, header: RunHeader) -> RunHeader:
+    """Create a run, unless an attempt whose answer was lost has; return the header with its id."""
+
+    def create() -> str:
+        run_id = _find_run(store, header.record_id)
+        if run_id is not None:
+            return run_id
+        tags = {**header.tags, RECORD_TAG: header.record_id}
+        run = store.client.create_run(store.experiment_id, header.started, tags, run_name=header.name)
+        return str(run.info.run_id)
+
+    return replace(header, run_id=store.connection.call(create))
+
+
+def is_active(store: Reader, run_id: str) -> bool:
+    """Say whether the store's experiment has a run that nobody has deleted."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        info = store.connection.call(lambda: store.client.get_run(run_id)).info
+    except MlflowException:
+        return False
+    return bool((info.experiment_id, info.lifecycle_stage) == (store.experiment_id, "active"))
+
+
+def send(store: Reader, header: RunHeader, entry: Entry, places: Mapping[str, Path]) -> None:
+    """Send an entry to its run, which is there, and the files at `places`; to send it twice changes nothing."""
+    store.connection.call(lambda: _send(store.client, header, entry, places))
+
+
+def _send(client: "MlflowClient", header: RunHeader, entry: Entry, places: Mapping[str, Path]) -> None:
+    run_id = header.run_id or ""
+    if "process" in entry:
+        _reopen(client, run_id, entry["process"])
+    if "data" in entry:
+        _send_data(client, run_id, **entry["data"])
+    for name, path in places.items():
+        if path.name == MODEL_FILE:  # it names the run, which it knows by its record only
+            rename_run(path, header.record_id, run_id)
+        client.log_artifact(run_id, str(path), name.rpartition("/")[0] or None)
+    _send_values(client, run_id, entry, header.record_id)
+    if "status" in entry:
+        client.set_terminated(run_id, entry["status"], entry["ended"])
+
+
+def _reopen(client: "MlflowClient", run_id: str, process: str) -> None:
+    client.update_run(run_id, status="RUNNING")
+    if FAILURE_TAG in client.get_run(run_id).data.tags:  # of an earlier attempt
+        client.delete_tag(run_id, FAILURE_TAG)
+    client.set_tag(run_id, PROCESS_TAG, process)
+
+
+def _send_data(client: "MlflowClient", run_id: str, name: str, digest: str, profile: Mapping[str, int]) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    entity = Dataset(name, digest, "code", json.dumps({"dataset": name}), profile=json.dumps(profile))
+    client.log_inputs(run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+
+
+def _send_values(client: "MlflowClient", run_id: str, entry: Entry, record_id: str) -> None:
+    from mlflow.entities import Metric, Param, RunTag
+
+    metrics = [Metric(*point) for point in entry.get("metrics", ())]
+    parameters = [Param(key, value) for key, value in entry.get("parameters", {}).items()]
+    tags = [RunTag(key, value.replace(record_id, run_id)) for key, value in entry.get("tags", {}).items()]
+    first = ITEMS_PER_BATCH - len(parameters) - len(tags)
+    if metrics or parameters or tags:
+        client.log_batch(run_id, metrics[:first], parameters, tags)
+    for position in range(first, len(metrics), ITEMS_PER_BATCH):
+        client.log_batch(run_id, metrics[position : position + ITEMS_PER_BATCH])

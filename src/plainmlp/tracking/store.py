@@ -8,17 +8,17 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from getpass import getuser
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from plainmlp.config.schema import WAIT_SECONDS
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import is_dead, own_process
+from plainmlp.tracking.addresses import artifact_location, shown_address
 from plainmlp.tracking.bulk import write_run, writes_at_once
-from plainmlp.tracking.children import Child, Reader, kept_child
-from plainmlp.tracking.connection import AwayError, connect
-from plainmlp.tracking.database import apply_settings, artifact_location, locked, opening, refusal, shown_address
+from plainmlp.tracking.connection import AwayError, apply_settings, connect, locked, opening, refusal
 from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, RunHeader, metric_points, new_record_id
+from plainmlp.tracking.recording.manifest import seal_entries
 from plainmlp.tracking.run import TrackedRun
+from plainmlp.tracking.stored_runs import Reader, StoredRun, waiting_run
 from plainmlp.tracking.tags import (
     CHECKOUT_TAG,
     COMMIT_TAG,
@@ -30,9 +30,6 @@ from plainmlp.tracking.tags import (
     PROCESS_TAG,
     SWEEP_TAG,
 )
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 
 @dataclass(frozen=True)
@@ -69,25 +66,21 @@ class Store(Reader):
     ) -> None:
         super().__init__(connect(address, wait_seconds, is_limited=outbox is not None))
         apply_settings(wait_seconds)
-        self.experiment, self.experiment_id = experiment, ""
-        self._outbox = outbox
+        from mlflow import MlflowClient
+
+        self.experiment, self._outbox = experiment, outbox
         try:
             with opening(address), locked(address):  # the client makes the database
-                self.client = self.connection.open(self._make_client)
+                self.client = self.connection.open(lambda: MlflowClient(address))
                 self.experiment_id = self.connection.open(self._find)
                 self.connection.open(self._close_abandoned)
         except AwayError as error:
             if outbox is None:
                 raise refusal(address, str(error)) from error
 
-    def _make_client(self) -> "MlflowClient":
-        from mlflow import MlflowClient
-
-        return MlflowClient(self.address)
-
     def _close_abandoned(self) -> None:
         """End the runs whose process was killed, so that none looks as if it were still running."""
-        for run in self.search("attributes.status = 'RUNNING'", self.experiment_id):
+        for run in self.search("attributes.status = 'RUNNING'"):
             if PROCESS_TAG in run.data.tags and is_dead(run.data.tags[PROCESS_TAG]):
                 self.client.set_tag(run.info.run_id, FAILURE_TAG, KILLED_REASON)
                 self.client.set_terminated(run.info.run_id, KILLED)
@@ -119,17 +112,7 @@ class Store(Reader):
     def start(
         self, point_id: str, name: str, parameters: Mapping[str, str], tags: Mapping[str, str], data: DataInput
     ) -> TrackedRun:
-        """Start a run.
-
-        Parameters
-        ----------
-        point_id : str
-            Of what the run computes; a tag too.
-        name : str
-            Shown in the list of runs, before the first digits of the point id.
-        parameters, tags : mapping of str to str
-        data : DataInput
-        """
+        """Start the run of a point; its name is shown in the list of runs, before the first digits of the point id."""
         header = self._header(f"{name} {point_id[:12]}", {POINT_TAG: point_id, **tags}, new_record_id(), time.time())
         return self._begin(header, {"data": asdict(data), "parameters": dict(parameters)})
 
@@ -189,15 +172,12 @@ class Store(Reader):
         parent : str
             The `reference` of the run above it.
         point_id, name, parameters, tags
-            As in `start`.
-        metrics : mapping of str to float
-            Those that are curves too are left out.
-        curves : mapping of str to sequence of float
-            A value an epoch.
+            As in `start`; if it failed, the tag `failure` says why.
+        metrics, curves
+            Names are in one of them; curves have a value an epoch.
         artifacts : Path, optional
             The folder whose content is kept.
         status : {"FINISHED", "FAILED", "KILLED"}
-            If it failed, the tag `failure` says why.
         started, ended : float
             In seconds, as `time.time` has them.
         """
@@ -206,14 +186,15 @@ class Store(Reader):
         stamp = int(ended * 1000)
         points = metric_points({**{name: [value] for name, value in metrics.items()}, **curves}, stamp)
         entry: Entry = {"parameters": dict(parameters), "metrics": points}
+        if artifacts is not None and self._outbox is not None:
+            files = {path.relative_to(artifacts).as_posix(): path for path in artifacts.rglob("*") if path.is_file()}
+            header.tags.update(seal_entries(artifacts, self._outbox, header, [entry], files))
         is_waiting = parent.startswith(PREFIX)
         if not is_waiting:
-            whole = {**entry, "status": status, "ended": stamp}
+            store, whole = (self.address, self.experiment_id), {**entry, "status": status, "ended": stamp}
             with suppress(AwayError):  # the run below will meet it too, and wait
-                if self.connection.call(lambda: writes_at_once(self.address, self.experiment_id)):
-                    return self.connection.call(
-                        lambda: write_run(self.address, self.experiment_id, header, whole, artifacts)
-                    )
+                if self.connection.call(lambda: writes_at_once(*store)):
+                    return self.connection.call(lambda: write_run(*store, header, whole, artifacts))
         run = self._run(header, is_waiting=is_waiting)
         run.begin()
         with run.closing_on_failure():
@@ -221,17 +202,17 @@ class Store(Reader):
             run.end(status, stamp)
         return run.reference
 
-    def recorded_children(self, parent: TrackedRun) -> list[Child]:
+    def recorded_children(self, parent: TrackedRun) -> list[StoredRun]:
         """Return the runs below another: those in the outbox, and the others that MLflow has if it can be reached."""
-        parents, waiting = {parent.reference, parent.header.record_id}, self._outbox
-        headers = [] if waiting is None else waiting.headers()
+        parents, outbox = {parent.reference, parent.header.record_id}, self._outbox
+        headers = [] if outbox is None else outbox.headers()
         headers = [header for header in headers if header.tags.get(PARENT_TAG) in parents]
-        kept = [] if waiting is None else [kept_child(waiting, header) for header in headers]
+        waiting = [] if outbox is None else [waiting_run(outbox, header) for header in headers]
         known = {header.run_id for header in headers}
         with suppress(AwayError):  # duplicates are sorted out when the outbox is published
             sent = [] if parent.run_id is None else self.sent_children(parent.run_id)
-            return kept + [child for child in sent if child.run_id not in known]
-        return kept
+            return waiting + [child for child in sent if child.run_id not in known]
+        return waiting
 
     def drop(self, run_id: str) -> None:
         """Move a run to MLflow's deleted ones, or remove it from the outbox."""
@@ -247,7 +228,7 @@ class Store(Reader):
         return RunHeader(record_id, shown_address(self.address), self.experiment, name, every, int(started * 1000))
 
     def _run(self, header: RunHeader, *, is_waiting: bool = False) -> TrackedRun:
-        return TrackedRun(self.client, self.experiment_id, self.connection, self._outbox, header, is_waiting=is_waiting)
+        return TrackedRun(self, self._outbox, header, is_waiting=is_waiting)
 
 
 def _sweep_record_id(tags: Mapping[str, str]) -> str:

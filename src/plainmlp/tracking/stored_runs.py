@@ -1,35 +1,136 @@
-"""One run that MLflow has: read whole, and marked with the outcome of its verification."""
+"""The runs that MLflow has: found, read whole, and marked from outside."""
 
-from collections.abc import Callable, Iterable, Mapping
+import shutil
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import is_elsewhere, machine_of, own_process
-from plainmlp.tracking.addresses import without_credentials
-from plainmlp.tracking.connection import AwayError
-from plainmlp.tracking.database import refusal
-from plainmlp.tracking.store import Store
-from plainmlp.tracking.tags import FAILURE_TAG, PROCESS_TAG
+from plainmlp.tracking.connection import AwayError, Connection, one_line, refusal
+from plainmlp.tracking.credentials import without_credentials
+from plainmlp.tracking.outbox import Outbox, RunHeader, last_status
+from plainmlp.tracking.tags import FAILURE_TAG, KILLED, PARENT_TAG, POINT_TAG, PROCESS_TAG
+from plainmlp.training.history import History, read_history
 
+RUNS_AT_ONCE = 1000
+HISTORY = "history.csv"
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run as MLflow has it, each metric with its last value."""
+    """A run as MLflow or the outbox has it: each metric with its last value, and the address of its files."""
 
     run_id: str
     status: str
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
+    artifacts: str = ""  # the address of its files
+
+    @property
+    def point_id(self) -> str:
+        """Return the id of the point that the run computes, if it does."""
+        return self.tags.get(POINT_TAG, "")
+
+    @property
+    def failure(self) -> str:
+        """Return why the run failed, if it did."""
+        return self.tags.get(FAILURE_TAG, "")
 
 
-def read_run(store: Store, run_id: str) -> StoredRun:
+class Reader:
+    """Reads the runs of an MLflow experiment; the client is None, and the id empty, until the store has been opened."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection, self.address = connection, connection.address
+        self.client: Any = None
+        self.experiment_id = ""
+
+    def ask(self, function: Callable[[], Answer]) -> Answer:
+        """Return what a function gets from the store, or raise InputError if that cannot be reached."""
+        try:
+            return self.connection.call(function)
+        except AwayError as error:
+            raise refusal(self.address, str(error)) from error
+
+    def search(self, condition: str, experiment_id: str = "") -> Iterator[Any]:
+        """Yield the runs of an experiment (default: this one) that meet a condition, or raise AwayError."""
+        places = [experiment_id or self.experiment_id]
+        token: str | None = ""
+        while token is not None:
+            search = partial(self.client.search_runs, places, condition, max_results=RUNS_AT_ONCE, page_token=token)
+            page: Any = self.connection.call(search)
+            yield from page
+            token = page.token or None
+
+    def sent_children(self, parent_run_id: str) -> list[StoredRun]:
+        """Return the runs below another that MLflow has, or raise AwayError."""
+        experiment = self.connection.call(lambda: self.client.get_run(parent_run_id).info.experiment_id)
+        return [_stored(run) for run in self.search(f"tags.`{PARENT_TAG}` = '{parent_run_id}'", experiment)]
+
+    def children(self, parent_run_id: str) -> list[StoredRun]:
+        """Return the runs below another of any experiment.
+
+        Raises
+        ------
+        InputError
+            There is no run of this id, or MLflow cannot be reached.
+        """
+        with _refusing(self, parent_run_id):
+            return self.sent_children(parent_run_id)
+
+    def read_artifact(self, run_id: str, name: str) -> str:
+        """Return the text of one of a run's files.
+
+        Raises
+        ------
+        InputError
+            There is no such run, it has no such file, or MLflow cannot be reached.
+        """
+        from mlflow.exceptions import MlflowException
+
+        if self.connection.is_away:
+            raise refusal(self.address, self.connection.reason)
+        try:
+            with TemporaryDirectory() as folder:
+                return Path(self.client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
+        except (MlflowException, OSError, UnicodeDecodeError) as error:
+            message = f"run={run_id}: there is no such run with a file {name} in {without_credentials(self.address)} ({one_line(error)})"
+            raise InputError(message) from error
+
+    def history(self, run: StoredRun) -> History:
+        """Return the history of a run from its artifacts; MLflow would take longer for each single curve.
+
+        Raises
+        ------
+        InputError
+            Its history.csv is missing or damaged.
+        """
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        place = f"{run.artifacts}/{HISTORY}"
+        try:
+            with TemporaryDirectory() as folder:
+                return read_history(
+                    Path(download_artifacts(artifact_uri=place, dst_path=folder, tracking_uri=self.address))
+                )
+        except (MlflowException, OSError) as error:
+            message = f"{place}: cannot be read ({one_line(error)})"
+            raise InputError(message) from error
+
+
+def read_run(reader: Reader, run_id: str) -> StoredRun:
     """Return a run of any experiment of a store.
 
     Raises
@@ -37,65 +138,91 @@ def read_run(store: Store, run_id: str) -> StoredRun:
     InputError
         There is no such run, or MLflow cannot be reached.
     """
+    with _refusing(reader, run_id):
+        return _stored(reader.connection.call(lambda: reader.client.get_run(run_id)))
+
+
+@contextmanager
+def _refusing(reader: Reader, run_id: str) -> Iterator[None]:
+    """Turn the errors of reading a run into one line."""
     from mlflow.exceptions import MlflowException
 
     try:
-        run = _ask(store, lambda: store.client.get_run(run_id))
-    except MlflowException as error:
-        message = f"{run_id!r} is no run in {without_credentials(store.address)}"
-        raise InputError(message) from error
-    data = run.data
-    return StoredRun(run_id, run.info.status, dict(data.params), dict(data.tags), dict(data.metrics))
-
-
-def _ask(store: Store, function: Callable[[], Answer]) -> Answer:
-    """Return what a function gets from the store, or raise InputError if that cannot be reached."""
-    try:
-        return store.connection.call(function)
+        yield
     except AwayError as error:
-        raise refusal(store.address, str(error)) from error
+        raise refusal(reader.address, str(error)) from error
+    except MlflowException as error:
+        message = f"{run_id!r} is no run in {without_credentials(reader.address)}"
+        raise InputError(message) from error
 
 
-def download_files(store: Store, run_id: str, places: Mapping[str, Path]) -> None:
-    """Copy files of a run, as far as it has them, to places by the names of the artifacts.
+def _stored(run: Any) -> StoredRun:
+    info, data = run.info, run.data
+    return StoredRun(
+        info.run_id, info.status, dict(data.params), dict(data.tags), dict(data.metrics), info.artifact_uri
+    )
+
+
+def waiting_run(outbox: Outbox, header: RunHeader) -> StoredRun:
+    """Return a run that is in the outbox."""
+    tags, parameters = dict(header.tags), dict[str, str]()
+    metrics: dict[str, float] = {}
+    entries = outbox.entries(header.record_id)
+    for entry in entries:
+        tags |= entry.get("tags", {})
+        parameters |= entry.get("parameters", {})
+        metrics |= {name: value for name, value, _, _ in entry.get("metrics", ())}
+    status, place = last_status(entries) or "RUNNING", outbox.files(header.record_id).as_uri()
+    return StoredRun(header.record_id, status, parameters, tags, metrics, place)
+
+
+def download_files(reader: Reader, run: StoredRun, folder: Path) -> dict[str, str]:
+    """Copy all files of a run to a folder; return what is wrong with those that are no plain files, by their names.
 
     Raises
     ------
     InputError
-        MLflow cannot be reached.
+        MLflow cannot be reached, or a server names a folder of this machine.
     """
-    folders = {name.rpartition("/")[0] or None for name in places}
-    present = {
-        file.path for folder in folders for file in _ask(store, partial(store.client.list_artifacts, run_id, folder))
-    }
-    for name, place in places.items():
-        if name in present:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            fetch = partial(store.client.download_artifacts, run_id, name, str(place.parent))
-            Path(_ask(store, fetch)).replace(place)
+    place = urlsplit(run.artifacts)
+    folder.mkdir(parents=True, exist_ok=True)
+    if place.scheme not in {"", "file"}:
+        reader.ask(lambda: reader.client.download_artifacts(run.run_id, "", str(folder)))
+        return {}
+    if reader.address.startswith("http"):
+        message = f"{run.run_id} has its files in {run.artifacts}, which the server cannot know to be here"
+        raise InputError(message)
+    source = Path(url2pathname(place.path) if place.scheme else run.artifacts)
+    return _copy_plain(source, folder) if source.is_dir() else {}
 
 
-def read_curves(store: Store, run_id: str, names: Iterable[str]) -> dict[str, list[tuple[int, float]]]:
-    """Return every point of metrics, as epoch and value, in the order of the epochs.
+def _copy_plain(source: Path, target: Path, prefix: str = "") -> dict[str, str]:
+    """Copy the files of a folder, following no link and reading no pipe or device."""
+    problems: dict[str, str] = {}
+    for path in sorted(source.iterdir()):
+        mode, name = path.lstat().st_mode, f"{prefix}{path.name}"
+        try:
+            if stat.S_ISDIR(mode):
+                (target / path.name).mkdir()
+                problems |= _copy_plain(path, target / path.name, f"{name}/")
+            elif stat.S_ISREG(mode):
+                shutil.copyfile(path, target / path.name)
+            else:
+                problems[name] = "is a link, a pipe or a device in place of a file"
+        except OSError as error:
+            problems[name] = f"cannot be read ({error.strerror})"
+    return problems
 
-    Raises
-    ------
-    InputError
-        MLflow cannot be reached.
-    """
-    histories = {name: _ask(store, partial(store.client.get_metric_history, run_id, name)) for name in names}
+
+def read_curves(reader: Reader, run_id: str, names: Iterable[str]) -> dict[str, list[tuple[int, float]]]:
+    """Return every point of metrics, as epoch and value in their order; raise InputError if MLflow is away."""
+    histories = {name: reader.ask(partial(reader.client.get_metric_history, run_id, name)) for name in names}
     return {name: sorted((point.step, point.value) for point in points) for name, points in histories.items()}
 
 
-def running_elsewhere(store: Store) -> list[str]:
-    """Return a line for each run of an experiment that is RUNNING on another machine, as far as MLflow knows.
-
-    Raises
-    ------
-    InputError
-        MLflow cannot be reached.
-    """
-    runs = _ask(store, lambda: list(store.search("attributes.status = 'RUNNING'", store.experiment_id)))
+def running_elsewhere(reader: Reader) -> list[str]:
+    """Return a line for each run that MLflow has as RUNNING on another machine; raise InputError if MLflow is away."""
+    runs = reader.ask(lambda: list(reader.search("attributes.status = 'RUNNING'")))
     return [_running_line(run) for run in runs if is_elsewhere(run.data.tags.get(PROCESS_TAG, own_process()))]
 
 
@@ -104,7 +231,7 @@ def _running_line(run: Any) -> str:
     return f"{run.info.run_name}  {run.info.run_id}  on {machine_of(run.data.tags[PROCESS_TAG])} since {began}"
 
 
-def end_elsewhere(store: Store, run_id: str) -> None:
+def end_elsewhere(reader: Reader, run_id: str) -> None:
     """End a run as KILLED whose process, on another machine, the user knows to be gone.
 
     Raises
@@ -112,25 +239,22 @@ def end_elsewhere(store: Store, run_id: str) -> None:
     InputError
         There is no such run, it is not RUNNING on another machine, or MLflow cannot be reached.
     """
-    run = read_run(store, run_id)
+    run = read_run(reader, run_id)
     process = run.tags.get(PROCESS_TAG, own_process())
     if run.status != "RUNNING" or not is_elsewhere(process):
         message = f"{run_id!r} is {run.status} on {machine_of(process)} (allowed: a run that is RUNNING elsewhere)"
         raise InputError(message)
     reason = f"its process on {machine_of(process)} was killed"
-    _ask(store, lambda: store.client.set_tag(run_id, FAILURE_TAG, reason))
-    _ask(store, lambda: store.client.set_terminated(run_id, "KILLED"))
+    reader.ask(lambda: reader.client.set_tag(run_id, FAILURE_TAG, reason))
+    reader.ask(lambda: reader.client.set_terminated(run_id, KILLED))
 
 
-def add_verification(store: Store, run_id: str, tags: Mapping[str, str], files: Mapping[str, str]) -> None:
+def add_verification(reader: Reader, run_id: str, tags: Mapping[str, str], files: Mapping[str, str]) -> None:
     """Add to a run that is over the outcome of its verification: tags, and texts by the names of the artifacts.
 
-    Raises
-    ------
-    InputError
-        MLflow cannot be reached.
+    Raises InputError if MLflow cannot be reached.
     """
     for name, text in files.items():
-        _ask(store, partial(store.client.log_text, run_id, text, name))
+        reader.ask(partial(reader.client.log_text, run_id, text, name))
     for key, value in tags.items():
-        _ask(store, partial(store.client.set_tag, run_id, key, value))
+        reader.ask(partial(reader.client.set_tag, run_id, key, value))

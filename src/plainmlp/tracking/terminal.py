@@ -22,13 +22,7 @@ def _console() -> "Console":
 
 @contextmanager
 def watch_training(epochs: int) -> Iterator[Watcher]:
-    """Show the progress of a training of at most so many epochs.
-
-    Yields
-    ------
-    callable (epoch, metrics)
-        To be called after each epoch, counted from 0.
-    """
+    """Show the progress of a training of at most so many epochs; yield what to call after each, counted from 0."""
     console = _console()
     shown = _bar if console.is_terminal else _lines
     with shown(console, epochs) as watcher:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from configurations import DEFAULT, changed, refusal
-from plainmlp.sweeps.grid.grid import Excluder, flat_items
+from plainmlp.sweeps.grid.grid import Excluder
 
 CHOICES = {"model": "mlp", "optimizer": "adam", "experiment": None}
 
@@ -77,12 +77,3 @@ def test_key_that_no_point_has_is_refused() -> None:
     excluder = Excluder([{"seed": 1}, {"model.l3": 1}])
     excluder.excludes_composed(DEFAULT, CHOICES)
     assert refusal(excluder.check_keys).startswith("sweep.exclude: model.l3 is an unknown key")
-
-
-def test_flat_items_name_sections_and_their_keys() -> None:
-    assert dict(flat_items({"a": {"b": {"c": 1}}, "d": [2]})) == {
-        "a": {"b": {"c": 1}},
-        "a.b": {"c": 1},
-        "a.b.c": 1,
-        "d": [2],
-    }

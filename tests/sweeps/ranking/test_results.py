@@ -16,7 +16,7 @@ from plainmlp.nn.early_stopping import kept_epoch
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
 from plainmlp.sweeps.ranking.results import choose_metric, judge, one_each, read_sweep
 from plainmlp.sweeps.reports import write_reports, write_timings
-from plainmlp.tracking.parameters import flat_parameters
+from plainmlp.tracking.recording.configuration import flat_parameters
 from plainmlp.tracking.recording.training import point_of
 from plainmlp.tracking.store import Store
 from plainmlp.training.construction import build_recipe

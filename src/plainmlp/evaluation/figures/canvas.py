@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from plainmlp.data.arrays import Array, Description, Part
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Subject = TypeVar("Subject")
@@ -83,14 +84,9 @@ class FigureData:
 
 
 def save_figure(draw: Callable[[Subject], "Figure"], subject: Subject, path: Path) -> Path:
-    """Draw a figure in the project's style, whatever the user's own matplotlib settings are; return where it went.
+    """Draw a subject in the project's style, whatever the user's matplotlib settings are, and write it as PNG.
 
-    Parameters
-    ----------
-    draw : callable
-        Takes the subject, returns a matplotlib figure.
-    path : Path
-        A PNG file; the same subject gives the same bytes.
+    The same subject gives the same bytes. Returns the path.
     """
     from matplotlib import style
 
@@ -100,31 +96,13 @@ def save_figure(draw: Callable[[Subject], "Figure"], subject: Subject, path: Pat
 
 
 def caption(name: str, length: int = 16) -> str:
-    """Return a user's name cut to a length, with dollar signs that matplotlib does not take for formulas.
-
-    Parameters
-    ----------
-    name : str
-        Of a class, column, target or data set.
-    length : int, default=16
-        The most characters that are kept.
-    """
+    """Return a user's name cut to so many characters, with dollar signs that matplotlib does not take for formulas."""
     short = name if len(name) <= length else f"{name[: length - 1]}…"
     return short.replace("$", r"\$")
 
 
 def new_figure(data: FigureData, title: str, width: float, height: float) -> "Figure":
-    """Return a figure with a title only, which arranges its parts so that none covers another.
-
-    Parameters
-    ----------
-    data : FigureData
-        Whose name the title begins with.
-    title : str
-        What is drawn.
-    width, height : float
-        In inches.
-    """
+    """Return a figure of a size in inches with its title, which arranges its parts so that none covers another."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=RESOLUTION, layout="constrained")
@@ -132,13 +110,17 @@ def new_figure(data: FigureData, title: str, width: float, height: float) -> "Fi
     return figure
 
 
-def class_colours(n_classes: int) -> NDArray[np.float64]:
-    """Return one colour a class: the palette's, or even steps of cividis where there are more classes.
+def grid_of_panels(figure: "Figure", n_panels: int, most_across: int) -> list["Axes"]:
+    """Return panels in rows, without the places that are left over in the last row."""
+    n_across = min(most_across, n_panels)
+    panels = list(figure.subplots(-(-n_panels // n_across), n_across, squeeze=False).ravel())
+    for unused in panels[n_panels:]:
+        unused.remove()
+    return panels[:n_panels]
 
-    Parameters
-    ----------
-    n_classes : int
-        At least 1.
+
+def class_colours(n_classes: int) -> NDArray[np.float64]:
+    """Return one colour a class: the palette's, or even steps of cividis if there are more classes.
 
     Returns
     -------
@@ -154,15 +136,7 @@ def class_colours(n_classes: int) -> NDArray[np.float64]:
 
 
 def thinned(n_samples: int, most: int) -> tuple[NDArray[np.intp], str]:
-    """Return evenly spaced rows, not more than can be told apart in a picture, and a note where some are left out.
-
-    Parameters
-    ----------
-    n_samples : int
-        How many rows there are.
-    most : int
-        How many are drawn at most.
-    """
+    """Return at most so many rows, evenly spaced, and a note if some are left out."""
     if n_samples <= most:
         return np.arange(n_samples), ""
     return np.linspace(0, n_samples - 1, most).astype(np.intp), f", {most:,} of {n_samples:,} drawn"
@@ -175,13 +149,7 @@ def point_style(n_points: int) -> dict[str, Any]:
 
 
 def value_range(values: Array) -> tuple[float, float]:
-    """Return the limits of an axis that holds the values, with a margin of 5 % on both sides.
-
-    Parameters
-    ----------
-    values : ndarray
-        Not all of them NaN.
-    """
+    """Return the limits of an axis that holds the values (not all NaN), with a margin of 5 % on both sides."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     margin = 0.05 * (high - low) or 0.5
     return low - margin, high + margin

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plainmlp.data.arrays import Array
-from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL, FigureData, new_figure
-from plainmlp.evaluation.metrics import CALIBRATION_BINS, Reliability, expected_calibration_error, reliability
+from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL, FigureData, grid_of_panels, new_figure
+from plainmlp.evaluation.metrics import CALIBRATION_BINS, Reliability, reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MOST_WRITTEN_CLASSES = 20
 LONG_NAME = 4
+MOST_IMAGES = 25
+IMAGES_ACROSS = 5
 BRIGHT = 0.55  # the value of cividis from which black is the easier to read
 
 
@@ -23,8 +25,8 @@ def draw_confusion_matrix(data: FigureData) -> "Figure":
 
     Notes
     -----
-    The colour is the share of the row, so that rare classes show as well as common ones. With more than 20
-    classes the counts are left out.
+    The colour is the share of the row, so that rare classes show as well as common ones. The counts of more than 20
+    classes are left out.
     """
     from sklearn.metrics import confusion_matrix
 
@@ -45,8 +47,7 @@ def draw_confusion_matrix(data: FigureData) -> "Figure":
 def draw_calibration(data: FigureData) -> "Figure":
     """Draw accuracy over confidence in 15 bins, and how many test samples each bin holds."""
     bins = reliability(data.test.targets, data.outputs)
-    error = expected_calibration_error(data.test.targets, data.outputs)
-    figure = new_figure(data, f"expected calibration error {error:.3f}", 5.6, 5.9)
+    figure = new_figure(data, f"expected calibration error {bins.error:.3f}", 5.6, 5.9)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     _draw_reliability(upper, bins)
     _draw_shares(lower, bins)
@@ -63,7 +64,7 @@ def _write_counts(axes: "Axes", counts: Array, shares: Array) -> None:
 
 
 def _name_classes(axes: "Axes", names: list[str]) -> None:
-    """Label both axes with the classes, every second, third ... of them where there is no room for all."""
+    """Label both axes with the classes, every second, third ... of them if there is no room for all."""
     step = -(-len(names) // 30)
     ticks = list(range(0, len(names), step))
     slanted: Any = (
@@ -93,26 +94,16 @@ def _draw_shares(axes: "Axes", bins: Reliability) -> None:
     axes.grid(visible=True, axis="y")
 
 
-MOST_IMAGES = 25
-IMAGES_ACROSS = 5
-
-
 def draw_worst_mistakes(data: FigureData) -> "Figure":
-    """Draw up to 25 test images to which a wrong class was given with the highest probability.
+    """Draw the up to 25 test images with the most probable wrong classes, the worst first.
 
-    Notes
-    -----
-    The worst comes first. Where there is no mistake the least certain images are drawn, and the title says so.
+    Without a mistake, the least certain images are drawn, and the title says so.
     """
     rows, title = select_worst(data)
-    n_across = min(IMAGES_ACROSS, len(rows))
-    n_down = -(-len(rows) // n_across)
+    n_across, n_down = min(IMAGES_ACROSS, len(rows)), -(-len(rows) // IMAGES_ACROSS)
     figure = new_figure(data, title, max(6.0, 1.75 * n_across), 2.3 * n_down + 0.5)
-    panels = figure.subplots(n_down, n_across, squeeze=False).ravel()
-    for axes, row in zip(panels, rows, strict=False):
+    for axes, row in zip(grid_of_panels(figure, len(rows), IMAGES_ACROSS), rows, strict=True):
         _draw_image(axes, data, row)
-    for unused in panels[len(rows) :]:
-        unused.remove()
     return figure
 
 

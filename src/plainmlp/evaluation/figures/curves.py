@@ -1,15 +1,16 @@
 """Figures of lines: learning curves, and what a regression fitted."""
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from plainmlp.data.arrays import Array
 from plainmlp.evaluation.figures.canvas import (
     COLOURS,
     NEUTRAL,
     FigureData,
+    grid_of_panels,
     new_figure,
     point_style,
     thinned,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 CURVE_POINTS = 400
 MOST_TARGETS = 6
+TARGETS_ACROSS = 3
 MAX_POINTS = 9_000
 FEW_EPOCHS = 25
 WIDE_SPAN = 30
@@ -36,7 +38,7 @@ def draw_learning_curves(data: FigureData) -> "Figure":
     """
     names = [name for name in ("loss", "accuracy", "mean_squared_error") if f"train_{name}" in data.history]
     figure = new_figure(data, "learning curves", 5.2 * len(names), 3.9)
-    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    panels = grid_of_panels(figure, len(names), len(names))
     for axes, name in zip(panels, names, strict=True):
         _draw_history(axes, data, name)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
@@ -47,12 +49,9 @@ def draw_steps(data: FigureData) -> "Figure":
     """Draw what the updates began from: the loss of each batch, and its accuracy or sum of squares."""
     names = [name for name in data.steps if name != "step"]
     figure = new_figure(data, "each batch before its update", 5.2 * len(names), 3.9)
-    for axes, name, colour in zip(figure.subplots(1, len(names)), names, COLOURS, strict=False):
+    for axes, name, colour in zip(grid_of_panels(figure, len(names), len(names)), names, COLOURS, strict=False):
         axes.plot(data.steps["step"], data.steps[name], color=colour, linewidth=1)
-        if _spans_decades(np.asarray(data.steps[name])):
-            axes.set_yscale("log")
-        axes.set(xlabel="step", ylabel=name.replace("_", " "))
-        axes.grid(visible=True)
+        _finish(axes, "step", name, [data.steps[name]])
     return figure
 
 
@@ -71,24 +70,20 @@ def draw_fitted_curves(data: FigureData) -> "Figure":
         axes.scatter(*points, color=colour, label=f"{name}, test data", **point_style(len(rows)))
     axes.set(xlabel=data.column_names[0], ylabel="target")
     axes.grid(visible=True)
-    figure.legend(loc="outside lower center", ncols=min(3, len(data.target_names)))
+    figure.legend(loc="outside lower center", ncols=min(TARGETS_ACROSS, len(data.target_names)))
     return figure
 
 
 def draw_predicted_against_actual(data: FigureData) -> "Figure":
     """Draw each test prediction over its target, a panel a target, with the line on which they are equal."""
     names = data.target_names[:MOST_TARGETS]
-    n_columns = min(3, len(names))
-    n_rows = -(-len(names) // n_columns)
+    n_across, n_down = min(TARGETS_ACROSS, len(names)), -(-len(names) // TARGETS_ACROSS)
     rows, note = thinned(len(data.test), MAX_POINTS // len(names))
     title = f"predicted against actual{_limit(data)}{note}"
-    figure = new_figure(data, title, 3.4 * n_columns + 1.0, 3.4 * n_rows + 0.6)
-    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for target, name in enumerate(names):
-        _draw_agreement(panels[target], data.test.targets[rows, target], data.outputs[rows, target])
-        panels[target].set_title(name)
-    for unused in panels[len(names) :]:
-        unused.remove()
+    figure = new_figure(data, title, 3.4 * n_across + 1.0, 3.4 * n_down + 0.6)
+    for target, axes in enumerate(grid_of_panels(figure, len(names), TARGETS_ACROSS)):
+        _draw_agreement(axes, data.test.targets[rows, target], data.outputs[rows, target])
+        axes.set_title(names[target])
     return figure
 
 
@@ -106,16 +101,17 @@ def _draw_history(axes: "Axes", data: FigureData, name: str) -> None:
         axes.axvline(best, color=NEUTRAL, linestyle=":", linewidth=1.4, label=label)
     if len(data.history["train_loss"]) == 1:
         axes.set_xlim(-0.5, 0.5)
-    if _spans_decades(np.concatenate(list(series.values()))):
-        axes.set_yscale("log")
-    axes.set(xlabel="epoch", ylabel=name.replace("_", " "))
+    _finish(axes, "epoch", name, series.values())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def _finish(axes: "Axes", along: str, name: str, curves: Iterable[Sequence[float]]) -> None:
+    """Label the axes of curves, on a logarithmic scale if no other can be read."""
+    values = np.concatenate(list(curves))
+    if values.min() > 0 and values.max() / values.min() > WIDE_SPAN:
+        axes.set_yscale("log")
+    axes.set(xlabel=along, ylabel=name.replace("_", " "))
     axes.grid(visible=True)
-
-
-def _spans_decades(values: NDArray[np.float64]) -> bool:
-    """Say whether a curve can be read on a logarithmic axis only."""
-    return bool(values.min() > 0 and values.max() / values.min() > WIDE_SPAN)
 
 
 def _draw_agreement(axes: "Axes", actual: Array, predicted: Array) -> None:
@@ -128,6 +124,6 @@ def _draw_agreement(axes: "Axes", actual: Array, predicted: Array) -> None:
 
 
 def _limit(data: FigureData) -> str:
-    """Say so where not all targets are drawn."""
+    """Say so if not all targets are drawn."""
     n_targets = len(data.target_names)
     return f", the first {MOST_TARGETS} of {n_targets} targets" if n_targets > MOST_TARGETS else ""

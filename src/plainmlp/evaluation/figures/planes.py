@@ -33,8 +33,7 @@ def draw_data(data: FigureData) -> "Figure":
     samples = _all_samples(data)
     rows, note = thinned(len(samples), MAX_POINTS)
     shown = samples.take(rows)
-    figure = new_figure(data, f"{len(samples):,} samples by class{note}", 7.0, 5.2)
-    axes = _new_plane(figure, data)
+    figure, axes = _new_plane(data, f"{len(samples):,} samples by class{note}")
     colours = class_colours(len(data.class_names))
     # One call for all classes, in the order of the rows: drawn one by one, the last class would cover the others.
     axes.scatter(shown.features[:, 0], shown.features[:, 1], c=colours[shown.targets], **point_style(len(rows)))
@@ -44,15 +43,14 @@ def draw_data(data: FigureData) -> "Figure":
 
 def draw_right_and_wrong(data: FigureData) -> "Figure":
     """Draw the test points that are right and those that are wrong, in two colours."""
-    figure = new_figure(data, _share_right(data), 7.0, 5.2)
-    _add_legend(figure, _draw_points(_new_plane(figure, data), data))
+    figure, axes = _new_plane(data, _share_right(data))
+    _add_legend(figure, _draw_points(axes, data))
     return figure
 
 
 def draw_decision_regions(data: FigureData) -> "Figure":
     """Draw the region of each predicted class, with the test points that are right and those that are wrong."""
-    figure = new_figure(data, f"decision regions, {_share_right(data)}", 7.0, 5.2)
-    axes = _new_plane(figure, data)
+    figure, axes = _new_plane(data, f"decision regions, {_share_right(data)}")
     colours = PALENESS + (1 - PALENESS) * class_colours(len(data.class_names))
     _draw_regions(axes, data, colours)
     points = _draw_points(axes, data)
@@ -72,12 +70,13 @@ def _all_samples(data: FigureData) -> Part:
     return Part(features, np.concatenate([data.train.targets, data.test.targets]))
 
 
-def _new_plane(figure: "Figure", data: FigureData) -> "Axes":
-    """Return axes that are called after the two features."""
-    horizontal, vertical = data.column_names
+def _new_plane(data: FigureData, title: str) -> tuple["Figure", "Axes"]:
+    """Return a figure, and axes with the names of the two features."""
+    figure = new_figure(data, title, 7.0, 5.2)
     axes = figure.subplots()
+    horizontal, vertical = data.column_names
     axes.set(xlabel=horizontal, ylabel=vertical)
-    return axes
+    return figure, axes
 
 
 def _draw_regions(axes: "Axes", data: FigureData, colours: NDArray[np.float64]) -> None:

@@ -1,6 +1,6 @@
 """A grid of points: how many there are, which are left out, which are run, and the checked configuration of each."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol
@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from plainmlp.composition.compose import parse
-from plainmlp.composition.validation import schema_problems
-from plainmlp.config.canonical import canonical
+from plainmlp.composition.explanation import schema_problems
+from plainmlp.config.canonical import canonical, flat_items
 from plainmlp.config.schema import Config, Section, SweepSection
 from plainmlp.evaluation.metrics import METRICS
 from plainmlp.nn.losses import LOSSES, recorded_metrics
@@ -104,14 +104,6 @@ class Excluder:
     def _excludes(self, keys: Mapping[str, Any], values_of: Callable[[str], Sequence[Any]]) -> bool:
         self._keys.update(keys)
         return any(all(_agrees(wanted, values_of(key)) for key, wanted in rule.items()) for rule in self.rules)
-
-
-def flat_items(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every key of nested mappings, such as ``model`` and ``model.l2``, with its value."""
-    for key, value in values.items():
-        yield f"{prefix}{key}", value
-        if isinstance(value, Mapping):
-            yield from flat_items(value, f"{prefix}{key}.")
 
 
 def _spellings(key: str, flat: Mapping[str, Any], choices: Mapping[str, Any]) -> list[Any]:

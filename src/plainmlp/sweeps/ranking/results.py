@@ -11,8 +11,9 @@ from plainmlp.sweeps.grid.grid import AUTOMATIC, RANKING_PART
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.system.errors import InputError
-from plainmlp.tracking.children import Child, Reader
 from plainmlp.tracking.recording.configuration import recorded_parameters
+from plainmlp.tracking.stored_runs import Reader, StoredRun
+from plainmlp.tracking.tags import FAILURE_TAG, POINT_TAG
 from plainmlp.training.history import History
 
 SEED = "seed"
@@ -25,7 +26,7 @@ UNRECORDED = "its job left no record"
 
 @dataclass(frozen=True)
 class _OfChild:
-    child: Child
+    child: StoredRun
 
     @property
     def seed(self) -> str:
@@ -57,7 +58,7 @@ class SweepResults:
     failed: tuple[Failure, ...]
 
     @property
-    def children(self) -> list[Child]:
+    def children(self) -> list[StoredRun]:
         """Return the runs of all points."""
         return [result.child for result in self.finished] + [failure.child for failure in self.failed]
 
@@ -83,7 +84,9 @@ def read_sweep(reader: Reader, parent_run_id: str, metric: str | None = None) ->
 class Outcomes:
     """How the points of a sweep ended; a point in the archive needs no recorded run, others were trained elsewhere."""
 
-    def __init__(self, points: Iterable[Point], archive: Archive, reader: Reader, recorded: Iterable[Child]) -> None:
+    def __init__(
+        self, points: Iterable[Point], archive: Archive, reader: Reader, recorded: Iterable[StoredRun]
+    ) -> None:
         self._archive, self._reader = archive, reader
         self._histories: dict[str, History] = {}
         runs = {child.point_id: child for child in recorded}
@@ -99,27 +102,29 @@ class Outcomes:
         children = sorted(self.children, key=lambda child: child.point_id)
         return judge_all(children, self._history, metric)
 
-    def _child(self, point: Point, runs: Mapping[str, Child]) -> Child:
+    def _child(self, point: Point, runs: Mapping[str, StoredRun]) -> StoredRun:
         run = runs.get(point.point_id)
         run_id = "" if run is None else run.run_id
-        parameters = recorded_parameters(point.config)
+        parameters, tags = recorded_parameters(point.config), {POINT_TAG: point.point_id}
         if self._archive.has(point.point_id):
             kept = self._archive.load(point.point_id)
             history = self._histories[point.point_id] = kept.trained.history
             metrics = {**kept.final_metrics(), **{name: values[-1] for name, values in history.items()}}
-            return Child(run_id, point.point_id, FINISHED, parameters, metrics, "", "")
+            return StoredRun(run_id, FINISHED, parameters, tags, metrics)
         if run is not None and run.status == FINISHED:
             return run
         reason = self._archive.failure(point.point_id) or UNRECORDED
-        return Child(run_id, point.point_id, "FAILED", parameters, {}, "", reason)
+        return StoredRun(run_id, "FAILED", parameters, {**tags, FAILURE_TAG: reason}, {})
 
-    def _history(self, child: Child) -> History:
+    def _history(self, child: StoredRun) -> History:
         """Return the history of a point that has finished."""
         found = self._histories.get(child.point_id)
         return self._reader.history(child) if found is None else found
 
 
-def judge_all(children: Sequence[Child], history_of: Callable[[Child], History], metric: str | None) -> SweepResults:
+def judge_all(
+    children: Sequence[StoredRun], history_of: Callable[[StoredRun], History], metric: str | None
+) -> SweepResults:
     """Return the results of points that have one run each; `metric` is that of `read_sweep`.
 
     Raises
@@ -141,19 +146,19 @@ def judge_all(children: Sequence[Child], history_of: Callable[[Child], History],
     return SweepResults(metric, tuple(finished), tuple(failed))
 
 
-def one_each(children: Iterable[Child]) -> list[Child]:
+def one_each(children: Iterable[StoredRun]) -> list[StoredRun]:
     """Return one run a point, a finished one if there is any, in the order of the point ids."""
     ordered = sorted(children, key=lambda child: (child.point_id, child.status != FINISHED, child.run_id))
     return list({child.point_id: child for child in reversed(ordered)}.values())[::-1]
 
 
-def configured_metric(children: Sequence[Child]) -> str:
+def configured_metric(children: Sequence[StoredRun]) -> str:
     """Return the `sweep.metric` that points were recorded with; "auto" if they do not agree."""
     names = {child.parameters.get(METRIC, AUTOMATIC) for child in children}
     return names.pop() if len(names) == 1 else AUTOMATIC
 
 
-def choose_metric(children: Sequence[Child], metric: str) -> str:
+def choose_metric(children: Sequence[StoredRun], metric: str) -> str:
     """Return the ranking metric, once checked to be of the validation part and recorded."""
     recorded = {name for child in children if child.status == FINISHED for name in child.metrics}
     if not recorded:
@@ -169,7 +174,7 @@ def choose_metric(children: Sequence[Child], metric: str) -> str:
     return chosen
 
 
-def judge(child: Child, history: History, metric: str) -> Result | Failure:
+def judge(child: StoredRun, history: History, metric: str) -> Result | Failure:
     """Return the result of a finished run, or why it cannot be ranked."""
     curve = tuple(history.get(metric, ()))
     if metric not in child.metrics and not curve:

@@ -1,13 +1,19 @@
-"""The configuration as it is recorded: whole, but for the credentials in the tracking address."""
+"""The configuration as it is recorded: a text and flat parameters, without the credentials in the tracking address."""
 
 import hashlib
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from plainmlp.config.canonical import canonical, dump_yaml
 from plainmlp.config.schema import Config
-from plainmlp.tracking.addresses import without_credentials
-from plainmlp.tracking.parameters import flat_parameters, shortened_keys, shortening_note
+from plainmlp.tracking.credentials import without_credentials
 from plainmlp.tracking.tags import SHORTENED_TAG
+
+LONGEST_PARAMETER = 6000  # MLflow cuts longer values
+LONGEST_TAG = 8000
+_SHORTENED = re.compile(r" \.\.\. \(shortened; whole in config\.yaml; SHA-256 [0-9a-f]{64}\)$")
 
 
 def recorded_text(config: Config) -> str:
@@ -31,3 +37,50 @@ def _without_credentials(config: Config) -> Config:
     uri = config.tracking.uri
     tracking = config.tracking.model_copy(update={"uri": None if uri is None else without_credentials(uri)})
     return config.model_copy(update={"tracking": tracking})
+
+
+def flat_parameters(configuration: Mapping[str, Any]) -> dict[str, str]:
+    """Return a canonical configuration as MLflow parameters under their keys, such as `model.hidden_sizes`.
+
+    An entry chosen by name has its name under its own key and its options below it: `model.initializer` and
+    `model.initializer.mean`. A value that MLflow would cut is shortened, and says so.
+    """
+    return {key: _shortened(_text(value)) for key, value in _leaves(configuration)}
+
+
+def shortened_keys(parameters: Mapping[str, str]) -> list[str]:
+    """Return the keys of the parameters whose value MLflow does not hold whole."""
+    return [key for key, text in parameters.items() if _SHORTENED.search(text)]
+
+
+def shortening_note(keys: Sequence[str]) -> str:
+    """Return keys as the value of a tag."""
+    text = ", ".join(keys)
+    return text if len(text) <= LONGEST_TAG else f"{len(keys)} parameters: {text}"[: LONGEST_TAG - 4] + " ..."
+
+
+def _leaves(mapping: Mapping[str, Any], section: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value that is no mapping of values, with its key."""
+    for name, value in mapping.items():
+        key = f"{section}{name}"
+        if not isinstance(value, Mapping) or not value:
+            yield key, value
+        elif section and isinstance(value.get("name"), str):  # below a section, a chosen entry
+            yield key, value["name"]
+            yield from _leaves({option: value[option] for option in value if option != "name"}, f"{key}.")
+        else:
+            yield from _leaves(value, f"{key}.")
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.encode(errors="backslashreplace").decode()  # a file name may hold bytes that are no text
+
+
+def _shortened(text: str) -> str:
+    """Return a text that MLflow takes whole; different texts stay different."""
+    if len(text) <= LONGEST_PARAMETER:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    note = f" ... (shortened; whole in config.yaml; SHA-256 {digest})"
+    return text[: LONGEST_PARAMETER - len(note)] + note

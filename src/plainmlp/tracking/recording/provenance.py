@@ -9,8 +9,7 @@ from types import MappingProxyType
 
 from plainmlp.config.code import digest_result_code
 from plainmlp.config.schema import TrainingSection
-from plainmlp.tracking.provenance.environment import environment_tags, installed_packages
-from plainmlp.tracking.provenance.fingerprint import numerics_tags
+from plainmlp.tracking.provenance.environment import environment_tags, installed_packages, numerics_tags
 from plainmlp.tracking.provenance.repository import read_repository
 
 FOLDER = "provenance"  # among the artifacts of a run
@@ -21,11 +20,12 @@ PATCH = "changes.patch"  # how the code in the checkout differs from the commit
 
 @dataclass(frozen=True)
 class Code:
-    """The code that a process runs: its tags, the installed packages, and the patch of `read_repository`."""
+    """The code that a process runs: its tags, the installed packages, the patch of `read_repository`, its warnings."""
 
     tags: Mapping[str, str]
     packages: str
     patch: bytes | None
+    warnings: tuple[str, ...] = ()
 
 
 @cache
@@ -34,7 +34,9 @@ def read_code(checkout: Path) -> Code:
     repository, packages = read_repository(checkout), installed_packages()
     tags = {**(repository.tags() if repository else {}), "code_digest": digest_result_code()}
     tags |= environment_tags(checkout, packages)
-    return Code(MappingProxyType(tags), packages, repository.patch if repository else None)
+    if repository is None:
+        return Code(MappingProxyType(tags), packages, None)
+    return Code(MappingProxyType(tags), packages, repository.patch, tuple(repository.warnings()))
 
 
 def training_numerics(training: TrainingSection) -> Mapping[str, str]:
