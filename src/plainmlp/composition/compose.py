@@ -17,6 +17,8 @@ from plainmlp.system.errors import InputError, StorageError, path_problem
 
 RAISE = {"HYDRA_FULL_ERROR": "1"}  # lets Hydra raise what goes wrong, where it would print it and exit with code 1
 
+ELSEWHERE = "; hydra.run.dir=<folder>, or hydra.sweep.dir=<folder> with -m, writes elsewhere"
+
 
 @cache
 def composition_errors() -> tuple[type[Exception], ...]:
@@ -157,7 +159,6 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
     except OSError as error:
         if isinstance(error, StorageError) or (problem := path_problem(error)) is None:
             raise
-        message = f"{problem}; hydra.run.dir=<folder>, or hydra.sweep.dir=<folder> with -m, writes elsewhere"
-        raise InputError(message) from error
+        raise InputError(problem + ELSEWHERE) from error
     if failures:
         raise failures[0]

@@ -62,7 +62,7 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
             return f"override '~{key}' is not allowed: a run needs {key}, which is null already"
         return _unknown_key(key, error, conf_folder, known_keys())
     if mark := getattr(error, "problem_mark", None):
-        return yaml_problem(Path(mark.name), error)
+        return yaml_problem(mark.name, error)
     key = getattr(error, "full_key", None)
     line = one_line(str(error)) or f"the overrides {shown(list(overrides))} cannot be applied"
     return f"{key}: {line}" if key else line
