@@ -3,17 +3,16 @@
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from checkouts import run_many
 from full_disk import small_disk
+from nobody import as_nobody
 from plainmlp.system.command import run_command
 from plainmlp.system.files import write_json
 
-NOBODY = 65534
 LONG = "n" * 300
 FAST = ("dataset=clusters", "model.hidden_sizes=[4]", "training.epochs=1")
 TABLE = ("dataset=table", "dataset.target=y")
@@ -26,17 +25,6 @@ def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (folder / "there").touch()
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
         yield folder
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Give up the rights of root for a while."""
-    if os.geteuid() == 0:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(os.getuid())
 
 
 def refused(body: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> str:

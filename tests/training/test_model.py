@@ -139,7 +139,7 @@ def test_file_cut_short_or_grown_is_noticed(tmp_path):
 
 
 def test_missing_file_is_named(tmp_path):
-    assert refusal(load_layers, tmp_path / "none") == f"{tmp_path / 'none'}: there is no such file"
+    assert refusal(load_layers, tmp_path / "none") == f"{tmp_path / 'none'}: cannot be read (No such file or directory)"
 
 
 def test_folder_in_place_of_a_file_is_refused(tmp_path):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -65,10 +65,10 @@ class Preparation:
         filled = fill_missing(features, self.columns, self.fill_values)
         numeric = are_numeric(self.columns)
         if numeric.all():
-            return self.input_scaling.apply(filled, dtype)
+            return self.input_scaling.apply(filled, dtype, self._number_names)
         prepared = np.zeros((len(features), len(self.input_names)), dtype)
         starts = self._starts()
-        prepared[:, starts[numeric]] = self.input_scaling.apply(filled[:, numeric], dtype)
+        prepared[:, starts[numeric]] = self.input_scaling.apply(filled[:, numeric], dtype, self._number_names)
         for position in np.flatnonzero(~numeric):
             prepared[np.arange(len(features)), starts[position] + filled[:, position].astype(np.intp)] = 1
         return prepared
@@ -132,6 +132,10 @@ class Preparation:
             message = "columns, inputs and scaling do not fit together"
             raise ValueError(message)
         return preparation
+
+    @cached_property
+    def _number_names(self) -> list[str]:
+        return [column.name for column in self.columns if column.categories is None]
 
     def _starts(self) -> NDArray[np.intp]:
         """Return the place of each column's first input."""

@@ -1,6 +1,6 @@
 """Scalings: an offset and a scale for each column, fitted on the train part."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
@@ -13,6 +13,7 @@ from plainmlp.data.stored import StoredRows
 from plainmlp.data.sums import column_sums
 from plainmlp.nn.options import Option, fill_options
 from plainmlp.system.errors import InputError
+from plainmlp.system.wording import shown
 
 Vector = Annotated[  # in a record a list, no number of it rounded
     NDArray[np.float64],
@@ -35,7 +36,7 @@ class Scaling:
     offset: Vector
     scale: Vector
 
-    def apply(self, values: Array, dtype: DTypeLike) -> Array:
+    def apply(self, values: Array, dtype: DTypeLike, names: Sequence[str] = ()) -> Array:
         """Return the scaled values.
 
         Parameters
@@ -43,11 +44,23 @@ class Scaling:
         values : ndarray of shape (n_samples, n_columns), any numeric dtype
         dtype : float32 or float64
             Of the result. The arithmetic is float64, some rows at a time, so that no second array of all rows is made.
+        names : sequence of str, optional
+            Of the columns; without it they are numbered, as targets.
         """
         scaled = np.empty(values.shape, dtype)
-        for start in range(0, len(values), ROWS_AT_ONCE):
-            rows = slice(start, start + ROWS_AT_ONCE)
-            np.divide(values[rows] - self.offset, self.scale, out=scaled[rows], casting="same_kind")
+        try:
+            with np.errstate(over="raise"):
+                for start in range(0, len(values), ROWS_AT_ONCE):
+                    rows = slice(start, start + ROWS_AT_ONCE)
+                    np.divide(values[rows] - self.offset, self.scale, out=scaled[rows], casting="same_kind")
+        except FloatingPointError:
+            row, column = np.argwhere(~np.isfinite(scaled[rows]))[0]
+            name = f"column {shown(names[column])}" if names else f"target {column + 1}"
+            message = (
+                f"{name} holds {values[rows][row, column]:g}, too large a number for {scaled.dtype} once it is "
+                f"scaled; allowed: up to {np.finfo(scaled.dtype).max:.1e}; another scaling or training.dtype=float64 may do"
+            )
+            raise InputError(message) from None
         return scaled
 
     def invert(self, values: Array) -> NDArray[np.float64]:

@@ -53,5 +53,5 @@ def _container_limits(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/pr
     groups = {folder for place in places for folder in (Path(place), *Path(place).parents)}
     files = [root / group / "memory.max" for group in groups]
     files += [root / "memory" / group / "memory.limit_in_bytes" for group in groups]
-    texts = [file.read_text(encoding="ascii").strip() for file in files if file.is_file()]
+    texts = [file.read_text(encoding="utf-8").strip() for file in files if file.is_file()]
     return [int(text) for text in texts if text.isdecimal()]

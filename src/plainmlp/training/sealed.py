@@ -40,15 +40,15 @@ def read_sealed(
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="numpy") as file:
+        with path.open("rb"), safe_open(path, framework="numpy") as file:
             sealed = (file.metadata() or {})[METADATA]
             content = json.loads(sealed)["content"]
             tensors = {name: file.get_tensor(name) for name in names_in(content)}
             is_sound = len(file.keys()) == len(tensors) and sealed == _seal(tensors.values(), content)
-    except FileNotFoundError as error:
-        message = f"{path}: there is no such file"
+    except OSError as error:
+        message = f"{path}: cannot be read ({error.strerror or reason(error)})"
         raise InputError(message) from error
-    except (SafetensorError, OSError, *MISFITS) as error:
+    except (SafetensorError, *MISFITS) as error:
         message = f"{path}: is damaged, or no {kind} of plainmlp ({reason(error)})"
         raise InputError(message) from error
     if not is_sound:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, ModelSection, OptimizerSection, TrainingSection
 from plainmlp.data.splits import Splits
@@ -14,6 +16,7 @@ from plainmlp.nn.forms import Compiled, start_descent
 from plainmlp.nn.snapshot import Snapshot
 from plainmlp.nn.training import Divergence, Training
 from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.system.wording import shown
 from plainmlp.training.backends.table import OWN_BACKEND, BackendDescent, check_backend, make_network
 from plainmlp.training.checkpoints import Checkpoints, Journal, Watcher, resume
 from plainmlp.training.construction import (
@@ -133,7 +136,18 @@ def train_and_write(
 
 def _target_scale(splits: Splits, dtype: str) -> Array | None:
     scaling = splits.preparation.target_scaling
-    return None if scaling is None else scaling.scale.astype(dtype)
+    if scaling is None:
+        return None
+    with np.errstate(over="ignore"):
+        scale = scaling.scale.astype(dtype)
+    for name, number, is_finite in zip(splits.description.target_names, scaling.scale, np.isfinite(scale), strict=True):
+        if not is_finite:
+            message = (
+                f"the target {shown(name)} varies by about {number:g}, which {dtype} cannot hold; allowed: up to "
+                f"{np.finfo(dtype).max:.1e}, or training.dtype=float64"
+            )
+            raise InputError(message)
+    return scale
 
 
 def _start_descent(backend: str, start: Start, snapshot: Snapshot, compiled: Compiled) -> Descent:

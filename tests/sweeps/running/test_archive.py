@@ -140,7 +140,7 @@ def test_several_writers_of_one_point_do_not_disturb_each_other(archive, kept):
 
 
 def test_a_point_that_is_not_there_is_refused(archive):
-    assert "there is no such file" in refusal(archive.load, "0" * 64)
+    assert "cannot be read (No such file or directory)" in refusal(archive.load, "0" * 64)
 
 
 def test_splits_are_those_of_the_stages_and_are_made_once(archive, monkeypatch):
