@@ -83,7 +83,7 @@ ui: $(READY) ## browse the runs of this checkout
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--custom-compile-command "make lock" --group dev --upgrade --output-file requirements.lock pyproject.toml
+		--custom-compile-command "make lock" --extra pipeline --group dev --upgrade --output-file requirements.lock pyproject.toml
 
 clean: ## remove .venv and .venv-peers
 	@rm -rf $(VENV) $(PEERS)
@@ -105,14 +105,14 @@ $(KERNELS): $(READY) $(wildcard src/plainmlp/nn/*.py src/plainmlp/nn/compiled/*.
 	@python -m plainmlp.nn.compiled
 	@touch $(KERNELS)
 
-# The other libraries, as the extras and a group of pyproject.toml name them, beside all that .venv has.
+# The other libraries, as a group and the extras of pyproject.toml name them (of the pipeline .venv has all).
 LIBRARIES := import sysconfig; print(sysconfig.get_path("purelib"))
 EXTRAS := import tomllib; tables = tomllib.load(open("pyproject.toml", "rb")); \
-	extras = [*tables["project"]["optional-dependencies"].values(), tables["dependency-groups"]["benchmark"]]
+	extras = tables["project"]["optional-dependencies"] | {"pipeline": tables["dependency-groups"]["benchmark"]}
 $(PEERS)/.ready: $(READY)
 	@echo "setting up $(PEERS) (once; several minutes)"
 	@$(VENV)/bin/python -m venv $(PEERS)
 	@$(VENV)/bin/python -c '$(LIBRARIES)' > "$$($(PEERS)/bin/python -c '$(LIBRARIES)')/libraries.pth"
-	@$(PEERS)/bin/python -c '$(EXTRAS); print(*sorted(set(sum(extras, []))), sep="\n")' > $(PEERS)/extras.txt
+	@$(PEERS)/bin/python -c '$(EXTRAS); print(*sorted(set(sum(extras.values(), []))), sep="\n")' > $(PEERS)/extras.txt
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(PEERS)/extras.txt
 	@touch $@

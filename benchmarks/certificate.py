@@ -8,13 +8,13 @@ import numpy as np
 
 from plainmlp.nn.architecture import Architecture, view_layers
 from plainmlp.nn.batches import Block
-from plainmlp.nn.descent import PlainDescent
+from plainmlp.nn.descent import PlainDescent, Start
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.options import fill_options
 from plainmlp.nn.randomness import generator
 from plainmlp.nn.recipe import Recipe
-from plainmlp.training.backends.table import BACKENDS, Array, BackendNetwork, Start, Step
+from plainmlp.training.backends.table import BACKENDS, Array, BackendNetwork, Step
 
 STEPS = 100
 LARGEST_DIFFERENCE = 1e-10
@@ -30,9 +30,8 @@ class NumpyNetwork:
 
     def __init__(self, start: Start) -> None:
         self._optimizer, self._recipe = OPTIMIZERS[start.recipe.optimizer], start.recipe
-        parameters = start.parameters.copy()
-        slots = tuple(np.zeros_like(parameters) for _ in range(self._optimizer.n_slots))
-        self._descent = PlainDescent(start.architecture, parameters, slots, start.recipe)
+        slots = tuple(np.zeros_like(start.parameters) for _ in range(self._optimizer.n_slots))
+        self._descent = PlainDescent(start._replace(slots=slots))
         self._architecture, self._steps, self._product = start.architecture, 0, 1.0
 
     def step(self, inputs: Array, targets: Array, weights: Array | None, learning_rate: float) -> Step:

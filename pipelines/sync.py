@@ -11,7 +11,7 @@ HELP = """Publish the runs that wait in .plainmlp/outbox: those that MLflow miss
 Each goes to its own store and leaves the outbox. If a sync is interrupted, run it again: it publishes nothing twice.
 
   python pipelines/sync.py
-  python pipelines/sync.py tracking.uri=https://user:password@mlflow.example.org
+  MLFLOW_TRACKING_USERNAME=... MLFLOW_TRACKING_PASSWORD=... python pipelines/sync.py tracking.uri=https://mlflow.example.org
 
 A run that is killed on another machine stays RUNNING in MLflow, since nothing here can tell. List those, and end one:
 

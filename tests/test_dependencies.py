@@ -4,10 +4,12 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions
 from itertools import chain
 from pathlib import Path
+
+from imported import code_run
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = {"plainmlp", "hydra_plugins", "_checkout"}
@@ -29,21 +31,34 @@ def imported() -> Iterator[tuple[str, str]]:
                         yield str(path.relative_to(ROOT)), module
 
 
-def declared() -> set[str]:
-    """Return the names of the projects that pyproject.toml lists, for all or as an extra."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lists = [project["dependencies"], *project["optional-dependencies"].values()]
-    return {re.split(r"[=<>!~\[; ]", requirement)[0].lower() for requirement in chain(*lists)}
+def names_of(requirements: Iterable[str]) -> set[str]:
+    """Return the names of the projects that requirements ask for."""
+    return {re.split(r"[=<>!~\[; ]", requirement)[0].lower() for requirement in requirements}
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+BASE = names_of(PROJECT["dependencies"])
+ALL = BASE | names_of(chain(*PROJECT["optional-dependencies"].values()))
+
+
+def undeclared(found: Iterable[tuple[str, str]], declared: set[str]) -> set[tuple[str, str]]:
+    """Return the imports of projects that are not among those declared."""
+    distributions = {**NOT_INSTALLED, **packages_distributions()}
+    projects = {(path, module): distributions[module.partition(".")[0]] for path, module in found}
+    return {where for where, names in projects.items() if not {name.lower() for name in names} & declared}
 
 
 def test_all_that_is_imported_is_declared() -> None:
-    distributions = {**NOT_INSTALLED, **packages_distributions()}
-    missing = {
-        (path, module)
-        for path, module in imported()
-        if not {name.lower() for name in distributions[module.partition(".")[0]]} & declared()
-    }
-    assert missing == set()
+    assert undeclared(imported(), ALL) == set()
+
+
+def test_the_estimators_need_no_more_than_an_installation_has_without_extras() -> None:
+    package = ROOT / "src" / "plainmlp"
+    run = code_run(*sorted((package / "estimators").glob("*.py")), *sorted((package / "nn").rglob("*.py")))
+    files = {str(path.relative_to(ROOT)) for path in run}
+    found = {(path, module) for path, module in imported() if path in files}
+    assert {"numpy", "numba", "sklearn.base"} <= {module for _, module in found}
+    assert undeclared(found, BASE) == set()
 
 
 def test_nothing_private_is_imported() -> None:

@@ -17,6 +17,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "plainmlp"
 CHECKED = (
     "data/*.py",
+    "estimators/*.py",
     "evaluation/*.py",
     "nn/**/*.py",
     "sweeps/reports.py",
@@ -49,6 +50,11 @@ ALLOWED = {
     ("data/openml.py", "", "sklearn"): "a type",
     ("data/openml.py", "fetch_openml_dataset", "sklearn"): "reads a file; Python turns its texts into numbers",
     ("data/splits.py", "_shares", "sum"): "counts rows",
+    ("estimators/base.py", "", "sklearn"): "checks what is given, and calls back",
+    ("estimators/classifier.py", "", "sklearn"): "checks what is given, and counts classes for their weights",
+    ("estimators/regressor.py", "", "sklearn"): "checks what is given",
+    ("estimators/rows.py", "", "scipy"): "holds sparse rows",
+    ("estimators/rows.py", "", "sklearn"): "checks what is given, and draws rows as data/splits.py does",
     ("nn/architecture.py", "n_parameters", "sum"): "counts",
     ("nn/architecture.py", "n_weights", "sum"): "counts",
     ("nn/compiled/plan.py", "lay_out", "sum"): "counts units",

@@ -8,7 +8,7 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
-from plainmlp.training.progress import Watcher
+from plainmlp.training.checkpoints import Watcher
 from plainmlp.training.train import train
 from speed.problem import Epoch, Problem, Run, Runner
 

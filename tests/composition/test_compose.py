@@ -1,6 +1,8 @@
 """Composition and parsing, and what is said where they fail."""
 
 import re
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from configurations import CONF, changed, refusal
-from plainmlp.composition.compose import compose, explain, parse
+from plainmlp.composition.compose import compose, explain, parse, run_app
 
 
 def test_further_problems_are_counted() -> None:
@@ -100,3 +102,28 @@ def test_overrides_reach_the_configuration() -> None:
     assert config.model.activation == "tanh"
     assert config.optimizer.name == "sgd"
     assert config.seed == 3
+
+
+SECRET = "https://ann:geheim@h/x"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [f"tracking.uri='{SECRET}'"],
+        ["-m", "seed=0,1", f"tracking.uri='{SECRET}',x"],
+        [f"tracking={{uri: '{SECRET}'}}"],
+        ["tracking=server"],
+    ],
+)
+def test_credentials_are_refused_before_hydra_writes_them_down(tmp_path, monkeypatch, words):
+    shutil.copytree(CONF, tmp_path / "conf")
+    if words == ["tracking=server"]:
+        (tmp_path / "conf/tracking/server.yaml").write_text(f"uri: {SECRET}\nexperiment: e\n")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(sys, "argv", ["run.py", *words])
+    line = refusal(run_app, tmp_path / "conf", lambda config, folder: None)
+    assert "geheim" not in line
+    assert "MLFLOW_TRACKING_PASSWORD" in line
+    assert list((tmp_path / "here").iterdir()) == []

@@ -142,3 +142,37 @@ def test_run_becomes_overrides_with_paths_relative_to_the_checkout(overrides, tm
     promoted = overrides_of_run("3f2a", config.tracking, ROOT)
     expected = locate_inputs(config, lambda key, path: Path(os.path.relpath(tmp_path / path, ROOT)))
     assert canonical(parse(compose(ROOT / "conf", promoted))) == canonical(expected)
+
+
+@given(st.lists(st.sampled_from(["\\", "$", "{", "}", "'", "a", "${", "${oc.env:HOME}"]), max_size=9).map("".join))
+def test_interpolation_in_a_literal_is_text(text: str) -> None:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from omegaconf import OmegaConf
+
+    value = OverridesParser.create().parse_override(f"key={literal([text])}").value()
+    assert OmegaConf.to_container(OmegaConf.create({"key": value}), resolve=True) == {"key": [text]}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: &x 1", "config.yaml of run=3f2a, line 1: the anchor or alias 'x' is not allowed"),
+        ("", "config.yaml of run=3f2a must hold a mapping"),
+        ("a: [", "config.yaml of run=3f2a, line 1"),
+    ],
+)
+def test_configuration_that_cannot_be_read_is_refused(text: str, problem: str, monkeypatch) -> None:
+    config = parse(compose(ROOT / "conf", []))
+    store = SimpleNamespace(read_artifact=lambda run_id, name: text)
+    monkeypatch.setattr(training, "open_store", lambda tracking, checkout: store)
+    assert refusal(overrides_of_run, "3f2a", config.tracking, ROOT).startswith(problem)
+
+
+def test_interpolation_in_a_foreign_configuration_is_not_resolved(monkeypatch) -> None:
+    config = parse(compose(ROOT / "conf", ["dataset=table", "dataset.path=x.csv", "dataset.target=kind"]))
+    target = "${oc.env:HOME}"
+    foreign = config.model_copy(update={"dataset": config.dataset.model_copy(update={"target": target})})
+    store = SimpleNamespace(read_artifact=lambda run_id, name: recorded_text(foreign))
+    monkeypatch.setattr(training, "open_store", lambda tracking, checkout: store)
+    promoted = overrides_of_run("3f2a", config.tracking, ROOT)
+    assert parse(compose(ROOT / "conf", promoted)).dataset.target == target

@@ -135,3 +135,21 @@ def test_misspelt_key_has_its_near_match(data: st.DataObject, position: int, let
     line = refusal(parse, changed(**{f"{section}__{typo}": 1}))
     assert line.startswith(f"{section}.{typo} is an unknown key; did you mean '{key}'?")
     assert f"(allowed in {section}: " in line
+
+
+SECRET = "gehe/im"
+
+
+@pytest.mark.parametrize("address", [f"https://ann:{SECRET}@h", f"https://h/?api_key={SECRET}", f"db://ann:{SECRET}@h"])
+def test_credentials_in_the_address_of_a_store_are_refused_and_not_shown(address: str) -> None:
+    line = refusal(parse, at("tracking.uri", address))
+    assert line.startswith("tracking.uri=")
+    assert all(f"MLFLOW_TRACKING_{name}" in line for name in ("URI", "USERNAME", "PASSWORD"))
+    assert "gehe" not in line
+    assert "gehe" not in refusal(parse, at("dataset.n_samples", address))
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../b", "/x", "x/", "a//b", ".", "a\nb", "a\x1b[2Jb", ""])
+def test_experiment_that_would_be_another_place_is_refused(name: str) -> None:
+    assert refusal(parse, at("tracking.experiment", name)).startswith("tracking.experiment='")
+    assert parse(at("tracking.experiment", "a team/a name"))

@@ -1,5 +1,7 @@
 import gzip
+import re
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +63,7 @@ def test_a_flipped_bit_in_a_gzip_file_never_changes_the_data(tmp_path_factory, p
     content[header + position % (len(content) - header)] ^= 1 << bit
     read = images_or_refusal(written(tmp_path_factory.mktemp("idx"), bytes(content)))
     if isinstance(read, str):
-        assert "damaged" in read or "truncated" in read
+        assert re.search("damaged|truncated|trailing bytes|begins with|holds no values", read)
     else:  # a few bits of the format mean nothing
         np.testing.assert_array_equal(read, IMAGES)
 
@@ -79,12 +81,12 @@ def test_a_changed_pixel_in_a_gzip_file_is_noticed(tmp_path):
         (b"", "begins with nothing"),
         (encoded(IMAGES)[:3], "begins with 000008"),
         (encoded(IMAGES)[:10], "ends inside its header, after 10 of 16 bytes"),
-        (encoded(IMAGES)[:-1], "truncated: 39 bytes, where its sizes 2 x 3 x 4 ask for 40"),
-        (encoded(IMAGES) + b"\0", "trailing bytes: 41 bytes"),
+        (encoded(IMAGES)[:-1], "is truncated: its sizes are 2 x 3 x 4"),
+        (encoded(IMAGES) + b"\0", "has trailing bytes: its sizes are 2 x 3 x 4"),
         (b"\0\0\x0a\3" + b"\0\0\0\1" + b"\0", "begins with 00000a03; allowed: an IDX file that begins with 00000803"),
         (encoded(LABELS), "begins with 00000801"),
         (b"\0\0\x08\3" + b"\0\0\0\0" * 3, "holds no values"),
-        (b"\0\0\x08\3" + b"\xff" * 12, "truncated: 16 bytes"),
+        (b"\0\0\x08\3" + b"\xff" * 12, "is truncated: its sizes are 4294967295 x"),
         (gzip.compress(encoded(IMAGES), mtime=0)[:-12], "gzip-ed file is truncated"),
         (gzip.compress(encoded(IMAGES), mtime=0)[:-8] + bytes(8), "gzip-ed file is truncated or damaged"),
         (gzip.compress(encoded(IMAGES), mtime=0) + b"x", "gzip-ed file is truncated or damaged"),
@@ -97,6 +99,23 @@ def test_each_damage_is_named(tmp_path, content, words):
     assert words in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_no_more_is_unfolded_than_the_header_asks_for(tmp_path, monkeypatch):
+    zeros = gzip.compress(bytes(100_000_000), compresslevel=1)
+    more = gzip.compress(encoded(IMAGES), mtime=0) + zeros  # members one after another are one file
+    for content, words in ((zeros, "begins with 00000000"), (more, "has trailing bytes: its sizes are 2 x 3 x 4")):
+        path = written(tmp_path, content)
+        tracemalloc.start()
+        with pytest.raises(InputError, match=words):
+            read_idx(path, 3)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 1_000_000
+    honest = gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 10, 10, 10**6) + bytes(100_000_000), compresslevel=1)
+    monkeypatch.setenv("PLAINMLP_MEMORY_GB", "0.1")
+    with pytest.raises(InputError, match=r"x: reading 10 x 10 x 1000000 bytes would take about 0.2 GB of memory"):
+        read_idx(written(tmp_path, honest), 3)
 
 
 def test_a_missing_file_is_an_input_error(tmp_path):

@@ -1,8 +1,11 @@
 import csv
 import io
+import resource
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -87,6 +90,45 @@ def test_places_are_lines_of_the_file(tmp_path):
 def test_damaged_parquet_is_refused(tmp_path, content):
     with pytest.raises(InputError, match="no sound Parquet file"):
         read_table(csv_file(tmp_path, content, "data.parquet"))
+
+
+def test_a_table_that_does_not_fit_the_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    frame = pd.DataFrame({"a": np.zeros(10**6, np.int8), "b": np.zeros(10**6, np.int8)})
+    frame.to_parquet(tmp_path / "x.parquet")
+    frame[:2000].to_csv(tmp_path / "x.csv", index=False)
+    monkeypatch.setenv("PLAINMLP_MEMORY_GB", "0.05")
+    with pytest.raises(InputError, match=r"reading 1000000 rows of 2 columns would take about 0.1 GB of memory"):
+        read_table(tmp_path / "x.parquet")
+    read_table(tmp_path / "x.csv")
+    monkeypatch.setenv("PLAINMLP_MEMORY_GB", "0.00005")
+    with pytest.raises(InputError, match=r"x.csv: reading its 8004 bytes would take about 0.0 GB of memory"):
+        read_table(tmp_path / "x.csv")
+
+
+def test_a_long_text_in_many_rows_of_a_parquet_file_is_unfolded_once(tmp_path):
+    texts = pa.DictionaryArray.from_arrays(pa.array(np.arange(10**4) % 2, pa.int32()), ["a" * 10**5, "b"])
+    pq.write_table(pa.table({"x": texts, "y": range(10**4)}), tmp_path / "x.parquet", store_schema=False)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    dataset = table_dataset(read_table(tmp_path / "x.parquet"), name="table", target="y")
+    assert dataset.rows.features[:4, 0].tolist() == [0, 1, 0, 1]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kilobytes
+
+
+@pytest.mark.parametrize("values", [[[1], [2]], [{"a": 1}, None], [b"1", b"2"]])
+def test_a_parquet_column_of_no_single_values_is_refused(tmp_path, values):
+    pq.write_table(pa.table({"x": values, "y": [0, 1]}), tmp_path / "x.parquet")
+    with pytest.raises(InputError, match=r"x.parquet: column 'x' holds .*; allowed: numbers, texts, true and false"):
+        read_table(tmp_path / "x.parquet")
+
+
+def test_signs_that_cannot_be_shown_are_escaped_in_messages(tmp_path):
+    path = csv_file(tmp_path, '"a\nb",y,"c\x1b"\nx,\x07,1\nx,\x07,2\n')
+    for target, words in (
+        ("a\tb", r"did you mean 'a\\nb'\? \(columns: a\\nb, y, c\\x1b\)"),
+        ("y", r"is \\x07 in every row"),
+    ):
+        with pytest.raises(InputError, match=words):
+            table_dataset(read_table(path), name="table", target=target)
 
 
 def test_parquet_is_counted_in_rows_and_its_index_is_left_out(tmp_path):

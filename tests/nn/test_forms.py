@@ -12,10 +12,12 @@ TRAIN = """
 import sys
 import numpy as np
 from plainmlp.nn.architecture import Architecture
+from plainmlp.nn.descent import Start
 from plainmlp.nn.forms import start_descent
 from plainmlp.nn.recipe import Recipe
 for compiled in {forms}:
-    descent = start_descent(compiled, Architecture((2, 1), (), "squared_error"), np.ones(3), (), Recipe(optimizer="sgd"))
+    start = Start(Architecture((2, 1), (), "squared_error"), Recipe(optimizer="sgd"), np.ones(3))
+    descent = start_descent(compiled, start)
     print(type(descent).__name__, descent.outputs(np.ones((1, 2))).tolist())
 """
 MISSING = "import sys\nsys.modules['numba'] = None\n"

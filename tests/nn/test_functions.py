@@ -44,7 +44,7 @@ SPECIAL = {
 
 def apply(name, x):
     with np.errstate(all="ignore"):
-        return FUNCTIONS[name].either(x)
+        return FUNCTIONS[name](x)
 
 
 def bound(name, dtype):
@@ -162,14 +162,15 @@ def test_keeps_dtype_shape_and_argument(name, dtype):
     np.testing.assert_array_equal(x, before)
     turned = apply(name, x.T)  # not contiguous
     np.testing.assert_array_equal(turned, y.T)
-    np.testing.assert_array_equal(turned, FUNCTIONS[name][1 + (dtype == DOUBLE)](x.T))
 
 
 # What compiled code can read: see the module's docstring.
 
 TREE = ast.parse(inspect.getsource(functions))
-FORMS = {node.name: node for node in TREE.body if isinstance(node, ast.FunctionDef) and node.name not in FUNCTIONS}
-PRIMITIVES = {"select", "absolute", "square_root", "power_of_two", "exponent"}
+WRITTEN = {node.name: node for node in TREE.body if isinstance(node, ast.FunctionDef)}
+CHOICES = {either.__name__: [form.__name__ for form in forms] for either, forms in functions.FORMS.items()}
+FORMS = {name for forms in CHOICES.values() for name in forms}
+PRIMITIVES = {"select", "by_dtype", "absolute", "square_root", "power_of_two", "exponent"}
 # the last line is of nodes that have to look as `is_plain` says
 ALLOWED = (
     *(
@@ -206,24 +207,36 @@ def is_plain(node, callables, variables):
             return not isinstance(node, ast.Call)
 
 
-def refused(form):
-    """Return what a form holds beside the allowed nodes, as text."""
-    body = form.body[1:] if ast.get_docstring(form) else form.body
+def refused(written):
+    """Return what a function holds beside the allowed nodes, as text; a form for a dtype calls primitives alone."""
+    body = written.body[1:] if ast.get_docstring(written) else written.body
     nodes = [node for statement in body for node in ast.walk(statement)]
-    callables = PRIMITIVES | {name for name in FORMS if name.endswith(form.name[-len("_single") :])}
-    variables = {argument.arg for argument in form.args.args}
+    callables = PRIMITIVES if written.name in FORMS else PRIMITIVES | (WRITTEN.keys() - FORMS)
+    variables = {argument.arg for argument in written.args.args}
     variables |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     variables |= {name for name, value in vars(functions).items() if type(value) is float}
     bad = [node for node in nodes if not isinstance(node, ALLOWED) or not is_plain(node, callables, variables)]
-    if form.args.defaults or form.args.kwonlyargs or form.args.vararg or form.args.kwarg:
-        bad.append(form.args)
-    return [ast.unparse(node) or type(node).__name__ for node in bad + form.decorator_list]
+    if written.args.defaults or written.args.kwonlyargs or written.args.vararg or written.args.kwarg:
+        bad.append(written.args)
+    return [ast.unparse(node) or type(node).__name__ for node in bad + written.decorator_list]
 
 
-@pytest.mark.parametrize("name", sorted(FORMS))
-def test_forms_hold_only_what_can_be_compiled(name):
-    assert name.endswith(("_single", "_double"))
-    assert refused(FORMS[name]) == []
+@pytest.mark.parametrize("name", sorted(WRITTEN.keys() - CHOICES))
+def test_functions_hold_only_what_can_be_compiled(name):
+    assert refused(WRITTEN[name]) == []
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_choice_takes_the_form_for_the_dtype(name):
+    """Compiled code makes the same choice by the numbers in its lanes."""
+    single, double = CHOICES[name]
+    assert (single, double) == (f"{name}_single", f"{name}_double")
+    names = [argument.arg for argument in WRITTEN[name].args.args]
+    for form in (single, double):
+        assert [argument.arg for argument in WRITTEN[form].args.args] == names
+    given = ", ".join(names)
+    expected = f"return {single}({given}) if {names[-1]}.dtype == np.float32 else {double}({given})"
+    assert ast.unparse(WRITTEN[name].body[-1]) == expected
 
 
 @pytest.mark.parametrize(
@@ -240,19 +253,22 @@ def test_forms_hold_only_what_can_be_compiled(name):
         ),
         *(
             "return np.exp(x)",
-            "return exp_double(x)",
+            "return _exp_rest_double(x)",
             "return select(x > 0, x, other=x)",
             "return x.T",
-            "return exp(x)",
         ),
         *("return x ** 2", "return ~(x > 0)", "return 0 < x < 1", "return True", "return eps", "return x @ x"),
     ],
 )
 def test_what_cannot_be_compiled_is_refused(body):
-    assert refused(ast.parse(f"def some_single(x):\n {body}").body[0])
+    assert refused(ast.parse(f"def some(x):\n {body}").body[0])
 
 
-def test_table_names_every_form():
-    for name, function in FUNCTIONS.items():
-        assert [form.__name__ for form in function] == [name, f"{name}_single", f"{name}_double"]
+def test_a_form_calls_primitives_alone():
+    (form,) = ast.parse("def _exp_rest_single(r):\n return exp(r)").body
+    assert refused(form) == ["exp(r)", "exp"]
+
+
+def test_tables_name_every_function():
+    assert {name: function.__name__ for name, function in FUNCTIONS.items()} == {name: name for name in FUNCTIONS}
     assert all(hasattr(arithmetic, name) for name in PRIMITIVES)

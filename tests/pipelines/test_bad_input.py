@@ -58,6 +58,8 @@ CONFIGURATION: dict[tuple[str, ...], tuple[str, ...]] = {
     ("dataset.path=a.csv",): ("dataset.path", "unknown", "dataset=mnist and dataset=npy and dataset=table have it"),
     ("optimizer=sgd", "optimizer.beta1=0.8"): ("optimizer=adam and optimizer=adamw and optimizer=nadam have it",),
     ("training.patience=3", "split.validation=0"): ("training.patience=3", "validation_loss", "split.validation"),
+    ("tracking.uri='https://ann:geheim@h'",): ("tracking.uri='https://***@h'", "MLFLOW_TRACKING_URI"),
+    ("tracking.experiment=../x",): ("tracking.experiment='../x'", "no part . or .."),
     ("tracking.uri=nowhere://x",): ("tracking.uri = 'nowhere://x'", "allowed: sqlite:///"),
 }
 DATA: dict[tuple[str, ...], tuple[str, ...]] = {
@@ -198,6 +200,7 @@ def test_nothing_is_left_behind_and_earlier_files_are_untouched(ended: SimpleNam
     after = _files(ended.folder)
     assert {path: after.get(path) for path in ended.before} == ended.before
     new = {path.relative_to(ended.folder) for path in after.keys() - ended.before.keys()}
+    assert [path for path, content in after.items() if b"geheim" in content] == []
     configurations = {path for path in new if ".hydra" in path.parts}
     assert {path for path in new - configurations if path.parts[0] != "mlruns"} <= {
         Path("mlflow.db"),

@@ -128,9 +128,9 @@ def test_address_with_credentials_is_asked_for_them(folder: Path) -> None:
     Outbox(folder).add(RunHeader("record-0", address, "e", "n", {}, 0), {}, {})
     ended = run(folder, "python", "pipelines/sync.py")
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
-    assert f"record-0 belongs to {address}: give tracking.uri=" in ended.stderr
+    assert f"record-0 belongs to {address}: set MLFLOW_TRACKING_URI to it" in ended.stderr
     secret = address.replace("***", "ann:geheim")
-    ended = run(folder, "python", "pipelines/sync.py", f"tracking.uri={secret}", "tracking.wait_seconds=0.5")
+    ended = run(folder, "python", "pipelines/sync.py", "tracking.wait_seconds=0.5", MLFLOW_TRACKING_URI=secret)
     assert "MLflow cannot record there" in ended.stderr
     assert "geheim" not in ended.stderr
     Outbox(folder).remove("record-0")

@@ -1,43 +1,50 @@
-"""A small run, recorded in a real MLflow store, and its re-execution."""
+"""Small runs of every kind, recorded in real MLflow stores, and their re-executions."""
 
-import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from plainmlp.config.places import Places
-from plainmlp.proof.recorded import RunFiles, read_run_files
-from plainmlp.proof.reexecution import TAGS, reexecute
+from checkouts import ROOT
+from plainmlp.proof.recorded import RunFiles
 from plainmlp.tracking.store import Store
+from planted import Subject, executed_again, target_of
 from recorded import EXPERIMENT, configuration, record, write_flats
 
+FLATS = {"name": "table", "missing": "mean"}
 
-@pytest.fixture(scope="package")
-def tracked(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """Record a run in a store of its own, since tests tamper with it."""
-    folder = tmp_path_factory.mktemp("tampered")
+
+def _subject(folder: Path, target: str, **values: object) -> Subject:
+    """Record a run on a table, in a store of its own, since tests tamper with it."""
     write_flats(folder / "flats.csv")
     address = f"sqlite:///{folder / 'mlflow.db'}"
     config = configuration(
-        dataset={"name": "table", "path": str(folder / "flats.csv"), "target": "kind", "missing": "mean"},
+        dataset={**FLATS, "path": str(folder / "flats.csv"), "target": target},
         model__hidden_sizes=[4],
         training__epochs=3,
         training__dtype="float64",
+        training__loss_every=2,
         tracking__uri=address,
         tracking__experiment=EXPERIMENT,
+        **values,
     )
     run_id = record(config, folder / "run").summary["run_id"]
-    artifacts = folder / "mlruns" / EXPERIMENT / run_id / "artifacts"
     store = Store(address, EXPERIMENT)
-    return SimpleNamespace(
-        config=config, run_id=run_id, artifacts=artifacts, store=store, database=folder / "mlflow.db"
-    )
+    return Subject(target_of(store, folder / "mlflow.db", run_id), ROOT, executed_again(config, ROOT, folder / "again"))
 
 
 @pytest.fixture(scope="package")
-def again(tracked: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> RunFiles:
+def classified(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    """Return a single run that tells classes."""
+    return _subject(tmp_path_factory.mktemp("classified"), "kind")
+
+
+@pytest.fixture(scope="package")
+def estimated(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    """Return a single run that estimates a number."""
+    return _subject(tmp_path_factory.mktemp("estimated"), "price")
+
+
+@pytest.fixture(scope="package")
+def again(classified: Subject) -> RunFiles:
     """Return what the re-execution of the run came to."""
-    folder: Path = tmp_path_factory.mktemp("again")
-    reexecute(tracked.config, folder)
-    return read_run_files(Places(folder), json.loads((folder / TAGS).read_text()))
+    return classified.again

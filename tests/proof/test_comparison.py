@@ -5,16 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plainmlp.proof.comparison import (
-    Agreement,
-    EnvironmentDiff,
-    Judgement,
-    Verdict,
-    compare,
-    compare_environments,
-    rounding_tolerance,
-)
+from plainmlp.proof.comparison import compare, rounding_tolerance
 from plainmlp.proof.recorded import RunFiles
+from plainmlp.proof.verdict import Agreement, EnvironmentDiff, Judgement, Verdict, compare_environments
 from plainmlp.training.backends.table import OWN_BACKEND
 
 OTHER_MACHINE = EnvironmentDiff(("cpu one, here another",), ("numpy 2.4.5, here 2.4.6",))
@@ -147,8 +140,51 @@ def test_what_an_old_run_does_not_have_is_not_claimed(again: RunFiles) -> None:
     tags = {key: value for key, value in again.tags.items() if key not in {"data_digest", "code_digest"}}
     model = replace(again.model, initial_digest="")
     recorded = replace(again, tags=tags, model=model, digests=(), predictions=None, metrics={})
-    unknown = "code, data, initial weights, epochs, metrics, predictions"
-    assert judged(recorded, again).summarize() == f"identical (not compared: {unknown})"
+    summary = judged(recorded, again).summarize()
+    assert summary.startswith("compared in part: not compared: code (the run has no such code_digest), data (")
+    assert [name for name, agreement in outcomes(recorded, again).items() if agreement is Agreement.UNKNOWN] == [
+        "code",
+        "data",
+        "initial weights",
+        "epochs",
+        "metrics",
+        "predictions",
+    ]
+    assert judged(recorded, again).verdict.exit_code == 5
+
+
+def test_remark_on_other_code_is_part_of_every_verdict(again: RunFiles) -> None:
+    aspects = tuple(compare(again, again, OWN_BACKEND))
+    assert Judgement(aspects, remark="with the code of 0123").summarize() == "identical (with the code of 0123)"
+    altered = Judgement(aspects, ("x is missing",), remark="with the code of 0123").summarize()
+    assert altered == "different (with the code of 0123): x is missing"
+
+
+def test_metric_that_a_run_of_the_same_code_lacks_is_different(again: RunFiles) -> None:
+    metrics = {name: value for name, value in again.metrics.items() if name != "test_log_loss"}
+    assert outcomes(replace(again, metrics=metrics), again) == {"metrics": Agreement.DIFFERENT}
+    other = replace(again, metrics=metrics, tags={**again.tags, "code_digest": "0" * 64})
+    assert outcomes(other, again) == {"code": Agreement.DIFFERENT}
+
+
+def test_steps_are_compared(again: RunFiles) -> None:
+    steps = {**again.steps, "loss": [0.5, *again.steps["loss"][1:]]}
+    assert outcomes(replace(again, steps=steps), again) == {"steps": Agreement.DIFFERENT}
+    assert outcomes(replace(again, steps=None), again) == {"steps": Agreement.DIFFERENT}
+    assert outcomes(again, replace(again, steps={})) == {"steps": Agreement.DIFFERENT}
+
+
+@pytest.mark.parametrize("backend", [OWN_BACKEND, PEER])
+def test_row_of_another_sample_is_different(again: RunFiles, backend: str) -> None:
+    header, first, *rows = again.predictions.given
+    given = (header, (first[0], "another"), *rows)
+    recorded = replace(again, predictions=replace(again.predictions, given=given))
+    assert outcomes(recorded, again, backend) == {"predictions": Agreement.DIFFERENT}
+
+
+def test_worst_verdict_is_not_that_of_the_highest_exit_code() -> None:
+    assert Verdict.worst([Verdict.INCOMPLETE, Verdict.DIFFERENT, Verdict.TOLERATED]) is Verdict.DIFFERENT
+    assert Verdict.worst([Verdict.INCOMPLETE, Verdict.TOLERATED]) is Verdict.INCOMPLETE
 
 
 def test_weights_that_cannot_be_read_are_never_identical(again: RunFiles) -> None:

@@ -1,14 +1,21 @@
 """Copies of this checkout, the commands that are run in them, and what they leave in MLflow."""
 
+import atexit
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import warm_client
+from plainmlp.tracking.connection import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("DVC_", "GIT_", "HYDRA_", "MLFLOW_", "PLAINMLP_", "PYTHONPATH", "PYTEST_")
@@ -48,7 +55,7 @@ def run(folder: Path, *words: str | Path, **variables: str) -> subprocess.Comple
     return subprocess.run(
         [str(word) for word in words],
         cwd=folder,
-        env=environment(**variables),
+        env=warm_environment(**variables),
         capture_output=True,
         text=True,
         check=False,
@@ -86,6 +93,38 @@ def environment(**variables: str) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
     return {**kept, "PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true", **variables}
+
+
+def warm_environment(**variables: str) -> dict[str, str]:
+    """Return the same variables with a ``python`` first on the PATH that has imported MLflow already."""
+    real = environment(**variables)
+    return {**real, "PATH": f"{_warm_programs()}{os.pathsep}{real['PATH']}"}
+
+
+@cache
+def _warm_programs() -> Path:
+    """Start a Python that forks others until this process ends; return the folder of the program that asks it to."""
+    folder = Path(tempfile.mkdtemp(prefix="warm"))
+    program = folder / "python"
+    program.write_text(f"#!{sys.executable} -IS\n{Path(warm_client.__file__).read_text()}", encoding="utf-8")
+    program.chmod(0o700)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(folder / warm_client.SOCKET))
+        listener.listen(64)
+        server = subprocess.Popen(
+            [sys.executable, ROOT / "tests" / "support" / "warm.py", str(listener.fileno())],
+            env=environment(**SETTINGS),
+            stdin=subprocess.PIPE,
+            pass_fds=[listener.fileno()],
+            start_new_session=True,
+        )
+
+    def end() -> None:
+        server.communicate()
+        shutil.rmtree(folder)
+
+    atexit.register(end)
+    return folder
 
 
 def stages_run(output: str) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.batches import Batches, Block, Examples
 from plainmlp.nn.compiled.descent import CompiledDescent
-from plainmlp.nn.descent import PlainDescent
+from plainmlp.nn.descent import PlainDescent, Start
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.recipe import Recipe
@@ -38,10 +38,8 @@ def make_descent(architecture, recipe, parameters, slots=None, *, compiled=False
     """Return a network of a form; its arrays are its own."""
     if slots is None:
         slots = tuple(np.zeros_like(parameters) for _ in range(OPTIMIZERS[recipe.optimizer].n_slots))
-    if compiled:
-        return CompiledDescent(architecture, parameters, slots, recipe, target_scale, threads)
-    own = tuple(slot.copy() for slot in slots)
-    return PlainDescent(architecture, parameters.copy(), own, recipe, target_scale)
+    form = CompiledDescent if compiled else PlainDescent
+    return form(Start(architecture, recipe, parameters, slots, target_scale, threads))
 
 
 def make_examples(loss, n_samples, n_in, n_out, *, dtype=np.float64, seed=0, weighted=False):

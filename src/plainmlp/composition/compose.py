@@ -10,6 +10,7 @@ import yaml  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
 from plainmlp.composition.explanation import explanation, schema_problems
+from plainmlp.composition.stores import refuse_credentials, tracking_problems
 from plainmlp.config.canonical import flat_items
 from plainmlp.config.schema import Config
 from plainmlp.system.errors import InputError, StorageError, path_problem
@@ -17,6 +18,7 @@ from plainmlp.system.wording import shown
 
 RAISE = {"HYDRA_FULL_ERROR": "1"}  # lets Hydra raise what goes wrong, where it would print it and exit with code 1
 LONGEST_OVERRIDE = 10_000  # characters
+ELSEWHERE = "; hydra.run.dir=<folder>, or hydra.sweep.dir=<folder> with -m, writes elsewhere"
 
 
 @cache
@@ -61,6 +63,7 @@ def parse(mapping: Mapping[str, Any]) -> Config:
         config, problems = complete(Config.model_validate(mapping))
     except ValidationError as error:
         raise InputError(_first(schema_problems(error, mapping))) from error
+    problems = [*problems, *tracking_problems(config.tracking)]
     if problems:
         raise InputError(_first(problems))
     return config
@@ -168,6 +171,7 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
     overrides = _not_too_long(argument for argument in sys.argv[1:] if not argument.startswith("-"))
     app = hydra.main(version_base="1.3", config_path=str(conf_folder), config_name="config")(hydra_job)
     try:
+        refuse_credentials(conf_folder, overrides)
         with env_override(RAISE):
             app()
         if failures and isinstance(failures[0], OmegaConfBaseException):
@@ -177,7 +181,6 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
     except OSError as error:
         if isinstance(error, StorageError) or (problem := path_problem(error)) is None:
             raise
-        message = f"{problem}; hydra.run.dir=<folder>, or hydra.sweep.dir=<folder> with -m, writes elsewhere"
-        raise InputError(message) from error
+        raise InputError(problem + ELSEWHERE) from error
     if failures:
         raise failures[0]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from plainmlp.config.canonical import one_line, yaml_problem
 from plainmlp.config.schema import Config
 from plainmlp.system.wording import shown, unknown_key, unknown_name
+from plainmlp.tracking.credentials import without_credentials
 
 Keys = Callable[[], Sequence[str]]
 Location = tuple[str | int, ...]
@@ -61,7 +62,7 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
             return f"override '~{key}' is not allowed: a run needs {key}, which is null already"
         return _unknown_key(key, error, conf_folder, known_keys())
     if mark := getattr(error, "problem_mark", None):
-        return yaml_problem(Path(mark.name), error)
+        return yaml_problem(mark.name, error)
     key = getattr(error, "full_key", None)
     line = "" if isinstance(error, TypeError) else one_line(str(error))  # of Hydra's insides
     if isinstance(error, RecursionError):
@@ -143,7 +144,7 @@ def _refusal(path: Location, given: Any, messages: Sequence[str]) -> str:
         if isinstance(value, Mapping) and part not in value:
             return f"{written(path)} is missing"
         value = value[part]
-    return refusal(written(path), value, messages)
+    return refusal(written(path), without_credentials(value) if isinstance(value, str) else value, messages)
 
 
 def _in_words(message: str) -> str:

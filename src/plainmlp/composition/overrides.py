@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -17,7 +18,9 @@ from plainmlp.config.schema import TrackingSection
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import replace_file
 
+_INTERPOLATION = re.compile(r"(\\*)\$\{")
 MARKS = "# as composed:"
+CONFIGURATION = "config.yaml"  # among the artifacts of a run
 CHOSEN_BY_NAME = ("dataset", "optimizer")  # sections whose keys depend on their name, so on the file that is chosen
 
 
@@ -107,12 +110,17 @@ def _section_overrides(name: str, new: object, old: object) -> list[str]:
 
 
 def literal(value: object) -> str:
-    """Return a value in the grammar of Hydra's overrides."""
+    """Return a value in the grammar of Hydra's overrides, in which an interpolation is text."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {literal(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(literal, value)) + "]"
-    return quote(value) if isinstance(value, str) else json.dumps(value)
+    return quote(_escaped(value)) if isinstance(value, str) else json.dumps(value)
+
+
+def _escaped(text: str) -> str:
+    """Return a text that OmegaConf takes as it is: a backslash keeps ${...} from being resolved, and itself from that."""
+    return _INTERPOLATION.sub(lambda found: f"{found[1] * 2}\\${{", text)
 
 
 def overrides_of_run(run_id: str, tracking: TrackingSection, checkout: Path) -> list[str]:
@@ -132,8 +140,9 @@ def overrides_of_run(run_id: str, tracking: TrackingSection, checkout: Path) -> 
     from plainmlp.tracking.recording.training import open_store
 
     conf = checkout / "conf"
-    text = open_store(tracking, checkout).read_artifact(run_id, "config.yaml")
-    config = locate_inputs(parse(parse_yaml(text)), lambda key, path: Path(os.path.relpath(path, checkout)))
+    text = open_store(tracking, checkout).read_artifact(run_id, CONFIGURATION)
+    recorded = parse(parse_yaml(text, f"{CONFIGURATION} of run={run_id}"))
+    config = locate_inputs(recorded, lambda key, path: Path(os.path.relpath(path, checkout)))
     wanted = canonical(config)
     dataset = wanted["dataset"]
     overrides = [f"{section}={wanted[section]['name']}" for section in CHOSEN_BY_NAME]

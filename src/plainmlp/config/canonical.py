@@ -11,6 +11,7 @@ from plainmlp.config.code import SECTION as CODE
 from plainmlp.config.schema import Config
 from plainmlp.system.errors import InputError
 
+LONGEST_YAML, MOST_VALUES = 1_000_000, 50_000  # characters; scalars, lists and mappings
 _DETAILS = re.compile(r"full_key: |object_type=|reference_type=|See https:|Error parsing override ")
 
 
@@ -35,6 +36,9 @@ def flat_items(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
 
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
     """Puts quotes around a text that YAML 1.2 would read as a number, such as 1e5; YAML 1.1 would not."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 _Dumper.add_implicit_resolver(
@@ -62,7 +66,19 @@ def dump_values(values: Mapping[str, Any]) -> str:
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """Reads 1e-05 as a number, as YAML 1.2 and so DVC does; YAML 1.1 would not."""
+    """Reads 1e-05 as a number, as YAML 1.2 and so DVC does, where YAML 1.1 would not; and knows no anchors."""
+
+    n_values = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.peek_event()
+        self.n_values += 1
+        problem = f"more than {MOST_VALUES:,} values are not allowed" if self.n_values > MOST_VALUES else None
+        if getattr(event, "anchor", None) is not None:
+            problem = f"the anchor or alias {event.anchor!r} is not allowed"
+        if problem:
+            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+        return super().compose_node(parent, index)
 
 
 _Loader.add_implicit_resolver(
@@ -70,24 +86,37 @@ _Loader.add_implicit_resolver(
 )
 
 
-def parse_yaml(text: str) -> Any:
-    """Return the value that a YAML text holds."""
-    return yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
+def parse_yaml(text: str, name: str) -> dict[str, Any]:
+    """Return the mapping that a YAML text holds; `name` is the file's, for the line that says what is wrong.
+
+    A text that unfolds to more than it is, or takes long to read, is refused: too long, with anchors, or nested deeply.
+    """
+    if len(text) > LONGEST_YAML:
+        message = f"{name} has {len(text):,} characters (allowed: {LONGEST_YAML:,})"
+        raise InputError(message)
+    try:
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
+    except yaml.YAMLError as error:
+        raise InputError(yaml_problem(name, error)) from error
+    except (RecursionError, ValueError, OverflowError) as error:  # of a date or a number that there is not
+        message = f"{name}: {'nested too deeply' if isinstance(error, RecursionError) else one_line(str(error))}"
+        raise InputError(message) from None
+    if not isinstance(content, dict):
+        message = f"{name} must hold a mapping of keys to values"
+        raise InputError(message)
+    return content
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read the mapping in a YAML file, such as params.yaml."""
     try:
-        content = parse_yaml(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         message = f"{path} does not exist"
         raise InputError(message) from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(yaml_problem(path, error)) from error
-    if not isinstance(content, dict):
-        message = f"{path} must hold a mapping of keys to values"
-        raise InputError(message)
-    return content
+    except UnicodeDecodeError as error:
+        raise InputError(yaml_problem(str(path), error)) from error
+    return parse_yaml(text, str(path))
 
 
 def read_parameters(path: Path) -> Config:
@@ -101,10 +130,10 @@ def read_parameters(path: Path) -> Config:
         raise InputError(message) from error
 
 
-def yaml_problem(file: Path, error: Exception) -> str:
+def yaml_problem(file: str, error: Exception) -> str:
     """Say where a file is no YAML, as far as the reader's error tells."""
     mark = getattr(error, "problem_mark", None)
-    place = f"{file}, line {mark.line + 1}" if mark else str(file)
+    place = f"{file}, line {mark.line + 1}" if mark else file
     return f"{place}: {one_line(getattr(error, 'problem', None) or str(error))}"
 
 

@@ -141,6 +141,7 @@ class TrackingSection(Section):
     uri: Text | None
     experiment: Text
     wait_seconds: Positive = WAIT_SECONDS  # earlier runs have no such key
+    sign: Text | None = None  # earlier runs have no such key
 
 
 class BackendSection(Section):

@@ -14,7 +14,7 @@ from plainmlp.data.arrays import Array, Column, Dataset, Description, Part
 from plainmlp.data.idx import read_idx_folder
 from plainmlp.data.npy import read_npy_folder
 from plainmlp.data.openml import fetch_openml_dataset
-from plainmlp.data.reading import Cells, check_names, read_table
+from plainmlp.data.reading import Cells, check_names, listed, read_table
 from plainmlp.data.sums import sine_and_cosine
 from plainmlp.data.table import TableTask, table_dataset
 from plainmlp.nn.functions import log
@@ -26,20 +26,7 @@ MNIST_DATA_ID = 554  # mnist_784, version 1
 
 
 def fetch_dataset(name: str, **options: Any) -> Dataset:
-    """Return a data set by its name.
-
-    Parameters
-    ----------
-    name : str
-        A name in `DATASETS`.
-    **options
-        Those that the data set takes, see `dataset_options`; None stands for its default.
-
-    Raises
-    ------
-    InputError
-        The data cannot be fetched or read.
-    """
+    """Return the data set that has a name in `DATASETS`, made with its options; None stands for a default."""
     given = {option: value for option, value in options.items() if value is not None}
     return DATASETS[name](**given)
 
@@ -54,7 +41,7 @@ def clusters(*, seed: int = 0) -> Dataset:
 
     Parameters
     ----------
-    seed : int, default 0
+    seed : int
         Of NumPy's legacy generator, whose stream is frozen (NEP 19).
 
     Returns
@@ -101,12 +88,6 @@ def _legacy_normals(stream: np.random.RandomState, n: int) -> NDArray[np.float64
 def sincos(*, seed: int = 0, n_samples: int = 9600) -> Dataset:
     """Draw points in [0, 1) with their sine and cosine.
 
-    Parameters
-    ----------
-    seed : int, default 0
-    n_samples : int, default 9600
-        How many points are drawn.
-
     Returns
     -------
     Dataset
@@ -121,13 +102,7 @@ def sincos(*, seed: int = 0, n_samples: int = 9600) -> Dataset:
 
 
 def digits() -> Dataset:
-    """Return the 1,797 handwritten digits of 8 x 8 pixels that come with scikit-learn.
-
-    Returns
-    -------
-    Dataset
-        uint8 features of shape (1797, 64), from 0 to 16; classes "0" to "9".
-    """
+    """Return the 1,797 handwritten digits of 8 x 8 pixels, uint8 from 0 to 16, that come with scikit-learn."""
     from sklearn.datasets import load_digits
 
     features, labels = load_digits(return_X_y=True)
@@ -135,18 +110,7 @@ def digits() -> Dataset:
 
 
 def mnist(*, path: str | None = None) -> Dataset:
-    """Return the MNIST digits.
-
-    Parameters
-    ----------
-    path : str, optional
-        A folder of IDX files, see `read_idx_folder`; without it, ``mnist_784`` version 1 comes from OpenML.
-
-    Returns
-    -------
-    Dataset
-        uint8 features of shape (n_images, height * width); classes "0" to "9".
-    """
+    """Return the MNIST digits, uint8: from a folder of IDX files, else ``mnist_784``, version 1, of OpenML."""
     if path is None:
         as_pixels = {"dtype": "uint8"}  # the label too: all of it are numbers up to 255
         bunch = fetch_openml_dataset(MNIST_DATA_ID, as_frame=False, parser="pandas", read_csv_kwargs=as_pixels)
@@ -169,17 +133,7 @@ def openml(
     missing: Missing = "refuse",
     sample_weights: str | None = None,
 ) -> Dataset:
-    """Return a data set of OpenML.
-
-    Parameters
-    ----------
-    data_id : int
-        Its number there.
-    target : str or tuple of str, optional
-        The columns to predict; without it, the data set's own default.
-    task, missing, sample_weights
-        See `table_dataset`.
-    """
+    """Return a data set of OpenML by its number there; without a target its own default, for the rest see `table_dataset`."""
     if data_id is None:
         message = "dataset.data_id is missing: the data set 'openml' needs the number of a data set on OpenML"
         raise InputError(message)
@@ -189,7 +143,7 @@ def openml(
     source = f"OpenML data set {data_id}"
     target = target or tuple(bunch.target_names)
     if not target:
-        message = f"dataset.target is missing: {source} has no default target (columns: {', '.join(bunch.frame)})"
+        message = f"dataset.target is missing: {source} has no default target (columns: {listed(list(bunch.frame))})"
         raise InputError(message)
     check_names(list(bunch.frame.columns), source)
     cells = Cells(bunch.frame, source)
@@ -237,7 +191,6 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
 
 
 def _image_dataset(name: str, features: Array, labels: NDArray[Any], shape: tuple[int, int]) -> Dataset:
-    rows, pixels = divmod(np.arange(shape[0] * shape[1]), shape[1])
-    columns = tuple(Column(f"pixel_{row}_{pixel}") for row, pixel in zip(rows, pixels, strict=True))
+    columns = tuple(Column(f"pixel_{row}_{pixel}") for row, pixel in np.ndindex(shape))
     description = Description(name, "classification", columns, ("digit",), DIGIT_NAMES, shape)
     return Dataset(Part(features, labels.astype(np.int64)), description)

@@ -4,18 +4,21 @@ import gzip
 import math
 import struct
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
 
 from plainmlp.data.arrays import Array
 from plainmlp.system.errors import InputError
+from plainmlp.system.memory import require_memory
 
 IDX_PAIRS = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
     ("images-idx3-ubyte", "labels-idx1-ubyte"),
 )
+MOST_UNZIPPED = 1032  # bytes that a byte of a gzip-ed file can stand for
 
 
 def read_idx_folder(folder: Path) -> tuple[Array, Array]:
@@ -74,37 +77,45 @@ def read_idx(path: Path, n_dimensions: int) -> Array:
     Notes
     -----
     Two zero bytes, 8 for unsigned bytes, the number of dimensions, their sizes as big-endian unsigned 32-bit integers,
-    then the elements (LeCun, Cortes and Burges, 1998).
+    then the elements (LeCun, Cortes and Burges, 1998). No more is unfolded than these sizes ask for.
     """
-    content = _content(path)
-    magic = bytes((0, 0, 8, n_dimensions))
-    if content[:4] != magic:
-        message = (
-            f"{path}: begins with {content[:4].hex() or 'nothing'}; allowed: an IDX file that begins with {magic.hex()}"
-        )
-        raise InputError(message)
-    start = 4 + 4 * n_dimensions
-    if len(content) < start:
-        message = f"{path}: the file is truncated: it ends inside its header, after {len(content)} of {start} bytes"
-        raise InputError(message)
-    sizes = struct.unpack_from(f">{n_dimensions}I", content, 4)
-    expected = start + math.prod(sizes)
-    if len(content) != expected or 0 in sizes:
-        problem = (
-            "holds no values" if 0 in sizes else "is truncated" if len(content) < expected else "has trailing bytes"
-        )
-        sizes_text = " x ".join(map(str, sizes))
-        message = f"{path}: {problem}: {len(content)} bytes, where its sizes {sizes_text} ask for {expected}"
-        raise InputError(message)
-    return np.frombuffer(content, np.uint8, offset=start).reshape(sizes)
-
-
-def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        with path.open("rb") as plain:
+            is_zipped = plain.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if is_zipped else path.open("rb") as file:
+            sizes = _read_sizes(file, n_dimensions, path)
+            return _read_elements(file, sizes, path, path.stat().st_size * (MOST_UNZIPPED if is_zipped else 1))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         message = f"{path}: the gzip-ed file is truncated or damaged ({error})"
     except OSError as error:
         message = f"{path}: cannot be read ({error.strerror})"
+    raise InputError(message)
+
+
+def _read_sizes(file: BufferedIOBase, n_dimensions: int, path: Path) -> tuple[int, ...]:
+    magic, length = bytes((0, 0, 8, n_dimensions)), 4 + 4 * n_dimensions
+    header = file.read(length)
+    if header[:4] != magic:
+        found = header[:4].hex() or "nothing"
+        message = f"{path}: begins with {found}; allowed: an IDX file that begins with {magic.hex()}"
+        raise InputError(message)
+    if len(header) < length:
+        message = f"{path}: the file is truncated: it ends inside its header, after {len(header)} of {length} bytes"
+        raise InputError(message)
+    return struct.unpack_from(f">{n_dimensions}I", header, 4)
+
+
+def _read_elements(file: BufferedIOBase, sizes: tuple[int, ...], path: Path, n_most: int) -> Array:
+    """Read as many elements as the sizes say; `n_most` is how many bytes the file can hold at the most."""
+    n_elements = math.prod(sizes)
+    sizes_text = " x ".join(map(str, sizes))
+    problem = "holds no values" if not n_elements else "is truncated"
+    if 0 < n_elements <= n_most:
+        require_memory(2 * n_elements, f"{path}: reading {sizes_text} bytes")
+        content = file.read(n_elements)
+        is_whole = len(content) == n_elements
+        if is_whole and not file.read(1):
+            return np.frombuffer(content, np.uint8).reshape(sizes)
+        problem = "has trailing bytes" if is_whole else problem
+    message = f"{path}: {problem}: its sizes are {sizes_text}"
     raise InputError(message)

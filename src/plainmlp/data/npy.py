@@ -15,7 +15,7 @@ HELD_BYTES = 1 << 26  # of features; a larger file is left where it is
 
 
 class Arrays(NamedTuple):
-    """What a folder holds: features and targets as `Part` has them, the task and the number of classes."""
+    """What a folder holds: features and targets as `Part` has them, the task and the number of classes, else 0."""
 
     features: Array | StoredRows
     targets: Array
@@ -26,16 +26,14 @@ class Arrays(NamedTuple):
 def read_npy_folder(folder: Path) -> Arrays:
     """Read features and targets.
 
+    Features of more than `HELD_BYTES`, and of more than one column, stay in their file; class indices then have the
+    smallest dtype.
+
     Parameters
     ----------
     folder : Path
         Holds `FEATURES`, of shape (n_samples, n_columns), integers or real numbers, and `TARGETS`: class indices of
         shape (n_samples,), an integer dtype, or the numbers of a regression of shape (n_samples, n_targets).
-
-    Returns
-    -------
-    Arrays
-        Features of more than `HELD_BYTES`, and of more than one column, stay in their file; class indices then have the smallest dtype.
     """
     features, targets = _opened(folder, FEATURES), _opened(folder, TARGETS)
     if features.n_dimensions != 2:
@@ -49,8 +47,10 @@ def read_npy_folder(folder: Path) -> Arrays:
         _check_finite(targets)
         return Arrays(kept, targets.read(0, targets.n_rows).astype(np.float64), "regression", 0)
     n_classes = _count_classes(targets)
-    dtype = np.dtype(np.int64) if is_held else np.min_scalar_type(n_classes - 1)
-    return Arrays(kept, _class_indices(targets, dtype), "classification", n_classes)
+    indices = np.empty(targets.n_rows, np.int64 if is_held else np.min_scalar_type(n_classes - 1))
+    for start, values in targets.pieces():
+        indices[start : start + len(values)] = values[:, 0]
+    return Arrays(kept, indices, "classification", n_classes)
 
 
 def _opened(folder: Path, name: str) -> RowFile:
@@ -89,13 +89,6 @@ def _count_classes(targets: RowFile) -> int:
         allowed = f"class indices from 0, at least two classes and at most {MOST_CATEGORIES}"
         raise _refused(targets, f"integers from {smallest} to {largest}", allowed)
     return largest + 1
-
-
-def _class_indices(targets: RowFile, dtype: np.dtype[np.generic]) -> Array:
-    indices = np.empty(targets.n_rows, dtype)
-    for start, values in targets.pieces():
-        indices[start : start + len(values)] = values[:, 0]
-    return indices
 
 
 def _refused(file: RowFile, found: str, allowed: str) -> InputError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 
 from plainmlp.system.errors import InputError
+from plainmlp.system.wording import reason
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
@@ -58,4 +59,4 @@ def _reason(error: BaseException) -> str:
             f"OpenML cannot be reached ({cause}); check the network (for mnist, dataset.path may name a folder of IDX "
             "files instead)"
         )
-    return " ".join(str(error).split()) or type(error).__name__
+    return reason(error)

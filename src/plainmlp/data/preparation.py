@@ -1,7 +1,7 @@
 """From raw features to a network's inputs, and from its outputs back to targets, fitted on the train part."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from plainmlp.config.schema import Choice, Missing
 from plainmlp.data.arrays import Array, Column, Description, Part
 from plainmlp.data.reading import Cells, check_column, check_names, listed
-from plainmlp.data.scaling import Scaling, fit_scaling
+from plainmlp.data.scaling import Scaling, Vector, fit_scaling
 from plainmlp.data.stored import StoredRows
 from plainmlp.data.sums import sum_by_halves
 from plainmlp.data.table import label_text, numbers
@@ -46,7 +46,7 @@ class Preparation:
 
     columns: tuple[Column, ...]
     input_names: tuple[str, ...]
-    fill_values: NDArray[np.float64] | None
+    fill_values: Vector | None
     input_scaling: Scaling
     target_scaling: Scaling | None
 
@@ -107,25 +107,13 @@ class Preparation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the preparation as JSON can hold it, no number rounded."""
-        return {
-            "columns": [asdict(column) for column in self.columns],
-            "input_names": list(self.input_names),
-            "fill_values": None if self.fill_values is None else self.fill_values.tolist(),
-            "input_scaling": self.input_scaling.to_dict(),
-            "target_scaling": None if self.target_scaling is None else self.target_scaling.to_dict(),
-        }
+        record: dict[str, Any] = TypeAdapter(Preparation).dump_python(self)
+        return record
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> "Preparation":
         """Return the preparation that `to_dict` described."""
-        fill_values, target_scaling = record["fill_values"], record["target_scaling"]
-        return cls(
-            columns=TypeAdapter(tuple[Column, ...]).validate_python(record["columns"]),
-            input_names=tuple(record["input_names"]),
-            fill_values=None if fill_values is None else np.array(fill_values, np.float64),
-            input_scaling=Scaling.from_dict(record["input_scaling"]),
-            target_scaling=None if target_scaling is None else Scaling.from_dict(target_scaling),
-        )
+        return TypeAdapter(cls).validate_python(record)
 
     def _starts(self) -> NDArray[np.intp]:
         """Return the place of each column's first input."""
@@ -180,24 +168,17 @@ def fit_fill_values(features: Array, columns: tuple[Column, ...], strategy: str)
         raise InputError(message)
     rules = [strategy if column.categories is None else "most_frequent" for column in columns]
     present = (column[~np.isnan(column)] for column in features.T)
-    return np.array([_FILL_VALUES[rule](values) for rule, values in zip(rules, present, strict=True)])
+    return np.array([_fill_value(rule, values) for rule, values in zip(rules, present, strict=True)])
 
 
-def _mean(values: Array) -> float:
-    return float(sum_by_halves(values)) / len(values)
-
-
-def _median(values: Array) -> float:
-    ordered = np.sort(values)
-    return float(ordered[(len(values) - 1) // 2] / 2 + ordered[len(values) // 2] / 2)
-
-
-def _most_frequent(values: Array) -> float:
+def _fill_value(rule: str, values: Array) -> float:
+    if rule == "mean":
+        return float(sum_by_halves(values)) / len(values)
+    if rule == "median":
+        ordered = np.sort(values)
+        return float(ordered[(len(values) - 1) // 2] / 2 + ordered[len(values) // 2] / 2)
     distinct, counts = np.unique(values, return_counts=True)
     return float(distinct[np.argmax(counts)])
-
-
-_FILL_VALUES = {"mean": _mean, "median": _median, "most_frequent": _most_frequent}
 
 
 def fill_missing(features: Array, columns: tuple[Column, ...], fill_values: NDArray[np.float64] | None) -> Array:

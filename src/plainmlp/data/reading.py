@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plainmlp.system.errors import InputError
-from plainmlp.system.wording import near_match, shown
+from plainmlp.system.memory import require_memory
+from plainmlp.system.wording import near_match, printable, reason, shown
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from pyarrow.parquet import ParquetFile
 
 NAMES_SHOWN = 12
+BYTES_PER_VALUE = 32  # of a Parquet file, at the most at once: as it is read, in the table and among the features
+BYTES_PER_BYTE = 8  # the same of a CSV file
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +78,7 @@ def check_column(key: str, name: str, names: Sequence[str], source: str) -> None
     if name in names:
         return
     match = near_match(name, names)
-    meant = f"; did you mean '{match}'?" if match else ""
+    meant = f"; did you mean {shown(match)}?" if match else ""
     message = f"{key}={shown(name)} is no column of {source}{meant} (columns: {listed(names)})"
     raise InputError(message)
 
@@ -82,7 +86,7 @@ def check_column(key: str, name: str, names: Sequence[str], source: str) -> None
 def listed(names: Sequence[str]) -> str:
     """Return names as one short text: of many, the first ones and how many there are."""
     rest = f" ... {len(names)} in all" if len(names) > NAMES_SHOWN else ""
-    return ", ".join(names[:NAMES_SHOWN]) + rest
+    return ", ".join(map(printable, names[:NAMES_SHOWN])) + rest
 
 
 def _read_csv(path: Path) -> Cells:
@@ -95,7 +99,7 @@ def _read_csv(path: Path) -> Cells:
         # One pass over whole columns (low_memory=False), so that a column's type does not hang on its length.
         frame = read_csv(io.StringIO(text, newline=""), index_col=False, low_memory=False)
     except ParserError as error:
-        message = f"{path}: is no well-formed CSV ({' '.join(str(error).split())})"
+        message = f"{path}: is no well-formed CSV ({reason(error)})"
         raise InputError(message) from None
     if len(frame) != len(lines):
         message = f"{path}: is no well-formed CSV: quotes or line ends leave {len(frame)} or {len(lines)} rows"
@@ -106,12 +110,16 @@ def _read_csv(path: Path) -> Cells:
 def _read_parquet(path: Path) -> Cells:
     from pandas import read_parquet
     from pyarrow.lib import ArrowException
+    from pyarrow.parquet import ParquetFile
 
-    path.stat()
     try:
-        frame = read_parquet(path)
-    except (ArrowException, ValueError) as error:
-        message = f"{path}: is no sound Parquet file ({' '.join(str(error).split())})"
+        with path.open("rb") as file:
+            texts = _check_parquet(ParquetFile(file), path)
+            frame = read_parquet(file, read_dictionary=texts)  # each text is unfolded once, and not once a row
+    except (ArrowException, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        message = f"{path}: is no sound Parquet file ({reason(error)})"
         raise InputError(message) from None
     if frame.empty:
         message = f"{path}: the table is empty: {len(frame)} rows, {frame.shape[1]} columns"
@@ -120,10 +128,29 @@ def _read_parquet(path: Path) -> Cells:
     return Cells(frame.reset_index(drop=True), str(path))
 
 
+def _check_parquet(file: "ParquetFile", path: Path) -> list[str]:
+    """Refuse what is no table of single values, or does not fit the memory; return the columns of texts."""
+    from pyarrow import types
+
+    texts = [
+        field.name for field in file.schema_arrow if types.is_string(field.type) or types.is_large_string(field.type)
+    ]
+    for field in file.schema_arrow:
+        is_single = any(is_kind(field.type) for is_kind in (types.is_primitive, types.is_decimal, types.is_dictionary))
+        if not (is_single or types.is_null(field.type) or field.name in texts):
+            message = f"{path}: column {shown(field.name)} holds {field.type}; allowed: numbers, texts, true and false"
+            raise InputError(message)
+    size = file.metadata
+    purpose = f"{path}: reading {size.num_rows} rows of {size.num_columns} columns"
+    require_memory(size.num_rows * size.num_columns * BYTES_PER_VALUE, purpose)
+    return texts
+
+
 _READERS: dict[str, Callable[[Path], Cells]] = {".csv": _read_csv, ".parquet": _read_parquet}
 
 
 def _text(path: Path) -> str:
+    require_memory(path.stat().st_size * BYTES_PER_BYTE, f"{path}: reading its {path.stat().st_size} bytes")
     content = path.read_bytes()
     try:
         text = content.decode("utf-8").removeprefix("\ufeff")

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+from pydantic import PlainSerializer, PlainValidator
 
 from plainmlp.data.arrays import Array
 from plainmlp.data.stored import StoredRows
@@ -13,7 +14,11 @@ from plainmlp.data.sums import column_sums
 from plainmlp.nn.options import Option, fill_options
 from plainmlp.system.errors import InputError
 
-Vector = NDArray[np.float64]
+Vector = Annotated[  # in a record a list, no number of it rounded
+    NDArray[np.float64],
+    PlainValidator(lambda numbers: np.array(numbers, np.float64)),
+    PlainSerializer(np.ndarray.tolist),
+]
 ROWS_AT_ONCE = 1024
 
 
@@ -49,31 +54,16 @@ class Scaling:
         """Return what the scaled values stand for, ``values * scale + offset``, as float64."""
         return np.asarray(values, np.float64) * self.scale + self.offset
 
-    def to_dict(self) -> dict[str, list[float]]:
-        """Return the numbers as JSON can hold them, none of them rounded."""
-        return {"offset": self.offset.tolist(), "scale": self.scale.tolist()}
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, list[float]]) -> "Scaling":
-        """Return the scaling that `to_dict` described."""
-        return cls(np.array(record["offset"], np.float64), np.array(record["scale"], np.float64))
-
 
 class ScalingEntry(NamedTuple):
-    """A kind of scaling.
-
-    Parameters
-    ----------
-    fit : callable (values, **options) -> (offset, scale)
-    options : mapping of str to Option
-    """
+    """A kind of scaling: `fit` returns the offset and the scale of values."""
 
     fit: Callable[..., tuple[Vector, Vector]]
     options: Mapping[str, Option] = {}
 
 
 def fit_scaling(name: str, options: Mapping[str, Any], values: Array) -> Scaling:
-    """Fit a scaling to the columns of the train part.
+    """Fit a scaling to the columns of the train part; the scale of a column that does not vary is 1.
 
     Parameters
     ----------
@@ -83,11 +73,6 @@ def fit_scaling(name: str, options: Mapping[str, Any], values: Array) -> Scaling
         Those of the entry's options that have another value than their default.
     values : ndarray of shape (n_samples, n_columns), any numeric dtype
         Nothing is missing.
-
-    Returns
-    -------
-    Scaling
-        The scale of a column that does not vary is 1.
     """
     if not values.shape[1]:
         return Scaling(np.empty(0), np.empty(0))  # of categories alone

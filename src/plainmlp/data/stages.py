@@ -15,13 +15,7 @@ def fetch(dataset: DatasetSection) -> Dataset:
 
 
 def split(data: Dataset, split: SplitSection, missing: Missing) -> Splits:
-    """Part the rows and fit the preparation to the train part.
-
-    Parameters
-    ----------
-    missing : {"refuse", "mean", "median"}
-        `dataset.missing`.
-    """
+    """Part the rows and fit the preparation to the train part."""
     parts = split_rows(
         data.rows,
         data.description.task,

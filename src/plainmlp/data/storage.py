@@ -157,8 +157,9 @@ def _read_part(folder: Path, manifest: dict[str, Any], prefix: str) -> Part:
         if f"{prefix}{name}.npy" in manifest["files"]
     }
     numbers = arrays.pop("rows", None)
-    if f"{prefix}features" in manifest.get("references", {}):
-        arrays["features"] = open_reference(folder, manifest["references"][f"{prefix}features"], numbers)
+    if reference := manifest.get("references", {}).get(f"{prefix}features"):
+        file = _open(folder / reference["path"], reference["digest"])
+        arrays["features"] = StoredRows(file, range(*reference["range"]) if numbers is None else numbers)
     return Part(**arrays)
 
 
@@ -175,19 +176,12 @@ def through_link(dataset: Dataset, link: Path) -> Dataset:
 
 
 def refer(rows: StoredRows, folder: Path) -> tuple[dict[str, Any], Array | None]:
-    """Return the file of rows, by path and digest, and which rows of it they are.
+    """Return the file of rows, by path and digest, with their range if they stand side by side, else their numbers.
 
     Parameters
     ----------
     folder : Path
         Of the results; a path through the folder that it is in is written relative to it, any other is absolute.
-
-    Returns
-    -------
-    reference : dict
-        As JSON can hold it, with the range of the rows where they stand side by side.
-    numbers : ndarray of shape (n_samples,), integer, optional
-        Those of the rows where they do not.
     """
     path = rows.file.path.absolute()
     place = os.path.relpath(path, folder) if path.is_relative_to(folder.parent.absolute()) else str(path)
@@ -195,12 +189,6 @@ def refer(rows: StoredRows, folder: Path) -> tuple[dict[str, Any], Array | None]
     if isinstance(rows.rows, range):
         return {**reference, "range": [rows.rows.start, rows.rows.stop]}, None
     return reference, rows.rows
-
-
-def open_reference(folder: Path, reference: Mapping[str, Any], numbers: Array | None) -> StoredRows:
-    """Return the rows that `refer` referred to from a folder."""
-    file = _open(folder / reference["path"], reference["digest"])
-    return StoredRows(file, range(*reference["range"]) if numbers is None else numbers)
 
 
 @lru_cache(FILES_OPEN)

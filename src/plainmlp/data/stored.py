@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from plainmlp.system.errors import InputError
+from plainmlp.system.wording import reason
 
 Array = NDArray[Any]
 Rows = NDArray[np.integer[Any]]
@@ -205,6 +207,10 @@ def piece_rows(n_columns: int) -> int:
     return max(1, PIECE_NUMBERS // n_columns)
 
 
+# no header, one that is not Python, Python objects, a size beyond all bounds, or fewer bytes than the header says
+_NO_NUMBERS = (ValueError, TypeError, SyntaxError, TokenError, OverflowError, MemoryError, RecursionError)
+
+
 def _header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any], int]:
     """Return the shape and dtype of the array in a file, and where its first byte is."""
     try:
@@ -212,8 +218,8 @@ def _header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any], int]:
     except OSError as error:
         message = f"{path}: cannot be read ({error.strerror or error})"
         raise InputError(message) from None
-    except ValueError as error:  # no header, Python objects, or fewer bytes than the header says
-        message = f"{path}: is no whole .npy file of numbers ({' '.join(str(error).split())})"
+    except _NO_NUMBERS as error:
+        message = f"{path}: is no whole .npy file of numbers ({reason(error)})"
         raise InputError(message) from None
     if mapped.ndim not in {1, 2} or not mapped.size or not mapped.flags.c_contiguous:
         message = (

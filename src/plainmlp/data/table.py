@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from plainmlp.config.schema import Missing
 from plainmlp.data.arrays import Array, Column, Dataset, Description, Part, Task
-from plainmlp.data.reading import Cells, check_column
+from plainmlp.data.reading import Cells, check_column, listed
 from plainmlp.system.errors import InputError
-from plainmlp.system.wording import shown
+from plainmlp.system.wording import printable, shown
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -105,7 +105,7 @@ def _weights(cells: Cells, name: str) -> NDArray[np.float64]:
 def _features(cells: Cells, taken: set[str | None]) -> tuple[tuple[Column, ...], NDArray[np.float64]]:
     names = [name for name in cells.frame.columns if name not in taken]
     if not names:
-        others = ", ".join(sorted(name for name in taken if name))
+        others = listed(sorted(name for name in taken if name))
         message = f"{cells.source}: no feature column is left beside {others}"
         raise InputError(message)
     features = np.empty((len(cells.frame), len(names)))
@@ -170,7 +170,7 @@ def _classes(cells: Cells, name: str) -> tuple[Array, tuple[str, ...]]:
     column_kind(cells, name, refuse_stray_text=False)
     codes, class_names = labels(cells, name)
     if len(class_names) < 2:
-        message = f"{cells.source}: the target {shown(name)} is {class_names[0]} in every row; two classes are needed"
+        message = f"{cells.source}: the target {shown(name)} is {printable(class_names[0])} in every row; two classes are needed"
         raise InputError(message)
     return codes.astype(np.int64), class_names
 

@@ -10,7 +10,7 @@ from plainmlp.data.splits import Splits
 from plainmlp.evaluation.evaluate import Evaluation
 from plainmlp.evaluation.figures.canvas import FigureData
 from plainmlp.evaluation.figures.table import draw_figures
-from plainmlp.system.files import replace_file, replace_folder, write_json
+from plainmlp.system.files import replace_file, replace_folder, write_csv, write_json
 from plainmlp.training.history import History
 from plainmlp.training.model import Model, Trained
 
@@ -42,8 +42,7 @@ def write_learning_curves(places: Places, history: History) -> None:
     with replace_folder(places.learning_curves) as folder:
         for part in ("train", "validation"):
             if losses := history.get(f"{part}_loss"):
-                rows = "".join(f"{epoch},{loss}\n" for epoch, loss in enumerate(losses))
-                (folder / f"{part}.csv").write_text(f"epoch,loss\n{rows}", encoding="utf-8", newline="\n")
+                write_csv(folder / f"{part}.csv", ("epoch", "loss"), enumerate(losses))
 
 
 def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataFrame":

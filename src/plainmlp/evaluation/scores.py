@@ -25,11 +25,6 @@ def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: i
     n_classes : int
         The number of classes of a classification; of no meaning for the other tasks.
 
-    Raises
-    ------
-    ValueError
-        If the shapes do not agree.
-
     Notes
     -----
     Metrics of several targets are averaged over them, `largest_error` alone is the largest of all.
@@ -57,7 +52,7 @@ def bootstrap_intervals(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> dict[str, tuple[float, float]]:
-    """Return a confidence interval for every metric of the task, from resampling the samples with replacement.
+    """Return the limits of a confidence interval for every metric, from resampling the samples with replacement.
 
     Parameters
     ----------
@@ -65,15 +60,8 @@ def bootstrap_intervals(
         As for `evaluate_outputs`.
     generator : numpy.random.Generator
         Draws the resamples; the same state gives the same intervals.
-    resamples : int, default=1000
-        How many, at least 1.
     level : float, default=0.95
         The confidence level, in (0, 1).
-
-    Returns
-    -------
-    dict of str to (float, float)
-        Lower and upper limit of each metric.
 
     Notes
     -----

@@ -21,6 +21,11 @@ def select(condition: Array, chosen: Array | float, other: Array | float) -> Arr
     return selected
 
 
+def by_dtype(x: Array, single: float, double: float) -> float:
+    """Return the first of two constants for float32, the second for float64."""
+    return single if x.dtype == np.float32 else double
+
+
 def absolute(x: Array) -> Array:
     """Return |x|, exact."""
     magnitude: Array = np.abs(x)

@@ -18,6 +18,31 @@ from plainmlp.nn.recipe import Recipe
 quiet = np.errstate(all="ignore")  # branches that `select` does not take may overflow
 
 
+class Start(NamedTuple):
+    """What a descent begins with.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    recipe : Recipe
+    parameters : ndarray of shape (n_parameters,), float32 or float64
+        All weights, layer by layer, each of shape (n_in, n_out), then all biases. Their dtype is that of all arithmetic.
+    slots : tuple of ndarray of shape (n_parameters,), default ()
+        The optimiser's memory.
+    target_scale : ndarray of shape (n_out,), optional
+        What regression targets were divided by.
+    threads : int, default 1
+        That may share the work of an update where it is large enough to gain by it.
+    """
+
+    architecture: Architecture
+    recipe: Recipe
+    parameters: Array
+    slots: tuple[Array, ...] = ()
+    target_scale: Array | None = None
+    threads: int = 1
+
+
 class Steps(NamedTuple):
     """What the updates of a block began from.
 
@@ -55,7 +80,7 @@ class Descent(Protocol):
     Attributes
     ----------
     parameters : ndarray of shape (n_parameters,)
-        They change with each update.
+        The descent's own; they change with each update.
     slots : tuple of ndarray of shape (n_parameters,)
         The optimiser's memory, which changes too.
     """
@@ -103,33 +128,14 @@ class Descent(Protocol):
 
 
 class PlainDescent:
-    """The definition of an update, in plain NumPy; see `Descent` for its methods.
+    """The definition of an update, in plain NumPy; see `Descent` for its methods."""
 
-    Parameters
-    ----------
-    architecture : Architecture
-    parameters : ndarray of shape (n_parameters,)
-        Changed in place.
-    slots : tuple of ndarray of shape (n_parameters,)
-        Changed in place.
-    recipe : Recipe
-    target_scale : ndarray of shape (n_out,), optional
-        What regression targets were divided by.
-    """
-
-    def __init__(
-        self,
-        architecture: Architecture,
-        parameters: Array,
-        slots: tuple[Array, ...],
-        recipe: Recipe,
-        target_scale: Array | None = None,
-    ) -> None:
-        self.parameters, self.slots = parameters, slots
-        self._recipe, self._architecture = recipe, architecture
-        self.network = Network(architecture, parameters, target_scale)
-        self._optimizer = OPTIMIZERS[recipe.optimizer]
-        self._weights = parameters[: architecture.n_weights]
+    def __init__(self, start: Start) -> None:
+        self._recipe, self._architecture = start.recipe, start.architecture
+        self.parameters, self.slots = start.parameters.copy(), tuple(slot.copy() for slot in start.slots)
+        self.network = Network(start.architecture, self.parameters, start.target_scale)
+        self._optimizer = OPTIMIZERS[start.recipe.optimizer]
+        self._weights = self.parameters[: start.architecture.n_weights]
 
     @quiet
     def descend(

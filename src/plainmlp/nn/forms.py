@@ -5,23 +5,12 @@ from functools import cache
 from importlib import import_module
 from typing import Literal
 
-from plainmlp.nn.architecture import Architecture
-from plainmlp.nn.arithmetic import Array
-from plainmlp.nn.descent import Descent, PlainDescent
-from plainmlp.nn.recipe import Recipe
+from plainmlp.nn.descent import Descent, PlainDescent, Start
 
 Compiled = Literal["auto"] | bool
 
 
-def start_descent(
-    compiled: Compiled,
-    architecture: Architecture,
-    parameters: Array,
-    slots: tuple[Array, ...],
-    recipe: Recipe,
-    target_scale: Array | None = None,
-    threads: int = 1,
-) -> Descent:
+def start_descent(compiled: Compiled, start: Start) -> Descent:
     """Return a network and its optimiser in one of the two forms.
 
     Parameters
@@ -29,16 +18,7 @@ def start_descent(
     compiled : "auto" or bool
         True takes the compiled form and False the plain one; "auto" takes the compiled one if Numba is there and works,
         else it says on stderr, once, that the plain one is used.
-    architecture : Architecture
-    parameters : ndarray of shape (n_parameters,)
-        Copied.
-    slots : tuple of ndarray of shape (n_parameters,)
-        The optimiser's memory, copied.
-    recipe : Recipe
-    target_scale : ndarray of shape (n_out,), optional
-        What regression targets were divided by.
-    threads : int, default 1
-        That share the work of an update in the compiled form where it is large enough to gain by it.
+    start : Start
 
     Raises
     ------
@@ -49,13 +29,13 @@ def start_descent(
     if compiled is True and problem:
         raise ImportError(problem)
     if not compiled or problem:
-        return PlainDescent(architecture, parameters.copy(), tuple(slot.copy() for slot in slots), recipe, target_scale)
+        return PlainDescent(start)
     from plainmlp.nn.compiled.cache import is_filled
     from plainmlp.nn.compiled.descent import CompiledDescent
 
     if not is_filled():
         sys.stderr.write("compiling the kernels for this processor (once; less than a minute a dtype)\n")
-    return CompiledDescent(architecture, parameters, slots, recipe, target_scale, threads)
+    return CompiledDescent(start)
 
 
 @cache

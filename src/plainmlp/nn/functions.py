@@ -1,21 +1,21 @@
 """Elementary functions whose bits depend on no library: exp, expm1, log, log1p, tanh and sigmoid.
 
-Each has a form for float32 and one for float64, which stays in its dtype. The forms are also compiled for vectors, so
-they hold nothing but assignments, `+ - * /`, comparisons, `&` and `|` of these, the primitives of
-`plainmlp.nn.arithmetic`, each other, and constants. All branches are computed and `select` takes one: callers ignore
-the overflows and invalid operations of the others (`np.errstate(all="ignore")`).
+Each stays in its dtype, float32 or float64. They are also compiled for vectors, so they hold nothing but assignments,
+`+ - * /`, comparisons, `&` and `|` of these, the primitives of `plainmlp.nn.arithmetic`, each other, and constants; the
+polynomials, which differ in length, have a form for each dtype. All branches are computed and `select` takes one:
+callers ignore the overflows and invalid operations of the others (`np.errstate(all="ignore")`).
 
-Errors are in units in the last place (ulp) of the exact value: the largest found over every float32 from 2^-8 to 2^7 and
-every 61st other, and over millions of float64. Polynomials have about the least largest relative error (fitted as in
-Lawson 1961), the quotients in `tanh` agree with it at Chebyshev nodes; coefficients were then rounded to their dtype.
+Errors are in units in the last place (ulp) of the exact value, in float32 and in float64: the largest found over every
+float32 from 2^-8 to 2^7 and every 61st other, and over millions of float64. Polynomials have about the least largest
+relative error (fitted as in Lawson 1961), the quotients in `tanh` agree with it at Chebyshev nodes; coefficients were
+then rounded to their dtype.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
-from plainmlp.nn.arithmetic import Array, absolute, exponent, power_of_two, select
+from plainmlp.nn.arithmetic import Array, absolute, by_dtype, exponent, power_of_two, select
 
 INFINITY = float("inf")
 NOT_A_NUMBER = float("nan")
@@ -29,217 +29,117 @@ ROUND_SINGLE, ROUND_DOUBLE = 12582912.0, 6755399441055744.0
 
 
 def exp(x: Array) -> Array:
-    """Return e^x."""
-    return exp_single(x) if x.dtype == np.float32 else exp_double(x)
-
-
-def expm1(x: Array) -> Array:
-    """Return e^x - 1, accurate near 0."""
-    return expm1_single(x) if x.dtype == np.float32 else expm1_double(x)
-
-
-def log(x: Array) -> Array:
-    """Return the natural logarithm of x."""
-    return log_single(x) if x.dtype == np.float32 else log_double(x)
-
-
-def log1p(x: Array) -> Array:
-    """Return log(1 + x), accurate near 0."""
-    return log1p_single(x) if x.dtype == np.float32 else log1p_double(x)
-
-
-def tanh(x: Array) -> Array:
-    """Return the hyperbolic tangent of x."""
-    return tanh_single(x) if x.dtype == np.float32 else tanh_double(x)
-
-
-def sigmoid(x: Array) -> Array:
-    """Return 1 / (1 + e^-x), accurate in both tails."""
-    return sigmoid_single(x) if x.dtype == np.float32 else sigmoid_double(x)
-
-
-def exp_single(x: Array) -> Array:
-    """Return e^x in float32, within 1.05 ulp.
+    """Return e^x, within 1.05 and 1.05 ulp.
 
     e^x = 2^n e^r with x = n ln 2 + r and |r| <= ln 2 / 2 (Cody and Waite 1980). Two factors make 2^n, so that a
     subnormal result is rounded once.
     """
-    x = select(x > 89.0, 89.0, x)
-    x = select(x < -104.0, -104.0, x)
-    n = _nearest_power_single(x)
-    half = (n * 0.5 + ROUND_SINGLE) - ROUND_SINGLE
-    r = _remainder_single(x, n)
-    return (1.0 + (r + _exp_rest_single(r))) * power_of_two(half) * power_of_two(n - half)
+    x = _bounded(x, by_dtype(x, -104.0, -746.0), by_dtype(x, 89.0, 710.0))
+    n = _nearest(x * LOG2_E)
+    half = _nearest(n * 0.5)
+    r = _remainder(x, n)
+    return (1.0 + (r + _exp_rest(r))) * power_of_two(half) * power_of_two(n - half)
 
 
-def exp_double(x: Array) -> Array:
-    """Return e^x in float64, within 1.05 ulp; see `exp_single`."""
-    x = select(x > 710.0, 710.0, x)
-    x = select(x < -746.0, -746.0, x)
-    n = _nearest_power_double(x)
-    half = (n * 0.5 + ROUND_DOUBLE) - ROUND_DOUBLE
-    r = _remainder_double(x, n)
-    return (1.0 + (r + _exp_rest_double(r))) * power_of_two(half) * power_of_two(n - half)
+def expm1(x: Array) -> Array:
+    """Return e^x - 1, accurate near 0: within 1.35 and 1.75 ulp.
 
-
-def expm1_single(x: Array) -> Array:
-    """Return e^x - 1 in float32, within 1.35 ulp.
-
-    With n and r as in `exp_single`, e^x - 1 = (2^n - 1) + 2^n r + 2^n (e^r - 1 - r). Half of each term is summed, since
-    2^128 is no float32.
+    With n and r as in `exp`, e^x - 1 = (2^n - 1) + 2^n r + 2^n (e^r - 1 - r). Half of each term is summed, since 2^128
+    is no float32.
     """
-    bounded = select(x > 89.0, 89.0, x)
-    bounded = select(bounded < -18.0, -18.0, bounded)
-    n = _nearest_power_single(bounded)
-    r = _remainder_single(bounded, n)
+    bounded = _bounded(x, by_dtype(x, -18.0, -38.0), by_dtype(x, 89.0, 710.0))
+    n = _nearest(bounded * LOG2_E)
+    r = _remainder(bounded, n)
     half = power_of_two(n - 1.0)
-    y = ((half - 0.5) + half * r) + half * _exp_rest_single(r)
-    return select(absolute(x) < 2.0e-8, x, y + y)
+    y = ((half - 0.5) + half * r) + half * _exp_rest(r)
+    return select(absolute(x) < by_dtype(x, 2.0e-8, 5.0e-17), x, y + y)
 
 
-def expm1_double(x: Array) -> Array:
-    """Return e^x - 1 in float64, within 1.75 ulp; see `expm1_single`."""
-    bounded = select(x > 710.0, 710.0, x)
-    bounded = select(bounded < -38.0, -38.0, bounded)
-    n = _nearest_power_double(bounded)
-    r = _remainder_double(bounded, n)
-    half = power_of_two(n - 1.0)
-    y = ((half - 0.5) + half * r) + half * _exp_rest_double(r)
-    return select(absolute(x) < 5.0e-17, x, y + y)
+def log(x: Array) -> Array:
+    """Return the natural logarithm of x, within 0.9 and 0.9 ulp.
 
-
-def log_single(x: Array) -> Array:
-    """Return log x in float32, within 0.9 ulp.
-
-    log x = k ln 2 + log(1 + f) with x = 2^k (1 + f) and 1 + f from sqrt(1/2) to sqrt(2), and 1 + f is exact. The order
-    of the sum is that of Cephes (Moshier 1989).
+    log x = k ln 2 + log(1 + f) with x = 2^k (1 + f) and 1 + f from sqrt(1/2) to sqrt(2), and 1 + f is exact.
     """
-    small = x < 7.888609052210118e-31  # 2^-100
-    y = select(small, x * 4.611686018427388e18, x * 0.25)  # 2^62
+    small = x < by_dtype(x, 7.888609052210118e-31, 1.1830521861667747e-271)  # 2^-100, 2^-900
+    y = select(small, x * by_dtype(x, 4.611686018427388e18, 3.1691265005705735e29), x * 0.25)  # 2^62, 2^98
     e = exponent(y * 1.4142135623730951)
     f = y * power_of_two(-e) - 1.0
-    y = _log_sum_single(select(small, e - 62.0, e + 2.0), f)
+    y = _log_sum(select(small, e - by_dtype(x, 62.0, 98.0), e + 2.0), f)
     y = select(x < INFINITY, y, x)
     y = select(x == 0.0, -INFINITY, y)
     return select(x < 0.0, NOT_A_NUMBER, y)
 
 
-def log_double(x: Array) -> Array:
-    """Return log x in float64, within 0.9 ulp; k and f as in `log_single`, the rest in `_log_sum_double`."""
-    small = x < 1.1830521861667747e-271  # 2^-900
-    y = select(small, x * 3.1691265005705735e29, x * 0.25)  # 2^98
-    e = exponent(y * 1.4142135623730951)
-    f = y * power_of_two(-e) - 1.0
-    y = _log_sum_double(select(small, e - 98.0, e + 2.0), f)
-    y = select(x < INFINITY, y, x)
-    y = select(x == 0.0, -INFINITY, y)
-    return select(x < 0.0, NOT_A_NUMBER, y)
-
-
-def log1p_single(x: Array) -> Array:
-    """Return log(1 + x) in float32, within 1.45 ulp.
+def log1p(x: Array) -> Array:
+    """Return log(1 + x), accurate near 0: within 1.45 and 1.45 ulp.
 
     What the rounding of u = 1 + x loses is c = x - (u - 1) (after Kahan, as in Goldberg 1991). Scaled as u is, it is
-    added to the f of `log_single`; where k = 0, f is x itself.
+    added to the f of `log`; where k = 0, f is x itself.
     """
     u = 1.0 + x
     e = exponent(u * 0.35355339059327373)  # sqrt(2) / 4
     scale = power_of_two(-e) * 0.25
     f = (u * scale - 1.0) + (x - (u - 1.0)) * scale
-    y = _log_sum_single(e + 2.0, f)
+    y = _log_sum(e + 2.0, f)
     y = select((x < INFINITY) & (x != 0.0), y, x)
     y = select(x == -1.0, -INFINITY, y)
     return select(x < -1.0, NOT_A_NUMBER, y)
 
 
-def log1p_double(x: Array) -> Array:
-    """Return log(1 + x) in float64, within 1.45 ulp; see `log1p_single`."""
-    u = 1.0 + x
-    e = exponent(u * 0.35355339059327373)  # sqrt(2) / 4
-    scale = power_of_two(-e) * 0.25
-    f = (u * scale - 1.0) + (x - (u - 1.0)) * scale
-    y = _log_sum_double(e + 2.0, f)
-    y = select((x < INFINITY) & (x != 0.0), y, x)
-    y = select(x == -1.0, -INFINITY, y)
-    return select(x < -1.0, NOT_A_NUMBER, y)
-
-
-def tanh_single(x: Array) -> Array:
-    """Return tanh x in float32, within 1.35 ulp.
+def tanh(x: Array) -> Array:
+    """Return the hyperbolic tangent of x, within 1.35 and 1.4 ulp.
 
     Up to |x| = 1 it is a + a^3 P(a^2) / Q(a^2) with a = |x|, above 1 - 2 / (e^2a + 1); one division serves both. The
     form is that of Cephes (Moshier 1989), P and Q are fitted here.
     """
     a = absolute(x)
-    bounded = select(a > 10.0, 10.0, a)
+    limit = by_dtype(x, 10.0, 20.0)
+    bounded = select(a > limit, limit, a)
     bounded = bounded + bounded
-    n = _nearest_power_single(bounded)
-    r = _remainder_single(bounded, n)
-    above = (1.0 + (r + _exp_rest_single(r))) * power_of_two(n) + 1.0
+    n = _nearest(bounded * LOG2_E)
+    r = _remainder(bounded, n)
+    above = (1.0 + (r + _exp_rest(r))) * power_of_two(n) + 1.0
     z = a * a
-    p = -0.934129141 * z - 21.1712703
-    q = (z + 28.2079087) * z + 63.5138111
     small = a < 1.0
-    y = select(small, a, 1.0) + select(small, a * z * p, -2.0) / select(small, q, above)
+    y = select(small, a, 1.0) + select(small, a * z * _tanh_top(z), -2.0) / select(small, _tanh_bottom(z), above)
     return select(x > 0.0, y, select(x < 0.0, -y, x))
 
 
-def tanh_double(x: Array) -> Array:
-    """Return tanh x in float64, within 1.4 ulp; see `tanh_single`."""
-    a = absolute(x)
-    bounded = select(a > 20.0, 20.0, a)
-    bounded = bounded + bounded
-    n = _nearest_power_double(bounded)
-    r = _remainder_double(bounded, n)
-    above = (1.0 + (r + _exp_rest_double(r))) * power_of_two(n) + 1.0
-    z = a * a
-    p = ((-6.77938647215068e-05 * z - 0.9566609622608291) * z - 84.2061661981231) * z - 1311.1148789557235
-    q = ((z + 96.4252973019768) * z + 1825.9563533412343) * z + 3933.3446368671707
-    small = a < 1.0
-    y = select(small, a, 1.0) + select(small, a * z * p, -2.0) / select(small, q, above)
-    return select(x > 0.0, y, select(x < 0.0, -y, x))
-
-
-def sigmoid_single(x: Array) -> Array:
-    """Return 1 / (1 + e^-x) in float32, within 1.9 ulp.
+def sigmoid(x: Array) -> Array:
+    """Return 1 / (1 + e^-x), accurate in both tails: within 1.9 and 1.95 ulp.
 
     With e = e^-|x|, which overflows nowhere, and q = e / (1 + e) it is 1 - q for x >= 0. Below 0 it is q, and e - e q
     is that again, but with less error where e is small.
     """
-    e = exp_single(-absolute(x))
+    e = exp(-absolute(x))
     q = e / (1.0 + e)
     return select(x < 0.0, e - e * q, 1.0 - q)
 
 
-def sigmoid_double(x: Array) -> Array:
-    """Return 1 / (1 + e^-x) in float64, within 1.95 ulp; see `sigmoid_single`."""
-    e = exp_double(-absolute(x))
-    q = e / (1.0 + e)
-    return select(x < 0.0, e - e * q, 1.0 - q)
+def _bounded(x: Array, low: float, high: float) -> Array:
+    """Return x, or the bound that it is beyond."""
+    x = select(x > high, high, x)
+    return select(x < low, low, x)
 
 
-def _nearest_power_single(x: Array) -> Array:
-    """Return the whole number nearest to x / ln 2."""
-    return (x * LOG2_E + ROUND_SINGLE) - ROUND_SINGLE
+def _nearest(x: Array) -> Array:
+    """Return the nearest whole number."""
+    large = by_dtype(x, ROUND_SINGLE, ROUND_DOUBLE)
+    return (x + large) - large
 
 
-def _nearest_power_double(x: Array) -> Array:
-    """Return the whole number nearest to x / ln 2."""
-    return (x * LOG2_E + ROUND_DOUBLE) - ROUND_DOUBLE
-
-
-def _remainder_single(x: Array, n: Array) -> Array:
+def _remainder(x: Array, n: Array) -> Array:
     """Return x - n ln 2, rounded about once."""
-    return (x - n * LN2_HIGH_SINGLE) - n * LN2_LOW_SINGLE
+    high = n * by_dtype(x, LN2_HIGH_SINGLE, LN2_HIGH_DOUBLE)
+    return (x - high) - n * by_dtype(x, LN2_LOW_SINGLE, LN2_LOW_DOUBLE)
 
 
-def _remainder_double(x: Array, n: Array) -> Array:
-    """Return x - n ln 2, rounded about once."""
-    return (x - n * LN2_HIGH_DOUBLE) - n * LN2_LOW_DOUBLE
+def _exp_rest(r: Array) -> Array:
+    """Return e^r - 1 - r for |r| <= ln 2 / 2: r^2 times a polynomial, whose even and odd halves run side by side."""
+    return _exp_rest_single(r) if r.dtype == np.float32 else _exp_rest_double(r)
 
 
 def _exp_rest_single(r: Array) -> Array:
-    """Return e^r - 1 - r for |r| <= ln 2 / 2: r^2 times a polynomial, whose even and odd halves run side by side."""
     z = r * r
     even = (0.00138681056 * z + 0.0416674763) * z + 0.49999997
     odd = 0.00836724788 * z + 0.166665375
@@ -247,7 +147,6 @@ def _exp_rest_single(r: Array) -> Array:
 
 
 def _exp_rest_double(r: Array) -> Array:
-    """Return e^r - 1 - r for |r| <= ln 2 / 2; see `_exp_rest_single`."""
     z = r * r
     even = (2.0875682659520296e-09 * z + 2.755740381621818e-07) * z + 2.4801587168119253e-05
     even = ((even * z + 0.0013888888888966312) * z + 0.0416666666666665) * z + 0.5
@@ -256,8 +155,13 @@ def _exp_rest_double(r: Array) -> Array:
     return z * (even + r * odd)
 
 
+def _log_sum(k: Array, f: Array) -> Array:
+    """Return k ln 2 + log(1 + f)."""
+    return _log_sum_single(k, f) if f.dtype == np.float32 else _log_sum_double(k, f)
+
+
 def _log_sum_single(k: Array, f: Array) -> Array:
-    """Return k ln 2 + log(1 + f), the latter f - f^2 / 2 + f^3 times a polynomial in f, in even and odd halves."""
+    """Sum f - f^2 / 2 + f^3 times a polynomial in f, in even and odd halves, in the order of Cephes (Moshier 1989)."""
     z = f * f
     even = ((0.127636448 * z + 0.142014414) * z + 0.200012445) * z + 0.333333313
     odd = ((-0.0763553306 * z - 0.131605774) * z - 0.166233018) * z - 0.250008225
@@ -266,7 +170,7 @@ def _log_sum_single(k: Array, f: Array) -> Array:
 
 
 def _log_sum_double(k: Array, f: Array) -> Array:
-    """Return k ln 2 + log(1 + f), the latter by 2 artanh s with s = f / (2 + f), summed as in fdlibm (Sun 1993)."""
+    """Sum 2 artanh s with s = f / (2 + f), as in fdlibm (Sun 1993)."""
     s = f / (2.0 + f)
     z = s * s
     w = z * z
@@ -277,19 +181,45 @@ def _log_sum_double(k: Array, f: Array) -> Array:
     return k * LN2_HIGH_DOUBLE - ((half - y) - f)
 
 
-class Function(NamedTuple):
-    """A function for either dtype, and its forms for float32 and for float64."""
-
-    either: Callable[[Array], Array]
-    single: Callable[[Array], Array]
-    double: Callable[[Array], Array]
+def _tanh_top(z: Array) -> Array:
+    """Return P(z) of `tanh`."""
+    return _tanh_top_single(z) if z.dtype == np.float32 else _tanh_top_double(z)
 
 
-FUNCTIONS = {
-    "exp": Function(exp, exp_single, exp_double),
-    "expm1": Function(expm1, expm1_single, expm1_double),
-    "log": Function(log, log_single, log_double),
-    "log1p": Function(log1p, log1p_single, log1p_double),
-    "tanh": Function(tanh, tanh_single, tanh_double),
-    "sigmoid": Function(sigmoid, sigmoid_single, sigmoid_double),
+def _tanh_top_single(z: Array) -> Array:
+    return -0.934129141 * z - 21.1712703
+
+
+def _tanh_top_double(z: Array) -> Array:
+    return ((-6.77938647215068e-05 * z - 0.9566609622608291) * z - 84.2061661981231) * z - 1311.1148789557235
+
+
+def _tanh_bottom(z: Array) -> Array:
+    """Return Q(z) of `tanh`."""
+    return _tanh_bottom_single(z) if z.dtype == np.float32 else _tanh_bottom_double(z)
+
+
+def _tanh_bottom_single(z: Array) -> Array:
+    return (z + 28.2079087) * z + 63.5138111
+
+
+def _tanh_bottom_double(z: Array) -> Array:
+    return ((z + 96.4252973019768) * z + 1825.9563533412343) * z + 3933.3446368671707
+
+
+Function = Callable[[Array], Array]
+FUNCTIONS: dict[str, Function] = {
+    "exp": exp,
+    "expm1": expm1,
+    "log": log,
+    "log1p": log1p,
+    "tanh": tanh,
+    "sigmoid": sigmoid,
+}
+# what has a form for each dtype: that for float32, that for float64
+FORMS: dict[Callable[..., Array], tuple[Callable[..., Array], Callable[..., Array]]] = {
+    _exp_rest: (_exp_rest_single, _exp_rest_double),
+    _log_sum: (_log_sum_single, _log_sum_double),
+    _tanh_top: (_tanh_top_single, _tanh_top_double),
+    _tanh_bottom: (_tanh_bottom_single, _tanh_bottom_double),
 }

@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from plainmlp.nn.activations import ACTIVATIONS
+from plainmlp.nn.architecture import Architecture, view_layers
 from plainmlp.nn.options import Option, fill_options
+from plainmlp.nn.randomness import generator
 
 Array = NDArray[np.float64]
 Draw = Callable[..., Array]
@@ -120,3 +123,36 @@ def draw_weights(name: str, options: Mapping[str, Any], generator: np.random.Gen
     """
     entry = INITIALIZERS[name]
     return entry.draw(generator, n_out, n_in, **fill_options(entry.options, options))
+
+
+def draw_parameters(
+    architecture: Architecture,
+    seed: int,
+    *,
+    weights: tuple[str, Mapping[str, Any]] = ("auto", {}),
+    biases: tuple[str, Mapping[str, Any]] = ("zeros", {}),
+) -> Array:
+    """Draw the parameters that a network starts from.
+
+    Parameters
+    ----------
+    seed : int
+        At least 0.
+    weights, biases : tuple of str and mapping
+        A name in INITIALIZERS and its options; `auto` takes for each layer what suits the activation behind it.
+
+    Returns
+    -------
+    ndarray of shape (n_parameters,), float64
+        Rounded to float32 they are where a network of that dtype starts.
+    """
+    parameters = np.empty(architecture.n_parameters)
+    layers = view_layers(parameters, architecture)
+    stream = generator(seed, "initial weights")
+    for layer, following in zip(layers.weights, (*architecture.activations, "identity"), strict=True):
+        name, options = (ACTIVATIONS[following].initializer, {}) if weights[0] == "auto" else weights
+        layer[:] = draw_weights(name, options, stream, *reversed(layer.shape)).T
+    stream = generator(seed, "initial biases")
+    for layer in layers.biases:
+        layer[:] = draw_weights(*biases, stream, len(layer), 1)[:, 0]
+    return parameters

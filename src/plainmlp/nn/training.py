@@ -1,6 +1,7 @@
 """Training: gradient descent on one network, an epoch at a time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from math import fsum, isfinite, nan
@@ -12,7 +13,6 @@ from plainmlp.nn.arithmetic import Array
 from plainmlp.nn.batches import Batches, Examples, batch_sizes, limit_epochs
 from plainmlp.nn.descent import Descent, Steps, can_die
 from plainmlp.nn.early_stopping import EarlyStopping
-from plainmlp.nn.epoch import Divergence, Epoch
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.options import fill_options
@@ -24,6 +24,48 @@ from plainmlp.nn.snapshot import Snapshot
 
 WATCHED_ROWS = 256  # that dead units are looked for with
 VALIDATION_ROWS = 64 * BLOCK  # at least, that are measured at once
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where in a training the loss was not finite any more."""
+
+    epoch: int
+    step: int
+    learning_rate: float
+
+
+@dataclass(frozen=True, eq=False)
+class Epoch:
+    """What an epoch of training came to.
+
+    Parameters
+    ----------
+    number : int
+        Counted from 0.
+    metrics : dict of str to float
+        `train_loss` (the mean over the batches of the loss that the forward pass saw before each update, penalties
+        included), `validation_loss` (without penalties), `train_` and `validation_` with the loss's metric,
+        `gradient_norm` (of the last update, penalties included, before clipping), `dead_units` (share of the units
+        that can die and are zero for each of the first 256 samples) and `learning_rate`.
+    diverged : Divergence, optional
+        Where a loss or, at the end, a parameter was not finite; the metrics then mean nothing.
+    is_last : bool
+        Whether the training ends with it.
+    snapshot : Snapshot
+        What the training goes on from. Its arrays are the training's own, and hold until the next epoch begins.
+    steps : callable () -> dict of str to ndarray of shape (n_batches,)
+        Returns what each update began from: `step`, counted from 0; `loss`, the mean cost of the batch before the
+        update, penalties included; and `accuracy` or, where numbers are estimated, `sum_of_squares` of the
+        differences, over the batch and the outputs.
+    """
+
+    number: int
+    metrics: dict[str, float]
+    diverged: Divergence | None
+    is_last: bool
+    snapshot: Snapshot
+    steps: Callable[[], dict[str, Array]]
 
 
 class Training:

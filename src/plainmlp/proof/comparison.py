@@ -1,133 +1,28 @@
-"""The comparison of a run with its re-execution, aspect by aspect, and the verdict: the same bits, rounding, or different."""
+"""The comparison of a run with its re-execution, aspect by aspect: the same bits, rounding, or different."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import Enum, StrEnum
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from plainmlp.config.code import digest_result_code
 from plainmlp.proof.recorded import Predictions, RunFiles
+from plainmlp.proof.verdict import Agreement, Aspect
+from plainmlp.tracking.recording.manifest import stored_text
+from plainmlp.tracking.tags import PARENT_TAG
 from plainmlp.training.backends.table import OWN_BACKEND
+from plainmlp.training.history import STEP, History
 
 # metrics that count samples or units move in steps: a tie that rounding breaks may change them by this much
 STEP_TOLERANCE = 0.01
 COUNTING = ("accuracy", "macro_f1", "expected_calibration_error", "dead_units")
-DIGESTS = {"code": "code_digest", "data": "data_digest", "split": "split_digest", "point": "point_id"}
+CODE_TAG = "code_digest"
+SIZE = "n_parameters"
+INTERVAL = "interval/"  # begins the names of the ends of intervals
+DIGESTS = {"code": CODE_TAG, "data": "data_digest", "split": "split_digest", "point": "point_id"}
 SHOWN_DIGITS = 12  # of a digest
-FINGERPRINT = "numerics."  # begins the tags that describe a machine
-SHOWN_PACKAGES = 5
-INPUTS = {"code", "data", "split", "point"}  # what a training begins from; the other aspects are its results
-SUMMARIZED = {"weights", "predictions"}  # quoted in the summary of a rounding
-
-
-class Agreement(StrEnum):
-    """How the comparison of an aspect came out."""
-
-    EQUAL = "equal"
-    ROUNDED = "equal within tolerance"
-    DIFFERENT = "different"
-    UNKNOWN = "not compared"
-
-
-@dataclass(frozen=True)
-class Aspect:
-    """One thing that was compared, with a note of where it differs first, or by how much."""
-
-    name: str
-    agreement: Agreement
-    detail: str
-    note: str = ""
-
-    def __str__(self) -> str:
-        """Return what was compared and how it differs."""
-        return f"{self.detail}, {self.note}" if self.note else self.detail
-
-
-class Verdict(Enum):
-    """The outcome of executing a run again, with the exit code of the command."""
-
-    IDENTICAL = ("identical", 0)
-    TOLERATED = ("equal within tolerance", 3)
-    DIFFERENT = ("different", 4)
-
-    def __init__(self, text: str, exit_code: int) -> None:
-        self.text, self.exit_code = text, exit_code
-
-
-@dataclass(frozen=True)
-class EnvironmentDiff:
-    """What differs between the environments of a run and its re-execution, as ``name then, here now``."""
-
-    numerics: tuple[str, ...] = ()
-    packages: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """Return the differences in a few words; empty if there are none."""
-        more = len(self.packages) - SHOWN_PACKAGES
-        packages = [*self.packages[:SHOWN_PACKAGES], *([f"{more} more"] if more > 0 else [])]
-        parts = (("numerics", self.numerics), ("packages", packages))
-        return " and ".join(f"other {name} ({'; '.join(texts)})" for name, texts in parts if texts)
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """The grounds of a verdict: what was compared, in the order of a training, and where the record contradicts itself."""
-
-    aspects: tuple[Aspect, ...]
-    alterations: tuple[str, ...] = ()
-    environment: EnvironmentDiff = EnvironmentDiff()
-
-    @property
-    def verdict(self) -> Verdict:
-        """Return the verdict: any alteration makes a run different."""
-        if self.alterations or self._with(Agreement.DIFFERENT):
-            return Verdict.DIFFERENT
-        return Verdict.TOLERATED if self._with(Agreement.ROUNDED) else Verdict.IDENTICAL
-
-    def summarize(self) -> str:
-        """Return the verdict with what matters most, in one line."""
-        unknown = ", ".join(aspect.name for aspect in self._with(Agreement.UNKNOWN))
-        remark = f" (not compared: {unknown})" if unknown else ""
-        if self.verdict is Verdict.IDENTICAL:
-            return f"{self.verdict.text}{remark}"
-        grounds = self._rounding() if self.verdict is Verdict.TOLERATED else self._differences()
-        return f"{self.verdict.text}{remark}: {'; '.join(grounds)}"
-
-    def _with(self, agreement: Agreement) -> list[Aspect]:
-        return [aspect for aspect in self.aspects if aspect.agreement is agreement]
-
-    def _rounding(self) -> list[str]:
-        """Return how far rounding has gone, and how the environments differ."""
-        rounded = self._with(Agreement.ROUNDED)
-        shown = [aspect for aspect in rounded if aspect.name in SUMMARIZED] or rounded[:1]
-        environment = str(self.environment)
-        return [*(f"{a.name}: {a}" for a in shown), *([f"with {environment}"] if environment else [])]
-
-    def _differences(self) -> list[str]:
-        """Return the first alteration, the first input that differs, and the first result."""
-        different = self._with(Agreement.DIFFERENT)
-        inputs = [aspect for aspect in different if aspect.name in INPUTS]
-        results = [aspect for aspect in different if aspect.name not in INPUTS]
-        return [*self.alterations[:1], *(f"{a.name}: {a}" for a in (*inputs[:1], *results[:1]))]
-
-
-def compare_environments(
-    recorded: Mapping[str, str], again: Mapping[str, str], packages: str | None, packages_here: str
-) -> EnvironmentDiff:
-    """Compare the numerics in the tags of a run and its re-execution, and the packages, a line ``name==version`` each."""
-    numerics = tuple(
-        f"{key.removeprefix(FINGERPRINT)} {recorded[key]}, here {again[key]}"
-        for key in sorted(recorded.keys() & again.keys())
-        if key.startswith(FINGERPRINT) and recorded[key] != again[key]
-    )
-    if packages is None:
-        return EnvironmentDiff(numerics)
-    then, now = (dict(line.split("==", 1) for line in text.splitlines()) for text in (packages, packages_here))
-    names = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
-    return EnvironmentDiff(numerics, tuple(f"{name} {then.get(name)}, here {now.get(name)}" for name in names))
 
 
 def rounding_tolerance(dtype: "np.dtype[Any]") -> float:
@@ -136,32 +31,37 @@ def rounding_tolerance(dtype: "np.dtype[Any]") -> float:
 
 
 def compare(recorded: RunFiles, again: RunFiles, backend: str) -> list[Aspect]:
-    """Compare a run with its re-execution.
+    """Compare a run with its re-execution, whose model must be there.
 
-    Our own backend gives the same bits on every machine; of another, an aspect is `ROUNDED` if its numbers differ by no
-    more than `rounding_tolerance`.
+    Our own backend gives the same bits on every machine, and alone digests its states; of another, an aspect is
+    `ROUNDED` if its numbers differ by no more than `rounding_tolerance`. A point of a sweep records no predictions.
     """
-    if again.model is None:
-        message = f"the re-execution left no model: {again.problems}"
-        raise ValueError(message)
-    tolerance = 0.0 if backend == OWN_BACKEND else rounding_tolerance(again.model.parameters.dtype)
+    model, is_own, is_point = again.model, backend == OWN_BACKEND, PARENT_TAG in recorded.tags
+    assert model is not None  # noqa: S101  the caller has measured it
+    tolerance = 0.0 if is_own else rounding_tolerance(model.parameters.dtype)
     weights = _compare_weights(recorded, again, tolerance)
-    initial = None if recorded.model is None else recorded.model.initial_digest
     measured = 0.0 if weights.agreement is Agreement.EQUAL else tolerance  # our own code evaluates the weights
-    return [
-        *(_compare_digest(name, key, recorded.tags.get(key), again.tags[key]) for name, key in DIGESTS.items()),
-        _compare_digest("initial weights", "digest", initial, again.model.initial_digest),
+    initial = None if recorded.model is None else recorded.model.initial_digest
+    states = (
+        _compare_digest("initial weights", "digest", initial, model.initial_digest),
         _compare_epochs(recorded, again),
+    )
+    steps = _compare_history("steps", recorded.steps or {}, again.steps or {}, tolerance)
+    return [
+        *(_compare_digest(name, key, recorded.tags.get(key), again.tags.get(key)) for name, key in DIGESTS.items()),
+        *(states if is_own else ()),
         weights,
-        _compare_history(recorded, again, tolerance),
-        _compare_metrics(recorded.metrics, again.metrics, measured),
-        _compare_predictions(recorded.predictions, again.predictions, measured),
+        _compare_history("history", recorded.history, again.history, tolerance),
+        *([steps] if recorded.steps or again.steps else []),
+        _compare_metrics(recorded, again, measured, is_point=is_point),
+        *([] if is_point else [_compare_predictions(recorded.predictions, again.predictions, measured)]),
     ]
 
 
-def _compare_digest(name: str, key: str, then: str | None, now: str) -> Aspect:
-    if not then:
-        return Aspect(name, Agreement.UNKNOWN, f"the run has no {key}")
+def _compare_digest(name: str, key: str, then: str | None, now: str | None) -> Aspect:
+    """Compare digests; there is none of code that digests itself in another way."""
+    if not then or not now:
+        return Aspect(name, Agreement.UNKNOWN, f"{'this code' if then else 'the run'} has no such {key}")
     if then == now:
         return Aspect(name, Agreement.EQUAL, f"{key} {now[:SHOWN_DIGITS]}")
     return Aspect(name, Agreement.DIFFERENT, f"{key} {then[:SHOWN_DIGITS]}, here {now[:SHOWN_DIGITS]}")
@@ -200,7 +100,8 @@ def _compare_arrays(name: str, then: NDArray[Any], now: NDArray[Any], tolerance:
     detail = f"{now.size:,} numbers of {now.dtype}"
     if then.tobytes() == now.tobytes():
         return Aspect(name, Agreement.EQUAL, f"{detail}, every bit")
-    differences = np.abs(then.astype(np.float64) - now.astype(np.float64))
+    with np.errstate(all="ignore"):
+        differences = np.abs(then.astype(np.float64) - now.astype(np.float64))
     largest = float(differences.max())
     relative = largest / (float(np.max(np.abs(now))) or 1.0)
     note = f"{np.count_nonzero(differences):,} differ by {largest:.2g} at most ({relative:.2g} of the largest)"
@@ -211,24 +112,30 @@ def _judge(difference: float, tolerance: float) -> Agreement:
     return Agreement.ROUNDED if tolerance > 0 and difference <= tolerance else Agreement.DIFFERENT
 
 
-def _compare_history(recorded: RunFiles, again: RunFiles, tolerance: float) -> Aspect:
-    """Compare the curves, epoch by epoch."""
-    name, then, now = "history", recorded.history, again.history
-    if not then:
-        return Aspect(name, Agreement.UNKNOWN, f"history.csv {recorded.problems.get('history.csv', 'has no curves')}")
+def _compare_history(name: str, then: History, now: History, tolerance: float) -> Aspect:
+    """Compare curves, epoch by epoch or step by step."""
+    if not then or not now:
+        return Aspect(name, Agreement.DIFFERENT, f"{'the run' if not then else 'the re-execution'} has none")
     shapes = [{key: len(values) for key, values in history.items()} for history in (then, now)]
     if shapes[0] != shapes[1]:
         return Aspect(name, Agreement.DIFFERENT, "has other curves or another length")
+    unit = "step" if STEP in now else "epoch"
     pairs = (
-        (f"{key} of epoch {epoch}", values[epoch], now[key][epoch], max(map(abs, now[key])))
-        for epoch in range(next(iter(shapes[1].values())))
+        (f"{key} of {unit} {row}", values[row], now[key][row], max(map(abs, now[key])))
+        for row in range(next(iter(shapes[1].values())))
         for key, values in then.items()
     )
     return _compare_numbers(name, f"{len(now)} curves", pairs, tolerance)
 
 
-def _compare_metrics(then: Mapping[str, float], now: Mapping[str, float], tolerance: float) -> Aspect:
+def _compare_metrics(recorded: RunFiles, again: RunFiles, tolerance: float, *, is_point: bool) -> Aspect:
+    """Compare the final metrics; a run of the same code has all, but that a point has no intervals, and it alone its size."""
+    then, now = recorded.metrics, again.metrics
     names = [name for name in now if name in then]
+    unrecorded, curves = (INTERVAL, recorded.history) if is_point else (SIZE, {})
+    missing = [name for name in now if name not in {*then, *curves} and not name.startswith(unrecorded)]
+    if missing and recorded.tags.get(CODE_TAG) == digest_result_code():
+        return Aspect("metrics", Agreement.DIFFERENT, f"the run lacks {', '.join(missing)}")
     if not names:
         return Aspect("metrics", Agreement.UNKNOWN, "the run has no final metrics")
     pairs = ((name, then[name], now[name], abs(now[name])) for name in names)
@@ -239,7 +146,7 @@ def _compare_numbers(
     name: str, compared: str, pairs: Iterable[tuple[str, float, float, float]], tolerance: float
 ) -> Aspect:
     """Compare pairs of numbers that have a place and a magnitude each."""
-    different = [(place, a, b, size) for place, a, b, size in pairs if a != b and not (math.isnan(a) and math.isnan(b))]
+    different = [(place, a, b, size) for place, a, b, size in pairs if stored_text(a) != stored_text(b)]
     if not different:
         return Aspect(name, Agreement.EQUAL, f"{compared}, every bit")
     agreements = [_judge_numbers(*pair, tolerance) for pair in different]
@@ -264,6 +171,10 @@ def _compare_predictions(then: Predictions | None, now: Predictions | None, tole
         return Aspect(
             name, Agreement.DIFFERENT, f"{len(then.outputs)} samples, here {len(now.outputs)}, or other columns"
         )
+    others = [(a, b) for a, b in zip(then.given, now.given, strict=True) if a != b]
+    if others:
+        a, b = ((" ".join(cells)) for cells in others[0])
+        return Aspect(name, Agreement.DIFFERENT, f"{len(others)} rows are of other samples, such as {a!r}, here {b!r}")
     aspect = _compare_arrays(name, then.outputs, now.outputs, tolerance)
     changed = sum(a != b for a, b in zip(then.classes, now.classes, strict=True))
     agreement = Agreement.DIFFERENT if changed and aspect.agreement is Agreement.EQUAL else aspect.agreement

@@ -1,58 +1,106 @@
-"""The code that a run is executed again with: this checkout's, or that of the run's commit and changes, rebuilt."""
+"""The code that a run is executed again with: this checkout's, or that of the run's commit and changes, rebuilt.
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+Nothing of a record is executed unless it is this checkout's own, or the user has allowed it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from plainmlp.config.code import digest_result_code
-from plainmlp.system.command import INTERRUPTED, TERMINATED
-from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.proof.git import commit_of, git
+from plainmlp.system.errors import InputError
+from plainmlp.system.files import digest_file
+from plainmlp.tracking.provenance.repository import CODE
+from plainmlp.tracking.recording.manifest import own_copy, read_copy
+from plainmlp.tracking.recording.provenance import PATCH
+from plainmlp.tracking.tags import RECORD_TAG
 
 MODULE = "plainmlp.proof.reexecution"
+APPLIED = ("src", "conf", "pipelines")  # what a patch may change; of the other files of `CODE` no training reads any
+PLAIN_MODES = {"000000", "100644", "100755"}  # of files, and of none
 OFFER = "or pass --here to use the code of this checkout"
 SHOWN_DIGITS = 12  # of a commit
 
 
-class ExecutionError(TrainingError):
-    """Report that a training failed which had succeeded when it was recorded."""
-
-
 @dataclass(frozen=True)
 class Source:
-    """A checkout of code, and a description of which code it is."""
+    """A checkout of code, which code it is, and the remark that a verdict on other code than this checkout's gets."""
 
     root: Path
     description: str
+    remark: str = ""
+
+    @property
+    def package(self) -> Path:
+        """Return the folder of the package."""
+        return self.root / "src" / "plainmlp"
 
 
 @contextmanager
-def source_of(tags: Mapping[str, str], patch: Path, checkout: Path, *, is_here: bool) -> Iterator[Source]:
+def source_of(
+    tags: Mapping[str, str],
+    patch: Path,
+    checkout: Path,
+    *,
+    is_here: bool = False,
+    is_allowed: bool = False,
+    show: Callable[[str], None] = print,
+) -> Iterator[Source]:
     """Give the code of a run: this checkout's, if that is asked for or the same, else that of its commit and patch.
 
-    Raise InputError if it cannot be rebuilt. There is no patch if the run's checkout was clean.
+    Parameters
+    ----------
+    tags : mapping of str to str
+        Of the run.
+    patch : Path
+        Not there if the run's checkout was clean.
+    checkout : Path
+    is_here : bool
+        Take this checkout's code, whatever the run's was.
+    is_allowed : bool
+        Take the run's code also where it is not this checkout's own.
+    show : callable (line)
+        Shows whose code it is, where it is not this checkout's own.
+
+    Raises
+    ------
+    InputError
+        The code cannot be rebuilt, or it is not this checkout's own and nobody has allowed it.
     """
     if is_here:
-        yield Source(checkout, "the code of this checkout, as --here asks")
+        description = "the code of this checkout, as --here asks"
+        yield Source(checkout, description, f"with {description}")
     elif tags.get("code_digest") == digest_result_code():
         yield Source(checkout, "the code of this checkout, which has the run's code_digest")
     else:
-        commit = _commit_of(tags, patch, checkout)
-        with _worktree(commit, patch, checkout) as root:
-            changes = " and changes.patch" if patch.exists() else ""
-            yield Source(root, f"the code of commit {commit[:SHOWN_DIGITS]}{changes}, rebuilt")
+        commit = _known_commit(tags, patch, checkout)
+        with _worktree(commit, patch, checkout) as (root, changes):
+            foreign = [*_unheld(commit, checkout), *_unnoted(commit, patch, tags, checkout)]
+            if foreign:
+                _describe(commit, patch, checkout, show)
+            if foreign and not is_allowed:
+                message = (
+                    f"this would execute the code of commit {commit[:SHOWN_DIGITS]}{changes and f' and {PATCH}'}, which is not "
+                    f"this checkout's own ({'; '.join(foreign)}); nothing was executed; read it, then allow it with "
+                    f"--run-recorded-code, {OFFER}"
+                )
+                raise InputError(message)
+            shown = f"the code of commit {commit[:SHOWN_DIGITS]}{changes and f' and {PATCH}'}, rebuilt"
+            own = f"the run's own {PATCH}: {changes}" if changes else f"the code of {commit[:SHOWN_DIGITS]}"
+            yield Source(root, shown, f"with {own}")
 
 
-def _commit_of(tags: Mapping[str, str], patch: Path, checkout: Path) -> str:
+def _known_commit(tags: Mapping[str, str], patch: Path, checkout: Path) -> str:
     """Return the commit of a run, once it and the changes beside it are known to be here."""
-    commit = tags.get("git_commit")
-    if commit is None:
+    commit, named = commit_of(tags), tags.get("git_commit")
+    if named is None:
         reason = "the run has no git_commit"
-    elif _git(checkout, "cat-file", "-e", f"{commit}^{{commit}}").returncode:
+    elif commit is None:
+        reason = f"git_commit = {printable(named)!r} is no commit (allowed: 40 hexadecimal digits)"
+    elif git(checkout, "cat-file", "-t", commit).stdout.strip() != "commit":
         reason = f"git_commit = {commit} is not in this repository"
     elif tags.get("git_dirty") != "false" and not patch.exists():
         reason = f"the run has no file of the changes beside commit {commit[:SHOWN_DIGITS]}"
@@ -62,54 +110,85 @@ def _commit_of(tags: Mapping[str, str], patch: Path, checkout: Path) -> str:
     raise InputError(message)
 
 
+def _unheld(commit: str, checkout: Path) -> Iterator[str]:
+    """Say if no branch or tag here holds a commit, nor what was fetched from a configured remote."""
+    remotes = (f"refs/remotes/{name}" for name in git(checkout, "remote").stdout.splitlines())
+    places = ("refs/heads", "refs/tags", *remotes)
+    if not git(checkout, "for-each-ref", "--count=1", f"--contains={commit}", *places).stdout:
+        yield "no branch, tag or remote here holds the commit"
+
+
+def _unnoted(commit: str, patch: Path, tags: Mapping[str, str], checkout: Path) -> Iterator[str]:
+    """Say if changes of the code were not noted here by this user when the run was recorded."""
+    copy = own_copy(checkout, tags.get(RECORD_TAG, ""))
+    noted = {} if copy is None else (read_copy(copy) or {}).get("tags", {})
+    if patch.exists() and (noted.get("git_commit"), noted.get("git_diff_digest")) != (commit, digest_file(patch)):
+        yield f"{PATCH} was not recorded by you in this checkout"
+
+
+def _describe(commit: str, patch: Path, checkout: Path, show: Callable[[str], None]) -> None:
+    """Show whose code it is, and which files the changes touch."""
+    head = git(
+        checkout, "show", "--no-patch", "--format=commit  %H%nauthor  %an <%ae>%ndate    %ad%ntitle   %s", commit
+    )
+    stat = git(checkout, "apply", "--stat", str(patch)).stdout if patch.exists() else ""
+    for line in (head.stdout + stat).splitlines():
+        show(printable(line))
+
+
+def printable(text: str) -> str:
+    """Return a text of a stranger as one that can do nothing to a terminal."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
 @contextmanager
-def _worktree(commit: str, patch: Path, checkout: Path) -> Iterator[Path]:
-    """Give a clean worktree of a commit with a patch applied, and remove it afterwards."""
+def _worktree(commit: str, patch: Path, checkout: Path) -> Iterator[tuple[Path, str]]:
+    """Give a clean worktree of a commit with a patch applied, and what that changes in a few words; remove it afterwards."""
     with TemporaryDirectory(prefix="plainmlp-") as folder:
         root = Path(folder) / "code"
         try:
-            _done(_git(checkout, "worktree", "add", "--quiet", "--detach", str(root), commit))
-            if patch.exists():
-                _done(_git(root, "apply", "--whitespace=nowarn", str(patch)))
+            _done(checkout, "worktree", "add", "--quiet", "--detach", str(root), commit)
+            changes = _apply(root, patch) if patch.exists() else ""
             if not (root / "src" / Path(*MODULE.split("."))).with_suffix(".py").exists():
                 message = f"commit {commit[:SHOWN_DIGITS]} cannot execute a run again: it is older than verify; check out a later one, {OFFER}"
                 raise InputError(message)
-            yield root
+            yield root, changes
         finally:
-            _git(checkout, "worktree", "remove", "--force", "--force", str(root))
+            git(checkout, "worktree", "remove", "--force", "--force", str(root))
 
 
-def _git(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = ["git", "-c", "core.hooksPath=/dev/null", *words]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603  git itself
-
-
-def _done(ended: subprocess.CompletedProcess[str]) -> None:
-    """Raise InputError if git failed."""
-    if ended.returncode:
-        message = f"the code of the run cannot be rebuilt: {' '.join(ended.stderr.split())}; mend that, {OFFER}"
+def _apply(root: Path, patch: Path) -> str:
+    """Apply a patch and return what it changes, as ``3 files, +12 -4``; refuse one that changes more than code."""
+    listed = _done(root, "apply", "--numstat", "-z", str(patch)).split("\0")
+    _refuse_outside(name for name in (line.split("\t", 2)[-1] for line in listed if line) if name)
+    _done(root, "apply", "--index", "--whitespace=nowarn", *(f"--include={place}/*" for place in APPLIED), str(patch))
+    difference = ("diff", "--cached", "--no-renames", "--no-ext-diff", "-z", "HEAD")
+    raw = _done(root, *difference, "--raw").split("\0")
+    _refuse_outside(raw[1::2])
+    if any(words.split()[1] not in PLAIN_MODES for words in raw[:-1:2]):
+        message = f"{PATCH} makes links or repositories in place of files, so it is not applied"
         raise InputError(message)
+    if raw == [""]:  # of what no training reads
+        return ""
+    counts = [line.split("\t")[:2] for line in _done(root, *difference, "--numstat").split("\0") if line]
+    added, removed = (sum(int(count) for count in column if count.isdigit()) for column in zip(*counts, strict=True))
+    return f"{len(counts)} file{'s' * (len(counts) != 1)}, +{added} -{removed}"
 
 
-def execute(source: Source, configuration: Path, folder: Path) -> None:
-    """Execute the config.yaml of a run with some code, in a process of its own that writes the results to a folder.
+def _refuse_outside(names: Iterator[str] | list[str]) -> None:
+    """Refuse a patch of other files than the code's."""
+    for name in names:
+        if name.split("/")[0] not in CODE:
+            message = f"{PATCH} changes {printable(name)!r}, outside of {', '.join(APPLIED)}, so it is not applied"
+            raise InputError(message)
 
-    Raise InputError for an impossible configuration, ExecutionError for a failed training, TrainingError for a crash.
-    """
-    # -P: nothing of the current folder is imported
-    command = [sys.executable, "-P", "-m", MODULE, str(configuration), str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(source.root / "src")}
-    ended = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603  our own
+
+def _done(root: Path, *words: str) -> str:
+    """Return the output of git, or raise InputError if it failed."""
+    ended = git(root, *words)
     if ended.returncode:
-        raise _failure(ended)
-
-
-def _failure(ended: subprocess.CompletedProcess[str]) -> BaseException:
-    """Return the meaning of the end of a re-execution."""
-    if ended.returncode in {INTERRUPTED, TERMINATED}:
-        return KeyboardInterrupt()
-    line = (ended.stderr.strip().splitlines() or [f"code {ended.returncode}"])[-1]
-    message = line.removeprefix("error: ")
-    if message == line:  # our own commands end with this word
-        return TrainingError(f"the re-execution crashed: {line}")
-    return InputError(message) if ended.returncode == InputError.exit_code else ExecutionError(message)
+        message = (
+            f"the code of the run cannot be rebuilt: {printable(' '.join(ended.stderr.split()))}; mend that, {OFFER}"
+        )
+        raise InputError(message)
+    return ended.stdout

@@ -4,23 +4,61 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from plainmlp.proof.comparison import Verdict
+from plainmlp.proof.rebuilding import printable
+from plainmlp.proof.verdict import Judgement, Verdict
 from plainmlp.proof.verification import Verification
 from plainmlp.system.wording import markdown_table
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import add_verification
 
 FOLDER = "verify"  # among the artifacts of a run
+WHOLE = ("record", "whole", "nothing was changed, added or removed, as far as the record tells")
 
 
-def publish_verification(store: Store, verification: Verification, commit: str) -> None:
-    """Write a verification by a commit's checkout on its run: tags of the latest, and a report beside earlier ones."""
+def publish_verification(store: Store, verification: Verification, commit: str) -> dict[str, Any]:
+    """Write a verification by a commit's checkout on its run: tags of the latest, and a report beside earlier ones.
+
+    Returns
+    -------
+    dict
+        The report for programs.
+    """
     judgement, run_id, began = verification.judgement, verification.run_id, verification.began
-    tags = {**_tags(judgement.verdict, began), "verify.commit": commit, "verify.code": verification.code}
-    record = {
-        "run_id": run_id,
-        **tags,
+    tags = {**_tags(judgement.text, began), "verify.commit": commit, "verify.code": verification.code}
+    record = {"run_id": run_id, **tags, **_record(judgement)}
+    rows = markdown_table(("compared", "outcome", "detail"), table(judgement))
+    lines = [f"Executed again with {verification.code}.", "", *rows[:-1]]
+    page = _page(run_id, began, judgement.summarize(), lines)
+    add_verification(store, run_id, tags, _files(began, record, page))
+    return record
+
+
+def publish_sweep(store: Store, run_id: str, judgement: Judgement, verified: Sequence[Verification]) -> dict[str, Any]:
+    """Write what became of a sweep and of a sample of its points on its own run, and return the report for programs."""
+    now, points = datetime.now(UTC), {each.run_id: each.judgement for each in verified}
+    verdict = Verdict.worst([judgement.verdict, *(each.verdict for each in points.values())])
+    counts = Counter(each.text for each in points.values())
+    lines = [judgement.summarize(), *(f"{n} of {len(points)} points {text}" for text, n in counts.items())]
+    summary = f"{verdict.text}: the sweep is {'; '.join(lines)}"
+    tags = {**_tags(verdict.text, now), "verify.sample": str(len(points))}
+    record = {"run_id": run_id, **tags, **_record(judgement), "exit_code": verdict.exit_code, "summary": summary}
+    record["points"] = {run: each.text for run, each in points.items()}
+    rows = markdown_table(("compared", "outcome", "detail"), table(judgement))
+    rows += [f"- {run}: {each.text}" for run, each in points.items()]
+    add_verification(store, run_id, tags, _files(now, record, _page(run_id, now, summary, rows)))
+    return record
+
+
+def _tags(verdict: str, date: datetime) -> dict[str, str]:
+    return {"verify.verdict": verdict, "verify.date": date.isoformat(timespec="seconds")}
+
+
+def _record(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "verdict": judgement.text,
+        "exit_code": judgement.verdict.exit_code,
         "summary": judgement.summarize(),
         "alterations": judgement.alterations,
         "numerics": judgement.environment.numerics,
@@ -30,29 +68,6 @@ def publish_verification(store: Store, verification: Verification, commit: str) 
             for aspect in judgement.aspects
         ],
     }
-    rows = markdown_table(("compared", "outcome", "detail"), table(verification))
-    lines = [f"Executed again with {verification.code}.", "", *rows[:-1]]
-    page = _page(run_id, began, judgement.summarize(), lines)
-    add_verification(store, run_id, tags, _files(began, record, page))
-
-
-def publish_sample(store: Store, parent_run_id: str, verdicts: Mapping[str, Verdict]) -> Verdict:
-    """Print the verdicts on a sample of a sweep's runs, write them on its own run, and return the worst verdict."""
-    worst, now = max(verdicts.values(), key=lambda verdict: verdict.exit_code), datetime.now(UTC)
-    counts = Counter(verdict.text for verdict in verdicts.values())
-    summary = f"{worst.text}: " + ", ".join(
-        f"{count} of {len(verdicts)} points {text}" for text, count in counts.items()
-    )
-    tags = {**_tags(worst, now), "verify.sample": str(len(verdicts))}
-    record = {"run_id": parent_run_id, **tags, "summary": summary, "points": {k: v.text for k, v in verdicts.items()}}
-    lines = [f"- {run_id}: {verdict.text}" for run_id, verdict in verdicts.items()]
-    print_plain(summary)
-    add_verification(store, parent_run_id, tags, _files(now, record, _page(parent_run_id, now, summary, lines)))
-    return worst
-
-
-def _tags(verdict: Verdict, date: datetime) -> dict[str, str]:
-    return {"verify.verdict": verdict.text, "verify.date": date.isoformat(timespec="seconds")}
 
 
 def _files(date: datetime, record: Mapping[str, object], page: str) -> dict[str, str]:
@@ -66,29 +81,28 @@ def _page(run_id: str, date: datetime, summary: str, lines: Sequence[str]) -> st
     return "\n".join([*head, *lines]) + "\n"
 
 
-def table(verification: Verification) -> list[tuple[str, str, str]]:
+def table(judgement: Judgement) -> list[tuple[str, str, str]]:
     """Return what was compared, the outcome, and the details."""
-    judgement, environment = verification.judgement, verification.judgement.environment
+    environment = judgement.environment
     record = [("record", "altered", text) for text in judgement.alterations]
     rows = [(aspect.name, aspect.agreement.value, str(aspect)) for aspect in judgement.aspects]
     numerics = [("numerics", "different", text) for text in environment.numerics]
     packages = [("packages", "different", text) for text in environment.packages]
-    whole = ("record", "whole", "no file, tag, parameter or metric contradicts another")
-    return [*(record or [whole]), *rows, *numerics, *packages]
+    return [*(record or [WHOLE]), *rows, *numerics, *packages]
 
 
-def show(verification: Verification) -> None:
-    """Print a verification; the last line is the verdict."""
-    print_plain(f"{verification.run_id}, executed again with {verification.code}")
-    rows = table(verification)
+def show(head: str, judgement: Judgement, summary: str) -> None:
+    """Print a judgement; the last line is the verdict."""
+    print_plain(head)
+    rows = table(judgement)
     widths = [max(len(cells[column]) for cells in rows) for column in range(2)]
     for name, outcome, detail in rows:
         print_plain(f"{name:<{widths[0]}}  {outcome:<{widths[1]}}  {detail}")
-    print_plain(verification.judgement.summarize())
+    print_plain(summary)
 
 
 def print_plain(line: str) -> None:
-    """Print a line as it is, however long."""
+    """Print a line as it is, however long, but for signs that a terminal would obey."""
     from rich.console import Console
 
-    Console(soft_wrap=True, highlight=False).print(line, markup=False, emoji=False)
+    Console(soft_wrap=True, highlight=False).print(printable(line), markup=False, emoji=False)

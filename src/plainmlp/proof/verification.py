@@ -1,22 +1,65 @@
-"""The verification of a run: read, executed again, compared, judged; of a sweep, that of a sample of its points."""
+"""The verification of a run: read, executed again, measured by the code of this checkout, compared, judged."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
+import psutil
 
+from plainmlp.composition.compose import parse
+from plainmlp.config.canonical import read_yaml
+from plainmlp.config.code import PACKAGE, digest_result_code
 from plainmlp.config.places import Places
-from plainmlp.proof.comparison import Agreement, Aspect, Judgement, compare, compare_environments
-from plainmlp.proof.rebuilding import ExecutionError, Source, execute, source_of
-from plainmlp.proof.recorded import RecordedRun, find_alterations, find_untrusted, read_recorded, read_run_files
-from plainmlp.proof.reexecution import TAGS
-from plainmlp.sweeps.ranking.results import FINISHED
-from plainmlp.system.errors import InputError
-from plainmlp.system.files import read_json
-from plainmlp.tracking.recording.provenance import FOLDER, PACKAGES
+from plainmlp.config.schema import Config
+from plainmlp.data.stages import fetch, split
+from plainmlp.data.storage import digest_splits
+from plainmlp.evaluation.evaluate import evaluate
+from plainmlp.evaluation.reports import write_measures
+from plainmlp.proof.alterations import find_alterations, find_uncovered, find_untrusted
+from plainmlp.proof.comparison import compare
+from plainmlp.proof.execution import ExecutionError, Limits, execute
+from plainmlp.proof.rebuilding import Source, source_of
+from plainmlp.proof.recorded import DAMAGES, RecordedRun, RunFiles, read_recorded, read_run_files
+from plainmlp.proof.reexecution import check_inputs
+from plainmlp.proof.verdict import Agreement, Aspect, Judgement, compare_environments
+from plainmlp.system.digests import digest_modules
+from plainmlp.tracking.provenance.environment import installed_packages
+from plainmlp.tracking.recording.provenance import training_numerics
+from plainmlp.tracking.recording.training import point_of
 from plainmlp.tracking.store import Store
+from plainmlp.training.model import Model
+
+DIGESTING = ("config/code.py", "system/digests.py")  # the modules that say how code is digested
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a verification may do, and what it asks for.
+
+    Parameters
+    ----------
+    is_here : bool
+        Use the code of this checkout, whatever the run's was.
+    is_allowed : bool
+        Execute the code of a record also where it is not this checkout's own.
+    allowed_signers : Path, optional
+        Of whom one must have signed the manifest.
+    seconds : float
+        How long a re-execution may take.
+    memory : int
+        How many bytes it may fill; default: what the machine has.
+    is_quiet : bool
+        Print no progress.
+    """
+
+    is_here: bool = False
+    is_allowed: bool = False
+    allowed_signers: Path | None = None
+    seconds: float = 3600.0
+    memory: int = psutil.virtual_memory().total
+    is_quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,8 +72,10 @@ class Verification:
     began: datetime
 
 
-def verify(store: Store, run_id: str, checkout: Path, *, is_here: bool) -> Verification:
-    """Execute a run again and compare; raise InputError if that is not possible.
+def verify(
+    store: Store, run_id: str, checkout: Path, terms: Terms = Terms(), show: Callable[[str], None] = print
+) -> Verification:
+    """Execute a run again and compare; raise InputError if that is not possible or not allowed.
 
     Parameters
     ----------
@@ -38,40 +83,96 @@ def verify(store: Store, run_id: str, checkout: Path, *, is_here: bool) -> Verif
     run_id : str
     checkout : Path
         The repository whose code runs, and that has the run's commit.
-    is_here : bool
-        Use the code of this checkout, whatever the run's was.
+    terms : Terms
+    show : callable (line)
+        Shows whose code a foreign run would be executed with.
     """
     began = datetime.now(UTC)
-    with TemporaryDirectory(prefix="plainmlp-") as folder:
-        recorded = read_recorded(store, run_id, Path(folder) / "recorded")
-        if untrusted := find_untrusted(recorded):
+    with TemporaryDirectory(prefix="plainmlp-") as record, TemporaryDirectory(prefix="plainmlp-") as results:
+        recorded = read_recorded(store, run_id, Path(record))
+        untrusted = find_untrusted(recorded)
+        if untrusted or recorded.configured is None:
             # to execute an altered configuration or altered code would prove nothing
-            aspect = Aspect("re-execution", Agreement.UNKNOWN, f"not done, since {untrusted[0]}")
-            return Verification(run_id, Judgement((aspect,), tuple(find_alterations(recorded))), "none", began)
-        with source_of(recorded.files.tags, recorded.patch, checkout, is_here=is_here) as source:
-            judgement = _execute_and_judge(recorded, source, Path(folder) / "again")
-    return Verification(run_id, judgement, source.description, began)
+            reason = untrusted[0] if untrusted else f"config.yaml {recorded.files.problems['config.yaml']}"
+            aspects, code = [Aspect("re-execution", Agreement.UNKNOWN, f"not done, since {reason}")], "none"
+            again, remark = None, ""
+        else:
+            options = {"is_here": terms.is_here, "is_allowed": terms.is_allowed}
+            with source_of(recorded.run.tags, recorded.patch, checkout, **options, show=show) as source:
+                again, aspects = _execute(recorded, source, Path(results).resolve(), terms)
+            code, remark = source.description, source.remark
+        judgement = judge(
+            recorded, again, checkout, allowed_signers=terms.allowed_signers, failed=aspects, remark=remark
+        )
+    return Verification(run_id, judgement, code, began)
 
 
-def _execute_and_judge(recorded: RecordedRun, source: Source, folder: Path) -> Judgement:
-    alterations = tuple(find_alterations(recorded))
+def judge(
+    recorded: RecordedRun,
+    again: RunFiles | None,
+    checkout: Path,
+    *,
+    allowed_signers: Path | None = None,
+    failed: list[Aspect] | None = None,
+    remark: str = "",
+) -> Judgement:
+    """Compare a record with itself, its manifest, and its re-execution; without one, `failed` says why there is none."""
+    uncovered = find_uncovered(recorded.run, recorded.root)
+    aspects = [
+        *(failed or []),
+        *(compare(recorded.files, again, recorded.backend) if again is not None else []),
+        *(Aspect(name, Agreement.UNKNOWN, detail) for name, detail in uncovered.items()),
+    ]
+    alterations = tuple(find_alterations(recorded, checkout, allowed_signers))
+    judgement = Judgement(tuple(aspects), alterations, remark=remark)
+    if again is None:
+        return judgement
+    path = recorded.packages
+    packages = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+    environment = compare_environments(recorded.run.tags, again.tags, packages, installed_packages())
+    return replace(judgement, environment=environment)
+
+
+def _execute(recorded: RecordedRun, source: Source, folder: Path, terms: Terms) -> tuple[RunFiles | None, list[Aspect]]:
+    """Return what the re-execution came to, or how it failed."""
+    config = parse(read_yaml(recorded.configuration))
+    check_inputs(config)
+    limits = Limits(terms.seconds, terms.memory)
     try:
-        execute(source, recorded.configuration, folder)
+        execute(source, recorded.configuration, folder, limits, is_quiet=terms.is_quiet)
+        return measure_again(config, source, folder), []
     except ExecutionError as error:
-        return Judgement((Aspect("training", Agreement.DIFFERENT, str(error)),), alterations)
-    again = read_run_files(Places(folder), read_json(folder / TAGS))
-    packages = recorded.packages.read_text(encoding="utf-8") if recorded.packages.exists() else None
-    packages_here = (folder / FOLDER / PACKAGES).read_text(encoding="utf-8")
-    environment = compare_environments(recorded.files.tags, again.tags, packages, packages_here)
-    return Judgement(tuple(compare(recorded.files, again, recorded.backend)), alterations, environment)
+        return None, [Aspect("training", Agreement.DIFFERENT, str(error))]
 
 
-def draw_points(store: Store, parent_run_id: str, size: int, seed: int) -> list[str]:
-    """Return the ids of finished runs below a sweep's, at most `size`, drawn without replacement by a seed."""
-    children = store.children(parent_run_id)
-    finished = sorted((child.point_id, child.run_id) for child in children if child.status == FINISHED)
-    if not finished:
-        message = f"{parent_run_id} has no finished runs below it; --sweep takes the run of a sweep"
-        raise InputError(message)
-    drawn = np.random.default_rng(seed).permutation(len(finished))[:size]
-    return [finished[position][1] for position in drawn]
+def measure_again(config: Config, source: Source, folder: Path) -> RunFiles:
+    """Measure the model that some code has trained, and digest data and code, all with the code of this checkout.
+
+    Raises
+    ------
+    ExecutionError
+        There is no model, or it does not suit the data.
+    """
+    splits = split(fetch(config.dataset), config.split, config.dataset.missing)
+    places = Places(folder)
+    try:
+        model = Model.load(places.model)
+        evaluation = evaluate(model, splits, config.seed, config.training.compiled)
+        write_measures(places, model, splits, evaluation)
+    except DAMAGES as error:
+        message = f"it left no model that can be measured ({' '.join(str(error).split())})"
+        raise ExecutionError(message) from error
+    digests = {"data_digest": splits.data_digest, "split_digest": digest_splits(splits)}
+    if code_digest := _digest_code(source.package):
+        digests |= {"code_digest": code_digest, "point_id": point_of(config, splits, code_digest)}
+    files = read_run_files(places, {**training_numerics(config.training), **digests})
+    return replace(files, metrics={**files.metrics, "n_parameters": float(len(model.parameters))})
+
+
+def _digest_code(package: Path) -> str | None:
+    """Return the digest of the code of a run, or None where that code digests itself in another way than this."""
+    modules = [[package_ / name for name in DIGESTING] for package_ in (package, PACKAGE)]
+    if not all(path.exists() for path in modules[0]):
+        return None
+    first, second = (digest_modules(root, files) for root, files in zip((package, PACKAGE), modules, strict=True))
+    return digest_result_code(package) if first == second else None

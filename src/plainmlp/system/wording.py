@@ -15,6 +15,16 @@ def shown(value: object) -> str:
     return _YAML_NAMES.get(text, text)
 
 
+def reason(error: BaseException) -> str:
+    """Return what an error says in one line, or its name if it says nothing."""
+    return printable(" ".join(str(error).split()) or type(error).__name__)
+
+
+def printable(text: str) -> str:
+    """Return a text with escapes for line ends and other signs that cannot be shown."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
 def near_match(word: str, allowed: Iterable[str]) -> str | None:
     """Return the allowed word that is most like the given one, or None where none is like it."""
     return next(iter(get_close_matches(word, list(allowed), n=1)), None)

@@ -13,7 +13,8 @@ from threading import Thread
 from typing import TypeVar
 
 from plainmlp.system.errors import InputError
-from plainmlp.tracking.addresses import SQLITE, database_file, without_credentials
+from plainmlp.tracking.addresses import SQLITE, database_file
+from plainmlp.tracking.credentials import without_credentials
 
 PAUSE = 0.5  # seconds between two attempts
 SERVERS = ("http://", "https://")

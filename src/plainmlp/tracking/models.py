@@ -1,9 +1,14 @@
 """A trained model as MLflow keeps it: a folder that `mlflow.pyfunc.load_model` loads."""
 
+from functools import cache
 from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from plainmlp.system.files import replace_file
+from plainmlp.tracking.credentials import find_secrets
+from plainmlp.tracking.terminal import show_warning
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -29,18 +34,38 @@ def pack_model(folder: Path, run_id: str, path: Path, example: "DataFrame", answ
     from mlflow import pyfunc
     from mlflow.models import Model
 
-    record = Model(folder.name, run_id)
-    pyfunc.save_model(
-        str(folder),
-        loader_module="plainmlp.training.serving",
-        data_path=str(path),
-        code_paths=[str(PACKAGE)],
-        mlflow_model=record,
-        signature=signature(example, answers),
-        input_example=example,
-        pip_requirements=serving_requirements(),
-    )
+    record, secrets = Model(folder.name, run_id), _secrets_of_package()
+    if secrets:
+        show_warning(f"the model is recorded without its code, which seems to hold secrets: {', '.join(secrets)}")
+    with TemporaryDirectory() as temporary:
+        code = Path(temporary) / PACKAGE.name
+        for source in _modules():
+            (code / source.relative_to(PACKAGE)).parent.mkdir(parents=True, exist_ok=True)
+            copyfile(source, code / source.relative_to(PACKAGE))
+        pyfunc.save_model(
+            str(folder),
+            loader_module="plainmlp.training.serving",
+            data_path=str(path),
+            code_paths=None if secrets else [str(code)],
+            mlflow_model=record,
+            signature=signature(example, answers),
+            input_example=example,
+            pip_requirements=serving_requirements(),
+        )
     return dict(record.get_tags_dict())
+
+
+def _modules() -> list[Path]:
+    """Return the modules of this package; whatever else lies beside them is nobody's business."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+@cache
+def _secrets_of_package() -> tuple[str, ...]:
+    """Return which lines of this package seem to hold secrets."""
+    root = PACKAGE.parents[1]
+    texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in _modules()}
+    return tuple(note for name, text in texts.items() for note in find_secrets(enumerate(text.splitlines(), 1), name))
 
 
 def rename_run(path: Path, record_id: str, run_id: str) -> None:

@@ -78,8 +78,9 @@ def last_status(entries: Sequence[Entry]) -> str | None:
 class Outbox:
     """The runs of a checkout that MLflow does not have whole yet; several processes may use it at once."""
 
-    def __init__(self, checkout: Path) -> None:
+    def __init__(self, checkout: Path, signing_key: Path | None = None) -> None:
         self.checkout, self.folder = checkout, checkout / FOLDER
+        self.signing_key = signing_key  # of the manifests
 
     @property
     def command(self) -> str:

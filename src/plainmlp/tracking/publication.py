@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from plainmlp.system.errors import InputError
-from plainmlp.tracking.addresses import MASK, shown_address
+from plainmlp.tracking.addresses import shown_address
 from plainmlp.tracking.connection import AwayError, one_line, refusal
+from plainmlp.tracking.credentials import MASK
 from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, RunHeader, last_status
 from plainmlp.tracking.run import created, find_run, is_active, send
 from plainmlp.tracking.store import Store
@@ -58,7 +59,7 @@ def _full_address(header: RunHeader, address: str) -> str:
     if header.address == shown_address(address):
         return address
     if MASK in header.address:
-        message = f"{header.record_id} belongs to {header.address}: give tracking.uri=... with its credentials"
+        message = f"{header.record_id} belongs to {header.address}: set MLFLOW_TRACKING_URI to it with its credentials"
         raise InputError(message)
     return header.address
 

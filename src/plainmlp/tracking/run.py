@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from plainmlp.system.errors import StorageError
 from plainmlp.system.process import own_process
-from plainmlp.tracking.addresses import without_credentials
 from plainmlp.tracking.connection import AwayError
+from plainmlp.tracking.credentials import without_credentials
 from plainmlp.tracking.models import MODEL_FILE, pack_model, rename_run
 from plainmlp.tracking.outbox import Entry, Outbox, Point, RunHeader, metric_points
 from plainmlp.tracking.recording.configuration import LONGEST_PARAMETER
+from plainmlp.tracking.recording.manifest import seal
 from plainmlp.tracking.stored_runs import Reader
-from plainmlp.tracking.tags import FAILURE_TAG, MODEL_TAG, POINT_TAG, PROCESS_TAG, RECORD_TAG
+from plainmlp.tracking.tags import FAILURE_TAG, MANIFEST_TAG, MODEL_TAG, POINT_TAG, PROCESS_TAG, RECORD_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -171,9 +172,17 @@ class TrackedRun:
     def end(self, status: str, ended: int | None = None) -> None:
         """Close the run as FINISHED, FAILED or KILLED; once MLflow has it whole, it leaves the outbox."""
         self.flush()
+        self._seal()
         self.write({"status": status, "ended": int(time.time() * 1000) if ended is None else ended})
         if self._outbox is not None and not self._is_waiting:
             self._outbox.remove(self.header.record_id)
+
+    def _seal(self) -> None:
+        """Add the manifest of all that the run holds by now, unless it was sealed as a whole."""
+        if self._outbox is not None and MANIFEST_TAG not in self.header.tags:
+            with TemporaryDirectory() as folder:
+                tags = seal(Path(folder), self._outbox, self.header)
+                self.write({"tags": tags}, Path(folder))
 
     @contextmanager
     def closing(self) -> Iterator["TrackedRun"]:

@@ -16,6 +16,7 @@ from plainmlp.tracking.addresses import artifact_location, shown_address
 from plainmlp.tracking.bulk import write_run, writes_at_once
 from plainmlp.tracking.connection import AwayError, apply_settings, connect, locked, opening, refusal
 from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, RunHeader, metric_points, new_record_id
+from plainmlp.tracking.recording.manifest import seal_entries
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.stored_runs import Reader, StoredRun, waiting_run
 from plainmlp.tracking.tags import (
@@ -185,6 +186,9 @@ class Store(Reader):
         stamp = int(ended * 1000)
         points = metric_points({**{name: [value] for name, value in metrics.items()}, **curves}, stamp)
         entry: Entry = {"parameters": dict(parameters), "metrics": points}
+        if artifacts is not None and self._outbox is not None:
+            files = {path.relative_to(artifacts).as_posix(): path for path in artifacts.rglob("*") if path.is_file()}
+            header.tags.update(seal_entries(artifacts, self._outbox, header, [entry], files))
         is_waiting = parent.startswith(PREFIX)
         if not is_waiting:
             store, whole = (self.address, self.experiment_id), {**entry, "status": status, "ended": stamp}

@@ -1,5 +1,7 @@
 """The runs that MLflow has: found, read whole, and marked from outside."""
 
+import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,11 +10,13 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import is_elsewhere, machine_of, own_process
-from plainmlp.tracking.addresses import without_credentials
 from plainmlp.tracking.connection import AwayError, Connection, one_line, refusal
+from plainmlp.tracking.credentials import without_credentials
 from plainmlp.tracking.outbox import Outbox, RunHeader, last_status
 from plainmlp.tracking.tags import FAILURE_TAG, KILLED, PARENT_TAG, POINT_TAG, PROCESS_TAG
 from plainmlp.training.history import History, read_history
@@ -31,7 +35,7 @@ class StoredRun:
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
-    artifacts: str = ""
+    artifacts: str = ""  # the address of its files
 
     @property
     def point_id(self) -> str:
@@ -100,7 +104,7 @@ class Reader:
         try:
             with TemporaryDirectory() as folder:
                 return Path(self.client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
-        except (MlflowException, OSError) as error:
+        except (MlflowException, OSError, UnicodeDecodeError) as error:
             message = f"run={run_id}: there is no such run with a file {name} in {without_credentials(self.address)} ({one_line(error)})"
             raise InputError(message) from error
 
@@ -172,20 +176,42 @@ def waiting_run(outbox: Outbox, header: RunHeader) -> StoredRun:
     return StoredRun(header.record_id, status, parameters, tags, metrics, place)
 
 
-def download_files(reader: Reader, run_id: str, places: Mapping[str, Path]) -> None:
-    """Copy files of a run, as far as it has them, to places by the names of the artifacts.
+def download_files(reader: Reader, run: StoredRun, folder: Path) -> dict[str, str]:
+    """Copy all files of a run to a folder; return what is wrong with those that are no plain files, by their names.
 
-    Raises InputError if MLflow cannot be reached.
+    Raises
+    ------
+    InputError
+        MLflow cannot be reached, or a server names a folder of this machine.
     """
-    folders = {name.rpartition("/")[0] or None for name in places}
-    present = {
-        file.path for folder in folders for file in reader.ask(partial(reader.client.list_artifacts, run_id, folder))
-    }
-    for name, place in places.items():
-        if name in present:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            fetch = partial(reader.client.download_artifacts, run_id, name, str(place.parent))
-            Path(reader.ask(fetch)).replace(place)
+    place = urlsplit(run.artifacts)
+    folder.mkdir(parents=True, exist_ok=True)
+    if place.scheme not in {"", "file"}:
+        reader.ask(lambda: reader.client.download_artifacts(run.run_id, "", str(folder)))
+        return {}
+    if reader.address.startswith("http"):
+        message = f"{run.run_id} has its files in {run.artifacts}, which the server cannot know to be here"
+        raise InputError(message)
+    source = Path(url2pathname(place.path) if place.scheme else run.artifacts)
+    return _copy_plain(source, folder) if source.is_dir() else {}
+
+
+def _copy_plain(source: Path, target: Path, prefix: str = "") -> dict[str, str]:
+    """Copy the files of a folder, following no link and reading no pipe or device."""
+    problems: dict[str, str] = {}
+    for path in sorted(source.iterdir()):
+        mode, name = path.lstat().st_mode, f"{prefix}{path.name}"
+        try:
+            if stat.S_ISDIR(mode):
+                (target / path.name).mkdir()
+                problems |= _copy_plain(path, target / path.name, f"{name}/")
+            elif stat.S_ISREG(mode):
+                shutil.copyfile(path, target / path.name)
+            else:
+                problems[name] = "is a link, a pipe or a device in place of a file"
+        except OSError as error:
+            problems[name] = f"cannot be read ({error.strerror})"
+    return problems
 
 
 def read_curves(reader: Reader, run_id: str, names: Iterable[str]) -> dict[str, list[tuple[int, float]]]:

@@ -1,25 +1,60 @@
-"""Checkpoints: the progress of a training on disk, for the case that the training is interrupted."""
+"""The progress of a training, and its checkpoints on disk, for the case that the training is interrupted."""
 
 import shutil
 import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from plainmlp.config.schema import TrainingSection
 from plainmlp.data.arrays import Array
 from plainmlp.nn.early_stopping import Best
 from plainmlp.nn.snapshot import Snapshot
+from plainmlp.nn.training import Epoch
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import unflushed
 from plainmlp.system.process import alone
-from plainmlp.training.progress import Progress
+from plainmlp.training.history import History
 from plainmlp.training.sealed import read_sealed, write_sealed
 
 FOLDER = Path(".plainmlp") / "checkpoints"  # below a checkout
 KEPT = 2
+Watcher = Callable[[int, dict[str, float]], object]
 VERSION = 3  # of the format; to be counted up where what a file holds, or means, changes
+
+
+@dataclass(eq=False)
+class Progress:
+    """How far one network has come.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What its training began with or, in a checkpoint, goes on from.
+    initial_digest : str
+        Of its snapshot before the first epoch.
+    digests : list of str
+        An entry an epoch: the digest of its snapshot, empty for an epoch that was not digested.
+    seconds : float
+        The network's share of the time that its epochs took.
+    steps : History
+        What its updates began from, of those that were kept.
+    loss_every : int, optional
+        Which updates were kept, None where none were.
+    """
+
+    snapshot: Snapshot
+    initial_digest: str
+    history: History = field(default_factory=dict)
+    digests: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    steps: History = field(default_factory=dict)
+    loss_every: int | None = None
 
 
 class Checkpoints:
@@ -166,3 +201,84 @@ def _progress(content: dict[str, Any], tensors: dict[str, Array]) -> Progress:
         steps,
         content["loss_every"],
     )
+
+
+def resume(checkpoints: Checkpoints | None, start: Snapshot, loss_every: int | None) -> Progress:
+    """Return the progress that a checkpoint has kept, or that before the first epoch.
+
+    What was trained with another `training.loss_every` has lost the steps that are asked for now and starts again.
+    """
+    kept = None if checkpoints is None else checkpoints.load()
+    if checkpoints is not None and kept is not None and kept.loss_every != loss_every:
+        sys.stderr.write(f"warning: training.loss_every was {kept.loss_every} before; training starts again\n")
+        checkpoints.clear()  # else a later attempt would find it again
+        kept = None
+    return kept or Progress(start, start.digest(), loss_every=loss_every)
+
+
+class Journal:
+    """The progress of a network while it trains, with the watchers and the checkpoint that follow it.
+
+    Parameters
+    ----------
+    progress : Progress
+        To go on from.
+    training : TrainingSection
+        Its `loss_every`, `digest_every`, `checkpoint_epochs` and `checkpoint_seconds` count.
+    watchers : sequence of callable (epoch, metrics)
+        Called at once for the epochs that `progress` has already.
+    digests : bool, default True
+        Whether the states of the training have digests: those of other libraries have none.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        training: TrainingSection,
+        watchers: Sequence[Watcher],
+        checkpoints: Checkpoints | None,
+        *,
+        digests: bool = True,
+    ) -> None:
+        self.progress, self._digests = progress, digests
+        self._training, self._watchers, self._checkpoints = training, watchers, checkpoints
+        self._saved = time.monotonic()
+        for epoch in range(len(progress.digests)):
+            self._tell(epoch, {name: values[epoch] for name, values in progress.history.items()})
+
+    def add(self, epoch: Epoch, seconds: float) -> None:
+        """Take in an epoch and the seconds that it took."""
+        progress, number = self.progress, len(self.progress.digests)
+        for name, value in epoch.metrics.items():
+            progress.history.setdefault(name, []).append(value)
+        if self._training.loss_every is not None:
+            self._keep_steps(epoch.steps(), self._training.loss_every)
+        is_digested = self._digests and (epoch.is_last or (number + 1) % self._training.digest_every == 0)
+        progress.digests.append(epoch.snapshot.digest() if is_digested else "")
+        progress.seconds += seconds
+        if self._checkpoints is not None and not epoch.is_last and self._is_due(number):
+            self._checkpoints.save(replace(progress, snapshot=epoch.snapshot))
+            self._saved = time.monotonic()
+        self._tell(number, epoch.metrics)
+
+    def _keep_steps(self, steps: Mapping[str, Array], every: int) -> None:
+        """Keep those updates of an epoch whose number, from 0 in the training, is a multiple."""
+        chosen = steps["step"] % every == 0
+        for name, values in steps.items():
+            self.progress.steps.setdefault(name, []).extend(values[chosen].tolist())
+
+    def fail(self) -> None:
+        """Let nothing go on from here: the loss is not finite any more."""
+        if self._checkpoints is not None:
+            self._checkpoints.clear()
+
+    def _is_due(self, epoch: int) -> bool:
+        """Say whether the checkpoints is to be written after an epoch."""
+        epochs, seconds = self._training.checkpoint_epochs, self._training.checkpoint_seconds
+        if epochs is not None and (epoch + 1) % epochs == 0:
+            return True
+        return seconds is not None and time.monotonic() - self._saved >= seconds
+
+    def _tell(self, epoch: int, metrics: dict[str, float]) -> None:
+        for watch in self._watchers:
+            watch(epoch, metrics)

@@ -5,16 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from plainmlp.config.schema import Choice, ModelSection, OptimizerSection, TrainingSection
+from plainmlp.config.schema import ModelSection, OptimizerSection, TrainingSection
 from plainmlp.data.arrays import Array, Description, Part
 from plainmlp.data.preparation import Preparation
 from plainmlp.data.splits import Splits
-from plainmlp.nn.activations import ACTIVATIONS
-from plainmlp.nn.architecture import Architecture, view_layers
+from plainmlp.nn import initializers
+from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.batches import Examples
-from plainmlp.nn.initializers import draw_weights
 from plainmlp.nn.losses import LOSSES, default_loss, recorded_metrics
-from plainmlp.nn.randomness import generator
 from plainmlp.nn.recipe import Recipe
 from plainmlp.system.errors import InputError
 from plainmlp.training.model import load_layers
@@ -63,25 +61,8 @@ def draw_parameters(architecture: Architecture, model: ModelSection, seed: int, 
     """
     if model.weights is not None:
         return read_parameters(Path(model.weights), architecture).astype(dtype)
-    parameters = np.empty(architecture.n_parameters)
-    layers = view_layers(parameters, architecture)
-    stream = generator(seed, "initial weights")
-    for layer, weights in enumerate(layers.weights):
-        name, options = _initializer(model.initializer, architecture, layer)
-        weights[:] = draw_weights(name, options, stream, *reversed(weights.shape)).T
-    bias_stream = generator(seed, "initial biases")
-    for biases in layers.biases:
-        choice = model.bias_initializer
-        biases[:] = draw_weights(choice.name, choice.options, bias_stream, len(biases), 1)[:, 0]
-    return parameters.astype(dtype)
-
-
-def _initializer(choice: Choice, architecture: Architecture, layer: int) -> tuple[str, dict[str, float]]:
-    """Return the initialiser of a layer; `auto` is what suits the activation behind it."""
-    if choice.name != "auto":
-        return choice.name, choice.options
-    names = (*architecture.activations, "identity")
-    return ACTIVATIONS[names[layer]].initializer, {}
+    weights, biases = ((choice.name, choice.options) for choice in (model.initializer, model.bias_initializer))
+    return initializers.draw_parameters(architecture, seed, weights=weights, biases=biases).astype(dtype)
 
 
 def read_parameters(path: Path, architecture: Architecture) -> Array:

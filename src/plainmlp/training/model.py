@@ -10,6 +10,7 @@ import numpy as np
 from plainmlp.data.arrays import Array, Description, description_from_dict
 from plainmlp.data.preparation import Preparation
 from plainmlp.nn.architecture import Architecture, view_layers
+from plainmlp.nn.descent import Start
 from plainmlp.nn.forms import Compiled, start_descent
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.recipe import Recipe
@@ -62,7 +63,7 @@ class Model:
         ndarray of shape (n_samples, n_classes or n_targets), float64
             Probabilities of the classes, or of each label; the targets' values for a regression.
         """
-        descent = start_descent(compiled, self.architecture, self.parameters, (), Recipe(optimizer="sgd"))
+        descent = start_descent(compiled, Start(self.architecture, Recipe(optimizer="sgd"), self.parameters))
         inputs = self.preparation.inputs(features, self.parameters.dtype)
         with np.errstate(all="ignore"):
             outputs = descent.outputs(np.ascontiguousarray(inputs)).astype(np.float64)

@@ -45,7 +45,7 @@ def read_sealed(
     except FileNotFoundError as error:
         message = f"{path}: there is no such file"
         raise InputError(message) from error
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         message = f"{path}: is damaged, or no {kind} of plainmlp ({error})"
         raise InputError(message) from error
     if n_others or sealed != _seal(tensors.values(), content):

@@ -9,13 +9,13 @@ from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, ModelSection, OptimizerSection, TrainingSection
 from plainmlp.data.splits import Splits
 from plainmlp.nn.arithmetic import Array, keeps_subnormals
-from plainmlp.nn.descent import Descent
-from plainmlp.nn.epoch import Divergence
-from plainmlp.nn.forms import start_descent
+from plainmlp.nn.descent import Descent, Start
+from plainmlp.nn.forms import Compiled, start_descent
 from plainmlp.nn.snapshot import Snapshot
-from plainmlp.nn.training import Training
+from plainmlp.nn.training import Divergence, Training
 from plainmlp.system.errors import InputError, TrainingError
-from plainmlp.training.backends.table import OWN_BACKEND, BackendDescent, Start, check_backend, make_network
+from plainmlp.training.backends.table import OWN_BACKEND, BackendDescent, check_backend, make_network
+from plainmlp.training.checkpoints import Checkpoints, Journal, Watcher, resume
 from plainmlp.training.construction import (
     build_architecture,
     build_examples,
@@ -26,7 +26,6 @@ from plainmlp.training.construction import (
 )
 from plainmlp.training.history import write_history, write_steps
 from plainmlp.training.model import Model, Trained
-from plainmlp.training.progress import Checkpoint, Journal, Watcher, resume
 
 
 def train(
@@ -37,7 +36,7 @@ def train(
     training: TrainingSection,
     *,
     watchers: Sequence[Watcher] = (),
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoints | None = None,
     backend: str = OWN_BACKEND,
 ) -> Trained:
     """Train a network.
@@ -47,7 +46,7 @@ def train(
     watchers : sequence of callable (epoch, metrics)
         Called after each epoch, counted from 0, with the metrics that `history` records; also for the epochs that the
         checkpoint has already.
-    checkpoint : Checkpoint, optional
+    checkpoint : Checkpoints, optional
         What the training goes on from, where it holds anything, and what keeps its progress meanwhile. After a
         training that has ended well the caller clears it, once the result is kept.
     backend : str, default "numpy"
@@ -57,7 +56,7 @@ def train(
     -------
     Trained
         The model with its best parameters where `training.patience` is set, else its last; the history has the
-        metrics of `plainmlp.nn.epoch.Epoch`, a value an epoch, and the steps what that has of them, a value each
+        metrics of `plainmlp.nn.training.Epoch`, a value an epoch, and the steps what that has of them, a value each
         `training.loss_every` updates.
 
     Raises
@@ -71,14 +70,14 @@ def train(
     check_monitor(architecture.loss, training)
     recipe = build_recipe(seed, model, optimizer, training)
     parameters = draw_parameters(architecture, model, seed, training.dtype)
-    start = Start(architecture, recipe, parameters, training.threads)
+    start = Start(architecture, recipe, parameters, (), _target_scale(splits, training.dtype), training.threads)
     weights = weigh_samples(splits.train, splits.description, training)
     is_own = backend == OWN_BACKEND
     progress = resume(checkpoint if is_own else None, Snapshot.initial(parameters, recipe), training.loss_every)
     journal = Journal(progress, training, watchers, checkpoint if is_own else None, digests=is_own)
     if not is_own:
         check_backend(backend, start, weighted=weights is not None)
-    descent = _start_descent(backend, start, progress.snapshot, _target_scale(splits, training.dtype), training)
+    descent = _start_descent(backend, start, progress.snapshot, training.compiled)
     prepared = partial(build_examples, preparation=splits.preparation, architecture=architecture, dtype=training.dtype)
     run = Training(
         descent,
@@ -99,7 +98,7 @@ def train(
 
 
 def train_configured(
-    config: Config, splits: Splits, *, watchers: Sequence[Watcher] = (), checkpoint: Checkpoint | None = None
+    config: Config, splits: Splits, *, watchers: Sequence[Watcher] = (), checkpoint: Checkpoints | None = None
 ) -> Trained:
     """Train the network of a configuration, see `train`."""
     return train(
@@ -120,7 +119,7 @@ def train_and_write(
     places: Places,
     *,
     watchers: Sequence[Watcher] = (),
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoints | None = None,
 ) -> Trained:
     """Train the network of a configuration; write the model, its history and its steps."""
     trained = train_configured(config, splits, watchers=watchers, checkpoint=checkpoint)
@@ -135,27 +134,17 @@ def _target_scale(splits: Splits, dtype: str) -> Array | None:
     return None if scaling is None else scaling.scale.astype(dtype)
 
 
-def _start_descent(
-    backend: str, start: Start, snapshot: Snapshot, target_scale: Array | None, training: TrainingSection
-) -> Descent:
+def _start_descent(backend: str, start: Start, snapshot: Snapshot, compiled: Compiled) -> Descent:
     """Return the network in the hands of what trains it."""
     try:
-        own = start_descent(
-            training.compiled,
-            start.architecture,
-            snapshot.parameters,
-            snapshot.slots,
-            start.recipe,
-            target_scale,
-            training.threads,
-        )
+        own = start_descent(compiled, start._replace(parameters=snapshot.parameters, slots=snapshot.slots))
     except ImportError as error:
         message = f"training.compiled=true is not possible: {error}; allowed here: auto, false"
         raise InputError(message) from None
     if backend == OWN_BACKEND:
         _check_subnormals()
         return own
-    return BackendDescent(make_network(backend, start), own, start, target_scale)
+    return BackendDescent(make_network(backend, start), own, start)
 
 
 def _check_subnormals() -> None:

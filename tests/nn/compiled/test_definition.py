@@ -20,7 +20,7 @@ def test_functions_have_the_bits_of_their_definition(name, dtype):
     patterns = generator.integers(0, 256, (1_000_000, np.dtype(dtype).itemsize), np.uint8).view(dtype).reshape(-1)
     values = np.concatenate([patterns, generator.normal(0, 5, 1_000_000).astype(dtype)])
     with np.errstate(all="ignore"):
-        expected = FUNCTIONS[name].either(values)
+        expected = FUNCTIONS[name](values)
     agrees = same(evaluate_function(name, values), expected)
     assert agrees.all(), values[~agrees][:5]
 
@@ -28,4 +28,4 @@ def test_functions_have_the_bits_of_their_definition(name, dtype):
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 17])
 def test_any_number_of_values(size):
     values = np.linspace(-2, 2, size)
-    np.testing.assert_array_equal(evaluate_function("tanh", values), FUNCTIONS["tanh"].either(values))
+    np.testing.assert_array_equal(evaluate_function("tanh", values), FUNCTIONS["tanh"](values))

@@ -9,7 +9,8 @@ from checkouts import ROOT
 from configurations import changed
 from plainmlp.composition.compose import parse
 from plainmlp.config.canonical import read_yaml
-from plainmlp.proof.recorded import find_alterations, read_recorded
+from plainmlp.proof.alterations import find_alterations
+from plainmlp.proof.recorded import read_recorded
 from plainmlp.proof.verification import verify
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running import job as module
@@ -62,10 +63,10 @@ def test_point_of_an_earlier_sweep_is_recorded_as_it_is_asked_for_now_and_verifi
     assert len(Archive(tmp_path / FOLDER).present()) == 1
     (child,) = [child for child in store.children(parent.run_id) if child.parameters["sweep.name"] == "second"]
     recorded = read_recorded(store, child.run_id, tmp_path / "recorded")
-    assert find_alterations(recorded) == []
+    assert find_alterations(recorded, tmp_path) == []
     assert parse(read_yaml(recorded.configuration)) == second
-    verification = verify(store, child.run_id, ROOT, is_here=True)
-    assert verification.judgement.summarize() == "identical (not compared: predictions)"
+    verification = verify(store, child.run_id, ROOT)
+    assert verification.judgement.summarize() == "identical"
 
 
 def test_point_has_the_losses_of_its_steps_also_where_the_archive_had_it_without(given, tmp_path):

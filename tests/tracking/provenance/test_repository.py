@@ -1,5 +1,6 @@
 """A checkout can be rebuilt from what is recorded of it: the commit and the patch."""
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -161,6 +162,39 @@ def test_patch_that_would_hold_credentials_is_not_recorded(root, change):
     found = read_repository(root)
     assert found.patch is None
     assert found.tags()["git_dirty"] == "unknown"
+    (line,) = found.warnings()
+    place = {"added": "conf/new.yaml:1", "compressed": "conf/old.yaml:"}.get(change, "conf/old.yaml:1")
+    assert f" secrets: {place}" in line
+    assert "(a URL with credentials)" in line
+    assert SECRET not in line
+
+
+def test_secret_is_named_by_its_file_and_line_and_the_rest_is_none(root):
+    lines = [b"x = 1\n"] * 40
+    committed(root, {"src/a.py": b"".join(lines), "pipelines/b.py": b"".join(lines)})
+    lines[20] = b"++ key = " + b"'AKIA" + b"ABCDEFGHIJKLMNOP'\n"
+    write(
+        root, {"src/a.py": b"".join(lines), "pipelines/b.py": b"y = 2\n", "src/new file.py": b"\npassword = 'hunter2'"}
+    )
+    assert read_repository(root).secrets == ("src/a.py:21 (a key of AWS)", "src/new file.py:2 (a password)")
+
+
+def test_large_file_that_git_does_not_know_is_left_out_and_named_by_its_digest(root, tmp_path):
+    large = bytes(1_000_001)
+    committed(root, FILES)
+    write(root, {"conf/large file.bin": large})
+    found = read_repository(root)
+    digest = hashlib.sha256(large).hexdigest()
+    tags = {"git_commit": found.commit, "git_dirty": "true", "git_left_out": f"conf/large file.bin {digest}"}
+    assert (found.patch, found.tags()) == (b"", tags)
+    assert found.warnings() == ["conf/large file.bin is over 1 MB and not in git: only its digest is recorded"]
+    write(root, {"conf/small.bin": large[:-1], "src/binary.npy": large})  # git knows the latter
+    found = read_repository(root)
+    assert found.tags()["git_dirty"] == "true"
+    assert len(found.patch) < 100_000
+    expected = content(root)
+    del expected["conf/large file.bin"]
+    assert rebuilt(found, root, tmp_path / "worktree") == expected
 
 
 RESULTS = {"dvc.lock": b"1\n", "reports/metrics.json": b"{}\n", "README.md": b"text\n"}

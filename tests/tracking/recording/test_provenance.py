@@ -111,11 +111,26 @@ def test_single_run_says_where_it_comes_from(single):
     assert all(run.metrics[name] > 0 for name in USAGE)
 
 
+def test_what_is_not_recorded_of_the_code_is_said(checkout, address, capsys):
+    (checkout / "conf/new.yaml").write_text(f"uri: https://ann:{SECRET}@example.org\n")
+    (checkout / "conf/large.bin").write_bytes(bytes(1_000_001))
+    config = configuration(**SMALL, tracking={"uri": address, "experiment": "provenance"})
+    with start_run(config, splits_of(config), checkout).closing() as tracked:
+        pass
+    said = capsys.readouterr().out
+    assert "warning: conf/large.bin is over 1 MB" in said
+    assert "secrets: conf/new.yaml:1 (a URL with credentials)" in said
+    run = found(address, tracked.run_id)
+    assert run.tags["git_left_out"] == f"conf/large.bin {digest(bytes(1_000_001))}"
+    assert "provenance/changes.patch" not in run.files
+    assert not any(SECRET.encode() in content for content in run.files.values())
+
+
 def test_configuration_is_kept_to_the_byte(single):
     text = single.run.files["config.yaml"]
     assert text == dump_yaml(single.config).encode()
     assert single.run.tags["configuration_digest"] == digest(text)
-    assert parse(parse_yaml(text.decode())) == single.config
+    assert parse(parse_yaml(text.decode(), "config.yaml")) == single.config
     assert canonical(parse(yaml.safe_load(text))) == canonical(single.config)
 
 
@@ -162,7 +177,8 @@ def test_folder_that_is_no_repository_has_no_commit(address, tmp_path, monkeypat
     run.end("FINISHED")
     kept = found(address, run.run_id)
     assert not {name for name in kept.tags if "git" in name or name == "lock_digest"}
-    assert set(kept.files) == {"config.yaml", "provenance/provenance.json", "provenance/environment.txt"}
+    provenance = {"provenance/provenance.json", "provenance/environment.txt"}
+    assert set(kept.files) == {"config.yaml", "manifest.json", *provenance}
 
 
 @pytest.mark.parametrize("is_in_file", [False, True])
@@ -181,15 +197,19 @@ def test_no_password_is_recorded(address, checkout, is_in_file):
 
 
 def test_no_password_of_a_tracking_address_is_recorded():
-    config = configuration(
-        tracking={"uri": f"postgresql://ann:{SECRET}@host/db?sslpassword={SECRET}", "experiment": "e"}
+    config = configuration(tracking={"uri": "postgresql://ann@host/db", "experiment": "e"})
+    uri = (
+        f"postgresql://ann:{SECRET}@host/db?sslpassword={SECRET}"  # which a configuration that was checked cannot hold
     )
+    config = config.model_copy(update={"tracking": config.tracking.model_copy(update={"uri": uri})})
     text, parameters = recorded_text(config), recorded_parameters(config)
     assert (
-        parse_yaml(text)["tracking"]["uri"] == parameters["tracking.uri"] == "postgresql://***@host/db?sslpassword=***"
+        parse_yaml(text, "config.yaml")["tracking"]["uri"]
+        == parameters["tracking.uri"]
+        == "postgresql://***@host/db?sslpassword=***"
     )
     assert SECRET not in text + repr(parameters)
-    assert canonical(parse(parse_yaml(text))) == {
+    assert canonical(parse(parse_yaml(text, "config.yaml"))) == {
         **canonical(config),
         "tracking": {**canonical(config)["tracking"], "uri": parameters["tracking.uri"]},
     }
@@ -199,7 +219,7 @@ def test_shortened_parameters_are_noted():
     config = configuration(tracking={"uri": None, "experiment": "x" * 7000})
     text, parameters = recorded_text(config), recorded_parameters(config)
     assert configuration_tags(text.encode(), parameters)["parameters_shortened"] == "tracking.experiment"
-    assert parse_yaml(text)["tracking"]["experiment"] == "x" * 7000
+    assert parse_yaml(text, "config.yaml")["tracking"]["experiment"] == "x" * 7000
     assert configuration_tags(b"", {"seed": "0"}) == {"configuration_digest": digest(b"")}
 
 

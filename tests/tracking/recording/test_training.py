@@ -84,7 +84,7 @@ def test_training_from_the_cache_is_recorded_from_its_files(config, splits, tmp_
     assert sorted((point.step, point.value) for point in points) == list(enumerate(trained.history["train_loss"]))
     assert read(config, run).data.tags["weights_digest"] == trained.model.weights_digest
     kept = {file.path for file in MlflowClient(config.tracking.uri).list_artifacts(run.run_id)}
-    assert kept == {"model.safetensors", "config.yaml", "history.csv", "provenance"}
+    assert kept == {"model.safetensors", "config.yaml", "history.csv", "provenance", "manifest.json"}
     assert read(config, run).data.tags["training_restored"] == "true"
 
 

@@ -8,11 +8,12 @@ import pytest
 from certificate import NumpyNetwork
 from configurations import refusal
 from plainmlp.nn.architecture import Architecture
+from plainmlp.nn.descent import Start
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.options import fill_options
 from plainmlp.nn.recipe import Recipe
-from plainmlp.training.backends.table import BACKENDS, Start, make_network, paper_epsilon
+from plainmlp.training.backends.table import BACKENDS, make_network, paper_epsilon
 
 RNG = np.random.default_rng(5)
 INPUTS = RNG.normal(size=(6, 3))

@@ -12,10 +12,11 @@ def compile_for(dtype: str) -> None:
     from plainmlp.nn.architecture import Architecture
     from plainmlp.nn.batches import Block
     from plainmlp.nn.compiled.descent import CompiledDescent, evaluate_function
+    from plainmlp.nn.descent import Start
     from plainmlp.nn.recipe import Recipe
 
     architecture = Architecture((1, 1), (), "squared_error")
-    descent = CompiledDescent(architecture, np.zeros(2, dtype), (), Recipe(optimizer="sgd"))
+    descent = CompiledDescent(Start(architecture, Recipe(optimizer="sgd"), np.zeros(2, dtype)))
     ones = np.ones((1, 1), dtype)
     block = Block(ones, ones, np.empty(0, dtype), np.zeros(1, np.int64), 1)
     descent.descend(block, ones, np.empty(0, dtype), learning_rate=1.0, measures_norm=True)

@@ -5,21 +5,19 @@ from typing import Any, cast
 
 import numpy as np
 
-from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.arithmetic import Array
 from plainmlp.nn.batches import Block, read_only
 from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.cache import caching
 from plainmlp.nn.compiled.plan import LEVELS, lay_out, padded
-from plainmlp.nn.descent import Measured, Steps
+from plainmlp.nn.descent import Measured, Start, Steps
 from plainmlp.nn.functions import FUNCTIONS
 from plainmlp.nn.products import BLOCK, LANES
 from plainmlp.nn.randomness import draw_order
-from plainmlp.nn.recipe import Recipe
 
 with caching():
     from plainmlp.nn.compiled.samples import Samples, Team
-    from plainmlp.nn.compiled.steps import descend, evaluate, inspect, shuffle
+    from plainmlp.nn.compiled.steps import Updates, Wanted, descend, evaluate, inspect, shuffle
 
 CACHE_LINE = 64  # bytes
 FEW = 64  # samples that most units are found alive with
@@ -29,50 +27,25 @@ SPARE = 64  # random numbers more than an order needs on average
 
 
 class CompiledDescent:
-    """A network and its optimiser in compiled code; see `plainmlp.nn.descent.Descent` for the methods.
+    """A network and its optimiser in compiled code; see `plainmlp.nn.descent.Descent` for the methods."""
 
-    Parameters
-    ----------
-    architecture : Architecture
-    parameters : ndarray of shape (n_parameters,)
-        Copied, as `slots` are.
-    slots : tuple of ndarray of shape (n_parameters,)
-    recipe : Recipe
-    target_scale : ndarray of shape (n_out,), optional
-        What regression targets were divided by.
-    threads : int, default 1
-        That share the work of an update where it is large enough to gain by it.
-    """
-
-    def __init__(
-        self,
-        architecture: Architecture,
-        parameters: Array,
-        slots: tuple[Array, ...],
-        recipe: Recipe,
-        target_scale: Array | None = None,
-        threads: int = 1,
-    ) -> None:
-        self._architecture, self._dtype, self._threads = architecture, parameters.dtype, threads
-        size = padded(architecture.n_parameters)
+    def __init__(self, start: Start) -> None:
+        architecture, recipe, parameters, slots, target_scale, threads = start
+        self._n_out, self._dtype, self._threads = architecture.layer_sizes[-1], parameters.dtype, threads
         self._plan, n_numbers = lay_out(architecture, recipe, len(slots), threads)
-        self._memory = _aligned(n_numbers, self._dtype)
+        self._memory, self._sums, self._draws = _aligned(n_numbers, self._dtype), *np.zeros((2, 0), self._dtype)
         nothing, self._no_classes = np.empty(0, self._dtype), read_only(np.empty(0, np.int64))
-        self._nothing = read_only(nothing)
-        self._unwanted = {"costs": nothing, "scores": nothing, "outputs": nothing, "alive": np.empty(0, bool)}
-        self._sums = np.zeros(0, self._dtype)
-        self._draws = np.zeros(0, self._dtype)
+        self._nothing, self._unwanted = read_only(nothing), Wanted(nothing, nothing, nothing, np.empty(0, bool))
         self._alone = Team(0, 1, np.zeros(1, np.int64))
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
-        single, n_out = self._plan[at.SINGLE], architecture.layer_sizes[-1]
-        self.parameters = self._memory[: architecture.n_parameters]
-        self.slots = tuple(
-            self._memory[single[at.SLOTS] + i * size :][: architecture.n_parameters] for i in range(len(slots))
-        )
+        single, size = self._plan[at.SINGLE], len(parameters)
+        places = [0, *(single[at.SLOTS] + i * padded(size) for i in range(len(slots)))]
+        self.parameters, *own_slots = (self._memory[place : place + size] for place in places)
+        self.slots = tuple(own_slots)
         for own, given in zip((self.parameters, *self.slots), (parameters, *slots), strict=True):
             own[:] = given
-        self._memory[single[at.SCALES] :][:n_out] = 1 if target_scale is None else target_scale
-        self._rates = self._memory[single[at.SCALES] + n_out :][: at.N_RATES]
+        self._memory[single[at.SCALES] :][: self._n_out] = 1 if target_scale is None else target_scale
+        self._rates = self._memory[single[at.RATES] :][: at.N_RATES]
         threshold = dict(architecture.loss_options).get("threshold", 1.0)
         self._rates[[at.L1, at.L2, at.LIMIT]] = recipe.l1, recipe.l2, recipe.clip_norm
         self._rates[[at.DROPPED, at.RAISED, at.THRESHOLD]] = recipe.dropout, 1 / (1 - recipe.dropout), threshold
@@ -87,18 +60,8 @@ class CompiledDescent:
             self._sums = np.zeros(LEVELS * padded(len(self.parameters)), self._dtype)
         losses, scores = np.empty((2, n_batches), self._dtype)
         samples, draws = self._samples(block), self._padded_draws(draws)
-        given = (
-            self._plan,
-            self._memory,
-            self._sums,
-            samples,
-            draws,
-            coefficients,
-            size,
-            measures_norm,
-            losses,
-            scores,
-        )
+        updates = Updates(coefficients, losses, scores, size, measures_norm)
+        given = self._plan, self._memory, self._sums, samples, draws, updates
         if self._pool is None or len(self.parameters) * min(size, BLOCK) < SHARED_WORK:
             descend(*given, self._alone)
         else:
@@ -110,27 +73,26 @@ class CompiledDescent:
     def measure(self, block: Block) -> Measured:
         """Return what the rows of a block cost, in their order, without penalties."""
         costs, scores = np.empty((2, -(-len(block.rows) // BLOCK)), self._dtype)
-        self._inspect(block, BLOCK, costs=costs, scores=scores)
+        self._inspect(block, BLOCK, self._unwanted._replace(costs=costs, scores=scores))
         return Measured(costs, scores)
 
     def outputs(self, inputs: Array) -> Array:
         """Return the outputs (n_samples, n_out) for inputs (n_samples, n_in): probabilities, or values."""
-        results = np.empty((len(inputs), self._architecture.layer_sizes[-1]), self._dtype)
+        results = np.empty((len(inputs), self._n_out), self._dtype)
         inputs, rows = np.ascontiguousarray(inputs, self._dtype), np.arange(len(inputs))
         block = Block(inputs, self._no_classes, self._nothing, rows, BLOCK)
-        self._inspect(block, BLOCK, outputs=results.reshape(-1))
+        self._inspect(block, BLOCK, self._unwanted._replace(outputs=results.reshape(-1)))
         return results
 
     def alive(self, block: Block, watched: Array) -> Array:
         """Return for each hidden unit, and after them each output, whether it is above zero for any row of a block."""
         found = ~watched
-        self._inspect(block, FEW, alive=found)
+        self._inspect(block, FEW, self._unwanted._replace(alive=found))
         return found
 
-    def _inspect(self, block: Block, size: int, **wanted: Array) -> None:
+    def _inspect(self, block: Block, size: int, wanted: Wanted) -> None:
         """Pass a block's rows forward, so many at a time, and write what is wanted."""
-        given = {**self._unwanted, **wanted}
-        inspect(self._plan, self._memory, self._samples(block), size, *given.values(), self._alone)
+        inspect(self._plan, self._memory, self._samples(block), size, wanted, self._alone)
 
     def draw_order(self, generator: np.random.Generator, n_samples: int) -> Array:
         """Return a random order of the samples, with the draws and the state afterwards that NumPy comes to."""

@@ -10,14 +10,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import (
-    intrinsic,
-    lower_builtin,
-    models,
-    overload,
-    register_model,
-    type_callable,
-)
+from numba.extending import intrinsic, lower_builtin, models, overload, register_model, type_callable
 
 from plainmlp.nn import arithmetic
 from plainmlp.nn.arithmetic import FRACTION_BITS
@@ -101,20 +94,11 @@ def _define_binary(operation: Any, emit: Any, *, is_comparison: bool = False) ->
             return emit(builder, *(_as_lanes(context, builder, value, kind, element) for value, kind in pairs))
 
 
-for _operation, _name in (
-    (operator.add, "fadd"),
-    (operator.sub, "fsub"),
-    (operator.mul, "fmul"),
-    (operator.truediv, "fdiv"),
-):
+_ARITHMETIC = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
+_ORDERED = {operator.lt: "<", operator.le: "<=", operator.gt: ">", operator.ge: ">=", operator.eq: "=="}
+for _operation, _name in _ARITHMETIC.items():
     _define_binary(_operation, lambda builder, a, b, name=_name: getattr(builder, name)(a, b))
-for _operation, _sign in (
-    (operator.lt, "<"),
-    (operator.le, "<="),
-    (operator.gt, ">"),
-    (operator.ge, ">="),
-    (operator.eq, "=="),
-):
+for _operation, _sign in _ORDERED.items():
     _define_binary(_operation, lambda builder, a, b, sign=_sign: builder.fcmp_ordered(sign, a, b), is_comparison=True)
 _define_binary(operator.ne, lambda builder, a, b: builder.fcmp_unordered("!=", a, b), is_comparison=True)
 _define_binary(operator.and_, lambda builder, a, b: builder.and_(a, b))
@@ -175,7 +159,7 @@ def store(typing: Any, array: Any, position: Any, lanes: Any) -> Any:
 
 @intrinsic
 def get(typing: Any, array: Any, position: Any) -> Any:
-    """Return a number of a flat array; unlike an index, a position is never counted from the end."""
+    """Return a number of an array by its position in all; unlike an index, it is never counted from the end."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
@@ -186,7 +170,7 @@ def get(typing: Any, array: Any, position: Any) -> Any:
 
 @intrinsic
 def put(typing: Any, array: Any, position: Any, number: Any) -> Any:
-    """Write a number into a flat array."""
+    """Write a number into an array."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
@@ -259,6 +243,13 @@ def _select(typing: Any, mask: Any, chosen: Any, other: Any) -> Any:
 @overload(arithmetic.select, strict=False)
 def _overload_select(condition: Any, chosen: Any, other: Any) -> Any:
     return lambda condition, chosen, other: _select(condition, chosen, other)
+
+
+@overload(arithmetic.by_dtype, strict=False)
+def _overload_by_dtype(x: Any, single: Any, double: Any) -> Any:
+    if x.element is types.float32:
+        return lambda x, single, double: single
+    return lambda x, single, double: double
 
 
 def _define_unary(function: Any, emit: Any) -> None:

@@ -5,13 +5,11 @@ The same sums in the same order as those of a block of one sample.
 
 from typing import Any
 
-import numpy as np
-
 from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, get, load, nothing, put, spread, store
 from plainmlp.nn.compiled.passes import judge
-from plainmlp.nn.compiled.products import Flat, inner, listed_product
-from plainmlp.nn.compiled.samples import gather_targets, padded
+from plainmlp.nn.compiled.products import Flat, Listed, inner, listed_product
+from plainmlp.nn.compiled.samples import Span, gather_targets, list_sample, padded
 from plainmlp.nn.compiled.tables import activate, go_back
 from plainmlp.nn.optimizers import sgd
 
@@ -23,8 +21,8 @@ def step_one(plan: Any, memory: Flat, samples: Any, number: int, learning_rate: 
     No gradient is written: each weight is updated with the product of its input and error at once, if that is not zero.
     """
     single, n_layers = plan[at.SINGLE], plan[at.SINGLE, at.N_LAYERS]
-    zero = memory[single[at.SCALES] + plan[at.SIZE, n_layers] + at.ZERO]
-    count = _list_sample(plan, memory, samples, samples.rows[number] * plan[at.SIZE, 0])
+    zero = memory[single[at.RATES] + at.ZERO]
+    count = list_sample(plan, memory, samples, samples.rows[number])
     for layer in range(n_layers):
         _reach(plan, memory, layer, count)
     cost, score = _judge_one(plan, memory, samples, number)
@@ -32,25 +30,12 @@ def step_one(plan: Any, memory: Flat, samples: Any, number: int, learning_rate: 
         delta = plan[at.DELTA, layer]
         if layer > 0:
             before, z, output = plan[at.DELTA, layer - 1], plan[at.Z, layer - 1], plan[at.OUTPUT, layer - 1]
-            _send_back(
-                memory, plan[at.SIZE, layer], plan[at.SIZE, layer + 1], plan[at.WEIGHTS, layer], delta, before, zero
-            )
-            go_back(plan[at.ACTIVATION, layer - 1], memory, before, z, output, plan[at.SIZE, layer])
-            _clear_behind(memory, before, plan[at.SIZE, layer], zero)
+            n_in, n_out = plan[at.SIZE, layer], plan[at.SIZE, layer + 1]
+            _send_back(memory, n_in, n_out, plan[at.WEIGHTS, layer], delta, before, zero)
+            go_back(plan[at.ACTIVATION, layer - 1], memory, before, z, output, n_in)
+            _clear_behind(memory, before, n_in, zero)
         _update_layer(plan, memory, layer, count, learning_rate)
     return cost, score
-
-
-@inner
-def _list_sample(plan: Any, memory: Flat, samples: Any, source: int) -> int:
-    """List the inputs of a sample that are not zero, and return how many these are."""
-    values, places, numbers, count = plan[at.SINGLE, at.ROW_VALUES], plan[at.SINGLE, at.ROW_PLACES], plan.reshape(-1), 0
-    for i in range(plan[at.SIZE, 0]):
-        value = get(samples.inputs, source + i)
-        put(memory, values + count, value)
-        put(numbers, places + count, i)
-        count += value != 0
-    return count
 
 
 @inner
@@ -60,8 +45,7 @@ def _reach(plan: Any, memory: Flat, layer: int, count: int) -> None:
     values = plan[at.OUTPUT, layer - 1] if layer else single[at.ROW_VALUES]
     places = single[at.ORDER] if layer else single[at.ROW_PLACES]
     depth = plan[at.SIZE, layer] if layer else count
-    weights, order = plan[at.WEIGHTS, layer], single[at.ORDER]
-    listed_product(plan.reshape(-1), memory, n_out, values, places, depth, weights, n_out, z, order)
+    listed_product(plan, memory, Listed(values, places, depth, plan[at.WEIGHTS, layer], n_out), n_out, z)
     if plan[at.BIASES, layer] >= 0:
         for o in range(0, n_out, WIDTH):
             store(memory, z + o, load(memory, z + o) + load(memory, plan[at.BIASES, layer] + o))
@@ -74,17 +58,17 @@ def _judge_one(plan: Any, memory: Flat, samples: Any, number: int) -> Any:
     """Write the output errors of a sample, one after another, and return its cost and score."""
     single, n_layers = plan[at.SINGLE], plan[at.SINGLE, at.N_LAYERS]
     n_out, z, delta = plan[at.SIZE, n_layers], plan[at.Z, n_layers - 1], plan[at.DELTA, n_layers - 1]
-    one = np.int64(1)  # no literal, for which the functions below would be compiled anew
-    gather_targets(plan, memory, samples, number, one, padded(one))
+    span = Span(number, 1, WIDTH, 0, 0)
+    gather_targets(plan, memory, samples, span)
     for o in range(n_out - 1, -1, -1):  # a row of 16 for each output, as a block has it
         value = get(memory, z + o)
         store(memory, z + o * WIDTH, nothing(memory))
         put(memory, z + o * WIDTH, value)
-    cost, score = judge(plan, memory, padded(one))
-    scale = memory[single[at.SHARES]] * memory[single[at.SCALES] + n_out + at.FACTOR]
+    cost, score = judge(plan, memory, span.width)
+    scale = memory[single[at.SHARES]] * memory[single[at.RATES] + at.FACTOR]
     for o in range(n_out):
         put(memory, delta + o, get(memory, delta + o * WIDTH) * scale)
-    _clear_behind(memory, delta, n_out, memory[single[at.SCALES] + n_out + at.ZERO])
+    _clear_behind(memory, delta, n_out, memory[single[at.RATES] + at.ZERO])
     return cost, score
 
 
@@ -124,13 +108,13 @@ def _clear_behind(memory: Flat, start: int, size: int, zero: Any) -> None:
 @inner
 def _update_layer(plan: Any, memory: Flat, layer: int, count: int, learning_rate: Any) -> None:
     """Update a layer's weights and biases; numbers behind a row meet errors of zero, which change nothing."""
-    single, numbers, n_out, delta = plan[at.SINGLE], plan.reshape(-1), plan[at.SIZE, layer + 1], plan[at.DELTA, layer]
+    single, n_out, delta = plan[at.SINGLE], plan[at.SIZE, layer + 1], plan[at.DELTA, layer]
     n_used = plan[at.SIZE, layer] if layer else count
     values = plan[at.OUTPUT, layer - 1] if layer else single[at.ROW_VALUES]
     places = single[at.ORDER] if layer else single[at.ROW_PLACES]
     for k in range(n_used):
         value = spread(get(memory, values + k))
-        row = plan[at.WEIGHTS, layer] + get(numbers, places + k) * n_out
+        row = plan[at.WEIGHTS, layer] + get(plan, places + k) * n_out
         for o in range(0, n_out, WIDTH):
             gradient = value * load(memory, delta + o) + 0
             store(memory, row + o, sgd(load(memory, row + o), gradient, learning_rate))

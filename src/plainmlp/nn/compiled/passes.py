@@ -8,7 +8,9 @@ from plainmlp.nn.compiled.lanes import WIDTH, fold, get, load, nothing, put, spr
 from plainmlp.nn.compiled.products import (
     Flat,
     Left,
+    Listed,
     Out,
+    Product,
     Right,
     add_in_pairs,
     add_vectors_in_pairs,
@@ -19,7 +21,7 @@ from plainmlp.nn.compiled.products import (
     listed_product,
     ordered_products,
 )
-from plainmlp.nn.compiled.samples import gather, padded, share, spaced, wait
+from plainmlp.nn.compiled.samples import Span, gather, padded, share, spaced, wait
 from plainmlp.nn.compiled.tables import activate, assess, go_back
 from plainmlp.nn.products import BLOCK
 
@@ -27,40 +29,26 @@ LANE_OUTPUTS = 16  # a layer of fewer outputs sums its weights' gradient over sa
 
 
 @inner
-def forward(plan: Any, memory: Flat, draws: Flat, first_draw: int, stride: int, width: int, team: Any) -> None:
+def forward(plan: Any, memory: Flat, draws: Flat, span: Any, team: Any) -> None:
     """Write what reaches and leaves each layer of a block."""
-    n_layers, single, numbers = plan[at.SINGLE, at.N_LAYERS], plan[at.SINGLE], plan.reshape(-1)
+    n_layers, single, width = plan[at.SINGLE, at.N_LAYERS], plan[at.SINGLE], span.width
     reads = plan[at.KEPT] if draws.size else plan[at.READ]
-    rates = single[at.SCALES] + plan[at.SIZE, n_layers]
     for layer in range(n_layers):
         n_out, z = plan[at.SIZE, layer + 1], plan[at.Z, layer]
-        depth = plan[at.SIZE, layer] if layer else single[at.N_USED]
         begin, end = share(n_out, 4, team)
         if layer or not single[at.LISTS]:
-            packed, order = single[at.PACKED] + team.rank * BLOCK * WIDTH, single[at.ORDER]
-            left = Left(plan[at.WEIGHTS, layer], order if layer else single[at.USED], n_out, 1)
-            right, out = Right(reads[layer], width), Out(z, order, width)
-            ordered_products(numbers, memory, packed, begin, end, width, depth, left, right, out)
+            depth, used = plan[at.SIZE, layer] if layer else single[at.N_USED], single[at.ORDER if layer else at.USED]
+            left, right = Left(plan[at.WEIGHTS, layer], used, n_out, 1), Right(reads[layer], width)
+            product = Product(width, depth, left, right, Out(z, single[at.ORDER], width))
+            ordered_products(plan, memory, product, begin, end, team.rank)
         if plan[at.BIASES, layer] >= 0:
             _add_biases(memory, plan[at.BIASES, layer], z, begin, end, width)
         blank(plan, memory, z, begin, end, width)
         if layer + 1 < n_layers:
-            part, size = begin * width, (end - begin) * width
-            activate(plan[at.ACTIVATION, layer], memory, z + part, plan[at.OUTPUT, layer] + part, size)
+            part, output = begin * width, plan[at.OUTPUT, layer]
+            activate(plan[at.ACTIVATION, layer], memory, z + part, output + part, (end - begin) * width)
             if draws.size:
-                drop(
-                    memory,
-                    rates,
-                    draws,
-                    first_draw,
-                    stride,
-                    plan[at.OUTPUT, layer],
-                    reads[layer + 1],
-                    begin,
-                    end,
-                    width,
-                )
-                first_draw += n_out * stride
+                drop(plan, memory, draws, span, layer, output, reads[layer + 1], begin, end)
         wait(team)
 
 
@@ -84,22 +72,14 @@ def blank(plan: Any, memory: Flat, start: int, begin: int, end: int, width: int)
 
 @inner
 def drop(
-    memory: Flat,
-    rates: int,
-    draws: Flat,
-    first_draw: int,
-    stride: int,
-    source: int,
-    out: int,
-    begin: int,
-    end: int,
-    width: int,
+    plan: Any, memory: Flat, draws: Flat, span: Any, layer: int, source: int, out: int, begin: int, end: int
 ) -> None:
-    """Multiply values with 0 where dropout leaves a unit out, else with 1 / (1 - rate)."""
+    """Multiply values of a layer with 0 where dropout leaves a unit out, else with 1 / (1 - rate)."""
+    rates, width, first = plan[at.SINGLE, at.RATES], span.width, span.draws + plan[at.FORMER, layer] * span.stride
     rate, raised = memory[rates + at.DROPPED], spread(memory[rates + at.RAISED])
     for u in range(begin, end):
         for v in range(0, width, WIDTH):
-            mask = select(load(draws, first_draw + u * stride + v) < rate, 0, raised)
+            mask = select(load(draws, first + u * span.stride + v) < rate, 0, raised)
             store(memory, out + u * width + v, load(memory, source + u * width + v) * mask)
 
 
@@ -117,57 +97,53 @@ def judge(plan: Any, memory: Flat, width: int) -> Any:
 
 
 @inner
-def backward(
-    plan: Any, memory: Flat, draws: Flat, first_draw: int, stride: int, n_real: int, width: int, team: Any
-) -> None:
+def backward(plan: Any, memory: Flat, draws: Flat, span: Any, team: Any) -> None:
     """Write the gradient of a block, from the output errors on."""
-    n_layers, single = plan[at.SINGLE, at.N_LAYERS], plan[at.SINGLE]
-    rates = single[at.SCALES] + plan[at.SIZE, n_layers]
+    n_layers, single, width = plan[at.SINGLE, at.N_LAYERS], plan[at.SINGLE], span.width
+    reads = plan[at.KEPT] if draws.size else plan[at.READ]
     if team.rank == 0:
-        _weigh_errors(memory, plan[at.DELTA, n_layers - 1], plan[at.SIZE, n_layers], single[at.SHARES], rates, width)
+        _weigh_errors(plan, memory, plan[at.DELTA, n_layers - 1], plan[at.SIZE, n_layers], width)
     wait(team)
-    first_draw += single[at.N_UNITS] * stride
     for layer in range(n_layers - 1, -1, -1):
-        n_in, n_out, delta = plan[at.SIZE, layer], plan[at.SIZE, layer + 1], plan[at.DELTA, layer]
+        n_out, delta = plan[at.SIZE, layer + 1], plan[at.DELTA, layer]
         begin, end = share(n_out, 4, team)
         if plan[at.BIASES, layer] >= 0:
             biases = single[at.GRADIENT] + plan[at.BIASES, layer]
             for o in range(begin, end):
                 memory[biases + o] = lane_sum(memory, delta + o * width, width)
         if n_out >= LANE_OUTPUTS:
-            _turn(memory, delta, single[at.TURNED], spaced(n_out), begin, end, n_real, width)
+            _turn(memory, delta, single[at.TURNED], spaced(n_out), begin, end, span.n_real, width)
             wait(team)
-        reads = plan[at.KEPT] if draws.size else plan[at.READ]
-        _correlate(plan, memory, layer, reads[layer], n_real, width, team)
+        _correlate(plan, memory, layer, reads[layer], span, team)
         if layer > 0:
-            first_draw -= n_in * stride
-            _send_back(plan, memory, layer, draws, first_draw, stride, width, team)
+            _send_back(plan, memory, draws, layer, span, team)
         wait(team)
 
 
 @inner
-def _send_back(
-    plan: Any, memory: Flat, layer: int, draws: Flat, first_draw: int, stride: int, width: int, team: Any
-) -> None:
+def _send_back(plan: Any, memory: Flat, draws: Flat, layer: int, span: Any, team: Any) -> None:
     """Write the errors of the layer before one."""
-    single, numbers, order = plan[at.SINGLE], plan.reshape(-1), plan[at.SINGLE, at.ORDER]
-    n_out, before = plan[at.SIZE, layer + 1], plan[at.DELTA, layer - 1]
+    n_out, before, order, width = (
+        plan[at.SIZE, layer + 1],
+        plan[at.DELTA, layer - 1],
+        plan[at.SINGLE, at.ORDER],
+        span.width,
+    )
     begin, end = share(plan[at.SIZE, layer], 4, team)
-    packed = single[at.PACKED] + team.rank * BLOCK * WIDTH
     left, right = Left(plan[at.WEIGHTS, layer], order, 1, n_out), Right(plan[at.DELTA, layer], width)
-    ordered_products(numbers, memory, packed, begin, end, width, n_out, left, right, Out(before, order, width))
+    product = Product(width, n_out, left, right, Out(before, order, width))
+    ordered_products(plan, memory, product, begin, end, team.rank)
     if draws.size:
-        rates = single[at.SCALES] + plan[at.SIZE, plan[at.SINGLE, at.N_LAYERS]]
-        drop(memory, rates, draws, first_draw, stride, before, before, begin, end, width)
+        drop(plan, memory, draws, span, layer - 1, before, before, begin, end)
     part, z, output = begin * width, plan[at.Z, layer - 1], plan[at.OUTPUT, layer - 1]
     go_back(plan[at.ACTIVATION, layer - 1], memory, before + part, z + part, output + part, (end - begin) * width)
     blank(plan, memory, before, begin, end, width)
 
 
 @inner
-def _weigh_errors(memory: Flat, delta: int, n_out: int, shares: int, rates: int, width: int) -> None:
+def _weigh_errors(plan: Any, memory: Flat, delta: int, n_out: int, width: int) -> None:
     """Multiply each sample's errors with its share and the factor of the batch."""
-    factor = memory[rates + at.FACTOR]
+    shares, factor = plan[at.SINGLE, at.SHARES], memory[plan[at.SINGLE, at.RATES] + at.FACTOR]
     for v in range(0, width, WIDTH):
         scale = load(memory, shares + v) * factor
         for i in range(delta + v, delta + n_out * width, width):
@@ -183,72 +159,59 @@ def _turn(memory: Flat, source: int, out: int, out_width: int, begin: int, end: 
 
 
 @inner
-def _correlate(plan: Any, memory: Flat, layer: int, read: int, n_real: int, width: int, team: Any) -> None:
+def _correlate(plan: Any, memory: Flat, layer: int, read: int, span: Any, team: Any) -> None:
     """Write the gradient of a layer's weights."""
-    n_in, n_out, single, numbers = plan[at.SIZE, layer], plan[at.SIZE, layer + 1], plan[at.SINGLE], plan.reshape(-1)
-    gradient = single[at.GRADIENT] + plan[at.WEIGHTS, layer]
+    n_in, n_out, single = plan[at.SIZE, layer], plan[at.SIZE, layer + 1], plan[at.SINGLE]
+    gradient, errors = single[at.GRADIENT] + plan[at.WEIGHTS, layer], Right(single[at.TURNED], spaced(n_out))
     if layer == 0 and single[at.LISTS]:
         for i in range(n_in):
-            count, entry = numbers[single[at.COLUMN_COUNTS] + i], i * BLOCK
-            values, places = single[at.COLUMN_VALUES] + entry, single[at.COLUMN_PLACES] + entry
-            row, stride = gradient + i * n_out, spaced(n_out)
-            turned, order = single[at.TURNED], single[at.ORDER]
-            listed_product(numbers, memory, n_out, values, places, count, turned, stride, row, order)
+            values, places = single[at.COLUMN_VALUES] + i * BLOCK, single[at.COLUMN_PLACES] + i * BLOCK
+            listed = Listed(values, places, get(plan, single[at.COLUMN_COUNTS] + i), errors.start, errors.step)
+            listed_product(plan, memory, listed, n_out, gradient + i * n_out)
         return
     n_rows = n_in if layer else single[at.N_USED]
     begin, end = share(n_rows, 4, team)
     if n_rows < n_in:
-        _clear_unused(numbers[single[at.USED] :], memory, gradient, n_in, n_out, n_rows, begin, end)
+        _clear_unused(plan, memory, gradient, n_out, begin, end)
     out = Out(gradient, single[at.ORDER] if layer else single[at.USED], n_out)
     if n_out >= LANE_OUTPUTS:
-        left, right = Left(read, single[at.ORDER], 1, width), Right(single[at.TURNED], spaced(n_out))
-        packed = single[at.PACKED] + team.rank * BLOCK * WIDTH
-        ordered_products(numbers, memory, packed, begin, end, n_out, n_real, left, right, out)
+        product = Product(n_out, span.n_real, Left(read, single[at.ORDER], 1, span.width), errors, out)
+        ordered_products(plan, memory, product, begin, end, team.rank)
     else:
-        lane_products(numbers, memory, begin, end, n_out, width, read, plan[at.DELTA, layer], out)
+        lane_products(plan, memory, begin, end, n_out, span.width, read, plan[at.DELTA, layer], out)
 
 
 @inner
-def _clear_unused(
-    used: Flat, memory: Flat, gradient: int, n_in: int, n_out: int, n_used: int, begin: int, end: int
-) -> None:
+def _clear_unused(plan: Any, memory: Flat, gradient: int, n_out: int, begin: int, end: int) -> None:
     """Set gradients to zero of inputs that are not used: those before each used one of this share, or behind the last."""
+    used, n_used = plan[at.SINGLE, at.USED], plan[at.SINGLE, at.N_USED]
     for k in range(begin, end + 1 if end == n_used else end):
-        after = used[k - 1] + 1 if k > 0 else 0
-        until = used[k] if k < n_used else n_in
+        after = get(plan, used + k - 1) + 1 if k > 0 else 0
+        until = get(plan, used + k) if k < n_used else plan[at.SIZE, 0]
         for i in range(gradient + after * n_out, gradient + until * n_out):
             memory[i] = 0
 
 
 @inner
 def pass_batch(
-    plan: Any,
-    memory: Flat,
-    sums: Any,
-    samples: Any,
-    draws: Flat,
-    first_draw: int,
-    first: int,
-    batch_size: int,
-    team: Any,
+    plan: Any, memory: Flat, sums: Flat, samples: Any, draws: Flat, first: int, batch_size: int, team: Any
 ) -> None:
     """Write the gradient of a batch, and keep the sums of its costs and scores."""
-    gradient = plan[at.SINGLE, at.GRADIENT]
-    begin, end = share(padded(plan[at.SINGLE, at.N_PARAMETERS]), WIDTH, team)
-    n_blocks = 0
+    single, n_blocks = plan[at.SINGLE], 0
+    begin, end = share(padded(single[at.N_PARAMETERS]), WIDTH, team)
     for start in range(0, batch_size, BLOCK):
         n_real = min(BLOCK, batch_size - start)
-        width = padded(n_real)
-        gather(plan, memory, samples, first + start, n_real, width, team)
-        forward(plan, memory, draws, first_draw + start, batch_size, width, team)
+        span = Span(first + start, n_real, padded(n_real), first * single[at.N_UNITS] + start, batch_size)
+        gather(plan, memory, samples, span, team)
+        forward(plan, memory, draws, span, team)
         if team.rank == 0:
-            cost, score = judge(plan, memory, width)
-            add_in_pairs(memory, plan[at.SINGLE, at.COST_SUMS], n_blocks, cost)
-            add_in_pairs(memory, plan[at.SINGLE, at.SCORE_SUMS], n_blocks, score)
-        backward(plan, memory, draws, first_draw + start, batch_size, n_real, width, team)
+            cost, score = judge(plan, memory, span.width)
+            add_in_pairs(memory, single[at.COST_SUMS], n_blocks, cost)
+            add_in_pairs(memory, single[at.SCORE_SUMS], n_blocks, score)
+        backward(plan, memory, draws, span, team)
         if batch_size > BLOCK:
-            add_vectors_in_pairs(sums, n_blocks, memory, gradient, begin, end)
+            add_vectors_in_pairs(sums, n_blocks, memory, single[at.GRADIENT], begin, end)
         n_blocks += 1
     if batch_size > BLOCK:
-        close_vector_pairs(sums, n_blocks, memory, gradient, begin, end)
+        close_vector_pairs(sums, n_blocks, memory, single[at.GRADIENT], begin, end)
         wait(team)

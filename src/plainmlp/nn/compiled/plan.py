@@ -21,8 +21,9 @@ ACTIVATION = 1  # places in ACTIVATIONS
 WEIGHTS, BIASES = 2, 3  # where those of a layer begin; below 0 without biases
 READ, KEPT = 4, 5  # where lies what a layer reads, without dropout and with it
 Z, OUTPUT, DELTA = 6, 7, 8  # where lie sums, what becomes of them, and their errors
+FORMER = 9  # hidden units before those of a layer
 # and a row of single entries:
-SINGLE = 9
+SINGLE = 10
 N_LAYERS, LOSS, OPTIMIZER, N_WEIGHTS, N_PARAMETERS, N_UNITS, N_USED = range(7)
 SHARES, REAL, TARGETS, TURNED, COSTS, SCORES, SCRATCH, GRADIENT, SLOTS, SCALES = range(7, 17)
 COST_SUMS, SCORE_SUMS, OTHER_SUMS, USED, ORDER = range(17, 22)
@@ -30,8 +31,8 @@ COST_SUMS, SCORE_SUMS, OTHER_SUMS, USED, ORDER = range(17, 22)
 # sample's, and of those of one input; how many of these there are
 CAN_LIST, LISTS, ROW_VALUES, ROW_PLACES, COLUMN_VALUES, COLUMN_PLACES, COLUMN_COUNTS = range(22, 29)
 PACKED, STARTS = 29, 30  # room for a block of a factor, for each thread; where the inputs of 16 samples begin
-N_SINGLE, N_ROWS = 31, 10
-# rates, at the places behind the scales of the targets
+RATES = 31  # where these lie:
+N_SINGLE, N_ROWS = 32, 11
 L1, L2, LIMIT, DROPPED, RAISED, THRESHOLD, ZERO, HALF, BATCH, FACTOR, NORM, N_RATES = range(12)
 
 
@@ -67,7 +68,8 @@ def lay_out(architecture: Architecture, recipe: Recipe, n_slots: int, threads: i
     single[[N_UNITS, GRADIENT, SLOTS]] = sum(sizes[1:-1]), parameters[1], parameters[2] if n_slots else 0
     single[[SHARES, REAL, COSTS, SCORES]] = [numbers.reserve(BLOCK) for _ in range(4)]
     single[[SCRATCH, COST_SUMS, SCORE_SUMS, OTHER_SUMS]] = [numbers.reserve(LEVELS) for _ in range(4)]
-    single[TARGETS], single[SCALES] = numbers.reserve(sizes[-1] * BLOCK), numbers.reserve(sizes[-1] + N_RATES)
+    single[TARGETS] = numbers.reserve(sizes[-1] * BLOCK)
+    single[[SCALES, RATES]] = numbers.reserve(sizes[-1]), numbers.reserve(N_RATES)
     single[TURNED] = numbers.reserve(turned_width(max(sizes[1:])) * BLOCK)
     single[PACKED] = numbers.reserve(threads * LANES * BLOCK)
     n_listed = sizes[0] if sizes[1] >= LANES and sizes[0] * sizes[1] <= LISTED_WEIGHTS else 0
@@ -93,7 +95,8 @@ def _layer_rows(architecture: Architecture, recipe: Recipe, numbers: _Space) -> 
     kept = [numbers.reserve(units * BLOCK) for units in sizes[1:-1]] if recipe.dropout else outputs[:-1]
     activations = [list(ACTIVATIONS).index(name) for name in architecture.activations]
     reads = [inputs, *outputs[:-1]]
-    return [sizes, activations, ends[:n_layers], biases, reads, [inputs, *kept], z, outputs, deltas]
+    former = np.cumsum([0, *sizes[1:-1]])
+    return [sizes, activations, ends[:n_layers], biases, reads, [inputs, *kept], z, outputs, deltas, former]
 
 
 def padded(size: int) -> int:

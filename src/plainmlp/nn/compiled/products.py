@@ -1,15 +1,15 @@
 """The products and sums of `plainmlp.nn.products`, compiled: the same orders, in registers and within a cache's reach.
 
-All numbers of a network lie in one flat array, `memory`, and all whole numbers that say where in another, `plan`. A
-layer's values have a row of `width` numbers for each unit: samples side by side, and zeros up to a multiple of 16.
+All numbers of a network lie in one flat array, `memory`, and all whole numbers that say where in another, `plan`, of
+which `plan[places + k]` here means the number at that position in all. A layer's values have a row of `width` numbers for each unit: samples side by side, and zeros up to a multiple of 16.
 """
 
 from typing import Any, NamedTuple
 
 from numba import njit
 
+from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, fold, get, load, nothing, put, store
-from plainmlp.nn.compiled.plan import LEVELS
 from plainmlp.nn.compiled.tiles import add_products, load_tile, store_tile, zeros
 from plainmlp.nn.products import BLOCK
 
@@ -44,186 +44,125 @@ class Out(NamedTuple):
     stride: int
 
 
+class Product(NamedTuple):
+    """A product of two factors, whose sums go in order over their depth."""
+
+    n_columns: int
+    depth: int
+    left: Left
+    right: Right
+    out: Out
+
+
+class Listed(NamedTuple):
+    """Some numbers, each with a row of others: number k is memory[start + k], its row begins at rows + plan[places + k] stride."""
+
+    start: int
+    places: int
+    size: int
+    rows: int
+    stride: int
+
+
 @inlined
-def _sum_tile(
-    tile: Any,
-    plan: Flat,
-    memory: Flat,
-    row: int,
-    column: int,
-    n_columns: int,
-    depth: int,
-    left: Any,
-    right: Any,
-    out: Any,
-) -> None:
-    """Sum the products of a tile in order over the depth, and write the tile."""
-    start = left.start + row * left.stride
-    position = right.start + column
+def _sum_tile(tile: Any, plan: Flat, memory: Flat, product: Any, row: int, column: int, goes_on: bool) -> None:
+    """Sum the products of a tile, or add them to the sums that are there, and write the tile."""
+    n_columns, depth, left, right, out = product
+    start, position, place = left.start + row * left.stride, right.start + column, out.start + column
+    if goes_on:
+        tile = load_tile(tile, memory, plan, out.places + row, out.stride, place)
     for k in range(depth):
         tile = add_products(tile, memory, start + get(plan, left.places + k) * left.step, left.stride, position)
         position += right.step
-    store_tile(tile, memory, plan, out.places + row, out.stride, out.start + column, n_columns - column)
+    store_tile(tile, memory, plan, out.places + row, out.stride, place, n_columns - column)
 
 
 @inner
-def _sum_rows(
-    wide: Any,
-    n_wide: int,
-    narrow: Any,
-    n_narrow: int,
-    plan: Flat,
-    memory: Flat,
-    row: int,
-    n_columns: int,
-    depth: int,
-    left: Any,
-    right: Any,
-    out: Any,
+def _sum_row(
+    wide: Any, n_wide: int, narrow: Any, n_narrow: int, plan: Flat, memory: Flat, product: Any, row: int, goes_on: bool
 ) -> None:
-    """Sum the products of some rows, `n_wide` columns at a time as long as more than `n_narrow` are left."""
-    n_tiles = max(0, n_columns - n_narrow + n_wide - 1) // n_wide
+    """Sum a row of tiles, `n_wide` columns at a time as long as more than `n_narrow` are left."""
+    n_tiles = max(0, product.n_columns - n_narrow + n_wide - 1) // n_wide
     for tile in range(n_tiles):
-        _sum_tile(wide, plan, memory, row, tile * n_wide, n_columns, depth, left, right, out)
-    if n_tiles * n_wide < n_columns:
-        _sum_tile(narrow, plan, memory, row, n_tiles * n_wide, n_columns, depth, left, right, out)
+        _sum_tile(wide, plan, memory, product, row, tile * n_wide, goes_on)
+    if n_tiles * n_wide < product.n_columns:
+        _sum_tile(narrow, plan, memory, product, row, n_tiles * n_wide, goes_on)
 
 
 @inner
-def ordered_products(
-    plan: Flat,
-    memory: Flat,
-    packed: int,
-    first_row: int,
-    last_row: int,
-    n_columns: int,
-    depth: int,
-    left: Any,
-    right: Any,
-    out: Any,
-) -> None:
-    """Write some rows of a product of two factors, whose sums go in order over their depth.
-
-    Of many columns the left factor is packed: at `packed` there is room for a block of it.
-    """
-    if n_columns >= PACKED_COLUMNS and depth > WIDTH:
-        for first in range(0, n_columns, COLUMNS):
-            n = min(COLUMNS, n_columns - first)
-            some, to = Right(right.start + first, right.step), Out(out.start + first, out.places, out.stride)
-            _packed_products(plan, memory, packed, first_row, last_row, n, depth, left, some, to)
-        return
+def _sum_rows(plan: Flat, memory: Flat, product: Any, first_row: int, last_row: int, goes_on: bool) -> None:
+    """Sum some rows: four together, and what is left one by one, as many sums side by side as wait for each other."""
     row = first_row
     while last_row - row >= 4:
         wide, narrow = zeros(4, 2, memory), zeros(4, 1, memory)
-        _sum_rows(wide, 2 * WIDTH, narrow, WIDTH, plan, memory, row, n_columns, depth, left, right, out)
+        _sum_row(wide, 2 * WIDTH, narrow, WIDTH, plan, memory, product, row, goes_on)
         row += 4
-    while row < last_row:  # sums that wait for each other: as many side by side
+    while row < last_row:
         longer, shorter = zeros(1, 8, memory), zeros(1, 2, memory)
-        _sum_rows(longer, 8 * WIDTH, shorter, 2 * WIDTH, plan, memory, row, n_columns, depth, left, right, out)
+        _sum_row(longer, 8 * WIDTH, shorter, 2 * WIDTH, plan, memory, product, row, goes_on)
         row += 1
 
 
 @inner
-def _packed_products(
-    plan: Flat,
-    memory: Flat,
-    packed: int,
-    first_row: int,
-    last_row: int,
-    n_columns: int,
-    depth: int,
-    left: Any,
-    right: Any,
-    out: Any,
-) -> None:
-    """Do the same a block of 16 rows and a depth of 256 at a time; the sums of a row go on where they were left."""
-    for first in range(0, depth, BLOCK):
-        size = min(BLOCK, depth - first)
-        some = Right(right.start + first * right.step, right.step)
-        for start in range(first_row, last_row, WIDTH):
-            n_rows = min(WIDTH, last_row - start)
-            for k in range(size):
-                position = left.start + get(plan, left.places + first + k) * left.step + start * left.stride
-                for r in range(n_rows):
-                    put(memory, packed + k * WIDTH + r, get(memory, position + r * left.stride))
-            row = 0
-            while n_rows - row >= 4:
-                _go_on(zeros(4, 2, memory), plan, memory, packed + row, start + row, n_columns, first, size, some, out)
-                row += 4
-            while row < n_rows:
-                _go_on(zeros(1, 2, memory), plan, memory, packed + row, start + row, n_columns, first, size, some, out)
-                row += 1
+def ordered_products(plan: Any, memory: Flat, product: Any, first_row: int, last_row: int, rank: int) -> None:
+    """Write some rows of a product whose sums go in order over their depth.
 
-
-@inlined
-def _go_on(
-    tile: Any,
-    plan: Flat,
-    memory: Flat,
-    packed: int,
-    row: int,
-    n_columns: int,
-    first: int,
-    size: int,
-    right: Any,
-    out: Any,
-) -> None:
-    """Add products to the sums of some rows, which begin with zero at the depth 0."""
-    for column in range(0, n_columns, 2 * WIDTH):
-        sums, place, position = tile, out.start + column, right.start + column
-        if first:
-            sums = load_tile(tile, memory, plan, out.places + row, out.stride, place)
-        for k in range(size):
-            sums = add_products(sums, memory, packed + k * WIDTH, 1, position)
-            position += right.step
-        store_tile(sums, memory, plan, out.places + row, out.stride, place, n_columns - column)
-
-
-@inlined
-def _sum_listed(
-    tile: Any, plan: Flat, memory: Flat, values: int, places: int, count: int, base: int, stride: int
-) -> Any:
-    """Return a tile of one row: the sum in order over a list of values, each times the vectors at its place."""
-    for k in range(count):
-        tile = add_products(tile, memory, values + k, 0, base + get(plan, places + k) * stride)
-    return tile
+    Of many columns the left factor is packed, 16 rows and a depth of 256 at a time; the sums then go on where they were
+    left. Each thread has room for that.
+    """
+    n_columns, depth, left, right, out = product
+    if n_columns < PACKED_COLUMNS or depth <= WIDTH:
+        _sum_rows(plan, memory, product, first_row, last_row, False)
+        return
+    order, packed = plan[at.SINGLE, at.ORDER], plan[at.SINGLE, at.PACKED] + rank * BLOCK * WIDTH
+    for column in range(0, n_columns, COLUMNS):
+        n, to = min(COLUMNS, n_columns - column), Out(out.start + column, out.places, out.stride)
+        for first in range(0, depth, BLOCK):
+            size, some = min(BLOCK, depth - first), Right(right.start + column + first * right.step, right.step)
+            for start in range(first_row, last_row, WIDTH):
+                stop = min(start + WIDTH, last_row)
+                _pack(plan, memory, packed, left, first, size, start, stop)
+                part = Product(n, size, Left(packed - start, order, WIDTH, 1), some, to)
+                _sum_rows(plan, memory, part, start, stop, first > 0)
 
 
 @inner
-def listed_product(
-    plan: Flat,
-    memory: Flat,
-    n_columns: int,
-    values: int,
-    places: int,
-    count: int,
-    base: int,
-    stride: int,
-    out: int,
-    order: int,
+def _pack(
+    plan: Flat, memory: Flat, packed: int, left: Any, first: int, size: int, first_row: int, last_row: int
 ) -> None:
-    """Write the sum in order over a list of values, each times a row of numbers.
+    """Copy a block of a left factor, so that the numbers of a depth are neighbours."""
+    for k in range(size):
+        position = left.start + get(plan, left.places + first + k) * left.step
+        for row in range(first_row, last_row):
+            put(memory, packed + k * WIDTH + row - first_row, get(memory, position + row * left.stride))
 
-    Value k lies at values + k, and its row at base + plan[places + k] stride. What is zero need not be listed.
-    """
+
+@inlined
+def _write_listed(tile: Any, plan: Flat, memory: Flat, listed: Any, column: int, n_columns: int, out: int) -> None:
+    """Write a tile of one row."""
+    for k in range(listed.size):
+        position = listed.rows + get(plan, listed.places + k) * listed.stride
+        tile = add_products(tile, memory, listed.start + k, 0, position + column)
+    store_tile(tile, memory, plan, 0, 0, out + column, n_columns - column)
+
+
+@inner
+def listed_product(plan: Any, memory: Flat, listed: Any, n_columns: int, out: int) -> None:
+    """Write the sum in order over a list of numbers, each times its row. What is zero need not be listed."""
     column = 0
     while column < n_columns:
-        left, at, to = n_columns - column, base + column, out + column
+        left = n_columns - column
         if left > 4 * WIDTH:
-            tile8 = _sum_listed(zeros(1, 8, memory), plan, memory, values, places, count, at, stride)
-            store_tile(tile8, memory, plan, order, 0, to, left)
+            _write_listed(zeros(1, 8, memory), plan, memory, listed, column, n_columns, out)
             column += 8 * WIDTH
         elif left > 2 * WIDTH:
-            tile4 = _sum_listed(zeros(1, 4, memory), plan, memory, values, places, count, at, stride)
-            store_tile(tile4, memory, plan, order, 0, to, left)
+            _write_listed(zeros(1, 4, memory), plan, memory, listed, column, n_columns, out)
             column += 4 * WIDTH
         elif left > WIDTH:
-            tile2 = _sum_listed(zeros(1, 2, memory), plan, memory, values, places, count, at, stride)
-            store_tile(tile2, memory, plan, order, 0, to, left)
+            _write_listed(zeros(1, 2, memory), plan, memory, listed, column, n_columns, out)
             column += 2 * WIDTH
         else:
-            tile1 = _sum_listed(zeros(1, 1, memory), plan, memory, values, places, count, at, stride)
-            store_tile(tile1, memory, plan, order, 0, to, left)
+            _write_listed(zeros(1, 1, memory), plan, memory, listed, column, n_columns, out)
             column += WIDTH
 
 
@@ -234,7 +173,7 @@ def lane_products(
     """Write some rows of a product whose sums go over a block's samples in 16 lanes: of rows at `left` and at `right`."""
     last = n_columns - 1
     for row in range(first_row, last_row):
-        place = out.start + plan[out.places + row] * out.stride
+        place = out.start + get(plan, out.places + row) * out.stride
         start = left + row * width
         for column in range(0, n_columns, 4):  # behind the last column it stands again
             second, third, fourth = min(column + 1, last), min(column + 2, last), min(column + 3, last)
@@ -292,8 +231,8 @@ def add_vectors_in_pairs(sums: Any, n_before: int, memory: Flat, values: int, fi
     for i in range(first, last, WIDTH):
         vector = load(memory, values + i)
         for below in range(level):
-            vector = load(sums, below * (sums.size // LEVELS) + i) + vector
-        store(sums, level * (sums.size // LEVELS) + i, vector)
+            vector = load(sums, below * (sums.size // at.LEVELS) + i) + vector
+        store(sums, level * (sums.size // at.LEVELS) + i, vector)
 
 
 @inner
@@ -302,7 +241,7 @@ def close_vector_pairs(sums: Any, n_blocks: int, memory: Flat, values: int, firs
     lowest = 0
     while not n_blocks >> lowest & 1:
         lowest += 1
-    stride = sums.size // LEVELS
+    stride = sums.size // at.LEVELS
     for i in range(first, last, WIDTH):
         vector = load(sums, lowest * stride + i)
         level = lowest + 1

@@ -6,7 +6,7 @@ from numba import types
 
 from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, arrive, arrived, get, holds_anywhere, load, nothing, put, store
-from plainmlp.nn.compiled.products import Flat, inner, listed_product
+from plainmlp.nn.compiled.products import Flat, Listed, inner, listed_product
 from plainmlp.nn.products import BLOCK
 
 
@@ -26,6 +26,24 @@ class Team(NamedTuple):
     rank: int
     size: int
     counter: Flat
+
+
+class Span(NamedTuple):
+    """A block of at most 256 samples of a batch.
+
+    Parameters
+    ----------
+    first, n_real, width : int
+        The first of them, how many there are, and that as a multiple of 16.
+    draws, stride : int
+        Where its draws begin, and how far those of two units lie apart.
+    """
+
+    first: int
+    n_real: int
+    width: int
+    draws: int
+    stride: int
 
 
 yield_core = types.ExternalFunction("sched_yield", types.int32())
@@ -73,41 +91,47 @@ def are_sparse(plan: Any, samples: Any, n_samples: int, team: Any) -> bool:
 
 
 @inner
-def list_inputs(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, width: int) -> None:
+def list_inputs(plan: Any, memory: Flat, samples: Any, span: Any) -> None:
     """Write the sums of the first layer, without its biases, from the inputs that are not zero, and list these by input."""
-    single, numbers, n_in, n_out = plan[at.SINGLE], plan.reshape(-1), plan[at.SIZE, 0], plan[at.SIZE, 1]
-    values, places, turned, z = single[at.ROW_VALUES], single[at.ROW_PLACES], single[at.TURNED], plan[at.Z, 0]
-    counts, order, weights = single[at.COLUMN_COUNTS], single[at.ORDER], plan[at.WEIGHTS, 0]
+    single, n_in, n_out, z = plan[at.SINGLE], plan[at.SIZE, 0], plan[at.SIZE, 1], plan[at.Z, 0]
+    values, places, turned, width = single[at.ROW_VALUES], single[at.ROW_PLACES], single[at.TURNED], span.width
     for i in range(n_in):
-        put(numbers, counts + i, 0)
-    for j in range(n_real):
-        source, count = samples.rows[first + j] * n_in, 0
-        for i in range(n_in):
-            value = get(samples.inputs, source + i)
-            put(memory, values + count, value)
-            put(numbers, places + count, i)
-            count += value != 0
-        listed_product(numbers, memory, n_out, values, places, count, weights, n_out, turned, order)
+        put(plan, single[at.COLUMN_COUNTS] + i, 0)
+    for j in range(span.n_real):
+        count = list_sample(plan, memory, samples, samples.rows[span.first + j])
+        listed_product(plan, memory, Listed(values, places, count, plan[at.WEIGHTS, 0], n_out), n_out, turned)
         for o in range(n_out):
             put(memory, z + o * width + j, get(memory, turned + o))
-        _list_columns(plan, memory, numbers, j, count)
+        _list_columns(plan, memory, j, count)
     for i in range(z, z + n_out * width, width):
-        for j in range(n_real, width):
+        for j in range(span.n_real, width):
             memory[i + j] = 0
 
 
 @inner
-def _list_columns(plan: Any, memory: Flat, numbers: Flat, sample: int, count: int) -> None:
+def list_sample(plan: Any, memory: Flat, samples: Any, row: int) -> int:
+    """List the inputs of a sample that are not zero, and return how many these are."""
+    values, places, n_in, count = plan[at.SINGLE, at.ROW_VALUES], plan[at.SINGLE, at.ROW_PLACES], plan[at.SIZE, 0], 0
+    for i in range(n_in):
+        value = get(samples.inputs, row * n_in + i)
+        put(memory, values + count, value)
+        put(plan, places + count, i)
+        count += value != 0
+    return count
+
+
+@inner
+def _list_columns(plan: Any, memory: Flat, sample: int, count: int) -> None:
     """Add the inputs of a sample that are not zero to the list of each input."""
     single = plan[at.SINGLE]
     values, places = single[at.ROW_VALUES], single[at.ROW_PLACES]
     column_values, column_places, counts = single[at.COLUMN_VALUES], single[at.COLUMN_PLACES], single[at.COLUMN_COUNTS]
     for k in range(count):
-        i = get(numbers, places + k)
-        n_before = get(numbers, counts + i)
+        i = get(plan, places + k)
+        n_before = get(plan, counts + i)
         put(memory, column_values + i * BLOCK + n_before, get(memory, values + k))
-        put(numbers, column_places + i * BLOCK + n_before, sample)
-        put(numbers, counts + i, n_before + 1)
+        put(plan, column_places + i * BLOCK + n_before, sample)
+        put(plan, counts + i, n_before + 1)
 
 
 @inner
@@ -117,72 +141,71 @@ def spaced(n_out: int) -> int:
 
 
 @inner
-def gather(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, width: int, team: Any) -> None:
+def gather(plan: Any, memory: Flat, samples: Any, span: Any, team: Any) -> None:
     """Lay out the inputs, targets and shares of a block; those inputs first that are not zero throughout."""
     if plan[at.SINGLE, at.LISTS]:
-        list_inputs(plan, memory, samples, first, n_real, width)
+        list_inputs(plan, memory, samples, span)
     else:
-        _gather_inputs(plan, memory, samples, first, n_real, width, team)
+        _gather_inputs(plan, memory, samples, span, team)
         wait(team)
     if team.rank == 0:
         if not plan[at.SINGLE, at.LISTS]:
-            _compress(plan, memory, width)
-        gather_targets(plan, memory, samples, first, n_real, width)
+            _compress(plan, memory, span.width)
+        gather_targets(plan, memory, samples, span)
     wait(team)
 
 
 @inner
-def _gather_inputs(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, width: int, team: Any) -> None:
+def _gather_inputs(plan: Any, memory: Flat, samples: Any, span: Any, team: Any) -> None:
     """Lay out inputs, 16 samples at a time, with zeros behind the last."""
-    n_in, numbers, starts = plan[at.SIZE, 0], plan.reshape(-1), plan[at.SINGLE, at.STARTS] + team.rank * WIDTH
-    read, inputs, rows = plan[at.READ, 0], samples.inputs, samples.rows
+    n_in, starts, read = plan[at.SIZE, 0], plan[at.SINGLE, at.STARTS] + team.rank * WIDTH, plan[at.READ, 0]
     begin, end = share(n_in, 1, team)
-    for column in range(0, n_real, WIDTH):
-        n = min(WIDTH, n_real - column)
+    for column in range(0, span.n_real, WIDTH):
+        n = min(WIDTH, span.n_real - column)
         for j in range(WIDTH):  # behind the last sample its numbers stand again, and are cleared below
-            put(numbers, starts + j, get(rows, first + column + min(j, n - 1)) * n_in)
+            put(plan, starts + j, get(samples.rows, span.first + column + min(j, n - 1)) * n_in)
         for i in range(begin, end):
-            place = read + i * width + column
+            place = read + i * span.width + column
             for j in range(WIDTH):
-                put(memory, place + j, get(inputs, get(numbers, starts + j) + i))
+                put(memory, place + j, get(samples.inputs, get(plan, starts + j) + i))
             for j in range(n, WIDTH):
                 memory[place + j] = 0
 
 
 @inner
-def gather_targets(plan: Any, memory: Flat, samples: Any, first: int, n_real: int, width: int) -> None:
+def gather_targets(plan: Any, memory: Flat, samples: Any, span: Any) -> None:
     """Lay out targets, shares, and ones for the samples that there are."""
-    single, n_out = plan[at.SINGLE], plan[at.SIZE, plan[at.SINGLE, at.N_LAYERS]]
-    targets, rows = single[at.TARGETS], samples.rows
-    _gather_shares(memory, samples, single[at.SHARES], single[at.REAL], first, n_real, width)
+    targets, n_out = plan[at.SINGLE, at.TARGETS], plan[at.SIZE, plan[at.SINGLE, at.N_LAYERS]]
+    first, n_real, width = span.first, span.n_real, span.width
+    _gather_shares(plan, memory, samples, span)
     if samples.classes.size:
         for j in range(width):  # behind the last sample its target stands again
-            memory[targets + j] = get(samples.classes, get(rows, first + min(j, n_real - 1)))
+            memory[targets + j] = get(samples.classes, get(samples.rows, first + min(j, n_real - 1)))
     elif samples.values.size:
         for o in range(n_out):
             for j in range(n_real):
-                put(memory, targets + o * width + j, get(samples.values, get(rows, first + j) * n_out + o))
+                put(memory, targets + o * width + j, get(samples.values, get(samples.rows, first + j) * n_out + o))
             for j in range(n_real, width):
                 memory[targets + o * width + j] = 0
 
 
 @inner
-def _gather_shares(memory: Flat, samples: Any, shares: int, real: int, first: int, n_real: int, width: int) -> None:
-    for v in range(0, width, WIDTH):
+def _gather_shares(plan: Any, memory: Flat, samples: Any, span: Any) -> None:
+    shares, real = plan[at.SINGLE, at.SHARES], plan[at.SINGLE, at.REAL]
+    for v in range(0, span.width, WIDTH):
         store(memory, real + v, nothing(memory) + 1)
         store(memory, shares + v, nothing(memory) + 1)
-    for j in range(n_real, width):
+    for j in range(span.n_real, span.width):
         memory[real + j] = memory[shares + j] = 0
     if samples.weights.size:
-        for j in range(n_real):
-            put(memory, shares + j, get(samples.weights, get(samples.rows, first + j)))
+        for j in range(span.n_real):
+            put(memory, shares + j, get(samples.weights, get(samples.rows, span.first + j)))
 
 
 @inner
 def _compress(plan: Any, memory: Flat, width: int) -> None:
     """Move the inputs that are not zero throughout to the front, and note which they are."""
     n_used, read, used = 0, plan[at.READ, 0], plan[at.SINGLE, at.USED]
-    numbers = plan.reshape(-1)
     for i in range(plan[at.SIZE, 0]):
         found = nothing(memory) != 0
         for v in range(0, width, WIDTH):
@@ -191,6 +214,6 @@ def _compress(plan: Any, memory: Flat, width: int) -> None:
             if n_used < i:
                 for v in range(0, width, WIDTH):
                     store(memory, read + n_used * width + v, load(memory, read + i * width + v))
-            numbers[used + n_used] = i
+            put(plan, used + n_used, i)
             n_used += 1
     plan[at.SINGLE, at.N_USED] = n_used

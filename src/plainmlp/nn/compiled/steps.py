@@ -5,7 +5,7 @@ elements of every update. No bit depends on their number.
 """
 
 from math import inf, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -16,7 +16,7 @@ from plainmlp.nn.compiled.lanes import WIDTH, fold, get, holds_anywhere, load, n
 from plainmlp.nn.compiled.one_sample import step_one
 from plainmlp.nn.compiled.passes import forward, judge, pass_batch
 from plainmlp.nn.compiled.products import Flat, add_in_pairs, close_pairs, inner
-from plainmlp.nn.compiled.samples import are_sparse, gather, padded, share, wait
+from plainmlp.nn.compiled.samples import Span, are_sparse, gather, padded, share, wait
 from plainmlp.nn.compiled.tables import apply_function, link, update_parameters
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.products import BLOCK
@@ -28,9 +28,10 @@ INFINITY = inf
 
 
 @inner
-def penalize(plan: Any, memory: Flat, rates: int, team: Any) -> Any:
+def penalize(plan: Any, memory: Flat, team: Any) -> Any:
     """Return what the weights cost, and add the slope of that to their gradient."""
-    gradient, n_weights = plan[at.SINGLE, at.GRADIENT], plan[at.SINGLE, at.N_WEIGHTS]
+    single, rates = plan[at.SINGLE], plan[at.SINGLE, at.RATES]
+    gradient, n_weights = single[at.GRADIENT], single[at.N_WEIGHTS]
     l1, l2, cost = memory[rates + at.L1], memory[rates + at.L2], memory[rates + at.ZERO]
     begin, end = share(n_weights, WIDTH, team)
     if l2 != 0:
@@ -70,9 +71,10 @@ def _total(plan: Any, memory: Flat, values: int, size: int, is_squared: bool) ->
 
 
 @inner
-def shorten(plan: Any, memory: Flat, rates: int, team: Any) -> None:
+def shorten(plan: Any, memory: Flat, team: Any) -> None:
     """Measure the norm of the gradient, and shorten one that is too large."""
-    gradient, n_parameters = plan[at.SINGLE, at.GRADIENT], plan[at.SINGLE, at.N_PARAMETERS]
+    single, rates = plan[at.SINGLE], plan[at.SINGLE, at.RATES]
+    gradient, n_parameters = single[at.GRADIENT], single[at.N_PARAMETERS]
     if team.rank == 0:
         memory[rates + at.NORM] = sqrt(_total(plan, memory, gradient, n_parameters, True))
     wait(team)
@@ -86,32 +88,57 @@ def shorten(plan: Any, memory: Flat, rates: int, team: Any) -> None:
 
 
 @inner
-def decay(plan: Any, memory: Flat, factor: Any, team: Any) -> None:
-    """Multiply the weights with a factor."""
-    begin, end = share(plan[at.SINGLE, at.N_WEIGHTS], WIDTH, team)
-    for i in range(begin, end):
-        memory[i] *= factor
+def update(plan: Any, memory: Flat, row: Flat, team: Any) -> None:
+    """Make an update with the gradient and a row of the optimiser's coefficients."""
+    single = plan[at.SINGLE]
+    if DECAYS[single[at.OPTIMIZER]]:
+        first, last = share(single[at.N_WEIGHTS], WIDTH, team)
+        for i in range(first, last):
+            memory[i] *= row[row.size - 1]
+        wait(team)
+    size = padded(single[at.N_PARAMETERS])
+    begin, end = share(size, WIDTH, team)
+    update_parameters(single[at.OPTIMIZER], memory, single[at.GRADIENT], single[at.SLOTS], size, row, begin, end)
     wait(team)
 
 
+@inner
+def close(plan: Any, memory: Flat, n_blocks: int, losses: Flat, scores: Flat, number: int, team: Any) -> None:
+    """Write what a batch costs and scores, and add the slope of the penalties to its gradient."""
+    single, penalty = plan[at.SINGLE], penalize(plan, memory, team)
+    if team.rank == 0:
+        cost = close_pairs(memory, single[at.COST_SUMS], n_blocks)
+        losses[number] = cost / memory[single[at.RATES] + at.BATCH] + penalty
+        scores[number] = close_pairs(memory, single[at.SCORE_SUMS], n_blocks)
+    wait(team)
+
+
+class Updates(NamedTuple):
+    """The updates of a call, a batch each.
+
+    Parameters
+    ----------
+    coefficients : ndarray of shape (n_batches, n_coefficients)
+        The optimiser's.
+    losses, scores : ndarray of shape (n_batches,)
+        Where to write what each began from.
+    batch_size : int
+    measures_norm : bool
+        Whether to measure the norm of the last gradient.
+    """
+
+    coefficients: Any
+    losses: Flat
+    scores: Flat
+    batch_size: int
+    measures_norm: bool
+
+
 @compiled
-def descend(
-    plan: Any,
-    memory: Flat,
-    sums: Any,
-    samples: Any,
-    draws: Flat,
-    coefficients: Any,
-    batch_size: int,
-    measures_norm: bool,
-    losses: Flat,
-    scores: Flat,
-    team: Any,
-) -> None:
-    """Make an update a batch, see `plainmlp.nn.descent.Descent.descend`."""
-    single, n_samples = plan[at.SINGLE], samples.rows.size
-    rates, size = single[at.SCALES] + plan[at.SIZE, single[at.N_LAYERS]], padded(single[at.N_PARAMETERS])
-    begin, end = share(size, WIDTH, team)
+def descend(plan: Any, memory: Flat, sums: Flat, samples: Any, draws: Flat, updates: Any, team: Any) -> None:
+    """Make the updates of a call, see `plainmlp.nn.descent.Descent.descend`."""
+    coefficients, losses, scores, batch_size, measures_norm = updates
+    single, n_samples, rates = plan[at.SINGLE], samples.rows.size, plan[at.SINGLE, at.RATES]
     single[at.LISTS] = are_sparse(plan, samples, n_samples, team)
     has_limit = memory[rates + at.LIMIT] < INFINITY
     is_plain = single[at.OPTIMIZER] == SGD and memory[rates + at.L1] == 0 and memory[rates + at.L2] == 0
@@ -127,59 +154,45 @@ def descend(
         if is_alone and not measures:
             losses[number], scores[number] = step_one(plan, memory, samples, number, coefficients[number, 0])
             continue
-        pass_batch(plan, memory, sums, samples, draws, first * single[at.N_UNITS], first, n_real, team)
-        _close(plan, memory, rates, number, (n_real + BLOCK - 1) // BLOCK, losses, scores, team)
+        pass_batch(plan, memory, sums, samples, draws, first, n_real, team)
+        close(plan, memory, (n_real + BLOCK - 1) // BLOCK, losses, scores, number, team)
         if measures:
-            shorten(plan, memory, rates, team)
-        row = coefficients[number]
-        if DECAYS[single[at.OPTIMIZER]]:
-            decay(plan, memory, row[row.size - 1], team)
-        update_parameters(single[at.OPTIMIZER], memory, single[at.GRADIENT], single[at.SLOTS], size, row, begin, end)
-        wait(team)
+            shorten(plan, memory, team)
+        update(plan, memory, coefficients[number], team)
 
 
-@inner
-def _close(
-    plan: Any, memory: Flat, rates: int, number: int, n_blocks: int, losses: Flat, scores: Flat, team: Any
-) -> None:
-    """Write what a batch costs and scores, and add the slope of the penalties to its gradient."""
-    penalty = penalize(plan, memory, rates, team)
-    if team.rank == 0:
-        cost = close_pairs(memory, plan[at.SINGLE, at.COST_SUMS], n_blocks)
-        losses[number] = cost / memory[rates + at.BATCH] + penalty
-        scores[number] = close_pairs(memory, plan[at.SINGLE, at.SCORE_SUMS], n_blocks)
-    wait(team)
+class Wanted(NamedTuple):
+    """What is asked for of some samples; what is not is empty.
+
+    Parameters
+    ----------
+    costs, scores : ndarray of shape (n_blocks,)
+    outputs : ndarray of shape (n_samples * n_out,)
+    alive : ndarray of shape (n_units,), bool
+        Which hidden units and outputs are above zero for any sample; they are looked for until all are.
+    """
+
+    costs: Flat
+    scores: Flat
+    outputs: Flat
+    alive: Flat
 
 
 @compiled
-def inspect(
-    plan: Any,
-    memory: Flat,
-    samples: Any,
-    block_size: int,
-    costs: Flat,
-    scores: Flat,
-    outputs: Flat,
-    alive: Flat,
-    team: Any,
-) -> None:
-    """Pass samples forward and write what is asked for: costs and scores of each block, outputs, or which units are alive.
-
-    The last are looked for until all are found.
-    """
+def inspect(plan: Any, memory: Flat, samples: Any, block_size: int, wanted: Any, team: Any) -> None:
+    """Pass samples forward a block at a time, and write what is wanted."""
     single, n_samples = plan[at.SINGLE], samples.rows.size
     single[at.LISTS] = are_sparse(plan, samples, n_samples, team)
     for block in range((n_samples + block_size - 1) // block_size):
-        first = block * block_size
-        n_real = min(block_size, n_samples - first)
-        width = padded(n_real)
-        gather(plan, memory, samples, first, n_real, width, team)
-        forward(plan, memory, memory[:0], first, n_real, width, team)
-        if costs.size:
-            costs[block], scores[block] = judge(plan, memory, width)
-        elif outputs.size:
-            _tell(plan, memory, outputs, first, n_real, width)
-        elif _find_alive(plan, memory, alive, width) == alive.size:
+        n_real = min(block_size, n_samples - block * block_size)
+        span = Span(block * block_size, n_real, padded(n_real), 0, 0)
+        gather(plan, memory, samples, span, team)
+        forward(plan, memory, memory[:0], span, team)
+        if wanted.costs.size:
+            wanted.costs[block], wanted.scores[block] = judge(plan, memory, span.width)
+        elif wanted.outputs.size:
+            _tell(plan, memory, wanted.outputs, span)
+        elif _find_alive(plan, memory, wanted.alive, span.width) == wanted.alive.size:
             break
 
 
@@ -201,14 +214,14 @@ def _find_alive(plan: Any, memory: Flat, alive: Flat, width: int) -> int:
 
 
 @inner
-def _tell(plan: Any, memory: Flat, outputs: Flat, first: int, n_real: int, width: int) -> None:
+def _tell(plan: Any, memory: Flat, outputs: Flat, span: Any) -> None:
     """Write the outputs of a block's samples."""
-    n_layers = plan[at.SINGLE, at.N_LAYERS]
+    n_layers, width = plan[at.SINGLE, at.N_LAYERS], span.width
     n_out, z = plan[at.SIZE, n_layers], plan[at.Z, n_layers - 1]
     link(plan[at.SINGLE, at.LOSS], memory, z, z, plan[at.SINGLE, at.COSTS], n_out, width)
     for o in range(n_out):
-        for j in range(n_real):
-            put(outputs, (first + j) * n_out + o, get(memory, z + o * width + j))
+        for j in range(span.n_real):
+            put(outputs, (span.first + j) * n_out + o, get(memory, z + o * width + j))
 
 
 @compiled

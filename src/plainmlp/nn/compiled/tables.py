@@ -1,17 +1,48 @@
-"""The tables of the core as compiled functions: each takes the place of an entry, and the arguments of its loop."""
+"""The tables of the core as compiled functions: each takes the place of an entry, and the arguments of its loop.
+
+The elementwise functions of the definition are compiled as their source stands, with vectors in place of arrays.
+"""
 
 from collections.abc import Callable
+from types import FunctionType, ModuleType
 from typing import Any
 
-from plainmlp.nn.activations import ACTIVATIONS
+from numba import types
+from numba.extending import overload, register_jitable
+
+from plainmlp.nn import activations, functions, losses, optimizers
 from plainmlp.nn.arithmetic import select
-from plainmlp.nn.compiled import definition as _  # noqa: F401  what makes the functions below callable
 from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, load, nothing, spread, store
 from plainmlp.nn.compiled.products import Flat, inner
-from plainmlp.nn.functions import FUNCTIONS, exp, log
-from plainmlp.nn.losses import LOSSES
-from plainmlp.nn.optimizers import OPTIMIZERS
+from plainmlp.nn.functions import exp, log
+
+
+def _offer(module: ModuleType) -> None:
+    """Let compiled code call what a module defines; nothing is compiled before it is called."""
+    for function in vars(module).values():
+        if (
+            isinstance(function, FunctionType)
+            and function.__module__ == module.__name__
+            and function not in functions.FORMS
+        ):
+            register_jitable(function)
+
+
+def _choose(either: Callable[..., Any], single: Callable[..., Any], double: Callable[..., Any]) -> None:
+    """Let compiled code call one of two forms, by the numbers in the lanes."""
+
+    @overload(either, strict=False)
+    def _chosen(*arguments: Any) -> Any:
+        if arguments[0].element is types.float32:
+            return lambda *arguments: single(*arguments)
+        return lambda *arguments: double(*arguments)
+
+
+for _either, _forms in functions.FORMS.items():
+    _choose(_either, *_forms)
+for _module in (functions, activations, losses, optimizers):
+    _offer(_module)
 
 
 def _choice(table: dict[str, Any], build: Callable[[Any], Any]) -> Any:
@@ -58,7 +89,7 @@ def _build_assessment(entry: Any) -> Any:
     def assess(plan: Any, memory: Flat, z: int, delta: int, n_out: int, width: int) -> None:
         single, zero = plan[at.SINGLE], nothing(memory)
         scales, targets = single[at.SCALES], single[at.TARGETS]
-        limit, one = spread(memory[scales + n_out + at.THRESHOLD]), zero + 1
+        limit, one = spread(memory[single[at.RATES] + at.THRESHOLD]), zero + 1
         for v in range(0, width, WIDTH):
             costs = score = zero
             failed = zero > one
@@ -103,12 +134,8 @@ def _soften(memory: Flat, z: int, out: int, totals: int, n_out: int, width: int)
 @inner
 def _assess_classes(plan: Any, memory: Flat, z: int, delta: int, n_out: int, width: int) -> None:
     """Write errors, costs and scores with the cross-entropy; the targets are the numbers of the samples' classes."""
-    costs, scores, targets, zero = (
-        plan[at.SINGLE, at.COSTS],
-        plan[at.SINGLE, at.SCORES],
-        plan[at.SINGLE, at.TARGETS],
-        nothing(memory),
-    )
+    single, zero = plan[at.SINGLE], nothing(memory)
+    costs, scores, targets = single[at.COSTS], single[at.SCORES], single[at.TARGETS]
     _soften(memory, z, delta, costs, n_out, width)
     for v in range(0, width, WIDTH):
         true, of_true, score, first = load(memory, targets + v), zero, zero, zero + 1
@@ -176,9 +203,7 @@ def _build_update(entry: Any) -> Any:
     return remembering if n_slots else plain
 
 
-def _build_function(entry: Any) -> Any:
-    function = entry.either
-
+def _build_function(function: Any) -> Any:
     @inner
     def apply(values: Flat, out: Flat) -> None:
         for i in range(0, values.size, WIDTH):
@@ -187,9 +212,9 @@ def _build_function(entry: Any) -> Any:
     return apply
 
 
-activate = _choice(ACTIVATIONS, _build_activation)
-go_back = _choice(ACTIVATIONS, _build_backward)
-assess = _choice(LOSSES, _build_assessment)
-link = _choice(LOSSES, _build_link)
-update_parameters = _choice(OPTIMIZERS, _build_update)
-apply_function = _choice(FUNCTIONS, _build_function)
+activate = _choice(activations.ACTIVATIONS, _build_activation)
+go_back = _choice(activations.ACTIVATIONS, _build_backward)
+assess = _choice(losses.LOSSES, _build_assessment)
+link = _choice(losses.LOSSES, _build_link)
+update_parameters = _choice(optimizers.OPTIMIZERS, _build_update)
+apply_function = _choice(functions.FUNCTIONS, _build_function)

@@ -14,15 +14,17 @@ FREE_KEYS = {
 }
 
 
-def identify_point(configuration: Mapping[str, Any], data_digest: str, weights_digest: str | None) -> str:
+def identify_point(
+    configuration: Mapping[str, Any], data_digest: str, weights_digest: str | None, code_digest: str | None = None
+) -> str:
     """Return the id of the point that a run computes, 64 hexadecimal digits: the same id promises the same bits.
 
-    It is the SHA-256 of the code, the digest of the data arrays, the digest of the file that weights start from, whose
-    path does not enter, and the canonical configuration but for where runs are recorded, where the data is read from,
-    and how a training is digested and kept meanwhile.
+    It is the SHA-256 of the code (default: that of this process), the digest of the data arrays, the digest of the file
+    that weights start from, whose path does not enter, and the canonical configuration but for where runs are recorded,
+    where the data is read from, and how a training is digested and kept meanwhile.
     """
     relevant = {name: configuration[name] for name in RESULT_SECTIONS}
     for name, free in FREE_KEYS.items():
         relevant[name] = {key: value for key, value in relevant[name].items() if key not in free}
     relevant["model"] = {**relevant["model"], "weights": weights_digest}
-    return digest_json({"configuration": relevant, "data": data_digest, "code": digest_result_code()})
+    return digest_json({"configuration": relevant, "data": data_digest, "code": code_digest or digest_result_code()})

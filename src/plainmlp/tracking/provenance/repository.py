@@ -2,23 +2,30 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
-from plainmlp.tracking.addresses import without_credentials
+from plainmlp.tracking.credentials import find_secrets
 
 FAILURES = (OSError, subprocess.CalledProcessError)
 # what the code is: a change elsewhere, such as of results that are committed, makes no run dirty
 CODE = ("src", "conf", "pipelines", "overrides.yaml", "requirements.lock", "pyproject.toml")
+PATHS = tuple(f":(top){place}" for place in CODE)
 PLACES = ("--path-format=absolute", "--git-path", "index", "--git-path", "objects")
 DIFF = ("diff-index", "--cached", "--patch", "--binary", "--full-index", "--no-renames")
 WHOLE_TEXT = ("--text", f"--unified={2**30}")
+HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+LARGEST_FILE = 1_000_000  # bytes of a file that git does not know: of a larger one only the digest is recorded
+LONGEST_TAG = 8000
 
 
 @dataclass(frozen=True)
@@ -32,20 +39,36 @@ class Repository:
     patch : bytes, optional
         What `git apply` needs to turn a clean checkout of the commit into this one, as far as `CODE` goes: changes of
         tracked files, and new files that are not ignored. Empty if there are none; None if it is unknown, because a
-        file cannot be read or because the patch would hold credentials.
+        file cannot be read or because the patch would hold secrets.
+    left_out : tuple of str
+        New files that are too large for a patch, each with its SHA-256.
+    secrets : tuple of str
+        Which lines of the patch seem to hold secrets, as `find_secrets` notes them.
     """
 
     commit: str
     patch: bytes | None
+    left_out: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
 
     def tags(self) -> dict[str, str]:
-        """Return `git_commit`, `git_dirty` and, if that is true, `git_diff_digest`, the SHA-256 of the patch."""
-        if self.patch is None:
-            return {"git_commit": self.commit, "git_dirty": "unknown"}
-        if not self.patch:
-            return {"git_commit": self.commit, "git_dirty": "false"}
-        digest = hashlib.sha256(self.patch).hexdigest()
-        return {"git_commit": self.commit, "git_dirty": "true", "git_diff_digest": digest}
+        """Return `git_commit`, `git_dirty`, `git_diff_digest`, the SHA-256 of a patch, and `git_left_out` if any is."""
+        is_dirty = "unknown" if self.patch is None else "true" if self.patch or self.left_out else "false"
+        tags = {"git_commit": self.commit, "git_dirty": is_dirty}
+        if self.patch:
+            tags["git_diff_digest"] = hashlib.sha256(self.patch).hexdigest()
+        return {**tags, "git_left_out": ", ".join(self.left_out)[:LONGEST_TAG]} if self.left_out else tags
+
+    def warnings(self) -> list[str]:
+        """Return a line for each part of the code that is not recorded, so that the run cannot be rebuilt from it."""
+        lines = [
+            f"{each.rpartition(' ')[0]} is over 1 MB and not in git: only its digest is recorded"
+            for each in self.left_out
+        ]
+        if self.secrets:
+            found = ", ".join(self.secrets)
+            lines.append(f"changes.patch is not recorded, since it seems to hold secrets: {found}")
+        return lines
 
 
 def read_repository(root: Path) -> Repository | None:
@@ -62,7 +85,8 @@ def read_repository(root: Path) -> Repository | None:
     index, objects, commit = os.fsdecode(answer).splitlines()
     try:
         with _own_index(root, Path(index), Path(objects)) as git:
-            return Repository(commit, _patch(git))
+            left_out = _gather(git, root)
+            return _without_secrets(git, Repository(commit, git.run(*DIFF, "HEAD", "--", *PATHS), left_out))
     except FAILURES:
         return Repository(commit, None)
 
@@ -97,19 +121,45 @@ def _own_index(root: Path, index: Path, objects: Path) -> Iterator[_Git]:
         yield _Git(root, variables)
 
 
-def _patch(git: _Git) -> bytes | None:
-    """Return the changes of the code as one patch, or None if it would hold credentials."""
-    places = [f":(top){place}" for place in CODE]
+def _gather(git: _Git, root: Path) -> tuple[str, ...]:
+    """Bring the code of a checkout into git's index; return the new files that are too large, with their digests."""
     git.run("add", "--update", "--", ":/")
-    untracked = git.run("ls-files", "-z", "--others", "--exclude-standard", "--", *places).split(b"\0")
+    untracked = git.run("ls-files", "-z", "--others", "--exclude-standard", "--", *PATHS).split(b"\0")
     names = [name for name in untracked if name and not name.endswith(b"/")]  # a repository in this one is left out
-    git.run("update-index", "--add", "-z", "--stdin", given=b"\0".join(names))
-    patch = git.run(*DIFF, "HEAD", "--", *places)
-    is_binary = b"GIT binary patch\n" in patch  # and compressed, so that credentials in it would not show
-    readable = git.run(*DIFF, *WHOLE_TEXT, "HEAD", "--", *places) if is_binary else patch
-    return None if _holds_credentials(readable) else patch
+    large = {name for name in names if (root / os.fsdecode(name)).lstat().st_size > LARGEST_FILE}
+    git.run("update-index", "--add", "-z", "--stdin", given=b"\0".join(name for name in names if name not in large))
+    return tuple(
+        f"{name.decode(errors='backslashreplace')} {_digest(root / os.fsdecode(name))}" for name in sorted(large)
+    )
 
 
-def _holds_credentials(content: bytes) -> bool:
-    text = content.decode(errors="surrogateescape")
-    return without_credentials(text) != text
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _without_secrets(git: _Git, found: Repository) -> Repository:
+    """Leave out a patch that seems to hold secrets."""
+    readable = found.patch or b""
+    if b"GIT binary patch\n" in readable:  # it is compressed, so that secrets in it would not show
+        readable = git.run(*DIFF, *WHOLE_TEXT, "HEAD", "--", *PATHS)
+    files = groupby(_lines(readable.decode(errors="surrogateescape")), itemgetter(0))
+    secrets = [note for name, lines in files for note in find_secrets(((n, text) for _, n, text in lines), name)]
+    return replace(found, patch=None, secrets=tuple(secrets)) if secrets else found
+
+
+def _lines(diff: str) -> Iterator[tuple[str, int, str]]:
+    """Yield every line that a diff shows, with its file and its number: of the earlier file if it is removed."""
+    name, earlier, later, n_earlier, n_later = "", 0, 0, 0, 0
+    for line in diff.split("\n"):
+        if line.startswith("\\"):  # No newline at end of file
+            continue
+        if n_earlier + n_later:
+            is_removed, is_added = line.startswith("-"), line.startswith("+")
+            yield name, earlier if is_removed else later, line[1:]
+            earlier, n_earlier = earlier + (not is_added), n_earlier - (not is_added)
+            later, n_later = later + (not is_removed), n_later - (not is_removed)
+        elif hunk := HUNK.match(line):
+            earlier, n_earlier, later, n_later = (1 if number is None else int(number) for number in hunk.groups())
+        elif line.startswith(("--- ", "+++ ")) and line[4:] != "/dev/null":
+            name = line[4:].strip('"\t')[2:]

@@ -8,7 +8,7 @@ from typing import Any
 
 from plainmlp.config.canonical import canonical, dump_yaml
 from plainmlp.config.schema import Config
-from plainmlp.tracking.addresses import without_credentials
+from plainmlp.tracking.credentials import without_credentials
 from plainmlp.tracking.tags import SHORTENED_TAG
 
 LONGEST_PARAMETER = 6000  # MLflow cuts longer values

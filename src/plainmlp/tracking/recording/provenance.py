@@ -20,11 +20,12 @@ PATCH = "changes.patch"  # how the code in the checkout differs from the commit
 
 @dataclass(frozen=True)
 class Code:
-    """The code that a process runs: its tags, the installed packages, and the patch of `read_repository`."""
+    """The code that a process runs: its tags, the installed packages, the patch of `read_repository`, its warnings."""
 
     tags: Mapping[str, str]
     packages: str
     patch: bytes | None
+    warnings: tuple[str, ...] = ()
 
 
 @cache
@@ -33,7 +34,9 @@ def read_code(checkout: Path) -> Code:
     repository, packages = read_repository(checkout), installed_packages()
     tags = {**(repository.tags() if repository else {}), "code_digest": digest_result_code()}
     tags |= environment_tags(checkout, packages)
-    return Code(MappingProxyType(tags), packages, repository.patch if repository else None)
+    if repository is None:
+        return Code(MappingProxyType(tags), packages, None)
+    return Code(MappingProxyType(tags), packages, repository.patch, tuple(repository.warnings()))
 
 
 def training_numerics(training: TrainingSection) -> Mapping[str, str]:

@@ -16,10 +16,12 @@ from plainmlp.tracking.outbox import Outbox, read_header
 from plainmlp.tracking.provenance.environment import process_usage
 from plainmlp.tracking.provenance.identity import identify_point
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
+from plainmlp.tracking.recording.manifest import check_signing
 from plainmlp.tracking.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import DataInput, Store
 from plainmlp.tracking.tags import RESTORED_TAG
+from plainmlp.tracking.terminal import show_warning
 from plainmlp.training.model import Model, Trained
 
 DATA_DIGEST_LENGTH = 36  # MLflow keeps no longer ones
@@ -27,10 +29,10 @@ DATA_DIGEST_LENGTH = 36  # MLflow keeps no longer ones
 NOTE = Path(".plainmlp") / "run.json"
 
 
-def point_of(config: Config, splits: Splits) -> str:
-    """Return the id of the point of a configuration and its data."""
+def point_of(config: Config, splits: Splits, code_digest: str | None = None) -> str:
+    """Return the id of the point of a configuration and its data, by default under the code of this process."""
     start = None if config.model.weights is None else digest_file(Path(config.model.weights))
-    return identify_point(canonical(config), digest_splits(splits), start)
+    return identify_point(canonical(config), digest_splits(splits), start, code_digest)
 
 
 def start_run(config: Config, splits: Splits, checkout: Path) -> TrackedRun:
@@ -59,9 +61,12 @@ def provenance_tags(splits: Splits, checkout: Path, numerics: Mapping[str, str])
 
 
 def publish_provenance(run: TrackedRun, tags: Mapping[str, str], checkout: Path) -> None:
-    """Add the files of its provenance to a run."""
+    """Add the files of its provenance to a run, and say what of the code they lack."""
+    code = read_code(checkout)
+    for line in code.warnings:
+        show_warning(line)
     with TemporaryDirectory() as folder:
-        write_provenance(Path(folder), read_code(checkout), tags)
+        write_provenance(Path(folder), code, tags)
         run.log_file(Path(folder), FOLDER)
 
 
@@ -80,7 +85,8 @@ def _data_name(dataset: DatasetSection) -> str:
 def open_store(tracking: TrackingSection, checkout: Path) -> Store:
     """Return the MLflow experiment that a configuration records in."""
     address = tracking_address(tracking, checkout)
-    return Store(address, tracking.experiment, Outbox(checkout), tracking.wait_seconds)
+    key = None if tracking.sign is None else check_signing(tracking.sign)
+    return Store(address, tracking.experiment, Outbox(checkout, key), tracking.wait_seconds)
 
 
 def publish_training(run: TrackedRun, places: Places, model: Model) -> None:

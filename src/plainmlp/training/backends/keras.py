@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from plainmlp.nn.descent import Start
 from plainmlp.nn.recipe import Recipe
-from plainmlp.training.backends.table import Array, Start, Step, join_layers, paper_epsilon, split_layers
+from plainmlp.training.backends.table import Array, Step, join_layers, paper_epsilon, split_layers
 from plainmlp.training.backends.tensorflow import gelu, leaky_relu, set_threads
 
 

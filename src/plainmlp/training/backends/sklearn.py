@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from plainmlp.nn.descent import Start
 from plainmlp.nn.recipe import Recipe
 from plainmlp.system.errors import InputError
-from plainmlp.training.backends.table import Array, Start, Step, join_layers, paper_epsilon, split_layers
+from plainmlp.training.backends.table import Array, Step, join_layers, paper_epsilon, split_layers
 
 ACTIVATIONS = {"identity": "identity", "relu": "relu", "sigmoid": "logistic", "tanh": "tanh"}
 # functions of scikit-learn that it promises to nobody, and their parameters

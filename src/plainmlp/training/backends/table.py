@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from plainmlp.nn.architecture import Architecture, view_layers
 from plainmlp.nn.batches import Block
-from plainmlp.nn.descent import Descent, Steps
+from plainmlp.nn.descent import Descent, Start, Steps
 from plainmlp.nn.network import Network
 from plainmlp.nn.products import total
 from plainmlp.nn.recipe import Recipe
@@ -65,23 +65,6 @@ BACKENDS: dict[str, Backend] = {
     "tensorflow": Backend("tensorflow", "tensorflow", _SMOOTH, _LOSSES, ("sgd", *_STEADY, "adam")),
     "keras": Backend("keras", "keras", _SMOOTH, _LOSSES, ("sgd", *_STEADY, "adam", "adamw"), _STEADY),
 }
-
-
-class Start(NamedTuple):
-    """What a network begins with.
-
-    Parameters
-    ----------
-    parameters : ndarray of shape (n_parameters,), float32 or float64
-        In the order of `plainmlp.nn.network.Network`; its dtype is that of all arithmetic.
-    threads : int, default 1
-        How many the library may use within one operation.
-    """
-
-    architecture: Architecture
-    recipe: Recipe
-    parameters: Array
-    threads: int = 1
 
 
 class Step(NamedTuple):
@@ -196,17 +179,15 @@ class BackendDescent:
         Made from `start`.
     own : Descent
         Our own network, which measures what the library has trained.
-    target_scale : ndarray of shape (n_out,), optional
-        What regression targets were divided by.
     """
 
     slots: tuple[Array, ...] = ()
 
-    def __init__(self, network: BackendNetwork, own: Descent, start: Start, target_scale: Array | None) -> None:
+    def __init__(self, network: BackendNetwork, own: Descent, start: Start) -> None:
         self._trained, self._own, self._start = network, own, start
         self.parameters = own.parameters
         self.measure, self.outputs, self.alive, self.draw_order = own.measure, own.outputs, own.alive, own.draw_order
-        self._measured = Network(start.architecture, own.parameters, target_scale)
+        self._measured = Network(start.architecture, own.parameters, start.target_scale)
 
     def descend(
         self, block: Block, coefficients: Array, draws: Array, *, learning_rate: float, measures_norm: bool

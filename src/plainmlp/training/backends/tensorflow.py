@@ -4,50 +4,54 @@ from collections.abc import Callable
 from typing import Any
 
 from plainmlp.nn.activations import GELU_CUBIC, GELU_RATE, LEAK
+from plainmlp.nn.descent import Start
 from plainmlp.system.errors import InputError
-from plainmlp.training.backends.table import Array, Start, Step, join_layers, paper_epsilon, split_layers
+from plainmlp.training.backends.table import Array, Step, join_layers, paper_epsilon, split_layers
 
 
-class Layers:
-    """The variables of a network, and its cost as TensorFlow computes it."""
+class TensorflowNetwork:
+    """A network of TensorFlow."""
 
     def __init__(self, start: Start) -> None:
         import tensorflow as tf
 
         set_threads(start.threads)
-        self._recipe = start.recipe
+        self._recipe, self._steps = start.recipe, 0
         weights, biases = split_layers(start.parameters, start.architecture)
-        self.weights = [tf.Variable(weight.T) for weight in weights]
-        self.biases = [tf.Variable(bias) for bias in biases]
+        self._weights = [tf.Variable(weight.T) for weight in weights]
+        self._biases = [tf.Variable(bias) for bias in biases]
+        self._variables = [*self._weights, *self._biases]
+        n_slots = {"sgd": 0, "adam": 2}.get(start.recipe.optimizer, 1)
+        self._slots = [[tf.Variable(tf.zeros_like(v)) for _ in range(n_slots)] for v in self._variables]
         activations = _activations()
         self._activations = [activations[name] for name in start.architecture.activations]
         self._costs = _costs()[start.architecture.loss]
 
-    @property
-    def variables(self) -> list[Any]:
-        """Return all variables, the weights first."""
-        return [*self.weights, *self.biases]
-
-    def differentiate(self, inputs: Array, targets: Array, weights: Array | None) -> tuple[Step, list[Any]]:
-        """Return what an update begins from, and the gradient of each variable."""
+    def step(self, inputs: Array, targets: Array, weights: Array | None, learning_rate: float) -> Step:
+        """Make one update."""
         import tensorflow as tf
 
+        self._steps += 1
         with tf.GradientTape() as tape:
             sums = self._forward(tf.constant(inputs))
             costs = self._costs(sums, tf.constant(targets))
             loss = tf.reduce_mean(costs if weights is None else costs * weights) + self._penalty()
-        gradients = tape.gradient(loss, self.variables)
-        return Step(float(loss), sums.numpy(), self._join(gradients)), gradients
+        gradients = tape.gradient(loss, self._variables)
+        step = Step(float(loss), sums.numpy(), self._join(gradients))
+        for variable, slots, gradient in zip(self._variables, self._slots, gradients, strict=True):
+            handles = [each.handle for each in (variable, *slots)]
+            self._apply(handles, gradient, inputs.dtype.type(learning_rate))
+        return step
 
     def parameters(self) -> Array:
         """Return the parameters as they are now."""
-        return self._join(self.variables)
+        return self._join(self._variables)
 
     def _forward(self, values: Any) -> Any:
         import tensorflow as tf
 
-        biases = self.biases or [None] * len(self.weights)
-        for weight, bias, activation in zip(self.weights, biases, [*self._activations, None], strict=True):
+        biases = self._biases or [None] * len(self._weights)
+        for weight, bias, activation in zip(self._weights, biases, [*self._activations, None], strict=True):
             values = tf.matmul(values, weight)
             values = values if bias is None else values + bias
             values = values if activation is None else activation(values)
@@ -58,38 +62,14 @@ class Layers:
         import tensorflow as tf
 
         l1, l2 = self._recipe.l1, self._recipe.l2
-        absolute = l1 * sum(tf.reduce_sum(tf.abs(weight)) for weight in self.weights) if l1 else 0.0
-        return absolute + (l2 * sum(tf.nn.l2_loss(weight) for weight in self.weights) if l2 else 0.0)
+        absolute = l1 * sum(tf.reduce_sum(tf.abs(weight)) for weight in self._weights) if l1 else 0.0
+        return absolute + (l2 * sum(tf.nn.l2_loss(weight) for weight in self._weights) if l2 else 0.0)
 
     def _join(self, values: list[Any]) -> Array:
         """Return values of all variables in our order."""
         arrays = [value.numpy() for value in values]
-        count = len(self.weights)
+        count = len(self._weights)
         return join_layers([array.T for array in arrays[:count]], arrays[count:])
-
-
-class TensorflowNetwork:
-    """A network of TensorFlow."""
-
-    def __init__(self, start: Start) -> None:
-        import tensorflow as tf
-
-        self._recipe, self._steps, self._layers = start.recipe, 0, Layers(start)
-        n_slots = {"sgd": 0, "adam": 2}.get(start.recipe.optimizer, 1)
-        self._slots = [[tf.Variable(tf.zeros_like(v)) for _ in range(n_slots)] for v in self._layers.variables]
-
-    def step(self, inputs: Array, targets: Array, weights: Array | None, learning_rate: float) -> Step:
-        """Make one update."""
-        self._steps += 1
-        step, gradients = self._layers.differentiate(inputs, targets, weights)
-        for variable, slots, gradient in zip(self._layers.variables, self._slots, gradients, strict=True):
-            handles = [each.handle for each in (variable, *slots)]
-            self._apply(handles, gradient, gradient.numpy().dtype.type(learning_rate))
-        return step
-
-    def parameters(self) -> Array:
-        """Return the parameters as they are now."""
-        return self._layers.parameters()
 
     def _apply(self, handles: list[Any], gradient: Any, learning_rate: Any) -> None:
         """Let TensorFlow update one variable and its memory."""

@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any
 
 from plainmlp.nn.activations import LEAK
+from plainmlp.nn.descent import Start
 from plainmlp.nn.recipe import Recipe
-from plainmlp.training.backends.table import Array, Start, Step, join_layers, split_layers
+from plainmlp.training.backends.table import Array, Step, join_layers, split_layers
 
 
 class TorchNetwork:

@@ -1,0 +1,41 @@
+"""What keys of tracking may say: addresses without credentials, and experiments that are no path."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from plainmlp.composition.explanation import refusal
+from plainmlp.config.schema import TrackingSection
+from plainmlp.system.errors import InputError
+from plainmlp.tracking.credentials import holds_credentials, without_credentials
+
+
+def tracking_problems(tracking: TrackingSection) -> list[str]:
+    """Return one line for each key of tracking that would write where it should not, or what it should not."""
+    problems = _address_problems("tracking.uri", tracking.uri or "")
+    parts = tracking.experiment.split("/")  # it becomes a folder of artifacts
+    if {"", ".", ".."} & set(parts) or not tracking.experiment.isprintable():
+        allowed = "a name of printable characters, with no / at an end and no part . or .."
+        problems.append(refusal("tracking.experiment", tracking.experiment, [allowed]))
+    return problems
+
+
+def refuse_credentials(conf_folder: Path, overrides: Sequence[str]) -> None:
+    """Refuse credentials of tracking before Hydra writes them into the folder of a job, if they are given as they are."""
+    places = [(key, text) for key, _, text in (each.partition("=") for each in overrides) if "tracking" in key]
+    for path in sorted(conf_folder.rglob("*.yaml")):
+        lines = [line.partition(" #")[0] for line in path.read_text("utf-8").splitlines()]
+        places += [(f"{path}: uri", line) for line in lines if "uri:" in line]
+    problems = [problem for key, text in places for problem in _address_problems(key, text.strip(" '\""))]
+    if problems:
+        raise InputError(problems[0])
+
+
+def _address_problems(key: str, address: str) -> list[str]:
+    """Return a line if an address of a store holds credentials, which it would bring into every file that names it."""
+    if not holds_credentials(address):
+        return []
+    allowed = (
+        "an address without credentials; those belong in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
+        "or with the whole address in MLFLOW_TRACKING_URI"
+    )
+    return [refusal(key, without_credentials(address), [allowed])]

@@ -1,0 +1,1 @@
+"""The networks as Python objects: `network` by themselves, `classifier` and `regressor` as scikit-learn's estimators."""

@@ -1,0 +1,161 @@
+"""A network as an object: built, trained an epoch at a time and looked into, with NumPy arrays alone."""
+
+import hashlib
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from plainmlp.nn.activations import ACTIVATIONS
+from plainmlp.nn.architecture import Architecture, Layers, view_layers
+from plainmlp.nn.arithmetic import Array
+from plainmlp.nn.batches import BLOCK_NUMBERS, Examples
+from plainmlp.nn.descent import Start
+from plainmlp.nn.forms import start_descent
+from plainmlp.nn.initializers import INITIALIZERS, draw_parameters
+from plainmlp.nn.losses import LOSSES
+from plainmlp.nn.optimizers import OPTIMIZERS
+from plainmlp.nn.recipe import Recipe
+from plainmlp.nn.schedules import SCHEDULES
+from plainmlp.nn.snapshot import Snapshot
+from plainmlp.nn.training import Epoch, Training
+from plainmlp.system.wording import unknown_name
+
+
+class MLP:
+    """A multilayer perceptron and what its training has come to.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    recipe : Recipe, optional
+        How it is trained, and the seed of its first weights.
+    initializer : str, default "auto"
+        A name in INITIALIZERS; `auto` takes for each layer what suits its activation. Biases start at 0.
+    initializer_options : mapping of str to float, optional
+    dtype : {"float32", "float64"}, default "float32"
+    parameters : ndarray of shape (n_parameters,), optional
+        To start from in place of drawn ones.
+
+    Attributes
+    ----------
+    state : Snapshot
+        All that the training goes on from; its digest says whether two trainings are the same to the bit.
+
+    Raises
+    ------
+    ValueError
+        A name is in no table, or the parameters are not those of such a network.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        recipe: Recipe | None = None,
+        *,
+        initializer: str = "auto",
+        initializer_options: Mapping[str, float] | None = None,
+        dtype: str = "float32",
+        parameters: Array | None = None,
+    ) -> None:
+        recipe = Recipe() if recipe is None else recipe
+        check_name("dtype", dtype, ("float32", "float64"))
+        check_name("initializer", initializer, {"auto", *INITIALIZERS})
+        check_name("loss", architecture.loss, LOSSES)
+        check_name("optimizer", recipe.optimizer, OPTIMIZERS)
+        check_name("schedule", recipe.schedule, SCHEDULES)
+        for name in architecture.activations:
+            check_name("activations", name, ACTIVATIONS)
+        self.architecture, self.recipe = architecture, recipe
+        if parameters is None:
+            parameters = draw_parameters(architecture, recipe.seed, weights=(initializer, initializer_options or {}))
+        if parameters.shape != (architecture.n_parameters,):
+            message = f"{parameters.shape} parameters do not fit {architecture}, which has {architecture.n_parameters}"
+            raise ValueError(message)
+        self.state = Snapshot.initial(parameters.astype(dtype), recipe)
+
+    @property
+    def parameters(self) -> Array:
+        """Return the parameters (n_parameters,): with the recipe's patience the best so far, else the last."""
+        best = None if self.recipe.patience is None else self.state.best.parameters
+        return self.state.parameters if best is None else best
+
+    @property
+    def layers(self) -> Layers:
+        """Return views of each layer's weights (n_in, n_out) and biases (n_out,)."""
+        return view_layers(self.parameters, self.architecture)
+
+    @property
+    def weights_digest(self) -> str:
+        """Return the SHA-256 of the parameters' bytes in order, as 64 hexadecimal digits."""
+        return hashlib.sha256(self.parameters.tobytes()).hexdigest()
+
+    def train(
+        self,
+        train: Examples,
+        validation: Examples | None = None,
+        *,
+        epochs: int,
+        batch_size: int = 32,
+        shuffle: bool = True,
+    ) -> Generator[Epoch, None, None]:
+        """Train, and yield each epoch when it is done.
+
+        Who leaves the loop early can train on later, also with other examples.
+
+        Parameters
+        ----------
+        train, validation : Examples
+            Inputs of the network's dtype.
+        epochs : int
+            In all, with those that are done already.
+        batch_size : int, default 32
+            All samples at once, in their order, where it is not below their number.
+        shuffle : bool, default True
+            Whether each epoch takes the samples in a new random order.
+        """
+        state = self.state
+        descent = start_descent("auto", Start(self.architecture, self.recipe, state.parameters, state.slots))
+        training = Training(
+            descent,
+            self.architecture,
+            self.recipe,
+            train,
+            validation,
+            state,
+            epochs=epochs,
+            max_steps=None,
+            batch_size=batch_size,
+            shuffle=shuffle,
+        )
+        try:
+            for epoch in training.run():
+                self.state = epoch.snapshot
+                yield epoch
+        finally:  # what the snapshot lends belongs to a training that is over
+            slots = tuple(slot.copy() for slot in self.state.slots)
+            losses = tuple(self.state.losses)
+            self.state = self.state._replace(parameters=self.state.parameters.copy(), slots=slots, losses=losses)
+
+    def outputs(self, inputs: Array) -> Array:
+        """Return the outputs (n_samples, n_out) for inputs (n_samples, n_in): probabilities, or values."""
+        return self._pass_forward(inputs, self.architecture)
+
+    def logits(self, inputs: Array) -> Array:
+        """Return the sums (n_samples, n_out) that reach the outputs, from which a link makes probabilities."""
+        return self._pass_forward(inputs, replace(self.architecture, loss="squared_error", loss_options=()))
+
+    def _pass_forward(self, inputs: Any, architecture: Architecture) -> Array:
+        descent = start_descent("auto", Start(architecture, Recipe(optimizer="sgd"), self.parameters))
+        with np.errstate(all="ignore"):
+            if isinstance(inputs, np.ndarray):
+                return descent.outputs(np.ascontiguousarray(inputs, self.parameters.dtype))
+            rows = max(1, BLOCK_NUMBERS // inputs.shape[1])
+            return np.concatenate([descent.outputs(inputs[i : i + rows]) for i in range(0, len(inputs), rows)])
+
+
+def check_name(key: str, name: Any, allowed: Any) -> None:
+    """Raise a ValueError where a key holds no name of its table."""
+    if not isinstance(name, str) or name not in allowed:
+        raise ValueError(unknown_name(key, str(name), allowed))

@@ -1,0 +1,107 @@
+"""A training executed again: in a process of its own, isolated and limited, that leaves nothing but files."""
+
+import os
+import signal
+import site
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
+
+from plainmlp.proof.rebuilding import MODULE, Source, printable
+from plainmlp.system.errors import InputError, TrainingError
+
+LONGEST_LINE = 4096  # bytes of what a process says at its end
+HIDDEN = ("MLFLOW_", "PYTHON")  # prefixes of environment variables that a training needs not know
+# -I and -S: no variables, no folder of the user's, no sitecustomize and no .pth; packages come after the code
+START = """
+import resource, runpy, sys
+size, source, packages, *sys.argv = sys.argv[1:]
+hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+limit = int(size) if hard < 0 else min(int(size), hard)
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+sys.path[:0] = [source]
+sys.path += packages.split(":")
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
+class ExecutionError(TrainingError):
+    """Report a training that failed which had succeeded when it was recorded."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a re-execution may take, in seconds, and how much memory it may fill, in bytes."""
+
+    seconds: float
+    memory: int
+
+
+def execute(source: Source, configuration: Path, folder: Path, limits: Limits, *, is_quiet: bool = False) -> None:
+    """Train by a config.yaml with some code, in a process that writes model and history to a folder.
+
+    Other code than this checkout's prints nothing, nor does any if that is asked for.
+
+    Raises
+    ------
+    InputError
+        The configuration is impossible, or a limit was reached.
+    ExecutionError
+        The training failed, or left other things than files.
+    TrainingError
+        The process crashed.
+    """
+    packages = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
+    paths = [str(limits.memory), str(source.root / "src"), ":".join(packages), MODULE, str(configuration), str(folder)]
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        TemporaryFile() as errors,
+        subprocess.Popen(  # noqa: S603  the code that `source_of` gives
+            [sys.executable, "-I", "-S", "-c", START, *paths],
+            env={name: value for name, value in os.environ.items() if not name.startswith(HIDDEN)},
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if source.remark or is_quiet else None,
+            stderr=errors,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            code = process.wait(limits.seconds)
+        except subprocess.TimeoutExpired:
+            message = f"the re-execution was stopped after {limits.seconds:g} s; give it more with --time-limit"
+            raise InputError(message) from None
+        finally:
+            with suppress(ProcessLookupError):  # whatever it has started ends with it
+                os.killpg(process.pid, signal.SIGKILL)
+        if code:
+            raise _failure(code, _last_line(errors))
+    _refuse_others(folder)
+
+
+def _last_line(errors: BinaryIO) -> str:
+    """Return the last line that a process has said."""
+    errors.seek(max(0, errors.seek(0, os.SEEK_END) - LONGEST_LINE))
+    lines = errors.read().decode(errors="replace").strip().splitlines()
+    return printable(lines[-1]) if lines else ""
+
+
+def _failure(code: int, line: str) -> Exception:
+    """Return the meaning of the end of a re-execution."""
+    message = line.removeprefix("error: ")
+    if message == line:  # our own commands end with this word
+        more = "; give it more memory with --memory-limit" if "Memory" in line else ""
+        return TrainingError(f"the re-execution crashed: {line or f'code {code}'}{more}")
+    return InputError(message) if code == InputError.exit_code else ExecutionError(message)
+
+
+def _refuse_others(folder: Path) -> None:
+    """Refuse links, pipes and devices among the results."""
+    for path in folder.rglob("*"):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            message = f"the training left {printable(path.name)!r}, which is no file"
+            raise ExecutionError(message)

@@ -1,0 +1,97 @@
+"""The verification of a sweep: its points are all there, they give its leaderboard, and a sample is executed again."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from plainmlp.proof.alterations import find_uncovered, find_unlisted
+from plainmlp.proof.git import commit_of, git
+from plainmlp.proof.recorded import DAMAGES
+from plainmlp.proof.verdict import Agreement, Aspect, Judgement
+from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
+from plainmlp.sweeps.ranking.results import FINISHED, UNRECORDED, read_sweep
+from plainmlp.sweeps.reports import write_leaderboard
+from plainmlp.system.digests import digest_json
+from plainmlp.system.errors import InputError
+from plainmlp.system.files import read_json
+from plainmlp.tracking.store import Store
+from plainmlp.tracking.stored_runs import StoredRun, download_files, read_run
+from plainmlp.tracking.tags import SWEEP_TAG
+
+LEADERBOARD = ("leaderboard.csv", "leaderboard.json", "leaderboard.md")
+RANKING = "src/plainmlp/sweeps"
+SHOWN_POINTS = 3
+
+
+def draw_points(store: Store, parent_run_id: str, size: int, seed: int) -> list[str]:
+    """Return the ids of finished runs below a sweep's, at most `size`, drawn without replacement by a seed."""
+    children = store.children(parent_run_id)
+    finished = sorted((child.point_id, child.run_id) for child in children if child.status == FINISHED)
+    if not finished:
+        message = f"{parent_run_id} has no finished runs below it; --sweep takes the run of a sweep"
+        raise InputError(message)
+    drawn = np.random.default_rng(seed).permutation(len(finished))[:size]
+    return [finished[position][1] for position in drawn]
+
+
+def judge_sweep(store: Store, run_id: str, checkout: Path, allowed_signers: Path | None = None) -> Judgement:
+    """Compare a sweep's own run with its points: that none is missing, and that they give its leaderboard."""
+    run = read_run(store, run_id)
+    with TemporaryDirectory(prefix="plainmlp-") as folder:
+        root = Path(folder) / "recorded"
+        problems = download_files(store, run, root)
+        altered = [*(f"{name} {reason}" for name, reason in problems.items())]
+        altered += find_unlisted(run, root, checkout, allowed_signers)
+        aspects = [
+            _compare_points(run, root, store.children(run_id)),
+            _compare_leaderboard(store, run, root, Path(folder) / "again", checkout),
+            *(Aspect(name, Agreement.UNKNOWN, detail) for name, detail in find_uncovered(run, root).items()),
+        ]
+    return Judgement(tuple(aspects), tuple(altered))
+
+
+def _compare_points(run: StoredRun, root: Path, children: list[StoredRun]) -> Aspect:
+    """Compare the runs below a sweep's with its id and its leaderboard."""
+    found = {child.point_id for child in children}
+    try:
+        listed = _listed_points(read_json(root / "leaderboard.json"))
+    except DAMAGES:
+        listed = {}
+    missing = sorted(point for point, is_recorded in listed.items() if is_recorded and point not in found)
+    added = sorted(found - listed.keys()) if listed else []
+    for problem, points in (("missing", missing), ("not of this sweep", added)):
+        if points:
+            shown = ", ".join(point[:12] for point in points[:SHOWN_POINTS])
+            return Aspect(
+                "points", Agreement.DIFFERENT, f"{len(points)} of {len(listed)} are {problem}, such as {shown}"
+            )
+    if digest_json(sorted(found | listed.keys())) != run.tags.get(SWEEP_TAG):
+        return Aspect(
+            "points", Agreement.DIFFERENT, f"the {len(found)} points do not give the {SWEEP_TAG} of the sweep"
+        )
+    return Aspect("points", Agreement.EQUAL, f"{len(found)} points, {SWEEP_TAG} {run.tags[SWEEP_TAG][:12]}")
+
+
+def _listed_points(board: dict[str, list[dict[str, list[dict[str, str]]]]]) -> dict[str, bool]:
+    """Return the ids of the points of a leaderboard, and whether each left a record."""
+    finished = {point["point_id"]: True for row in board["rows"] for point in row["points"]}
+    return finished | {str(f["point_id"]): str(f["reason"]) != UNRECORDED for f in board["failures"]}
+
+
+def _compare_leaderboard(store: Store, run: StoredRun, root: Path, again: Path, checkout: Path) -> Aspect:
+    """Rank the points again and compare the files of the leaderboard, byte for byte."""
+    name = "leaderboard"
+    board = build_leaderboard(read_sweep(store, run.run_id))
+    write_leaderboard(again, board)
+    changed = [file for file in LEADERBOARD if not _is_same(root / file, again / file)]
+    if not changed:
+        return Aspect(name, Agreement.EQUAL, f"{len(board.rows)} rows, every byte")
+    commit = commit_of(run.tags)
+    if commit is None or git(checkout, "diff", "--quiet", commit, "--", RANKING).returncode:
+        return Aspect(name, Agreement.UNKNOWN, "this checkout's code of sweeps is not the one that ranked it")
+    return Aspect(name, Agreement.DIFFERENT, f"{changed[0]} is not what the points give")
+
+
+def _is_same(first: Path, second: Path) -> bool:
+    return first.is_file() and first.read_bytes() == second.read_bytes()

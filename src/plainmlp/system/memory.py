@@ -1,0 +1,53 @@
+"""How much memory a run may take, and the refusal of what would need more, before it is taken."""
+
+import os
+from pathlib import Path
+
+from plainmlp.system.errors import InputError
+
+VARIABLE = "PLAINMLP_MEMORY_GB"
+GIGABYTE = 10**9
+
+
+def require_memory(n_bytes: float, purpose: str) -> None:
+    """Refuse what needs more memory than `memory_limit` says.
+
+    Parameters
+    ----------
+    n_bytes : float
+        An estimate.
+    purpose : str
+        What needs it, as the message begins: a file or a key, and its size.
+    """
+    limit = memory_limit()
+    if n_bytes > limit:
+        message = (
+            f"{purpose} would take about {n_bytes / GIGABYTE:,.1f} GB of memory; allowed: up to "
+            f"{limit / GIGABYTE:,.1f} GB, or what the environment variable {VARIABLE} says"
+        )
+        raise InputError(message)
+
+
+def memory_limit() -> float:
+    """Return how many bytes a run may take: what `VARIABLE` says, else the memory of the machine or its container."""
+    import psutil
+
+    if text := os.environ.get(VARIABLE):
+        try:
+            return float(text) * GIGABYTE
+        except ValueError:
+            message = f"{VARIABLE}={text!r} is no number; allowed: gigabytes, such as 16 or 0.5"
+            raise InputError(message) from None
+    return float(min([psutil.virtual_memory().total, *_container_limits()]))
+
+
+def _container_limits(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> list[int]:
+    """Return the limits that Linux sets to the control groups that this process is in."""
+    if not own.exists():
+        return []
+    places = {line.split(":", 2)[2].strip("/") for line in own.read_text(encoding="utf-8").splitlines()}
+    groups = {folder for place in places for folder in (Path(place), *Path(place).parents)}
+    files = [root / group / "memory.max" for group in groups]
+    files += [root / "memory" / group / "memory.limit_in_bytes" for group in groups]
+    texts = [file.read_text(encoding="ascii").strip() for file in files if file.is_file()]
+    return [int(text) for text in texts if text.isdecimal()]

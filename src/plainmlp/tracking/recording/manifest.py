@@ -1,0 +1,158 @@
+"""The manifest of a run: all that was recorded of it, in one file with a digest; this checkout keeps a copy.
+
+The copy is the note that a run, and the changes of the code that it holds, were made here by this user.
+"""
+
+import hashlib
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from plainmlp.system.errors import InputError
+from plainmlp.system.files import digest_file, read_json, replace_file, unflushed, write_json
+from plainmlp.tracking.models import MODEL_FILE
+from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, Point, RunHeader
+from plainmlp.tracking.tags import FAILURE_TAG, MANIFEST_TAG, PROCESS_TAG
+from plainmlp.tracking.terminal import show_warning
+
+MANIFEST, SIGNATURE = "manifest.json", "manifest.json.sig"  # among the artifacts of a run
+COPIES = Path(".plainmlp") / "manifests"  # below a checkout
+NAMESPACE = "plainmlp"  # of the signatures
+PASSING = {PROCESS_TAG, FAILURE_TAG, MANIFEST_TAG}  # tags that say nothing of a finished run, or that follow from it
+_RECORD_ID = re.compile(rf"{PREFIX}[\w-]+")
+
+Manifest = dict[str, Any]
+
+
+def seal(folder: Path, outbox: Outbox, header: RunHeader) -> dict[str, str]:
+    """Write the manifest of a run that the outbox holds to a folder; return the tag of its digest."""
+    record_id = header.record_id
+    entries, root = outbox.entries(record_id), outbox.files(record_id)
+    files = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+    return seal_entries(folder, outbox, header, entries, files)
+
+
+def seal_entries(
+    folder: Path, outbox: Outbox, header: RunHeader, entries: Sequence[Entry], files: Mapping[str, Path]
+) -> dict[str, str]:
+    """Write the manifest of entries and their files to a folder, signed if asked for; return the tag of its digest."""
+    copy = copy_of(outbox.checkout, header.record_id)
+    manifest = _manifest(header, entries, files, read_copy(copy))
+    path = folder / MANIFEST
+    with unflushed():
+        write_json(path, manifest)
+        with replace_file(copy) as temporary:
+            shutil.copyfile(path, temporary)
+    if outbox.signing_key is not None:
+        _sign(path, outbox.signing_key)
+    return {MANIFEST_TAG: digest_file(path)}
+
+
+def copy_of(checkout: Path, record_id: str) -> Path:
+    """Return where a checkout keeps the manifest of a run that it has recorded."""
+    return checkout / COPIES / f"{record_id}.json"
+
+
+def own_copy(checkout: Path, record_id: str) -> Path | None:
+    """Return the manifest that this user has let a checkout keep, if there is one for a record; any text may be its id."""
+    path = copy_of(checkout, record_id)
+    is_own = _RECORD_ID.fullmatch(record_id) and path.is_file() and path.stat().st_uid == os.getuid()
+    return path if is_own else None
+
+
+def read_copy(path: Path) -> Manifest | None:
+    """Return a manifest that a checkout has kept, if it is there and whole."""
+    try:
+        return dict(read_json(path)) if path.exists() else None
+    except InputError:  # a power cut damaged it
+        return None
+
+
+def _manifest(
+    header: RunHeader, entries: Sequence[Entry], files: Mapping[str, Path], earlier: Manifest | None
+) -> Manifest:
+    """Return what a run holds: by these entries, and by an earlier manifest, if the run had ended before."""
+    parts: dict[str, dict[str, Any]] = {name: {} for name in ("files", "metrics", "parameters", "tags")}
+    for name, part in parts.items():
+        part.update((earlier or {}).get(name, {}))
+    tags = [header.tags, *(entry.get("tags", {}) for entry in entries)]
+    run_id, record_id = header.run_id or header.record_id, header.record_id
+    parts["files"] |= {name: file_entry(path, run_id, record_id) for name, path in sorted(files.items())}
+    parts["metrics"] |= last_values(point for entry in entries for point in entry.get("metrics", ()))
+    for entry in entries:
+        parts["parameters"] |= entry.get("parameters", {})
+    for each in tags:
+        parts["tags"] |= {k: neutral(value, run_id, record_id) for k, value in each.items() if k not in PASSING}
+    for name in (MANIFEST, SIGNATURE):
+        parts["files"].pop(name, None)
+    # a run that was killed and published, and then continued, began where no manifest was written
+    is_whole = earlier["whole"] if earlier is not None else any("parameters" in entry for entry in entries)
+    return {"format": 1, "record": record_id, "whole": is_whole, **parts}
+
+
+def file_entry(path: Path, run_id: str, record_id: str) -> dict[str, Any]:
+    """Return size and SHA-256 of a file; the one that names its run counts as if it named the record."""
+    if path.name != MODEL_FILE:
+        return {"size": path.stat().st_size, "sha256": digest_file(path)}
+    content = path.read_bytes().replace(run_id.encode(), record_id.encode())
+    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def neutral(value: str, run_id: str, record_id: str) -> str:
+    """Return the value of a tag with the id of the record in place of the run's, which a record gets when it is sent."""
+    return value.replace(run_id, record_id)
+
+
+def last_values(points: Iterable[Point | Sequence[Any]]) -> dict[str, str]:
+    """Return the last value of each metric as MLflow has it, as text."""
+    last: dict[str, tuple[int, int, float, str]] = {}
+    for name, value, stamp, epoch in points:
+        key = (epoch, stamp, 0.0 if math.isnan(value) else value, stored_text(value))
+        last[name] = max(last.get(name, key), key)
+    return {name: text for name, (*_, text) in sorted(last.items())}
+
+
+def stored_text(value: float) -> str:
+    """Return a number as text, as MLflow keeps it: the largest one in place of infinity, and no -0.0."""
+    kept = math.copysign(sys.float_info.max, value) if math.isinf(value) else value
+    return repr(float(kept) + 0.0)
+
+
+def check_signing(key: str) -> Path:
+    """Return the file of the key that manifests are signed with, once it is known to be there."""
+    path = Path(key).expanduser()
+    if not path.is_file():
+        message = f"tracking.sign = {key!r}: there is no such file (allowed: the path of an SSH key, private or public)"
+        raise InputError(message)
+    if shutil.which("ssh-keygen") is None:
+        message = "tracking.sign needs the program ssh-keygen of OpenSSH, which is not installed"
+        raise InputError(message)
+    return path
+
+
+def _sign(path: Path, key: Path) -> None:
+    """Write the signature of a manifest beside it; a key that asks for its passphrase must be in an agent."""
+    ended = _ssh_keygen("sign", "-q", "-n", NAMESPACE, "-f", str(key), str(path))
+    if ended.returncode:
+        show_warning(f"this run is not signed: {ended.stderr.decode(errors='replace').strip()}")
+
+
+def is_signed(manifest: Path, signature: Path, allowed: Path) -> bool:
+    """Say whether one of the allowed signers, in a file as `man ssh-keygen` has it, has signed a manifest."""
+    files = ("-s", str(signature), "-f", str(allowed))
+    found, content = _ssh_keygen("find-principals", *files), manifest.read_bytes()
+    signers = found.stdout.decode(errors="replace").splitlines() if found.returncode == 0 else []
+    checks = (_ssh_keygen("verify", "-n", NAMESPACE, "-I", signer, *files, given=content) for signer in signers)
+    return any(ended.returncode == 0 for ended in checks)
+
+
+def _ssh_keygen(action: str, *words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run OpenSSH's program, without a terminal that it could ask on."""
+    command = ["ssh-keygen", "-Y", action, *words]
+    return subprocess.run(command, input=given, capture_output=True, check=False, start_new_session=True)  # noqa: S603
