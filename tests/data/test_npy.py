@@ -66,6 +66,30 @@ def test_files_that_are_missing_or_cut_off_are_named(tmp_path: Path) -> None:
         fetch_dataset("npy", path=str(tmp_path))
 
 
+def test_arrays_that_do_not_fit_the_memory_are_refused_unless_they_stay_in_their_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLAINMLP_MEMORY_GB", "0.01")
+    folder = npy_folder(tmp_path, np.zeros((10**6, 2)), np.arange(10**6, dtype=np.uint8) % 2)
+    left_in_its_file(folder)
+    with pytest.raises(
+        InputError, match=r"1000000 rows of 2 columns would take about 18.0 MB of memory; allowed: up to 10.0 MB"
+    ):
+        fetch_dataset("npy", path=str(folder))
+    with pytest.raises(InputError, match=r"2 rows of 20000 columns would take about 20.0 MB of memory"):
+        left_in_its_file(npy_folder(tmp_path, np.zeros((2, 20_000)), np.arange(2)))
+
+
+@pytest.mark.parametrize(
+    "header", ["{'shape': [", "(" * 9000, "{'descr': '<f8', 'fortran_order': False, 'shape': (10**9)}"]
+)
+def test_a_header_that_is_no_python_is_refused(header: str, tmp_path: Path) -> None:
+    folder = npy_folder(tmp_path, FEATURES, CLASSES)
+    (folder / "features.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
+    with pytest.raises(InputError, match=r"features.npy: is no whole .npy file of numbers \("):
+        fetch_dataset("npy", path=str(folder))
+
+
 def test_a_file_that_is_cut_off_later_is_noticed_when_it_is_read(tmp_path: Path) -> None:
     rows = left_in_its_file(npy_folder(tmp_path, FEATURES, CLASSES)).rows.features
     with (tmp_path / "features.npy").open("r+b") as file:

@@ -97,11 +97,11 @@ def test_a_table_that_does_not_fit_the_memory_is_refused_before_it_is_read(tmp_p
     frame.to_parquet(tmp_path / "x.parquet")
     frame[:2000].to_csv(tmp_path / "x.csv", index=False)
     monkeypatch.setenv("PLAINMLP_MEMORY_GB", "0.05")
-    with pytest.raises(InputError, match=r"reading 1000000 rows of 2 columns would take about 0.1 GB of memory"):
+    with pytest.raises(InputError, match=r"reading 1000000 rows of 2 columns would take about 64.0 MB of memory"):
         read_table(tmp_path / "x.parquet")
     read_table(tmp_path / "x.csv")
     monkeypatch.setenv("PLAINMLP_MEMORY_GB", "0.00005")
-    with pytest.raises(InputError, match=r"x.csv: reading its 8004 bytes would take about 0.0 GB of memory"):
+    with pytest.raises(InputError, match=r"x.csv: reading its 8004 bytes would take about 0.1 MB of memory"):
         read_table(tmp_path / "x.csv")
 
 

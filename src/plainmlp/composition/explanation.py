@@ -91,9 +91,9 @@ def _null_choice(conf_folder: Path, overrides: Sequence[str]) -> str | None:
 def _unknown_key(key: str, error: Exception, conf_folder: Path, known: Sequence[str]) -> str:
     """Say that a key is unknown; where an override's own key exists, one inside of its value is meant."""
     in_cause = _KEY_IN_CAUSE.search(str(error.__cause__))
-    if key in known and in_cause:
-        hint = f"; to replace the whole of {key}, write ~{key} +{key}=..."
-        return unknown_key(in_cause[1], known) + hint
+    if in_cause and (key in known or in_cause[1].startswith(f"{key}.")):
+        whole = f"replace the whole of {key}, write ~{key} +{key}=..."
+        return f"{unknown_key(in_cause[1], known)}; to {whole if key in known else f'add it, write +{in_cause[1]}=...'}"
     section, _, word = key.rpartition(".")
     files = [file.stem for file in sorted((conf_folder / section).glob("*.yaml")) if section and _has(file, word)]
     hint = f"; {' and '.join(f'{section}={file}' for file in files)} have it" if files else ""

@@ -20,6 +20,7 @@ from plainmlp.data.table import TableTask, table_dataset
 from plainmlp.nn.functions import log
 from plainmlp.nn.randomness import generator
 from plainmlp.system.errors import InputError
+from plainmlp.system.memory import require_memory
 
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 MNIST_DATA_ID = 554  # mnist_784, version 1
@@ -94,6 +95,7 @@ def sincos(*, seed: int = 0, n_samples: int = 9600) -> Dataset:
         float64 features of shape (n_samples + 30, 1): after the drawn points come 30 evenly spaced ones from 0 to
         1, so that a split without shuffling takes them as its test part.
     """
+    require_memory(n_samples * 100, f"dataset.n_samples={n_samples}: drawing so many points")
     drawn = generator(seed, "dataset").random(n_samples)
     points = np.concatenate([drawn, np.linspace(0, 1, 30)])
     targets = np.column_stack(sine_and_cosine(points))

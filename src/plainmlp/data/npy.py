@@ -9,9 +9,11 @@ from plainmlp.data.arrays import Array, Task
 from plainmlp.data.stored import RowFile, StoredRows
 from plainmlp.data.table import MOST_CATEGORIES
 from plainmlp.system.errors import InputError
+from plainmlp.system.memory import require_memory
 
 FEATURES, TARGETS = "features.npy", "targets.npy"
 HELD_BYTES = 1 << 26  # of features; a larger file is left where it is
+BYTES_PER_COLUMN = 1000  # of its name, its scaling and its place in the description
 
 
 class Arrays(NamedTuple):
@@ -42,6 +44,8 @@ def read_npy_folder(folder: Path) -> Arrays:
         raise _refused(targets, f"{targets.n_rows} rows", f"as many as the {features.n_rows} in {FEATURES}")
     _check_finite(features)
     is_held = features.n_bytes <= HELD_BYTES or features.n_columns == 1
+    held_bytes = 2 * targets.n_bytes + BYTES_PER_COLUMN * features.n_columns + is_held * features.n_bytes
+    require_memory(held_bytes, f"dataset.path: {folder}: {features.n_rows} rows of {features.n_columns} columns")
     kept = features.read(0, features.n_rows) if is_held else StoredRows(features)
     if targets.n_dimensions == 2:
         _check_finite(targets)

@@ -112,8 +112,26 @@ class Preparation:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> "Preparation":
-        """Return the preparation that `to_dict` described."""
-        return TypeAdapter(cls).validate_python(record)
+        """Return the preparation that `to_dict` described.
+
+        Raises
+        ------
+        ValueError
+            The record is none, or its parts do not fit together.
+        """
+        preparation = TypeAdapter(cls).validate_python(record)
+        n_numbers = np.count_nonzero(are_numeric(preparation.columns))
+        scaling, fill_values = preparation.input_scaling, preparation.fill_values
+        shapes = {scaling.offset.shape, scaling.scale.shape}
+        are_filled = fill_values is None or fill_values.shape == (len(preparation.columns),)
+        if (
+            preparation.input_names != fit_input_names(preparation.columns)
+            or shapes != {(n_numbers,)}
+            or not are_filled
+        ):
+            message = "columns, inputs and scaling do not fit together"
+            raise ValueError(message)
+        return preparation
 
     def _starts(self) -> NDArray[np.intp]:
         """Return the place of each column's first input."""

@@ -22,10 +22,14 @@ def require_memory(n_bytes: float, purpose: str) -> None:
     limit = memory_limit()
     if n_bytes > limit:
         message = (
-            f"{purpose} would take about {n_bytes / GIGABYTE:,.1f} GB of memory; allowed: up to "
-            f"{limit / GIGABYTE:,.1f} GB, or what the environment variable {VARIABLE} says"
+            f"{purpose} would take about {_size(n_bytes)} of memory; allowed: up to {_size(limit)}, or what the "
+            f"environment variable {VARIABLE} says"
         )
         raise InputError(message)
+
+
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / GIGABYTE:,.1f} GB" if n_bytes >= GIGABYTE / 10 else f"{n_bytes / 10**6:,.1f} MB"
 
 
 def memory_limit() -> float:

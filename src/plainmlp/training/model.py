@@ -9,14 +9,16 @@ import numpy as np
 
 from plainmlp.data.arrays import Array, Description, description_from_dict
 from plainmlp.data.preparation import Preparation
+from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.architecture import Architecture, view_layers
 from plainmlp.nn.descent import Start
 from plainmlp.nn.forms import Compiled, start_descent
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.recipe import Recipe
 from plainmlp.system.errors import InputError
+from plainmlp.system.wording import reason
 from plainmlp.training.history import History
-from plainmlp.training.sealed import read_sealed, write_sealed
+from plainmlp.training.sealed import MISFITS, read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -124,13 +126,17 @@ class Model:
         if "preparation" not in record:
             message = f"{path}: holds weights but no model"
             raise InputError(message)
-        return cls(
-            _architecture(record["architecture"]),
-            parameters,
-            Preparation.from_dict(record["preparation"]),
-            description_from_dict(record["description"]),
-            record.get("initial_digest", ""),
-        )
+        try:
+            preparation, description = (
+                Preparation.from_dict(record["preparation"]),
+                description_from_dict(record["description"]),
+            )
+            architecture = _architecture(record["architecture"])
+            _check_fit(architecture, preparation, description)
+            return cls(architecture, parameters, preparation, description, str(record.get("initial_digest", "")))
+        except MISFITS as error:
+            message = f"{path}: is damaged: its record is none of a model ({reason(error)})"
+            raise InputError(message) from error
 
     def _record(self) -> dict[str, Any]:
         return {
@@ -206,6 +212,24 @@ def _layer_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     shapes |= {f"layers.{i}.weight": (n_out, n_in) for i, (n_in, n_out) in enumerate(architecture.shapes)}
     biases = architecture.shapes if architecture.bias else ()
     return shapes | {f"layers.{i}.bias": (n_out,) for i, (_, n_out) in enumerate(biases)}
+
+
+def _check_fit(architecture: Architecture, preparation: Preparation, description: Description) -> None:
+    """Refuse a network that has not the inputs and outputs of its data, or functions that there are not."""
+    names = description.class_names or description.target_names
+    is_single = architecture.loss == "binary_cross_entropy" and len(description.class_names) == 2
+    n_outputs = 1 if is_single else len(names)
+    of_targets, sizes = preparation.target_scaling, architecture.layer_sizes
+    fits = (
+        (sizes[0], sizes[-1]) == (len(preparation.input_names), n_outputs)
+        and len(architecture.activations) == len(sizes) - 2
+        and {architecture.loss} <= set(LOSSES)
+        and set(architecture.activations) <= set(ACTIVATIONS)
+        and (of_targets is None or of_targets.offset.shape == of_targets.scale.shape == (n_outputs,))
+    )
+    if not fits:
+        message = "the network does not fit its data"
+        raise ValueError(message)
 
 
 def _architecture(record: dict[str, Any]) -> Architecture:

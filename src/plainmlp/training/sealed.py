@@ -9,7 +9,10 @@ from typing import Any
 from plainmlp.data.arrays import Array
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import replace_file
+from plainmlp.system.wording import reason
 
+# what comes of a record that has other keys, types or depths than ours
+MISFITS = (LookupError, TypeError, ValueError, AttributeError, RecursionError, OverflowError)
 METADATA = "plainmlp"  # one key only: the file format does not keep the order of several
 
 
@@ -41,14 +44,14 @@ def read_sealed(
             sealed = (file.metadata() or {})[METADATA]
             content = json.loads(sealed)["content"]
             tensors = {name: file.get_tensor(name) for name in names_in(content)}
-            n_others = len(file.keys()) - len(tensors)
+            is_sound = len(file.keys()) == len(tensors) and sealed == _seal(tensors.values(), content)
     except FileNotFoundError as error:
         message = f"{path}: there is no such file"
         raise InputError(message) from error
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        message = f"{path}: is damaged, or no {kind} of plainmlp ({error})"
+    except (SafetensorError, OSError, *MISFITS) as error:
+        message = f"{path}: is damaged, or no {kind} of plainmlp ({reason(error)})"
         raise InputError(message) from error
-    if n_others or sealed != _seal(tensors.values(), content):
+    if not is_sound:
         message = f"{path}: is damaged: its content does not have the checksum that was written with it"
         raise InputError(message)
     return tensors, content

@@ -25,6 +25,7 @@ from plainmlp.training.construction import (
     weigh_samples,
 )
 from plainmlp.training.history import write_history, write_steps
+from plainmlp.training.memory import check_memory
 from plainmlp.training.model import Model, Trained
 
 
@@ -68,6 +69,7 @@ def train(
     """
     architecture = build_architecture(splits, model)
     check_monitor(architecture.loss, training)
+    check_memory(splits, architecture, optimizer.name, training)
     recipe = build_recipe(seed, model, optimizer, training)
     parameters = draw_parameters(architecture, model, seed, training.dtype)
     start = Start(architecture, recipe, parameters, (), _target_scale(splits, training.dtype), training.threads)
