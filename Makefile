@@ -13,11 +13,14 @@ export MLFLOW_DISABLE_TELEMETRY := true
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
-repro: $(KERNELS) ## run the main job: whatever is not up to date
+.git:
+	@echo "DVC needs a git repository: run 'git init' here first, or clone one" >&2; exit 2
+
+repro: .git $(KERNELS) ## run the main job: whatever is not up to date
 	@dvc repro
 	@echo "metrics: dvc metrics show    figures: reports/figures    runs: make ui"
 
-sweep: $(KERNELS) ## run the default grid search, and whatever it needs
+sweep: .git $(KERNELS) ## run the default grid search, and whatever it needs
 	@dvc repro searches/dvc.yaml
 	@echo "leaderboard: reports/sweep/leaderboard.md    figures: reports/sweep/figures    runs: make ui"
 

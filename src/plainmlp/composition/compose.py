@@ -169,9 +169,9 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
             failures.append(error)
 
     overrides = _not_too_long(argument for argument in sys.argv[1:] if not argument.startswith("-"))
-    refuse_credentials(conf_folder, overrides)
     app = hydra.main(version_base="1.3", config_path=str(conf_folder), config_name="config")(hydra_job)
     try:
+        refuse_credentials(conf_folder, overrides)
         with env_override(RAISE):
             app()
         if failures and isinstance(failures[0], OmegaConfBaseException):
