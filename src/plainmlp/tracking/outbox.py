@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import read_json, replace_file, unflushed, write_json, writing
+from plainmlp.system.files import read_json, replace_file, unfinished, unflushed, write_json, writing
 from plainmlp.system.process import held, is_dead
 from plainmlp.tracking.tags import PARENT_TAG, PROCESS_TAG
 
@@ -143,7 +143,7 @@ class Outbox:
                 return True
             if n_entries is not None and len(self.entries(record_id)) != n_entries:
                 return False
-            gone = self.folder / f".{record_id}.{uuid4().hex}"
+            gone = unfinished(self.folder / record_id)
             (self.folder / record_id).rename(gone)  # at once: half a run would be published as a whole one
         shutil.rmtree(gone)
         return True
