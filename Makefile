@@ -61,8 +61,9 @@ portability: $(KERNELS) ## compare every bit on AVX-512, AVX2, SSE and emulated 
 portability-core: $(KERNELS) ## a core of it: SSE, and the plain form on emulated 64-bit ARM
 	@python benchmarks/portability.py --core
 
-bench: $(PEERS)/.ready $(KERNELS) ## time a step of training beside PyTorch, scikit-learn, JAX and a plain loop
+bench: $(PEERS)/.ready $(KERNELS) ## time a step beside PyTorch, scikit-learn, JAX and a plain loop; and scikit-learn's grid search
 	@$(PEERS)/bin/python benchmarks/steps.py
+	@$(PEERS)/bin/python benchmarks/estimators.py
 
 bench-digests: $(KERNELS) ## time what the digests of a training's states cost
 	@python benchmarks/digests.py
