@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from configurations import CONF, changed, refusal
 from plainmlp.composition.compose import compose, explain, parse, run_app
+from plainmlp.composition.stores import refuse_credentials
 
 
 def test_further_problems_are_counted() -> None:
@@ -127,3 +128,15 @@ def test_credentials_are_refused_before_hydra_writes_them_down(tmp_path, monkeyp
     assert "geheim" not in line
     assert "MLFLOW_TRACKING_PASSWORD" in line
     assert list((tmp_path / "here").iterdir()) == []
+
+
+@pytest.mark.parametrize("override", ["tracking.uri=https://ann:geheim@h[", "tracking.url='https://ann:geheim@h'"])
+def test_what_cannot_be_read_is_shown_without_credentials(override):
+    assert "geheim" not in refusal(compose, CONF, [override])
+
+
+def test_file_that_is_no_text_is_left_to_hydra(tmp_path):
+    shutil.copytree(CONF, tmp_path / "conf")
+    (tmp_path / "conf/tracking/other.yaml").write_bytes(b"\xff\xfe")
+    (tmp_path / "conf/tracking/gone.yaml").symlink_to("nowhere")
+    refuse_credentials(tmp_path / "conf", ["tracking=other"])

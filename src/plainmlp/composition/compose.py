@@ -15,6 +15,7 @@ from plainmlp.config.canonical import flat_items
 from plainmlp.config.schema import Config
 from plainmlp.system.errors import InputError, StorageError, path_problem
 from plainmlp.system.wording import shown
+from plainmlp.tracking.credentials import without_credentials
 
 RAISE = {"HYDRA_FULL_ERROR": "1"}  # lets Hydra raise what goes wrong, where it would print it and exit with code 1
 LONGEST_OVERRIDE = 10_000  # characters
@@ -116,7 +117,8 @@ def explain(error: Exception, conf_folder: Path, overrides: Sequence[str]) -> In
     InputError
         To be raised from `error`.
     """
-    return InputError(explanation(error, conf_folder, overrides, partial(_known_keys, conf_folder, overrides)))
+    line = explanation(error, conf_folder, overrides, partial(_known_keys, conf_folder, overrides))
+    return InputError(without_credentials(line))
 
 
 def quote(text: str) -> str:

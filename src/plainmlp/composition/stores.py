@@ -22,8 +22,9 @@ def tracking_problems(tracking: TrackingSection) -> list[str]:
 def refuse_credentials(conf_folder: Path, overrides: Sequence[str]) -> None:
     """Refuse credentials of tracking before Hydra writes them into the folder of a job, if they are given as they are."""
     places = [(key, text) for key, _, text in (each.partition("=") for each in overrides) if "tracking" in key]
-    for path in sorted(conf_folder.rglob("*.yaml")):
-        lines = [line.partition(" #")[0] for line in path.read_text("utf-8").splitlines()]
+    for path in sorted(path for path in conf_folder.rglob("*.yaml") if path.is_file()):
+        text = path.read_text("utf-8", errors="replace")  # Hydra says what is wrong with it
+        lines = [line.partition(" #")[0] for line in text.splitlines()]
         places += [(f"{path}: uri", line) for line in lines if "uri:" in line]
     problems = [problem for key, text in places for problem in _address_problems(key, text.strip(" '\""))]
     if problems:
