@@ -1,6 +1,6 @@
 """Stage `compose`: conf/ under the overrides of overrides.yaml becomes params.yaml, which all other stages read.
 
-Beside the configuration stands a digest of each part of the code, by which a stage runs again where its code has changed.
+It also writes a digest of each part of the code, so that a stage runs again if its code has changed.
 """
 
 import os
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def edits_of_experiment(params: dict[str, Any]) -> list[str]:
-    """Return what `dvc exp run -S` changed in params.yaml; say so where it was changed without an experiment."""
+    """Return what `dvc exp run -S` changed in params.yaml; a change without an experiment is only named."""
     from plainmlp.composition.overrides import edited_sections, edits_as_overrides
     from plainmlp.config.canonical import read_yaml
 
@@ -56,7 +56,7 @@ def edits_of_experiment(params: dict[str, Any]) -> list[str]:
     if "DVC_EXP_NAME" in os.environ:
         return edits_as_overrides(text, found, params)
     if sections := edited_sections(text, found):
-        print(f"params.yaml: {', '.join(sections)} was changed by hand; made again from conf/ and overrides.yaml")
+        print(f"params.yaml was changed by hand ({', '.join(sections)}); rebuilt from conf/ and overrides.yaml")
     return []
 
 

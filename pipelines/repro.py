@@ -21,7 +21,7 @@ HELP = """Set the overrides of overrides.yaml and run `dvc repro`.
 
 Without overrides, overrides.yaml becomes empty again and the values of conf/ hold.
 The overrides stay until this script or you change them: a later plain `dvc repro` uses them too.
-Where a stage fails, the results of before come back from DVC's cache (`dvc checkout`).
+If a stage fails, the earlier results come back from DVC's cache (`dvc checkout`).
 
   python pipelines/repro.py experiment=mnist dataset.path=../shared/data/mnist-8k
   python pipelines/repro.py run=3f2a...            what a run in MLflow computed: a single one, or a sweep's best point
@@ -52,7 +52,7 @@ def main(overrides: list[str]) -> None:
 
 
 def promoted(run_id: str, own: list[str]) -> list[str]:
-    """Return the overrides that make conf/ compute what a run computed; the user's own say where the run is."""
+    """Return the overrides that make conf/ compute what a run did; the user's own say which store holds the run."""
     from plainmlp.composition.compose import compose, parse
     from plainmlp.composition.overrides import overrides_of_run
 
@@ -94,7 +94,7 @@ def is_dvc(holder: dict[str, Any]) -> bool:
 
 
 def run_dvc() -> int:
-    """Run `dvc repro` and return its exit code: where a stage failed that of the stage, which has said why."""
+    """Run `dvc repro`; return its exit code, or the code of the stage that failed, which has said why."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     failed = 0
     with subprocess.Popen(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: "Config", folder: Path) -> None:
-    """Run a configuration: as a point of a sweep where one has called, else by itself."""
+    """Run a configuration: as a point if a sweep calls, else by itself."""
     from plainmlp.sweeps.running.job import PARENT, run_point
 
     parent = os.environ.get(PARENT)

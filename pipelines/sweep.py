@@ -3,8 +3,6 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from _checkout import ROOT
 from plainmlp.config.schema import Config
@@ -22,21 +20,27 @@ def main() -> None:
     from plainmlp.composition.overrides import read_overrides, with_edits
     from plainmlp.config.canonical import read_parameters
     from plainmlp.config.inputs import INPUTS, linked_inputs
-    from plainmlp.system.files import replace_folder
 
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
     overrides = with_edits(read_overrides(ROOT / "overrides.yaml"), input_overrides(config))
-    with TemporaryDirectory() as temporary:
-        # after the overrides, so that the grid's keys win over an experiment's
-        command = [sys.executable, str(ROOT / "pipelines" / "run.py"), *overrides, f"sweep={GRID}"]
-        command += [f"hydra.sweep.dir={temporary}"]
-        code = subprocess.run(command, check=False).returncode  # noqa: S603  our own script
-        if code:
-            sys.exit(code)
-        with replace_folder(REPORTS) as folder:
-            for path in Path(temporary).glob("leaderboard.*"):
-                shutil.copy(path, folder)
-            shutil.copytree(Path(temporary) / "figures", folder / "figures")
+    # after the overrides, so that what the grid itself sets wins over an experiment
+    command = [sys.executable, str(ROOT / "pipelines" / "run.py"), *beside_grid(overrides), f"sweep={GRID}"]
+    code = subprocess.run([*command, f"hydra.sweep.dir={REPORTS}"], check=False).returncode  # noqa: S603  our own script
+    if code:
+        sys.exit(code)
+    for path in REPORTS.iterdir():
+        if path.is_dir() and path.name != "figures":
+            shutil.rmtree(path)
+        elif path.is_file() and path.stem != "leaderboard":
+            path.unlink()
+
+
+def beside_grid(overrides: list[str]) -> list[str]:
+    """Return the overrides without those of keys that the grid sweeps, which would shrink it."""
+    from plainmlp.config.canonical import read_yaml
+
+    swept = read_yaml(ROOT / "conf" / "sweep" / f"{GRID}.yaml")["hydra"]["sweeper"]["params"]
+    return [override for override in overrides if override.partition("=")[0].lstrip("+~") not in swept]
 
 
 def input_overrides(config: Config) -> list[str]:

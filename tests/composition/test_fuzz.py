@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configurations import CONF, DEFAULT
+from configurations import CONF, DEFAULT, changed
 from plainmlp.composition.compose import compose, parse
 from plainmlp.composition.help import help_page
 from plainmlp.composition.overrides import literal
@@ -107,3 +107,23 @@ def test_help_under_overrides_is_a_page_or_one_line(given_overrides: list[str]) 
 )
 def test_what_is_very_long_or_deep_is_soon_done_with(override: str) -> None:
     composed([override])
+
+
+MANY = 100_000
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model__hidden_sizes": [1] * MANY},
+        {"model__hidden_sizes": [0] * MANY},
+        {"model__hidden_sizes": [1] * MANY, "model__activation": ["rely"] * MANY},
+        {"training__class_weights": [-1.0] * MANY},
+        {"model__loss": {"name": "huber", **{f"key_{number}": 1 for number in range(MANY)}}},
+        {"model": {**DEFAULT["model"], **{f"key_{number}": 1 for number in range(MANY)}}},
+        {"sweep__exclude": [{"seed": 1}] * MANY},
+    ],
+    ids=["layers", "wrong layers", "wrong names", "wrong weights", "options", "unknown keys", "rules"],
+)
+def test_a_recorded_configuration_of_any_size_is_soon_checked(changes: dict[str, object]) -> None:
+    _one_line(lambda: parse(changed(**changes)))

@@ -178,7 +178,7 @@ def test_hand_edited_parameters_are_made_again(fresh: SimpleNamespace) -> None:
     before = params.read_bytes()
     _replace(params, "epochs: 50", "epochs: 3")
     output = succeed(fresh.folder, "dvc", "repro")
-    assert "params.yaml: training was changed by hand; made again from conf/ and overrides.yaml" in output
+    assert "params.yaml was changed by hand (training); rebuilt from conf/ and overrides.yaml" in output
     assert stages_run(output) == ["compose"]
     assert params.read_bytes() == before
 

@@ -29,10 +29,25 @@ def clone_with_small_grid(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def said(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Run the search in a clone whose main job overrides a key of the grid; return the clone, and what was said."""
     folder = clone_with_small_grid(tmp_path_factory.mktemp("swept") / "first clone")
-    succeed(folder, "dvc", "repro", "searches/dvc.yaml")
-    return folder
+    (folder / "overrides.yaml").write_text("overrides: [model.activation=relu, optimizer.learning_rate=0.002]\n")
+    return folder, succeed(folder, "dvc", "repro", "searches/dvc.yaml")
+
+
+@pytest.fixture(scope="module")
+def swept(said: tuple[Path, str]) -> Path:
+    return said[0]
+
+
+def test_stage_names_the_folder_that_stays_and_leaves_nothing_else_there(said: tuple[Path, str]) -> None:
+    reports = said[0] / "reports" / "sweep"
+    assert f"leaderboard  {reports}" in said[1]
+    assert {path.name for path in reports.iterdir()} == {
+        "figures",
+        *(f"leaderboard.{suffix}" for suffix in ("csv", "json", "md")),
+    }
 
 
 def test_stage_writes_leaderboard_and_figures(swept: Path) -> None:
@@ -44,6 +59,7 @@ def test_stage_writes_leaderboard_and_figures(swept: Path) -> None:
 
 def test_stage_has_the_same_bytes_in_another_clone(swept: Path, tmp_path: Path) -> None:
     other = clone_with_small_grid(tmp_path / "second")
+    (other / "overrides.yaml").write_bytes((swept / "overrides.yaml").read_bytes())
     succeed(other, "dvc", "repro", "searches/dvc.yaml")
     first, second = (
         yaml.safe_load((folder / "searches" / "dvc.lock").read_text())["stages"] for folder in (swept, other)

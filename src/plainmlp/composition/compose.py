@@ -17,7 +17,7 @@ from plainmlp.system.errors import InputError, StorageError, path_problem
 from plainmlp.system.wording import shown
 from plainmlp.tracking.credentials import without_credentials
 
-RAISE = {"HYDRA_FULL_ERROR": "1"}  # lets Hydra raise what goes wrong, where it would print it and exit with code 1
+RAISE = {"HYDRA_FULL_ERROR": "1"}  # Hydra raises its errors, and does not print them and exit
 LONGEST_OVERRIDE = 10_000  # characters
 ELSEWHERE = "; hydra.run.dir=<folder>, or hydra.sweep.dir=<folder> with -m, writes elsewhere"
 
@@ -110,13 +110,7 @@ def _not_too_long(overrides: Iterable[str]) -> list[str]:
 
 
 def explain(error: Exception, conf_folder: Path, overrides: Sequence[str]) -> InputError:
-    """Turn what Hydra or OmegaConf raised into one line that names the key or file and what is allowed.
-
-    Returns
-    -------
-    InputError
-        To be raised from `error`.
-    """
+    """Return the one line for what Hydra or OmegaConf raised, which names the key or file and what is allowed."""
     line = explanation(error, conf_folder, overrides, partial(_known_keys, conf_folder, overrides))
     return InputError(without_credentials(line))
 
@@ -138,7 +132,7 @@ def _composed(conf_folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def _known_keys(conf_folder: Path, overrides: Sequence[str]) -> list[str]:
-    """Return every key that there is once the overrides have chosen their files, and every group."""
+    """Return every key of the files that the overrides choose, and every group."""
     groups = {folder.name for folder in conf_folder.iterdir() if folder.is_dir() and folder.name != "hydra"}
     parts = {override: override.lstrip("+").partition("=") for override in overrides}
     chosen = [override for override, (key, _, value) in parts.items() if key in groups and not set(value) & set("{,(")]

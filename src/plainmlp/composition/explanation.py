@@ -39,16 +39,12 @@ _YAML_WORDS = {
 
 
 def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], known_keys: Keys) -> str:
-    """Say in one line what is wrong with an override or a file of conf/.
+    """Say in one line why a folder cannot be composed under overrides.
 
     Parameters
     ----------
     error : Exception
         What Hydra, OmegaConf or the YAML reader raised.
-    conf_folder : Path
-        The folder that was composed.
-    overrides : sequence of str
-        The overrides that it was composed under.
     known_keys : callable () -> sequence of str
         Return every key that exists with the files that these overrides choose.
     """
@@ -72,7 +68,7 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
 
 
 def _unknown_file(error: Exception, conf_folder: Path, overrides: Sequence[str]) -> str:
-    """Name the files of a group of which one was chosen that is not there."""
+    """Say that a group has no file of the chosen name, and which it has."""
     choice = getattr(error, "missing_cfg_file", None) or _null_choice(conf_folder, overrides)
     if choice is None:
         return one_line(str(error))
@@ -82,14 +78,14 @@ def _unknown_file(error: Exception, conf_folder: Path, overrides: Sequence[str])
 
 
 def _null_choice(conf_folder: Path, overrides: Sequence[str]) -> str | None:
-    """Return the choice of a file that is no name, such as null or 5."""
+    """Return the chosen file that is no name, such as null or 5."""
     parts = (override.lstrip("+").partition("=") for override in overrides)
     choices = (f"{key}/{value}" for key, _, value in parts if (conf_folder / key).is_dir())
     return next((choice for choice in choices if not (conf_folder / f"{choice}.yaml").is_file()), None)
 
 
 def _unknown_key(key: str, error: Exception, conf_folder: Path, known: Sequence[str]) -> str:
-    """Say that a key is unknown; where an override's own key exists, one inside of its value is meant."""
+    """Say that a key is unknown; if an override's own key exists, a key inside its value is unknown."""
     in_cause = _KEY_IN_CAUSE.search(str(error.__cause__))
     if in_cause and (key in known or in_cause[1].startswith(f"{key}.")):
         whole = f"replace the whole of {key}, write ~{key} +{key}=..."
@@ -127,7 +123,7 @@ def schema_problems(error: ValidationError, given: object) -> list[str]:
 
 
 def refusal(key: str, value: object, messages: Iterable[str]) -> str:
-    """Say that a key's value is not allowed, and what pydantic would allow: of a union, what each member says."""
+    """Say that a key's value is not allowed, and what pydantic allows: for a union, what each member does."""
     allowed = " or ".join(dict.fromkeys(map(_in_words, messages)))
     return f"{key or 'the configuration'}={shown(value)} is not allowed: it must be {allowed}"
 
@@ -154,7 +150,7 @@ def _in_words(message: str) -> str:
 
 
 def _in_configuration(location: Location, given: Any, is_missing: bool) -> Location:
-    """Return the part of pydantic's location that is in the configuration; its rest names members of unions."""
+    """Return the part of pydantic's location that is in the configuration; the rest names members of unions."""
     for end, part in enumerate(location):
         is_there = (
             part in given if isinstance(given, Mapping) else isinstance(given, Sequence) and isinstance(part, int)

@@ -47,7 +47,7 @@ _Dumper.add_implicit_resolver(
 
 
 def _quoted(dumper: _Dumper, text: str) -> Any:
-    """Write a text with escapes where a reader would take a sign in it for a line's end, and fold it."""
+    """Write a text with escapes if a reader would take a sign in it for the end of a line, and fold it."""
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if _BREAKS.search(text) else None)
 
 
@@ -131,13 +131,13 @@ def read_parameters(path: Path) -> Config:
 
 
 def yaml_problem(file: str, error: Exception) -> str:
-    """Say where a file is no YAML, as far as the reader's error tells."""
+    """Say why a file is not valid YAML, and in which line."""
     mark = getattr(error, "problem_mark", None)
     place = f"{file}, line {mark.line + 1}" if mark else file
     return f"{place}: {one_line(getattr(error, 'problem', None) or str(error))}"
 
 
 def one_line(text: str) -> str:
-    """Join the lines of an error, without those that speak of its machinery and those without a word."""
+    """Join the lines of an error, without those about its machinery and those without a word."""
     lines = (line.strip() for line in text.splitlines())
     return "; ".join(line.rstrip(".;") for line in lines if re.search(r"\w", line) and not _DETAILS.match(line))

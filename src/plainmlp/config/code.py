@@ -1,4 +1,4 @@
-"""The code of a checkout in parts, each with a digest: what a stage depends on, and what the id of a point holds."""
+"""The code of a checkout in parts, each with a digest, for the stages in dvc.yaml and for the ids of points."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -28,7 +28,7 @@ SHARED_SCRIPT = "_checkout.py"
 
 
 def modules_of(part: str, package: Path = PACKAGE) -> list[Path]:
-    """Return the modules of a part of the package, without those inside of it that are another part's."""
+    """Return the modules of a part of the package, without those of another part inside it."""
     inner = [place for places in PARTS.values() for place in places if _is_below(place, PARTS[part])]
     found = modules_below(package, *PARTS[part])
     return [file for file in found if not _is_below(file.relative_to(package).as_posix(), inner, or_same=True)]

@@ -14,18 +14,12 @@ INPUT_KEYS = (("dataset", "path"), ("model", "weights"))
 
 
 def named_inputs(config: Config) -> dict[str, str | None]:
-    """Return the paths that a configuration names, such as `dataset.path`, by their keys; None where it names none."""
+    """Return the path under each key that may name one, such as `dataset.path`, or None."""
     return {f"{section}.{key}": getattr(getattr(config, section), key) for section, key in INPUT_KEYS}
 
 
 def locate_inputs(config: Config, locate: Callable[[str, str], Path]) -> Config:
-    """Return a configuration with other paths, such as absolute ones, which mean the same everywhere on this machine.
-
-    Parameters
-    ----------
-    locate : callable (key, path) -> Path
-        Says where the path under a key is. It is not called for a key without one.
-    """
+    """Return a configuration with each path, such as the one of `dataset.path`, replaced by ``locate(key, path)``."""
     for name, key in INPUT_KEYS:
         section = getattr(config, name)
         path = getattr(section, key)
@@ -36,23 +30,19 @@ def locate_inputs(config: Config, locate: Callable[[str, str], Path]) -> Config:
 
 
 def link_input(folder: Path, key: str, path: str | None, root: Path) -> None:
-    """Link a fixed name to a file or folder of the user, and write beside it where that is.
+    """Link the name of a key, in a folder, to the user's file or folder, and write a note with its path beside the link.
 
     Parameters
     ----------
-    folder : Path
-        Where the link and the note are made.
-    key : str
-        The configuration key that holds the path; names the link.
     path : str, optional
         The key's value. Without one the link points to the note.
     root : Path
-        What a relative path is relative to: the root of the repository.
+        The root of the repository, where relative paths begin.
 
     Notes
     -----
-    DVC hashes what a link points to. A link that points nowhere is an error to DVC before any stage can mend it; the
-    note, which DVC compares first, tells it of another path even then.
+    DVC hashes what a link points to, and fails at a link that points nowhere before any stage can mend it. It compares
+    the note first, which tells it of another path even then.
     """
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / f"{key}.txt"
@@ -66,17 +56,17 @@ def link_input(folder: Path, key: str, path: str | None, root: Path) -> None:
 
 
 def found_inputs(config: Config, root: Path) -> Config:
-    """Return a configuration whose relative paths are looked for in the current folder, then in the checkout."""
+    """Return a configuration with absolute paths: relative ones are those of the current folder, else of the checkout."""
     return locate_inputs(config, lambda key, path: (Path(path) if Path(path).exists() else root / path).resolve())
 
 
 def linked_inputs(config: Config, folder: Path) -> Config:
-    """Return a configuration with the user's own paths, suffix and all, that the links in a folder stand for."""
+    """Return a configuration with the paths that the links in a folder point to."""
     return locate_inputs(config, lambda key, path: (folder / key).resolve())
 
 
 def remove_dangling_links(folder: Path) -> None:
-    """Remove the links that point nowhere, so that compose runs again and can say what is missing."""
+    """Remove links that point nowhere, so that compose runs again and can say what is missing."""
     for link in folder.iterdir() if folder.is_dir() else ():
         if link.is_symlink() and not link.exists():
             link.unlink()

@@ -162,7 +162,7 @@ class Exclusion(Section):
 
 
 class SweepSection(Section):
-    """What a sweep takes of its grid, and by what it ranks the points; a single run makes no use of it."""
+    """Which points of its grid a sweep takes, and how it ranks them; a single run ignores it."""
 
     name: Text | None
     exclude: Annotated[tuple[Exclusion, ...], Field(strict=False)]

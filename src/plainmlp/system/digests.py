@@ -18,14 +18,7 @@ def digest_json(value: Any) -> str:
 
 
 def digest_modules(root: Path, files: Iterable[Path]) -> str:
-    """Return the SHA-256 of modules and their names, without comments, docstrings and layout.
-
-    Parameters
-    ----------
-    root : Path
-        What their names are relative to.
-    files : iterable of Path
-    """
+    """Return the SHA-256 of modules and their names below a root, without comments, docstrings and layout."""
     return digest_json({file.relative_to(root).as_posix(): bare(ast.parse(file.read_bytes())) for file in files})
 
 
@@ -40,8 +33,8 @@ def bare(part: object) -> str:
 
     Notes
     -----
-    `ast.dump` shows fields that are empty, and new versions of Python add such fields. Neither they count here, nor
-    docstrings and places in the file.
+    `ast.dump` shows empty fields, and new versions of Python add some; this leaves them out, with docstrings and places
+    in the file.
     """
     if isinstance(part, ast.Constant):
         return f"Constant({part.value!a})"  # in ASCII, since what repr takes for printable grows with Unicode

@@ -1,4 +1,4 @@
-"""Files and folders that are written whole or not at all, and read with words for what is wrong with them."""
+"""Files and folders that are written whole or not at all, and read with a line for what is wrong with them."""
 
 import csv
 import hashlib
@@ -28,13 +28,7 @@ _is_flushing = ContextVar("is_flushing", default=True)
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Say in one line that a file or folder cannot be written.
-
-    Raises
-    ------
-    StorageError
-        The disk is full, or nothing may be written there.
-    """
+    """Raise a `StorageError` if a file or folder cannot be written, such as on a full disk."""
     try:
         yield
     except OSError as error:
@@ -67,10 +61,10 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def unflushed() -> Iterator[None]:
-    """Leave it to the system when what the block writes is on the disk.
+    """Do not wait until what the block writes is on the disk; a dozen such waits take longer than a small training.
 
-    Files are still replaced whole, but a power cut can damage them: for what is checked when it is read, and can be
-    made again. Waiting for the disk a dozen times takes longer than a small training.
+    Files are still replaced whole, but a power cut can damage them: use it for what is checked when it is read, and can
+    be made again.
     """
     before = _is_flushing.set(False)
     try:
@@ -88,13 +82,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as JSON, the same bytes for the same value.
-
-    Raises
-    ------
-    ValueError
-        A number is NaN or infinite.
-    """
+    """Write a value as JSON, the same bytes for the same value; NaN and infinity raise a `ValueError`."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     with replace_file(path) as temporary:
         temporary.write_text(f"{text}\n", encoding="utf-8", newline="\n")

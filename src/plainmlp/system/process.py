@@ -1,4 +1,4 @@
-"""Processes: which one wrote something, whether it still lives, which of several may go on, and what one costs."""
+"""Processes: the name of each, whether it still lives, and which of several holds a lock."""
 
 import atexit
 import ctypes
@@ -16,34 +16,26 @@ from plainmlp.system.errors import InputError
 PR_SET_PDEATHSIG = 1  # of prctl in Linux: which signal a process gets when its parent ends
 LOCK_SECONDS = 120.0  # eight processes that make a database on a busy machine take a minute
 CLOCK_STEP = 2  # seconds: when a process began follows from the clock, which is corrected while it runs
-NEW_OBJECTS = 50_000  # between two looks for cycles of objects that nothing uses any more; Python's own number is 700
+NEW_OBJECTS = 50_000  # between two collections; Python's own number is 700
 
 
 def collect_seldom() -> None:
-    """Let this process look for unused cycles of objects seldom, and not when it ends.
+    """Collect unused cycles of objects seldom in this process, and not when it ends.
 
-    Notes
-    -----
-    The libraries leave 600,000 objects that live for as long as the process. To go through them again and again, three
-    times of it at the end, took more than a third of a short command's time.
+    The libraries keep 600,000 objects for as long as the process lives; to go through them again and again took more
+    than a third of a short command's time.
     """
     gc.set_threshold(NEW_OBJECTS)
     atexit.register(gc.freeze)
 
 
 def own_process() -> str:
-    """Return what names this process for ever: the machine, the process id and when it began."""
+    """Return the lasting name of this process: its machine, its id and when it began."""
     return name_process(os.getpid())
 
 
 def name_process(pid: int) -> str:
-    """Return the name of a living process.
-
-    Raises
-    ------
-    psutil.NoSuchProcess
-        There is none of that id.
-    """
+    """Return the name of a living process, or raise `psutil.NoSuchProcess`."""
     import psutil
 
     return f"{socket.gethostname()} {pid} {psutil.Process(pid).create_time():.2f}"
@@ -60,7 +52,7 @@ def is_elsewhere(name: str) -> bool:
 
 
 def is_dead(name: str) -> bool:
-    """Say whether a process is known to be gone; of another machine's processes nothing is known."""
+    """Say whether a process is known to be gone; another machine's process never is."""
     import psutil
 
     if is_elsewhere(name):
@@ -77,14 +69,9 @@ def is_dead(name: str) -> bool:
 
 @contextmanager
 def alone(locks: Path, name: str) -> Iterator[None]:
-    """Let one process at a time do what has a name; the system takes the lock from one that is killed.
+    """Hold the lock of a name (hexadecimal digits); the operating system releases it when the process dies.
 
-    Parameters
-    ----------
-    locks : Path
-        A folder for the locks, made where it is missing; 256 of them do for all names.
-    name : str
-        In hexadecimal digits.
+    The folder holds at most 256 locks, each for all names with the same first two digits.
     """
     from filelock import FileLock
 

@@ -1,4 +1,4 @@
-"""The words of an input error: the key, the value, what is allowed and what may have been meant."""
+"""The words of an input error: the key, the value, what is allowed and a near match."""
 
 import reprlib
 from collections.abc import Iterable, Sequence
@@ -26,21 +26,12 @@ def printable(text: str) -> str:
 
 
 def near_match(word: str, allowed: Iterable[str]) -> str | None:
-    """Return the allowed word that is most like the given one, or None where none is like it."""
+    """Return the allowed word that is most like the given one, or None."""
     return next(iter(get_close_matches(word, list(allowed), n=1)), None)
 
 
 def unknown_name(key: str, name: str, allowed: Iterable[str]) -> str:
-    """Say that a key holds no name of its table, and which it may hold.
-
-    Parameters
-    ----------
-    key : str
-        The whole key, such as ``model.activation``.
-    name : str
-        What was given.
-    allowed : iterable of str
-        The names of the table.
+    """Say that a key holds no name of its table, and which names are allowed.
 
     Examples
     --------
@@ -54,17 +45,8 @@ def unknown_name(key: str, name: str, allowed: Iterable[str]) -> str:
 def unknown_key(key: str, known: Sequence[str]) -> str:
     """Say that a key does not exist, and which keys its section has.
 
-    Parameters
-    ----------
-    key : str
-        The whole key, such as ``model.activaton``.
-    known : sequence of str
-        Whole keys that exist, of all sections.
-
-    Notes
-    -----
-    The near match is looked for in the key's own section, then among the last words of all keys (a key in the wrong
-    section), then among the whole keys (a misspelt section).
+    Keys are whole, such as ``model.activation``. The near match comes from the key's own section, else from the last
+    words of all known keys (a key in the wrong section), else from the whole keys (a misspelt section).
     """
     section, _, word = key.rpartition(".")
     siblings = [name.removeprefix(f"{section}.") for name in known if name.rpartition(".")[0] == section]

@@ -51,7 +51,7 @@ class FigureData:
     predict : callable
         Takes raw features of shape (n_samples, n_columns), returns outputs of the same kind.
     steps : mapping of str to sequence of float
-        What the updates began from whose numbers are under `step`; empty where none was kept.
+        The loss and score of batches before their updates, whose numbers are under `step`; may be empty.
     """
 
     description: Description

@@ -56,7 +56,7 @@ def draw_calibration(data: FigureData) -> "Figure":
 
 
 def _write_counts(axes: "Axes", counts: Array, shares: Array) -> None:
-    """Write each count into its cell, light on dark and dark on light; nothing where it is 0."""
+    """Write each count into its cell, light on dark and dark on light, unless it is 0."""
     size = 10 if len(counts) <= MOST_WRITTEN_CLASSES // 2 else 8
     for row, column in np.argwhere(counts > 0):
         colour = "white" if shares[row, column] < BRIGHT else "black"

@@ -103,7 +103,7 @@ def _draw_points(axes: "Axes", data: FigureData) -> list["Line2D"]:
 
 
 def _name_classes(axes: "Axes", data: FigureData, marker: str, colours: NDArray[np.float64]) -> list["Line2D"]:
-    """Return a legend entry for each class; where colours are too many to tell apart, write the names on the plane."""
+    """Return a legend entry for each class, or write the names on the plane if there are too many colours."""
     if len(colours) <= len(COLOURS):
         return [_handle(marker, tuple(colour), name) for colour, name in zip(colours, data.class_names, strict=True)]
     samples = _all_samples(data)
@@ -122,6 +122,6 @@ def _handle(marker: str, colour: Any, label: str) -> "Line2D":
 
 
 def _add_legend(figure: "Figure", handles: list["Line2D"]) -> None:
-    """Put the legend beside the axes, where it covers no data."""
+    """Put the legend beside the axes, so that it covers no data."""
     if handles:
         figure.legend(handles=handles, loc="outside right center")
