@@ -68,7 +68,7 @@ def check_child(folder: Path, child) -> None:
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     assert len(client.get_metric_history(child.info.run_id, "train_loss")) == 3
     files = {file.path for file in client.list_artifacts(child.info.run_id)}
-    assert files == {"config.yaml", "history.csv", "model.safetensors", "provenance"}
+    assert files == {"config.yaml", "history.csv", "manifest.json", "model.safetensors", "provenance"}
 
 
 def test_backends_are_side_by_side_under_the_same_metrics(folder: Path) -> None:
@@ -114,7 +114,7 @@ def test_losses_of_steps_that_are_asked_for_later_are_recorded(folder: Path) -> 
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     for child in children:
         files = {file.path for file in client.list_artifacts(child.info.run_id)}
-        assert files == {"config.yaml", "history.csv", "model.safetensors", "provenance", "steps.csv"}
+        assert files == {"config.yaml", "history.csv", "manifest.json", "model.safetensors", "provenance", "steps.csv"}
 
 
 def test_points_that_fail_are_said_and_tried_again(folder: Path) -> None:

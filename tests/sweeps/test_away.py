@@ -108,6 +108,7 @@ def check_whole(server: Server, experiment: str, checkout: Path, board: dict[str
         assert {file.path for file in client.list_artifacts(run.info.run_id)} == {
             "config.yaml",
             "history.csv",
+            "manifest.json",
             "model.safetensors",
             "provenance",
         }

@@ -50,7 +50,8 @@ def test_markdown_is_whole_tables(tmp_path):
     write_leaderboard(tmp_path, small_board())
     text = (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
     for line in (
-        f"Ranked by the mean of `validation_accuracy` over the seeds; higher is better. {TIES}.",
+        "Ranked by the mean of `validation_accuracy` over the seeds; higher is better.",
+        TIES,
         "3 points finished, 1 failed.",
         r"| 1 | re\|lu | 1 | 0.5 | - | - | best |  |",
         "| test_accuracy | 1 | 0.25 | - | - |",

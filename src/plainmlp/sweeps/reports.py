@@ -22,7 +22,7 @@ VERDICTS = (
     "account). tied: cannot be told from the best. "
     "untested: fewer than two seeds in common with the best, so it cannot be told from it either."
 )
-TIES = f"Of equal means the lower `{LOG_LOSS}` ranks first if there is one, then the smaller network"
+TIES = f"Of equal means the lower `{LOG_LOSS}` ranks first if there is one, then the smaller network."
 SCORES = ("n", "mean", "standard_deviation", "low", "high")
 SHOWN_ROWS = 10  # on the terminal
 MAX_LETTERS = 16  # of a column that keeps its width
@@ -107,12 +107,12 @@ def _point(board: Leaderboard, failure: Failure) -> dict[str, str]:
 def _markdown(board: Leaderboard) -> list[str]:
     n_finished = sum(len(row.results) for row in board.rows)
     lines = ["# Leaderboard", ""]
-    lines += [f"Ranked by the mean of `{board.metric}` over the seeds; {board.direction}. {TIES}."]
+    lines += [f"Ranked by the mean of `{board.metric}` over the seeds; {board.direction}."]
     lines += [f"{n_finished} points finished, {len(board.failures)} failed.", ""]
     names = [short_names(board.keys)[key] for key in board.keys]
     header = ["rank", *names, "n", "mean", "standard deviation", "95 % interval", "verdict", "parameters"]
     lines += markdown_table(header, [_markdown_cells(rank, row) for rank, row in enumerate(board.rows, 1)])
-    lines += [VERDICTS, ""]
+    lines += [TIES, VERDICTS, ""]
     if board.test:
         lines += ["## The best settings on the test part", ""]
         header = ["metric", "n", "mean", "standard deviation", "95 % interval"]
