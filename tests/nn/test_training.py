@@ -1,3 +1,4 @@
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from networks import (
     make_examples,
     train,
 )
+from plainmlp.nn import batches
 from plainmlp.nn.architecture import view_layers
 from plainmlp.nn.batches import Examples
 from plainmlp.nn.losses import LOSSES
@@ -298,3 +300,31 @@ def test_a_network_of_the_results_has_their_outputs():
     trained = train(SMALL, Recipe(), NINE, epochs=2)
     again = make_descent(SMALL, Recipe(), trained.parameters.copy())
     assert again.outputs(NINE.inputs).tobytes() == trained.descent.outputs(NINE.inputs).tobytes()
+
+
+class Read:
+    """Inputs that are read anew each time, and how many arrays of them were in memory before each reading."""
+
+    def __init__(self, rows):
+        self._rows, self.shape, self.dtype, self._given, self.held = rows, rows.shape, rows.dtype, [], []
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, places):
+        return self.take(places)
+
+    def take(self, places, axis=0, out=None, mode="raise"):
+        self.held.append(sum(given() is not None for given in self._given))
+        rows = self._rows[places].copy()
+        self._given.append(weakref.ref(rows))
+        return rows
+
+
+@FORMS
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_rows_that_were_read_are_let_go_before_more_are_read(shuffle, compiled, monkeypatch):
+    monkeypatch.setattr(batches, "BLOCK_NUMBERS", 4)
+    examples = NINE._replace(inputs=Read(NINE.inputs))
+    train(SMALL, Recipe(), examples, batch_size=2, epochs=2, compiled=compiled, shuffle=shuffle)
+    assert examples.inputs.held == [0] + 10 * [1]  # the first rows stay, for dead units are looked for with them

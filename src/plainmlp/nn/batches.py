@@ -1,6 +1,8 @@
 """Examples, and the blocks of batches in which an epoch is handed out."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +31,8 @@ class Examples(NamedTuple):
     weights: Array | None = None
 
 
-class Block(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Block:
     """Batches, one after another.
 
     Parameters
@@ -54,6 +57,15 @@ class Block(NamedTuple):
     def n_batches(self) -> int:
         """Return the number of batches."""
         return -(-len(self.rows) // self.batch_size)
+
+    @cached_property
+    def flat(self) -> tuple[Array, Array, Array, Array, Array]:
+        """Return inputs, class indices, values, weights and rows in one dimension, read-only; empty if there are none."""
+        classes, values = self.targets, np.empty(0, self.inputs.dtype)
+        if self.targets.ndim == 2:
+            classes, values = np.empty(0, np.int64), self.targets.reshape(-1)
+        arrays = self.inputs.reshape(-1), classes, values, self.weights, self.rows
+        return tuple(map(read_only, arrays))  # type: ignore[return-value]
 
     def batch(self, number: int) -> tuple[Array, Array, Array]:
         """Return inputs (n_in, n_samples), targets and shares of a batch, units before samples."""
@@ -113,13 +125,20 @@ class Batches:
         numbers = max(inputs.shape[1] if self._is_stored else 0, row_draws)
         rows = min(BLOCK_WORK // row_work, BLOCK_NUMBERS // max(numbers, 1))
         self._block_rows = max(1, rows // batch_size) * batch_size
+        self._kept: dict[tuple[int, int], Block] = {}  # those in the order of rows in memory: the same in each epoch
         self._few_rows = read_only(np.arange(min(self._block_rows, self.n_samples)))
 
     def blocks(self, n_batches: int, order: Array | None = None) -> Iterator[Block]:
         """Yield the first batches of an epoch, in the order of the rows or in a given one, of shape (n_samples,)."""
         end = min(n_batches * self.batch_size, self.n_samples)
         for start in range(0, end, self._block_rows):
-            yield self._block(start, min(start + self._block_rows, end), order)
+            stop = min(start + self._block_rows, end)
+            if order is not None or self._is_stored:
+                yield self._block(start, stop, order)
+            else:
+                if (start, stop) not in self._kept:
+                    self._kept[start, stop] = self._block(start, stop, None)
+                yield self._kept[start, stop]
 
     def _block(self, start: int, stop: int, order: Array | None) -> Block:
         places: Any = slice(start, stop) if order is None else order[start:stop]

@@ -1,5 +1,6 @@
 """Descent in plain NumPy: the updates of a network, a batch at a time, and what it says of samples between them."""
 
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -206,7 +207,7 @@ class PlainDescent:
     def measure(self, block: Block) -> Measured:
         """Return what the rows of a block cost, in their order, without penalties."""
         costs, scores = [], []
-        whole = block._replace(batch_size=len(block.rows)).batch(0)
+        whole = replace(block, batch_size=len(block.rows)).batch(0)
         for samples in blocks(len(block.rows)):
             inputs, targets, shares = (array[..., samples] for array in whole)
             _, z = self.network.forward(inputs)
@@ -228,7 +229,7 @@ class PlainDescent:
     def alive(self, block: Block, watched: Array) -> Array:
         """Return for each hidden unit, and after them each output, whether it is above zero for any row of a block."""
         found = ~watched
-        inputs, _, _ = block._replace(batch_size=len(block.rows)).batch(0)
+        inputs, _, _ = replace(block, batch_size=len(block.rows)).batch(0)
         for samples in blocks(len(block.rows)):
             hidden, z = self.network.forward(inputs[:, samples])
             values = np.concatenate([*(layer.output for layer in hidden), z])

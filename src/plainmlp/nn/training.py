@@ -172,6 +172,7 @@ class Training:
             coefficients = self._coefficients(block.n_batches, learning_rate).astype(dtype)
             is_last = done == n_batches
             made.append(descent.descend(block, coefficients, draws, learning_rate=learning_rate, measures_norm=is_last))
+            del block  # else it is in memory while the next is read
         if self._hidden_units:
             self._dropout_state = self._dropouts.bit_generator.state
         if len(made) == 1:

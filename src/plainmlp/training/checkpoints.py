@@ -24,6 +24,9 @@ from plainmlp.training.sealed import read_sealed, write_sealed
 
 FOLDER = Path(".plainmlp") / "checkpoints"  # below a checkout
 KEPT = 2
+# what a file holds as JSON under the same name
+OF_PROGRESS = ("initial_digest", "digests", "seconds", "loss_every")
+OF_SNAPSHOT = ("product", "shuffle", "dropout", "steps")
 Watcher = Callable[[int, dict[str, float]], object]
 VERSION = 3  # of the format; to be counted up where what a file holds, or means, changes
 
@@ -132,21 +135,10 @@ def write_checkpoint(path: Path, progress: Progress, point_id: str) -> None:
     tensors |= {f"of_steps.{name}": np.array(values) for name, values in progress.steps.items()}
     if snapshot.best.parameters is not None:
         tensors["best"] = snapshot.best.parameters
-    content = {
-        "version": VERSION,
-        "point_id": point_id,
-        "seconds": progress.seconds,
-        "initial_digest": progress.initial_digest,
-        "digests": progress.digests,
-        "metrics": list(history),
-        "of_steps": list(progress.steps),
-        "loss_every": progress.loss_every,
-        "product": snapshot.product,
-        "steps": snapshot.steps,
-        "shuffle": snapshot.shuffle,
-        "dropout": snapshot.dropout,
-        "best": [snapshot.best.value, snapshot.best.waited],
-    }
+    content = {"version": VERSION, "point_id": point_id, "best": [snapshot.best.value, snapshot.best.waited]}
+    content |= {"metrics": list(history), "of_steps": list(progress.steps)}
+    content |= {name: getattr(progress, name) for name in OF_PROGRESS}
+    content |= {name: getattr(snapshot, name) for name in OF_SNAPSHOT}
     in_order = dict(sorted(tensors.items()))
     write_sealed(path, in_order, {**content, "shapes": _shapes(in_order)})
 
@@ -181,26 +173,15 @@ def _progress(content: dict[str, Any], tensors: dict[str, Array]) -> Progress:
     n_slots = sum(name.startswith("slots.") for name in tensors)
     value, waited = content["best"]
     snapshot = Snapshot(
-        tensors["parameters"],
-        tuple(tensors[f"slots.{number}"] for number in range(n_slots)),
-        content["product"],
-        content["shuffle"],
-        content["dropout"],
-        content["steps"],
-        tensors["losses"].tolist(),
-        Best(value, waited, tensors.get("best")),
+        parameters=tensors["parameters"],
+        slots=tuple(tensors[f"slots.{number}"] for number in range(n_slots)),
+        losses=tensors["losses"].tolist(),
+        best=Best(value, waited, tensors.get("best")),
+        **{name: content[name] for name in OF_SNAPSHOT},
     )
     history = {name: tensors[f"history.{name}"].tolist() for name in content["metrics"]}
     steps = {name: tensors[f"of_steps.{name}"].tolist() for name in content["of_steps"]}
-    return Progress(
-        snapshot,
-        content["initial_digest"],
-        history,
-        content["digests"],
-        content["seconds"],
-        steps,
-        content["loss_every"],
-    )
+    return Progress(snapshot, history=history, steps=steps, **{name: content[name] for name in OF_PROGRESS})
 
 
 def resume(checkpoints: Checkpoints | None, start: Snapshot, loss_every: int | None) -> Progress:

@@ -20,7 +20,7 @@ from networks import (
 from plainmlp.nn.batches import Batches, Block, Examples
 from plainmlp.nn.compiled import descent as compiled_descent
 from plainmlp.nn.compiled import steps as compiled_steps
-from plainmlp.nn.randomness import draw_order, generator
+from plainmlp.nn.randomness import MANY_ROWS, draw_order, generator
 from plainmlp.nn.recipe import Recipe
 
 RECIPE = Recipe(optimizer="adam", l1=0.01, l2=0.01, dropout=0.5, clip_norm=0.1)
@@ -197,12 +197,27 @@ def test_many_small_batches_fit_behind_a_large_one():
     assert bits[0] == bits[1]
 
 
-@pytest.mark.parametrize("n_samples", [1, 2, 3, 4, 5, 100, 256, 257, 13500])
-def test_orders_and_the_state_after_them_are_those_of_numpy(n_samples, monkeypatch):
-    monkeypatch.setattr(compiled_descent, "MANY", 1)
+@pytest.mark.parametrize("words", [1, 7, 1 << 17])
+@pytest.mark.parametrize("n_samples", [2048, 2049, 4096, 13500, MANY_ROWS])
+def test_orders_and_the_state_after_them_are_those_of_numpy(n_samples, words, monkeypatch):
+    """In one go or in many; an order that ends within a word leaves half of it to the next."""
+    monkeypatch.setattr(compiled_descent, "WORDS", words if n_samples < MANY_ROWS else 1 << 17)
     descent = case(1)[0]
     plain, compiled = generator(7, "shuffle"), generator(7, "shuffle")
-    for spare in (64, -(n_samples // 16)) * 20:  # without spare numbers, those that were drawn often do not suffice
-        monkeypatch.setattr(compiled_descent, "SPARE", spare)
-        np.testing.assert_array_equal(descent.draw_order(compiled, n_samples), draw_order(plain, n_samples))
+    for _ in range(2 if n_samples == MANY_ROWS else 20):
+        ordered, expected = descent.draw_order(compiled, n_samples), draw_order(plain, n_samples)
+        assert ordered.dtype == expected.dtype
+        np.testing.assert_array_equal(ordered, expected)
         assert compiled.bit_generator.state == plain.bit_generator.state
+
+
+def test_an_order_takes_little_more_memory_than_itself():
+    descent, stream = case(1)[0], generator(0, "shuffle")
+    descent.draw_order(stream, MANY_ROWS)
+    tracemalloc.start()
+    try:
+        order = descent.draw_order(stream, 4 * MANY_ROWS)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.2 * order.nbytes < 5 * len(order)

@@ -11,8 +11,9 @@ def compile_for(dtype: str) -> None:
     """Compile for one dtype, by a step on a network that is next to nothing."""
     from plainmlp.nn.architecture import Architecture
     from plainmlp.nn.batches import Block
-    from plainmlp.nn.compiled.descent import CompiledDescent, evaluate_function
+    from plainmlp.nn.compiled.descent import MANY, CompiledDescent, evaluate_function
     from plainmlp.nn.descent import Start
+    from plainmlp.nn.randomness import MANY_ROWS
     from plainmlp.nn.recipe import Recipe
 
     architecture = Architecture((1, 1), (), "squared_error")
@@ -21,7 +22,8 @@ def compile_for(dtype: str) -> None:
     block = Block(ones, ones, np.empty(0, dtype), np.zeros(1, np.int64), 1)
     descent.descend(block, ones, np.empty(0, dtype), learning_rate=1.0, measures_norm=True)
     descent.measure(block)
-    descent.draw_order(np.random.default_rng(0), 2)
+    for n_samples in (MANY, MANY_ROWS):
+        descent.draw_order(np.random.default_rng(0), n_samples)
     evaluate_function("exp", ones[0])
 
 

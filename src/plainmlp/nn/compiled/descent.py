@@ -6,14 +6,14 @@ from typing import Any, cast
 import numpy as np
 
 from plainmlp.nn.arithmetic import Array
-from plainmlp.nn.batches import Block, read_only
+from plainmlp.nn.batches import Block
 from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.cache import caching
 from plainmlp.nn.compiled.plan import LEVELS, lay_out, padded
 from plainmlp.nn.descent import Measured, Start, Steps
 from plainmlp.nn.functions import FUNCTIONS
 from plainmlp.nn.products import BLOCK, LANES
-from plainmlp.nn.randomness import draw_order
+from plainmlp.nn.randomness import draw_order, row_numbers
 
 with caching():
     from plainmlp.nn.compiled.samples import Samples, Team
@@ -23,7 +23,7 @@ CACHE_LINE = 64  # bytes
 FEW = 64  # samples that most units are found alive with
 MANY = 2048  # samples, whose order is drawn sooner here than by NumPy
 SHARED_WORK = 1 << 25  # multiplications in a pass over a block: of fewer, threads wait longer than they work
-SPARE = 64  # random numbers more than an order needs on average
+WORDS = 1 << 17  # of 64 random bits that are drawn at once
 
 
 class CompiledDescent:
@@ -34,8 +34,8 @@ class CompiledDescent:
         self._n_out, self._dtype, self._threads = architecture.layer_sizes[-1], parameters.dtype, threads
         self._plan, n_numbers = lay_out(architecture, recipe, len(slots), threads)
         self._memory, self._sums, self._draws = _aligned(n_numbers, self._dtype), *np.zeros((2, 0), self._dtype)
-        nothing, self._no_classes = np.empty(0, self._dtype), read_only(np.empty(0, np.int64))
-        self._nothing, self._unwanted = read_only(nothing), Wanted(nothing, nothing, nothing, np.empty(0, bool))
+        nothing = np.empty(0, self._dtype)
+        self._unwanted = nothing, nothing, nothing, np.empty(0, bool)
         self._alone = Team(0, 1, np.zeros(1, np.int64))
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         single, size = self._plan[at.SINGLE], len(parameters)
@@ -59,7 +59,7 @@ class CompiledDescent:
         if size > BLOCK and not len(self._sums):
             self._sums = np.zeros(LEVELS * padded(len(self.parameters)), self._dtype)
         losses, scores = np.empty((2, n_batches), self._dtype)
-        samples, draws = self._samples(block), self._padded_draws(draws)
+        samples, draws = Samples(*block.flat), self._padded_draws(draws)
         updates = Updates(coefficients, losses, scores, size, measures_norm)
         given = self._plan, self._memory, self._sums, samples, draws, updates
         if self._pool is None or len(self.parameters) * min(size, BLOCK) < SHARED_WORK:
@@ -73,50 +73,43 @@ class CompiledDescent:
     def measure(self, block: Block) -> Measured:
         """Return what the rows of a block cost, in their order, without penalties."""
         costs, scores = np.empty((2, -(-len(block.rows) // BLOCK)), self._dtype)
-        self._inspect(block, BLOCK, self._unwanted._replace(costs=costs, scores=scores))
+        self._inspect(block, BLOCK, Wanted(costs, scores, *self._unwanted[2:]))
         return Measured(costs, scores)
 
     def outputs(self, inputs: Array) -> Array:
         """Return the outputs (n_samples, n_out) for inputs (n_samples, n_in): probabilities, or values."""
         results = np.empty((len(inputs), self._n_out), self._dtype)
         inputs, rows = np.ascontiguousarray(inputs, self._dtype), np.arange(len(inputs))
-        block = Block(inputs, self._no_classes, self._nothing, rows, BLOCK)
-        self._inspect(block, BLOCK, self._unwanted._replace(outputs=results.reshape(-1)))
+        block = Block(inputs, np.empty(0, np.int64), self._unwanted[0], rows, BLOCK)
+        self._inspect(block, BLOCK, Wanted(*self._unwanted[:2], results.reshape(-1), self._unwanted[3]))
         return results
 
     def alive(self, block: Block, watched: Array) -> Array:
         """Return for each hidden unit, and after them each output, whether it is above zero for any row of a block."""
         found = ~watched
-        self._inspect(block, FEW, self._unwanted._replace(alive=found))
+        self._inspect(block, FEW, Wanted(*self._unwanted[:3], found))
         return found
 
     def _inspect(self, block: Block, size: int, wanted: Wanted) -> None:
         """Pass a block's rows forward, so many at a time, and write what is wanted."""
-        inspect(self._plan, self._memory, self._samples(block), size, wanted, self._alone)
+        inspect(self._plan, self._memory, Samples(*block.flat), size, wanted, self._alone)
 
     def draw_order(self, generator: np.random.Generator, n_samples: int) -> Array:
         """Return a random order of the samples, with the draws and the state afterwards that NumPy comes to."""
         if n_samples < MANY:
             return draw_order(generator, n_samples)
-        bits, n_words = cast("np.random.PCG64", generator.bit_generator), 3 * n_samples // 4 + SPARE
-        before, order = bits.state, np.arange(n_samples)
-        words = bits.random_raw(n_words)
-        used, left = shuffle(before["uinteger"], before["has_uint32"], words.view(np.uint32), order)
-        if left:  # hardly ever
-            bits.state = before
-            return draw_order(generator, n_samples)
+        bits, order, last = cast("np.random.PCG64", generator.bit_generator), row_numbers(n_samples), n_samples - 1
+        words, before = np.empty(0, np.uint64), bits.state
+        draws = np.full(before["has_uint32"], before["uinteger"], np.uint32)  # what a draw of 32 bits has left
+        while last:
+            used, last = shuffle(draws, order, last)
+            if last:
+                words = bits.random_raw(min(last, WORDS))
+                draws = words.view(np.uint32)
         n_used = -(-used // 2)
-        bits.advance(n_used - n_words)
-        upper = int(words[n_used - 1]) >> 32 if n_used else before["uinteger"]
-        bits.state = {**bits.state, "has_uint32": used % 2, "uinteger": upper}
+        bits.advance(n_used - len(words))
+        bits.state = {**bits.state, "has_uint32": used % 2, "uinteger": int(words[n_used - 1]) >> 32}
         return order
-
-    def _samples(self, block: Block) -> Samples:
-        """Return a block as compiled code takes it: flat arrays of one kind, so that it is compiled once."""
-        classes, values = block.targets, self._nothing
-        if block.targets.ndim == 2:
-            classes, values = self._no_classes, block.targets.reshape(-1)
-        return Samples(*map(read_only, (block.inputs.reshape(-1), classes, values, block.weights, block.rows)))
 
     def _padded_draws(self, draws: Array) -> Array:
         """Return the draws with some numbers behind them, since 16 are read at once."""

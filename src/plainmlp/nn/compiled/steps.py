@@ -231,20 +231,19 @@ def evaluate(place: int, values: Flat, out: Flat) -> None:
 
 
 @compiled
-def shuffle(first: int, has_first: int, draws: Flat, order: Flat) -> Any:
+def shuffle(draws: Flat, order: Flat, last: Any) -> Any:
     """Shuffle numbers as NumPy's generators do: from the last place on, each with one of those up to it.
 
-    Of 32 random bits as many are taken as the place has; where they are more than that, the next bits are tried. Before
-    the draws comes `first`, if there is one. Returns how many draws were used beside it, -1 where not even that was
-    needed, and which place was next: 0 if they sufficed.
+    Of 32 random bits as many are taken as the place has; where they are more than that, the next bits are tried.
+    Returns how many draws were used, and which place is next: 0 when all is done.
     """
-    last, mask, used = order.size - 1, np.uint32(0), -has_first
+    mask, used = np.uint32(0), 0
     while mask < last:
         mask = 2 * mask + np.uint32(1)
     while last > 0 and used < draws.size:
         while mask >> 1 >= last:
             mask >>= 1
-        drawn = np.int64((get(draws, used) if used >= 0 else np.uint32(first)) & mask)
+        drawn = np.int64(get(draws, used) & mask)
         is_taken = drawn <= last
         other = drawn if is_taken else last  # no branch, which would be guessed wrongly
         number = get(order, last)
