@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from plainmlp.proof.verdict import Verdict
@@ -41,6 +42,13 @@ def other_weights(run: Target) -> None:
     model = Model.load(place)
     model.parameters[0] *= 1 + 1e-15
     model.save(place)
+
+
+def deep_metadata(run: Target) -> None:
+    from safetensors.numpy import save
+
+    metadata = {"plainmlp": "[" * 200_000}
+    (run.artifacts / "model.safetensors").write_bytes(save({"a": np.zeros(1)}, metadata))
 
 
 def linked(run: Target) -> None:
@@ -117,6 +125,7 @@ FILES = {
     "weights flipped": (lambda run: run.file("model.safetensors", flip), "model.safetensors is damaged"),
     "weights removed": (lambda run: run.remove("model.safetensors"), "model.safetensors is missing"),
     "weights cut": (lambda run: run.file("model.safetensors", lambda c: c[:-9]), "model.safetensors is damaged"),
+    "weights of deep metadata": (deep_metadata, "model.safetensors is damaged, or no weights file"),
     "other weights": (other_weights, "do not have the weights_digest"),
     "served model flipped": (
         lambda run: run.file("model/data/model.safetensors", flip),

@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 from checkouts import commit
 from configurations import changed
 from plainmlp.composition.compose import parse
+from plainmlp.proof.alterations import find_uncovered, find_unlisted
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
 from plainmlp.sweeps.ranking.results import read_sweep
@@ -21,6 +22,7 @@ from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.publication import publish
 from plainmlp.tracking.recording.training import point_of
 from plainmlp.tracking.store import Store
+from plainmlp.tracking.stored_runs import download_files, read_run
 from pointed import SMALL, files_below, splits_of
 from servers import Server
 
@@ -104,6 +106,11 @@ def check_whole(server: Server, experiment: str, checkout: Path, board: dict[str
     again = build_leaderboard(read_sweep(Store(server.address, experiment), parent.info.run_id))
     write_reports(checkout / "again", again)
     assert files_below(checkout / "again") == board
+    for run in [parent, *children]:  # wherever they waited
+        recorded, folder = read_run(Store(server.address, experiment), run.info.run_id), checkout / run.info.run_id
+        download_files(Store(server.address, experiment), recorded, folder)
+        assert list(find_unlisted(recorded, folder, checkout, None)) == []
+        assert find_uncovered(recorded, folder) == {}
     for run in children:
         assert {file.path for file in client.list_artifacts(run.info.run_id)} == {
             "config.yaml",

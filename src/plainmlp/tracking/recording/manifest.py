@@ -25,7 +25,7 @@ MANIFEST, SIGNATURE = "manifest.json", "manifest.json.sig"  # among the artifact
 COPIES = Path(".plainmlp") / "manifests"  # below a checkout
 NAMESPACE = "plainmlp"  # of the signatures
 PASSING = {PROCESS_TAG, FAILURE_TAG, MANIFEST_TAG}  # tags that say nothing of a finished run, or that follow from it
-_RECORD_ID = re.compile(rf"{PREFIX}[\w-]+")
+_RECORD_ID = re.compile(rf"{PREFIX}[0-9A-Za-z_-]{{1,200}}")
 
 Manifest = dict[str, Any]
 
