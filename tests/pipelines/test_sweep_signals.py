@@ -102,7 +102,8 @@ def test_second_process_of_one_sweep_is_refused(folder: Path) -> None:
 
 
 def test_killed_worker_costs_nothing(folder: Path) -> None:
-    arguments = (*LONG[:3], LONG[4], "training.epochs=20000", *STACKED, "seed=20", "model.hidden_sizes=[4],[5],[6]")
+    sizes = ("split.train=1200", *LONG[1:3], "training.batch_size=1", "training.epochs=1600")
+    arguments = (*sizes, *STACKED, "seed=20", "model.hidden_sizes=[4],[5],[6]", "tracking.wait_seconds=100")
     with started(folder, "-m", *arguments, experiment("worker")) as process:
         wait_until(lambda: busy(folder, process.pid), "the work")
         busy(folder, process.pid)[0].kill()

@@ -52,10 +52,12 @@ def commit(folder: Path) -> None:
 
 def run(folder: Path, *words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder, with the programs of this environment first and none of our variables."""
+    program, *rest = map(str, words)
+    starts_scripts = program in {"python", "dvc"}
     return subprocess.run(
-        [str(word) for word in words],
+        [program, *rest],
         cwd=folder,
-        env=warm_environment(**variables),
+        env=warm_environment(**variables) if starts_scripts else environment(**variables),
         capture_output=True,
         text=True,
         check=False,
