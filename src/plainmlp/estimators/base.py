@@ -3,7 +3,8 @@
 import copy
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal, Self
 
@@ -200,21 +201,21 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.network_: MLP = self._network(train, seed, l2, parameters, has_validation=validation is not None)
         if not goes_on:
             self.history_: dict[str, list[float]] = {}
-        epochs = self.network_.train(
-            train, validation, epochs=self.max_iter, batch_size=batch_size, shuffle=bool(self.shuffle)
-        )
         context = self._init_callback_context(max_subtasks=self.max_iter)
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         context.call_on_fit_task_begin(**given)
-        try:
+        with closing(self._epochs(train, validation, self.max_iter, batch_size)) as epochs:
             self.n_iter_ = self._iterate(epochs, context, given)
-        finally:
-            epochs.close()
         context.call_on_fit_task_end(**given, reconstruction_attributes=self._copied_network)
         latest = {name: values[-self.n_iter_ :] for name, values in self.history_.items()}
         self.best_iteration_ = kept_epoch(self.network_.recipe, latest) + 1
         return self
+
+    def _epochs(
+        self, train: Examples, validation: Examples | None, until: int, batch_size: int
+    ) -> Generator[Epoch, None, None]:
+        return self.network_.train(train, validation, epochs=until, batch_size=batch_size, shuffle=bool(self.shuffle))
 
     def _iterate(self, epochs: Iterator[Epoch], context: CallbackContext, given: Mapping[str, Any]) -> int:
         """Train until an iteration is the last, and return how many there were."""
@@ -263,11 +264,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         network.state = network.state._replace(parameters=network.parameters)  # the best ones, after early stopping
         network.recipe = replace(network.recipe, l2=l2, patience=None)
         n_done = network.state.epochs
-        epochs = network.train(
-            train, epochs=max(self.max_iter, n_done + 1), batch_size=batch_size, shuffle=bool(self.shuffle)
-        )
-        self._record(next(epochs))
-        epochs.close()
+        with closing(self._epochs(train, None, max(self.max_iter, n_done + 1), batch_size)) as epochs:
+            self._record(next(epochs))
         self.n_iter_ = self.best_iteration_ = n_done + 1
         return self
 
