@@ -189,10 +189,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             A parameter or an array is not what is allowed, or the loss is not finite any more.
         """
         goes_on = self.warm_start and hasattr(self, "network_")
-        rows, seed = self._read(X, y, sample_weight, reset=not goes_on), self._checked_seed()
-        held_out = None
-        if X_val is not None or y_val is not None:
-            held_out = self._read_validation(X_val, y_val, rows.inputs.dtype)
+        dtype, seed, held_out = self._checked_dtype(reset=not goes_on), self._checked_seed(), None
+        rows = self._read(X, y, sample_weight, dtype=dtype, reset=not goes_on)
+        if (X_val is None) != (y_val is None):
+            message = "X_val and y_val belong together: one of them is missing"
+            raise ValueError(message)
+        if X_val is not None:
+            held_out = self._read(X_val, y_val, None, dtype=rows.inputs.dtype, reset=False)
         elif self.early_stopping:
             rows, held_out = rows.set_aside(self.validation_fraction, seed)
         train, batch_size, l2 = self._examples(rows)
@@ -256,7 +259,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if self.early_stopping:
             message = "early_stopping=True is not allowed with partial_fit: a call is one iteration, and none is undone"
             raise ValueError(message)
-        rows, seed = self._read(X, y, sample_weight, reset=is_first, classes=classes), self._checked_seed()
+        dtype, seed = self._checked_dtype(reset=is_first), self._checked_seed()
+        rows = self._read(X, y, sample_weight, dtype=dtype, reset=is_first, classes=classes)
         train, batch_size, l2 = self._examples(rows)
         if is_first:
             self.network_, self.history_ = self._network(train, seed, l2, None, has_validation=False), {}
@@ -269,26 +273,19 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.n_iter_ = self.best_iteration_ = n_done + 1
         return self
 
-    def _read(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Any = None) -> Rows:
-        """Check parameters and rows, and learn what the columns and targets are where nothing is known of them."""
-        check_parameters(self.get_params(deep=False), self._losses())
-        dtype = (np.float64, np.float32) if self.dtype == "auto" else self.dtype
-        inputs, targets = self._validated(X, y, dtype if reset else self.network_.parameters.dtype, reset=reset)
+    def _read(self, X: Any, y: Any, sample_weight: Any, *, dtype: Any, reset: bool, classes: Any = None) -> Rows:
+        """Return checked rows; with `reset` learn what columns and targets are, else they must be what they were."""
+        options = {"accept_sparse": "csr", "multi_output": True, "y_numeric": is_regressor(self)}
+        inputs, targets = validate_data(self, X, y, dtype=dtype, reset=reset, **options)
         weights = None if sample_weight is None else read_weights(sample_weight, inputs.shape[0])
         return Rows(inputs, self._encode(targets, reset=reset, classes=classes), weights)
 
-    def _read_validation(self, X: Any, y: Any, dtype: Any) -> Rows:
-        if X is None or y is None:
-            message = "X_val and y_val belong together: one of them is missing"
-            raise ValueError(message)
-        inputs, targets = self._validated(X, y, dtype, reset=False)
-        return Rows(inputs, self._encode(targets, reset=False))
-
-    def _validated(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> tuple[Any, Any]:
-        """Return inputs and targets as arrays, checked by scikit-learn."""
-        options = {"accept_sparse": "csr", "multi_output": True, "y_numeric": is_regressor(self)}
-        inputs, targets = validate_data(self, X, y, dtype=dtype, reset=reset, **options)
-        return inputs, targets
+    def _checked_dtype(self, *, reset: bool) -> Any:
+        """Check all parameters, and return the dtype or dtypes that inputs may have."""
+        check_parameters(self.get_params(deep=False), self._losses())
+        if not reset:
+            return self.network_.parameters.dtype
+        return (np.float64, np.float32) if self.dtype == "auto" else self.dtype
 
     def _inputs(self, X: Any) -> Any:
         """Return rows to predict as the network reads them."""
