@@ -41,6 +41,25 @@ def test_early_stopping_keeps_the_best_parameters(digits):
     assert again.weights_digest_ == model.weights_digest_
 
 
+def test_early_stopping_serves_two_classes(digits):
+    X, y = digits
+    model = MLPClassifier(**SMALL, early_stopping=True, max_iter=30).fit(X, y > 4)
+    assert model.history_["validation_accuracy"][-1] > 0.8
+
+
+def test_early_stopping_that_never_stops_keeps_the_best_too(waves):
+    X, y = waves
+    model = MLPRegressor(**SMALL, learning_rate_init=0.1, early_stopping=True, tol=0, max_iter=30, **NEVER).fit(X, y)
+    assert model.n_iter_ == 30 > model.best_iteration_ == int(np.argmin(model.validation_curve_)) + 1
+
+
+def test_the_best_iteration_is_one_of_the_last_fit(waves):
+    X, y = waves
+    model = MLPRegressor(**SMALL, early_stopping=True, max_iter=5, warm_start=True).fit(X, y).fit(X, y)
+    assert model.best_iteration_ <= model.n_iter_ == 5
+    assert len(model.loss_curve_) == 10
+
+
 def test_rows_that_are_given_stand_in_for_those_set_aside(digits):
     X, y = digits
     given = {**SMALL, "max_iter": 3, "early_stopping": True}

@@ -58,6 +58,11 @@ def test_a_state_that_was_taken_does_not_change_any_more():
     assert len(state.losses) == 2
 
 
+def test_a_trained_network_holds_its_state_and_no_more():
+    state = trained(MLP(ARCHITECTURE), 1).state
+    assert all(array.base is None for array in (state.parameters, *state.slots))
+
+
 def test_outputs_are_the_softmax_of_the_logits():
     network = trained(MLP(ARCHITECTURE, dtype="float64"), 1)
     logits = network.logits(INPUTS)

@@ -3,7 +3,8 @@
 import copy
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal, Self
 
@@ -188,10 +189,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             A parameter or an array is not what is allowed, or the loss is not finite any more.
         """
         goes_on = self.warm_start and hasattr(self, "network_")
-        rows, seed = self._read(X, y, sample_weight, reset=not goes_on), self._checked_seed()
-        held_out = None
-        if X_val is not None or y_val is not None:
-            held_out = self._read_validation(X_val, y_val, rows.inputs.dtype)
+        dtype, seed, held_out = self._checked_dtype(reset=not goes_on), self._checked_seed(), None
+        rows = self._read(X, y, sample_weight, dtype=dtype, reset=not goes_on)
+        if (X_val is None) != (y_val is None):
+            message = "X_val and y_val belong together: one of them is missing"
+            raise ValueError(message)
+        if X_val is not None:
+            held_out = self._read(X_val, y_val, None, dtype=rows.inputs.dtype, reset=False)
         elif self.early_stopping:
             rows, held_out = rows.set_aside(self.validation_fraction, seed)
         train, batch_size, l2 = self._examples(rows)
@@ -200,21 +204,21 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.network_: MLP = self._network(train, seed, l2, parameters, has_validation=validation is not None)
         if not goes_on:
             self.history_: dict[str, list[float]] = {}
-        epochs = self.network_.train(
-            train, validation, epochs=self.max_iter, batch_size=batch_size, shuffle=bool(self.shuffle)
-        )
         context = self._init_callback_context(max_subtasks=self.max_iter)
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         context.call_on_fit_task_begin(**given)
-        try:
+        with closing(self._epochs(train, validation, self.max_iter, batch_size)) as epochs:
             self.n_iter_ = self._iterate(epochs, context, given)
-        finally:
-            epochs.close()
         context.call_on_fit_task_end(**given, reconstruction_attributes=self._copied_network)
         latest = {name: values[-self.n_iter_ :] for name, values in self.history_.items()}
         self.best_iteration_ = kept_epoch(self.network_.recipe, latest) + 1
         return self
+
+    def _epochs(
+        self, train: Examples, validation: Examples | None, until: int, batch_size: int
+    ) -> Generator[Epoch, None, None]:
+        return self.network_.train(train, validation, epochs=until, batch_size=batch_size, shuffle=bool(self.shuffle))
 
     def _iterate(self, epochs: Iterator[Epoch], context: CallbackContext, given: Mapping[str, Any]) -> int:
         """Train until an iteration is the last, and return how many there were."""
@@ -255,7 +259,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if self.early_stopping:
             message = "early_stopping=True is not allowed with partial_fit: a call is one iteration, and none is undone"
             raise ValueError(message)
-        rows, seed = self._read(X, y, sample_weight, reset=is_first, classes=classes), self._checked_seed()
+        dtype, seed = self._checked_dtype(reset=is_first), self._checked_seed()
+        rows = self._read(X, y, sample_weight, dtype=dtype, reset=is_first, classes=classes)
         train, batch_size, l2 = self._examples(rows)
         if is_first:
             self.network_, self.history_ = self._network(train, seed, l2, None, has_validation=False), {}
@@ -263,34 +268,24 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         network.state = network.state._replace(parameters=network.parameters)  # the best ones, after early stopping
         network.recipe = replace(network.recipe, l2=l2, patience=None)
         n_done = network.state.epochs
-        epochs = network.train(
-            train, epochs=max(self.max_iter, n_done + 1), batch_size=batch_size, shuffle=bool(self.shuffle)
-        )
-        self._record(next(epochs))
-        epochs.close()
+        with closing(self._epochs(train, None, max(self.max_iter, n_done + 1), batch_size)) as epochs:
+            self._record(next(epochs))
         self.n_iter_ = self.best_iteration_ = n_done + 1
         return self
 
-    def _read(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Any = None) -> Rows:
-        """Check parameters and rows, and learn what the columns and targets are where nothing is known of them."""
-        check_parameters(self.get_params(deep=False), self._losses())
-        dtype = (np.float64, np.float32) if self.dtype == "auto" else self.dtype
-        inputs, targets = self._validated(X, y, dtype if reset else self.network_.parameters.dtype, reset=reset)
+    def _read(self, X: Any, y: Any, sample_weight: Any, *, dtype: Any, reset: bool, classes: Any = None) -> Rows:
+        """Return checked rows; with `reset` learn what columns and targets are, else they must be what they were."""
+        options = {"accept_sparse": "csr", "multi_output": True, "y_numeric": is_regressor(self)}
+        inputs, targets = validate_data(self, X, y, dtype=dtype, reset=reset, **options)
         weights = None if sample_weight is None else read_weights(sample_weight, inputs.shape[0])
         return Rows(inputs, self._encode(targets, reset=reset, classes=classes), weights)
 
-    def _read_validation(self, X: Any, y: Any, dtype: Any) -> Rows:
-        if X is None or y is None:
-            message = "X_val and y_val belong together: one of them is missing"
-            raise ValueError(message)
-        inputs, targets = self._validated(X, y, dtype, reset=False)
-        return Rows(inputs, self._encode(targets, reset=False))
-
-    def _validated(self, X: Any, y: Any, dtype: Any, *, reset: bool) -> tuple[Any, Any]:
-        """Return inputs and targets as arrays, checked by scikit-learn."""
-        options = {"accept_sparse": "csr", "multi_output": True, "y_numeric": is_regressor(self)}
-        inputs, targets = validate_data(self, X, y, dtype=dtype, reset=reset, **options)
-        return inputs, targets
+    def _checked_dtype(self, *, reset: bool) -> Any:
+        """Check all parameters, and return the dtype or dtypes that inputs may have."""
+        check_parameters(self.get_params(deep=False), self._losses())
+        if not reset:
+            return self.network_.parameters.dtype
+        return (np.float64, np.float32) if self.dtype == "auto" else self.dtype
 
     def _inputs(self, X: Any) -> Any:
         """Return rows to predict as the network reads them."""

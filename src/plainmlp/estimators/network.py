@@ -41,7 +41,8 @@ class MLP:
     Attributes
     ----------
     state : Snapshot
-        All that the training goes on from; its digest says whether two trainings are the same to the bit.
+        All that the training goes on from; its digest says whether two trainings are the same to the bit. Its arrays
+        change while a training runs: `copy.deepcopy` keeps a network as it is.
 
     Raises
     ------
@@ -140,7 +141,7 @@ class MLP:
             for epoch in training.run():
                 self.state = epoch.snapshot
                 yield epoch
-        finally:  # what the snapshot lends belongs to a training that is over
+        finally:  # what the training lent holds much more memory than the state
             slots = tuple(slot.copy() for slot in self.state.slots)
             losses = tuple(self.state.losses)
             self.state = self.state._replace(parameters=self.state.parameters.copy(), slots=slots, losses=losses)
@@ -168,7 +169,12 @@ class MLP:
         if len(inputs.shape) != 2 or inputs.shape[1] != n_in:
             message = f"inputs of the shape {inputs.shape} do not fit; allowed: (n_samples, {n_in})"
             raise ValueError(message)
-        return np.ascontiguousarray(inputs, self.parameters.dtype) if isinstance(inputs, np.ndarray) else inputs
+        if isinstance(inputs, np.ndarray):
+            return np.ascontiguousarray(inputs, self.parameters.dtype)
+        if inputs.dtype != self.parameters.dtype:
+            message = f"inputs of the dtype {inputs.dtype} do not fit; allowed: {self.parameters.dtype}"
+            raise ValueError(message)
+        return inputs
 
     def _pass_forward(self, inputs: Any, architecture: Architecture) -> Array:
         descent = start_descent("auto", Start(architecture, Recipe(optimizer="sgd"), self.parameters))
