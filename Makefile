@@ -13,11 +13,14 @@ export MLFLOW_DISABLE_TELEMETRY := true
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
-repro: $(KERNELS) ## run the main job: whatever is not up to date
+.git:
+	@echo "DVC needs a git repository: run 'git init' here first, or clone one" >&2; exit 2
+
+repro: .git $(KERNELS) ## run the main job: whatever is not up to date
 	@dvc repro
 	@echo "metrics: dvc metrics show    figures: reports/figures    runs: make ui"
 
-sweep: $(KERNELS) ## run the default grid search, and whatever it needs
+sweep: .git $(KERNELS) ## run the default grid search, and whatever it needs
 	@dvc repro searches/dvc.yaml
 	@echo "leaderboard: reports/sweep/leaderboard.md    figures: reports/sweep/figures    runs: make ui"
 
@@ -58,8 +61,9 @@ portability: $(KERNELS) ## compare every bit on AVX-512, AVX2, SSE and emulated 
 portability-core: $(KERNELS) ## a core of it: SSE, and the plain form on emulated 64-bit ARM
 	@python benchmarks/portability.py --core
 
-bench: $(PEERS)/.ready $(KERNELS) ## time a step of training beside PyTorch, scikit-learn, JAX and a plain loop
+bench: $(PEERS)/.ready $(KERNELS) ## time a step beside PyTorch, scikit-learn, JAX and a plain loop; and scikit-learn's grid search
 	@$(PEERS)/bin/python benchmarks/steps.py
+	@$(PEERS)/bin/python benchmarks/estimators.py
 
 bench-digests: $(KERNELS) ## time what the digests of a training's states cost
 	@python benchmarks/digests.py

@@ -1,16 +1,21 @@
 """`dvc repro` with overrides: writes them to overrides.yaml, then lets DVC run what they touch."""
 
 import argparse
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from _checkout import ROOT
-from plainmlp.config.schema import Config
 from plainmlp.system.command import run_command
+from plainmlp.system.errors import InputError
+
+if TYPE_CHECKING:
+    from plainmlp.config.schema import Config
 
 HELP = """Set the overrides of overrides.yaml and run `dvc repro`.
 
@@ -33,12 +38,16 @@ def main(overrides: list[str]) -> None:
     from plainmlp.composition.overrides import with_edits, write_overrides
     from plainmlp.config.inputs import INPUTS, remove_dangling_links
 
+    if not (ROOT / ".git").exists():
+        message = f"{ROOT} is no git repository, which DVC needs; run `git init` there first"
+        raise InputError(message)
     own = [override for override in overrides if not override.startswith(RUN)]
     run_ids = [override.removeprefix(RUN) for override in overrides if override.startswith(RUN)]
     overrides = [*promoted(run_ids[-1], own), *own] if run_ids else own
     config = parse(compose(ROOT / "conf", overrides))
     write_overrides(ROOT / "overrides.yaml", with_edits(overrides, moved_paths(config, own)))
     remove_dangling_links(ROOT / INPUTS)
+    release_dead_locks(ROOT / ".dvc" / "tmp" / "rwlock")
     sys.exit(run_dvc())
 
 
@@ -50,7 +59,7 @@ def promoted(run_id: str, own: list[str]) -> list[str]:
     return overrides_of_run(run_id, parse(compose(ROOT / "conf", own)).tracking, ROOT)
 
 
-def moved_paths(config: Config, own: list[str]) -> list[str]:
+def moved_paths(config: "Config", own: list[str]) -> list[str]:
     """Return the user's overrides whose paths are relative to the current folder, made relative to the checkout."""
     from plainmlp.composition.overrides import literal
     from plainmlp.config.inputs import named_inputs
@@ -61,6 +70,27 @@ def moved_paths(config: Config, own: list[str]) -> list[str]:
         for key, path in named_inputs(config).items()
         if key in keys and path is not None and not Path(path).is_absolute()
     ]
+
+
+def release_dead_locks(path: Path) -> None:
+    """Remove the list of DVC's locks if all who hold them were killed; DVC takes a zombie, or who has its id, for alive."""
+    try:
+        locks = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return
+    readers = [holder for holders in locks.get("read", {}).values() for holder in holders]
+    if not any(map(is_dvc, [*readers, *locks.get("write", {}).values()])):
+        path.unlink()
+
+
+def is_dvc(holder: dict[str, Any]) -> bool:
+    """Say whether a process that holds a lock is a living DVC."""
+    import psutil
+
+    try:
+        return "dvc" in " ".join(psutil.Process(int(holder["pid"])).cmdline())
+    except psutil.Error:
+        return False
 
 
 def run_dvc() -> int:

@@ -1,6 +1,7 @@
 """The documentation names what there is."""
 
 import re
+import subprocess
 from itertools import chain
 from pathlib import Path
 
@@ -51,3 +52,25 @@ def test_systems_show_every_exercise_in_a_minute():
     assert len(sections) == page.count("\n### ") == 9
     assert all(int(seconds) <= 60 for seconds in sections.values())
     assert all(f"(images/exercise_{name}.png)" in page for name in sections)
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAP = README[README.index("## What is where") :]
+
+
+def test_the_map_names_every_folder():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    folders = {path.split("/")[0] for path in listed if "/" in path and not path.startswith(".")}
+    folders |= {path.name for path in (ROOT / "src" / "plainmlp").iterdir() if (path / "__init__.py").exists()}
+    assert [name for name in sorted(folders) if f"{name}/" not in MAP] == []
+
+
+def test_every_command_of_make_and_every_script_that_the_pages_name_is_there():
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in [*PAGES, *ROOT.glob("*.md")])
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"(?:^    |`)make ([a-z-]+)", pages, re.MULTILINE)) <= targets
+    assert [
+        name
+        for name in set(re.findall(r"(?<!tests/)(?:pipelines|benchmarks)/\w+\.py", pages))
+        if not (ROOT / name).exists()
+    ] == []

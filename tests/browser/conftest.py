@@ -1,11 +1,8 @@
 """A sweep in a copy of this checkout, MLflow's server on its store, and chromium to look at the server's pages."""
 
-import os
 import re
 import shutil
-import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -18,7 +15,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from checkouts import clone, environment, succeed, tracked_runs
+from checkouts import clone, succeed, tracked_runs
+from servers import Group
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -94,36 +92,20 @@ def _serving(database: Path, port: int) -> Iterator[str]:
     """Run `mlflow ui` in a process group of its own, all of which ends with the block."""
     log = database.with_name("server.log")
     program = Path(sys.executable).with_name("mlflow")
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [program, "ui", "--workers", "1", "--port", str(port), "--backend-store-uri", f"sqlite:///{database}"],
-            env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            _wait_for(process, f"http://127.0.0.1:{port}", log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            _end_group(process)
+    words = [program, "ui", "--workers", "1", "--port", str(port), "--backend-store-uri", f"sqlite:///{database}"]
+    group = Group(words, log, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
+    try:
+        _wait_for(group, f"http://127.0.0.1:{port}", log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        group.kill()
 
 
-def _wait_for(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
+def _wait_for(group: Group, address: str, log: Path) -> None:
     """Wait until the server answers; say what it wrote if it does not."""
     deadline = time.monotonic() + START
-    while process.poll() is None and time.monotonic() < deadline:
+    while group.runs() and time.monotonic() < deadline:
         with suppress(URLError, ConnectionError, TimeoutError), urlopen(f"{address}/health", timeout=5):
             return
         time.sleep(0.2)
     pytest.fail(f"mlflow ui does not answer at {address}\n{log.read_text(encoding='utf-8')}")
-
-
-def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    """End a server and the processes that it started: they are asked, then killed."""
-    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=10)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

@@ -51,6 +51,8 @@ def test_further_problems_are_counted() -> None:
         (["model=/${~b]}"], r"the overrides \['model=/\$\{~b\]\}'\] cannot be applied$"),
         (["+=/a"], r"."),  # an assertion in Hydra fails
         (["~training.patience"], r"^override '~training\.patience' is not allowed: a run needs training\.patience"),
+        (["dataset=[[]]"], r"the overrides \['dataset=\[\[\]\]'\] cannot be applied"),
+        (["@dataset.name=1"], r"."),
         (["tanh"], r"override 'tanh' cannot be read \(.*\); write key=value, such as "),
         (["model.hidden_sizes=[8"], r"override 'model\.hidden_sizes=\[8' cannot be read \(.*\); write key=value"),
         (["model.hidden_sizes=3,4"], r"Ambiguous value for argument 'model\.hidden_sizes=3,4'; .*--multirun"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -109,7 +109,7 @@ def test_unreadable_yaml_is_refused(tmp_path: Path, content: bytes | None, probl
     assert problem in line
 
 
-@settings(max_examples=1000, deadline=None)
+@pytest.mark.fuzz
 @given(CONFIGURATIONS)
 def test_any_nested_values_come_back_from_yaml_as_they_were(values: dict[str, Any]) -> None:
     text = dump_values(values)

@@ -12,7 +12,7 @@ import pytest
 
 from imported import ROOT, code_run
 from plainmlp.config.code import PACKAGE, PARTS, RESULT_PARTS, SCRIPTS, digest_checkout, digest_result_code, modules_of
-from plainmlp.system.digests import bare
+from plainmlp.system.digests import bare, digest_modules
 
 
 @pytest.fixture
@@ -71,13 +71,16 @@ def with_one_change(text: str, place: float) -> str:
 
 
 def test_each_line_of_code_that_changes_is_noticed(package):
-    before, place = fresh(package), random.Random(0).random
+    whole, place, parts = fresh(package), random.Random(0).random, set()
     for path in result_modules(package):
-        text = path.read_text()
+        text, before = path.read_text(), digest_modules(package, [path])
         path.write_text(with_one_change(text, place()))
-        assert fresh(package) != before, path
+        assert digest_modules(package, [path]) != before, path
+        if path.parent not in parts:
+            parts.add(path.parent)
+            assert fresh(package) != whole, path
         path.write_text(text)
-    assert fresh(package) == before
+    assert fresh(package) == whole
 
 
 def test_new_and_renamed_modules_are_noticed(package):
@@ -241,11 +244,12 @@ def checkout(tmp_path) -> Path:
 
 def test_an_edit_changes_the_digest_of_its_part_alone(checkout):
     before = digest_checkout(checkout)
+    texts = {name: (checkout / name).read_text() for name in EDITS}
+    for name, text in texts.items():
+        (checkout / name).write_text(f"# a comment\n{text}")
+    assert digest_checkout(checkout) == before
     for name, part in EDITS.items():
-        file = checkout / name
-        text = file.read_text()
-        file.write_text(f"# a comment\n{text}")
-        assert digest_checkout(checkout) == before, name
+        file, text = checkout / name, texts[name]
         file.write_text(f"{text}\nNEW = 1\n")
         after = digest_checkout(checkout)
         assert [key for key in before if before[key] != after[key]] == ([part] if part else []), name

@@ -60,7 +60,11 @@ def folder(tmp_path: Path) -> Path:
     return npy_folder(tmp_path / "mine", FEATURES.astype(np.float32), TARGETS["classification"])
 
 
-@pytest.mark.parametrize("selected", [None, range(20, 60), [5, 3, 3, 800, 41, 7]], ids=["all", "range", "rows"])
+@pytest.mark.parametrize(
+    "selected",
+    [None, range(20, 60), range(20, 60, 2), [5, 3, 3, 800, 41, 7]],
+    ids=["all", "range", "every second", "rows"],
+)
 @pytest.mark.parametrize(
     "key",
     [

@@ -142,6 +142,12 @@ def test_weights_of_samples_and_of_classes_multiply(digits):
     )
 
 
+@pytest.mark.parametrize("weight", [0, -1])
+def test_weights_of_classes_that_leave_nothing_are_refused(digits, weight):
+    with pytest.raises(ValueError, match="all zero, or one is below"):
+        MLPClassifier(**SHORT, class_weight=dict.fromkeys(range(10), weight)).fit(*digits)
+
+
 def test_labels_have_weights_too(digits):
     X, y = digits
     labels = np.stack([y % 2, y > 4], axis=1).astype(int)

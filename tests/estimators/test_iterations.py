@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from plainmlp import MLPClassifier, MLPRegressor
@@ -104,6 +105,14 @@ def test_partial_fit_goes_on_from_what_early_stopping_kept(waves):
     model.network_.recipe = model.network_.recipe.__class__(**{**vars(model.network_.recipe), "learning_rate": 1e-9})
     model.partial_fit(X, y)
     assert np.allclose(model.coefs_[0], kept, atol=1e-6)
+
+
+def test_later_rows_take_the_dtype_of_the_first(digits):
+    X, y = digits
+    for given in (X.astype(np.float32), csr_array(X.astype(np.float32))):
+        model = MLPClassifier(**SMALL).partial_fit(X, y, classes=range(10)).partial_fit(given, y)
+        assert model.coefs_[0].dtype == np.float64
+        assert model.predict_proba(given).dtype == np.float64
 
 
 @pytest.mark.parametrize(

@@ -80,3 +80,44 @@ def test_outputs_are_the_softmax_of_the_logits():
 def test_mistakes_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("examples", "message"),
+    [
+        (
+            Examples(INPUTS[:, :1], EXAMPLES.targets),
+            r"inputs of the shape \(60, 1\) do not fit; allowed: \(n_samples, 2\)",
+        ),
+        (Examples(INPUTS, np.eye(3)[EXAMPLES.targets]), r"targets of the shape \(60, 3\) do not fit; allowed: \(60,\)"),
+        (Examples(INPUTS, EXAMPLES.targets[:9]), r"targets of the shape \(9,\) do not fit"),
+        (Examples(INPUTS, EXAMPLES.targets + 1), "class indices from 1 to 3 do not fit 3 outputs"),
+    ],
+)
+def test_examples_that_do_not_fit_are_refused(examples, message):
+    with pytest.raises(ValueError, match=message):
+        next(MLP(ARCHITECTURE).train(examples, epochs=1))
+    with pytest.raises(ValueError, match=message):
+        next(MLP(ARCHITECTURE).train(EXAMPLES, examples, epochs=1))
+
+
+def test_numbers_to_estimate_have_two_axes():
+    network = MLP(Architecture((2, 1), (), "squared_error"))
+    with pytest.raises(ValueError, match=r"allowed: \(60, 1\)"):
+        next(network.train(Examples(INPUTS, INPUTS[:, 0]), epochs=1))
+    with pytest.raises(ValueError, match=r"inputs of the shape \(60,\) do not fit"):
+        network.outputs(INPUTS[:, 0])
+
+
+def test_patience_needs_something_to_watch():
+    with pytest.raises(ValueError, match="monitor='validation_loss' is unknown"):
+        next(MLP(ARCHITECTURE, Recipe(patience=2)).train(EXAMPLES, epochs=1))
+
+
+def test_inputs_of_another_dtype_are_converted():
+    wide = Examples(EXAMPLES.inputs.astype(np.float64), EXAMPLES.targets)
+    network = MLP(ARCHITECTURE)
+    for _ in network.train(wide, wide, epochs=2, batch_size=16):
+        pass
+    assert network.weights_digest == trained(MLP(ARCHITECTURE), 2).weights_digest
+    assert (network.outputs(wide.inputs) == network.outputs(INPUTS)).all()

@@ -250,6 +250,15 @@ def test_right_points_are_parted_from_wrong_ones(name: str, plane: FigureData) -
     assert f"{(~mistakes).mean():.1%}" in figure.get_suptitle()
 
 
+@pytest.mark.parametrize(("n_samples", "sizes"), [(200, (26, 52)), (1200, (13, 26))])
+def test_crosses_are_twice_as_large_as_points(n_samples: int, sizes: tuple[float, float], plane: FigureData) -> None:
+    rows = np.arange(n_samples) % len(plane.test.targets)
+    test = Part(plane.test.features[rows], plane.test.targets[rows])
+    crowd = replace(plane, test=test, outputs=plane.predict(test.features))
+    right, wrong = draw("right_and_wrong", crowd)[0].collections
+    assert (right.get_sizes()[0], wrong.get_sizes()[0]) == pytest.approx(sizes)
+
+
 def test_regions_have_the_colour_of_the_class_predicted_there(plane: FigureData) -> None:
     image = draw("decision_regions", plane)[0].images[0]
     left, right, bottom, top = image.get_extent()
@@ -342,6 +351,8 @@ def test_calibration_shows_each_filled_bin_and_the_error() -> None:
     upper, lower = figure.axes
     points = next(line for line in upper.lines if line.get_label() == "network")
     np.testing.assert_allclose(points.get_xydata(), [[0.64, 0], [0.92, 2 / 3]])
+    diagonal = next(line for line in upper.lines if line.get_label() == "perfect calibration")
+    np.testing.assert_array_equal(diagonal.get_xydata(), [[0, 0], [1, 1]])
     error = 3 / 4 * (0.92 - 2 / 3) + 1 / 4 * 0.64
     assert figure.get_suptitle() == f"pair: expected calibration error {error:.3f}"
     heights = [bar.get_height() for bar in lower.patches]

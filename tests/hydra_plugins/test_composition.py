@@ -113,7 +113,8 @@ def seen_by_job(config: DictConfig) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore:provider=hydra.searchpath:UserWarning")
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.fuzz
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(of=st.sampled_from(MASTERS), overrides=OVERRIDES)
 def test_composes_what_hydra_composes(of: tuple[str, ...], overrides: list[str]) -> None:
     loader, master, composer = sweep(of)

@@ -50,6 +50,10 @@ REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("-m", "seed=0,-1"): ("seed=-1 is not allowed", "at least 0"),
     ("-m", "seed=0,[1"): ("override 'seed=0,[1' cannot be read",),
     ("-m", "seed=interval(0,1)"): ("seed=interval(0,1)", "single values"),
+    ("-m", "hydra.sweeper.params={a:b}"): (
+        "hydra.sweeper.params.a is an unknown key; to add it, write +hydra.sweeper.params.a=",
+    ),
+    ("-m", "+hydra.sweeper.params={a:b}"): ("a is an unknown key",),
     ("-m", "seed=0,1", "sweep.sample=0"): ("sweep.sample=0 is not allowed", "at least 1"),
     ("-m", "seed=0,1", "sweep.exclude=[{sed: 1}]"): ("sweep.exclude: sed is an unknown key; did you mean 'seed'",),
     ("-m", "seed=0,1", "sweep.exclude=[{seed: [0, 1]}]"): ("sweep.exclude", "none of 2 points"),
@@ -63,7 +67,7 @@ REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
 def chosen(*arguments: str) -> tuple[list[Candidate], SweepSection]:
     """Return the points that a command line means, and the settings of its sweep."""
     loader, master = begin(*arguments)
-    params = [f"{key}={values}" for key, values in (master.hydra.sweeper.params or {}).items()]
+    params = [f"{key}={values}" for key, values in master.hydra.sweeper.params.items()]
     settings = read_settings(OmegaConf.to_container(master.sweep))
     return choose_points(read_grid([*params, *arguments], loader), Composer(loader, master), settings), settings
 

@@ -119,7 +119,7 @@ def round_off(values):
     return np.clip(np.round(values * 2) / 2, -1, 1).astype(values.dtype)
 
 
-@settings(max_examples=800, derandomize=True, deadline=None)
+@settings(max_examples=300, derandomize=True, deadline=None)
 @given(cases(), st.sampled_from([1, 1, 2]), st.booleans())
 def test_both_forms_have_the_same_bits(case, threads, resumes):
     architecture, recipe, examples, *_ = case
@@ -132,7 +132,7 @@ def test_both_forms_have_the_same_bits(case, threads, resumes):
         assert resumed == plain[1:]
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=100, derandomize=True, deadline=None)
 @given(architectures(), st.integers(0, 99), st.integers(1, 40) | st.integers(250, 600), st.booleans(), st.booleans())
 def test_both_forms_have_the_same_bits_of_round_numbers(architecture, seed, n_samples, drops, is_single):
     """Ties of outputs, weights of zero, sums at a kink, labels and draws that are just at their threshold."""

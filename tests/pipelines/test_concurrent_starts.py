@@ -1,12 +1,13 @@
 """Commands that start at once where nothing is yet."""
 
 import sqlite3
-import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from checkouts import clone, environment, last_ids, tracked_runs
+from checkouts import clone, last_ids, tracked_runs
+from script import Script
 
 pytestmark = pytest.mark.slow
 N_PROCESSES = 8
@@ -15,23 +16,17 @@ TINY = ("dataset=sincos", "dataset.n_samples=60", "split.validation=0", "model.h
 
 def test_processes_that_start_at_once_make_one_database_and_lose_no_run(tmp_path: Path) -> None:
     folder = clone(tmp_path / "clone")
-    processes = [
-        subprocess.Popen(
-            # a loaded machine may be slow, but no run may end up in the outbox
-            ["python", "pipelines/run.py", *TINY, f"seed={seed}", "tracking.wait_seconds=100"],
-            cwd=folder,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for seed in range(N_PROCESSES)
-    ]
     run_ids = set()
-    for process in processes:
-        output, errors = process.communicate(timeout=300)
-        assert (process.returncode, errors) == (0, "")
-        run_ids.add(last_ids(output)["run_id"])
+    with ExitStack() as stack:
+        processes = [
+            # a loaded machine may be slow, but no run may end up in the outbox
+            stack.enter_context(Script(folder, "pipelines/run.py", *TINY, f"seed={seed}", "tracking.wait_seconds=100"))
+            for seed in range(N_PROCESSES)
+        ]
+        for process in processes:
+            output, errors = process.communicate(timeout=300)
+            assert (process.returncode, errors) == (0, "")
+            run_ids.add(last_ids(output)["run_id"])
     runs = tracked_runs(folder / "mlflow.db")
     assert {tracked.info.run_id for tracked in runs} == run_ids
     assert [tracked.info.status for tracked in runs] == ["FINISHED"] * N_PROCESSES

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from checkouts import ROOT, clone, environment, tracked_runs
+from script import Script
 
 pytestmark = pytest.mark.slow
 LONG = ("dataset=clusters", "split.validation=0", "training.epochs=1000000", "model.hidden_sizes=[4]")
@@ -20,10 +21,8 @@ SECONDS = 120
 )
 def test_interrupted_training_ends_clean(tmp_path: Path, number: signal.Signals, code: int, word: str) -> None:
     database = tmp_path / "mlflow.db"
-    command = ["python", str(ROOT / "pipelines" / "run.py"), *LONG, f"tracking.uri=sqlite:///{database}"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    words = (str(ROOT / "pipelines" / "run.py"), *LONG, f"tracking.uri=sqlite:///{database}")
+    with Script(tmp_path, *words) as process:
         _wait_for_training(database, process)
         process.send_signal(number)
         _, errors = process.communicate(timeout=SECONDS)
@@ -34,7 +33,7 @@ def test_interrupted_training_ends_clean(tmp_path: Path, number: signal.Signals,
     assert [path for path in tmp_path.glob("outputs/*/*/*") if path.name != ".hydra"] == []
 
 
-def _wait_for_training(database: Path, process: subprocess.Popen[str]) -> None:
+def _wait_for_training(database: Path, process: subprocess.Popen[str] | Script) -> None:
     """Wait until the first epochs of the run are recorded."""
     until = time.monotonic() + SECONDS
     while time.monotonic() < until and process.poll() is None:

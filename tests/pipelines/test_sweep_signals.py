@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from checkouts import clone, environment, run, succeed
+from checkouts import clone, run, succeed
 from launched import LAUNCHERS, SCRIPT, STACKED, archived, board, experiment, tree
+from script import Script
 
 pytestmark = pytest.mark.slow
 SECONDS = 240
@@ -51,25 +51,10 @@ def wait_until(condition, what: str) -> None:
 
 
 @contextmanager
-def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def started(folder: Path, *arguments: str) -> Iterator[Script]:
     """Start a sweep as a terminal would, in a group of its own; nothing of it is left afterwards."""
-    with (folder / "said.txt").open("w") as said:
-        command = ["python", SCRIPT, *arguments]
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment(),
-            stdout=said,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+    with (folder / "said.txt").open("w+") as said, Script(folder, SCRIPT, *arguments, output=said) as process:
+        yield process
 
 
 def launched(folder: Path) -> bool:
@@ -165,7 +150,7 @@ def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
     assert board(folder / "end") == board(folder / "uninterrupted")
 
 
-def wait_for_moment(folder: Path, process: subprocess.Popen[str], number: int, draw: random.Random) -> None:
+def wait_for_moment(folder: Path, process: Script, number: int, draw: random.Random) -> None:
     """Wait for a random moment: after the start, the launch, or a further point in the archive."""
     target = min(24, len(archived(folder)) + draw.randint(1, 4))
     if number % 3 == 0:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,8 @@ import pytest
 from filelock import FileLock
 from mlflow import MlflowClient
 
-from checkouts import ROOT, clone, environment, last_ids, run, stages_run, succeed
+from checkouts import ROOT, clone, last_ids, run, stages_run, succeed
+from script import Script
 from servers import Server, free_port
 
 pytestmark = pytest.mark.slow
@@ -31,10 +31,8 @@ def outbox(folder: Path) -> list[Path]:
 
 def test_server_that_is_killed_in_the_middle_of_a_training(folder: Path, server: Server) -> None:
     client = MlflowClient(server.address)
-    words = ["python", "pipelines/run.py", *LONG, WAIT, "tracking.experiment=killed", f"tracking.uri={server.address}"]
-    with subprocess.Popen(
-        words, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    words = ("pipelines/run.py", *LONG, WAIT, "tracking.experiment=killed", f"tracking.uri={server.address}")
+    with Script(folder, *words) as process:
         wait_until(lambda: n_epochs(client) > 0)
         server.kill()
         output, errors = process.communicate(timeout=120)

@@ -5,12 +5,22 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from checkouts import clone, commit, environment, last_ids, run, succeed, tracked_runs
+from plainmlp.composition.compose import parse
+from plainmlp.config.canonical import read_yaml
+from plainmlp.proof.execution import Limits, execute
+from plainmlp.proof.rebuilding import source_of
+from plainmlp.proof.recorded import read_recorded
+from plainmlp.proof.verdict import Verdict
+from plainmlp.proof.verification import measure_again
+from plainmlp.tracking.store import Store
+from planted import Subject, Target, target_of
 from recorded import write_flats
 
 pytestmark = pytest.mark.slow
@@ -215,11 +225,95 @@ def test_altered_patch_is_not_executed(folder: Path, dirty: SimpleNamespace) -> 
     )
 
 
-def test_run_of_dvc_is_identical(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def repeated(folder: Path) -> str:
     succeed(folder, "python", "pipelines/repro.py", *FLATS)
-    run_id = tracked_runs(folder / "mlflow.db")[0].info.run_id
-    ended = verify(folder, run_id)
-    assert (ended.returncode, last_line(ended)) == (0, "identical"), ended.stdout + ended.stderr
+    return tracked_runs(folder / "mlflow.db")[0].info.run_id
+
+
+def test_run_of_dvc_is_identical_and_programs_are_told_so(folder: Path, repeated: str) -> None:
+    ended = verify(folder, repeated, "--json")
+    report = json.loads(ended.stdout)
+    assert (ended.returncode, report["verdict"], report["exit_code"]) == (0, "identical", 0), (
+        ended.stdout + ended.stderr
+    )
+    assert report["run_id"] == repeated
+
+
+def subject(folder: Path, run_id: str, place: Path) -> Subject:
+    """Execute a run again, once for all planted changes."""
+    store = Store(f"sqlite:///{folder / 'mlflow.db'}", "plainmlp")
+    recorded = read_recorded(store, run_id, place / "read")
+    with source_of(recorded.run.tags, recorded.patch, folder) as source:
+        execute(source, recorded.configuration, place / "again", Limits(300.0, 10**11), is_quiet=True)
+        again = measure_again(parse(read_yaml(recorded.configuration)), source, place / "again")
+    return Subject(target_of(store, folder / "mlflow.db", run_id), folder, again)
+
+
+PLANTS = {
+    "weights": lambda run: run.file("model.safetensors", lambda c: c[:-1] + bytes([c[-1] ^ 1])),
+    "history": lambda run: run.replace("history.csv", "0.", "0.1"),
+    "metric": lambda run: run.sql("UPDATE latest_metrics SET value = 1 WHERE key = 'test_log_loss' AND"),
+    "parameter": lambda run: run.sql("UPDATE params SET value = '7' WHERE key = 'seed' AND"),
+    "predictions": lambda run: run.remove("predictions.csv"),
+    "figure": lambda run: run.remove("figures/learning_curves.png"),
+    "served code": lambda run: run.file("model/code/plainmlp/__init__.py", lambda c: c + b"import os\n"),
+    "environment": lambda run: run.replace("provenance/environment.txt", "numpy==", "numpi=="),
+    "code_digest": lambda run: run.tag("code_digest", "0" * 64),
+    "git_commit": lambda run: run.tag("git_commit", "0" * 40),
+    "git_dirty": lambda run: run.tag("git_dirty", "unknown"),
+    "manifest": lambda run: (run.remove("manifest.json"), run.untag("manifest_digest")),
+}
+OF_CHANGES = {
+    "patch edited": lambda run: run.replace("provenance/changes.patch", "1.25", "1.50"),
+    "patch removed": lambda run: run.remove("provenance/changes.patch"),
+    "patch and its digest removed": lambda run: (run.remove("provenance/changes.patch"), run.untag("git_diff_digest")),
+    "digest": lambda run: run.tag("git_diff_digest", "0" * 64),
+}
+
+
+def assert_planted(subject: Subject, place: Path, plants: Mapping[str, Callable[[Target], object]]) -> None:
+    """Check that a run is sound as it is, and that no planted change is overlooked."""
+    assert subject.judged(place / "sound", lambda run: None).summarize() == "identical"
+    verdicts = {name: subject.judged(place / name, plant).verdict for name, plant in plants.items()}
+    assert verdicts == dict.fromkeys(plants, Verdict.DIFFERENT)
+
+
+def test_changes_that_are_planted_in_a_run_of_dvc(folder: Path, repeated: str, tmp_path: Path) -> None:
+    assert_planted(subject(folder, repeated, tmp_path), tmp_path, PLANTS)
+
+
+def test_changes_that_are_planted_in_a_run_of_other_code(folder: Path, dirty: SimpleNamespace, tmp_path: Path) -> None:
+    assert_planted(subject(folder, dirty.run_id, tmp_path), tmp_path, {**PLANTS, **OF_CHANGES})
+
+
+def test_code_that_was_recorded_elsewhere_is_executed_only_if_allowed(folder: Path, dirty: SimpleNamespace) -> None:
+    aside = folder / ".plainmlp" / "manifests"
+    aside.rename(aside.with_name("aside"))
+    refused = verify(folder, dirty.run_id)
+    allowed = verify(folder, dirty.run_id, "--run-recorded-code")
+    aside.with_name("aside").rename(aside)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: this would execute the code of commit ")
+    assert refused.stderr.count("\n") == 1
+    assert "author  Ann <ann@example.org>" in refused.stdout
+    assert " src/plainmlp/nn/optimizers.py |" in refused.stdout
+    assert allowed.returncode == 0, allowed.stdout + allowed.stderr
+    assert last_line(allowed) == "identical (with the run's own changes.patch: 2 files, +4 -2)"
+
+
+def test_signed_run_is_told_from_one_that_is_not(folder: Path, digits: str, tmp_path: Path) -> None:
+    key, allowed = tmp_path / "key", tmp_path / "allowed"
+    succeed(folder, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+    allowed.write_text(f"ann@example.org {key.with_suffix('.pub').read_text()}")
+    signed = record(folder, *FLATS, f"tracking.sign={key}")
+    good = verify(folder, signed, "--allowed-signers", str(allowed))
+    bad = verify(folder, digits, "--allowed-signers", str(allowed))
+    none = verify(folder, digits, "--allowed-signers", "nowhere")
+    assert (good.returncode, last_line(good)) == (0, "identical"), good.stdout + good.stderr
+    assert bad.returncode == 4
+    assert last_line(bad) == "different: manifest.json has no signature of an allowed signer"
+    assert (none.returncode, none.stderr) == (2, "error: --allowed-signers nowhere: there is no such file\n")
 
 
 def test_points_of_a_sweep_are_identical_alone(folder: Path) -> None:

@@ -98,11 +98,11 @@ def environment(**variables: str) -> dict[str, str]:
 def warm_environment(**variables: str) -> dict[str, str]:
     """Return the same variables with a ``python`` first on the PATH that has imported MLflow already."""
     real = environment(**variables)
-    return {**real, "PATH": f"{_warm_programs()}{os.pathsep}{real['PATH']}"}
+    return {**real, "PATH": f"{warm_programs()}{os.pathsep}{real['PATH']}"}
 
 
 @cache
-def _warm_programs() -> Path:
+def warm_programs() -> Path:
     """Start a Python that forks others until this process ends; return the folder of the program that asks it to."""
     folder = Path(tempfile.mkdtemp(prefix="warm"))
     program = folder / "python"

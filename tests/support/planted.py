@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -17,7 +16,10 @@ from plainmlp.proof.recorded import RunFiles, read_recorded
 from plainmlp.proof.reexecution import retrain
 from plainmlp.proof.verdict import Judgement
 from plainmlp.proof.verification import judge, measure_again
+from plainmlp.system.files import digest_file
+from plainmlp.tracking.recording.manifest import PASSING, file_entry, neutral
 from plainmlp.tracking.store import Store
+from plainmlp.tracking.tags import RECORD_TAG
 
 TABLES = ("tags", "params", "metrics", "latest_metrics")
 
@@ -61,18 +63,20 @@ class Target:
     def reseal(self) -> None:
         """Write a manifest of what is there, and its digest: the record agrees with itself again."""
         path = self.artifacts / "manifest.json"
-        manifest = json.loads(path.read_text())
-        for name in manifest["files"]:
-            file = self.artifacts / name
-            if file.is_file() and file.name != "MLmodel":
-                content = file.read_bytes()
-                manifest["files"][name] = {"size": len(content), "sha256": sha256(content).hexdigest()}
-        manifest["files"] = {k: v for k, v in manifest["files"].items() if (self.artifacts / k).is_file()}
-        data = self.store.client.get_run(self.run_id).data
+        manifest, data = json.loads(path.read_text()), self.store.client.get_run(self.run_id).data
+        path.unlink()
+        found = {file.relative_to(self.artifacts).as_posix(): file for file in self.artifacts.rglob("*")}
+        files = {name: file for name, file in found.items() if file.is_file()}
+        manifest["files"] = {name: file_entry(file, self.run_id, manifest["record"]) for name, file in files.items()}
         manifest["metrics"] = {name: repr(value) for name, value in data.metrics.items()}
-        manifest["tags"] = {k: v for k, v in data.tags.items() if k in manifest["tags"]}
+        passing = {*PASSING, RECORD_TAG, "mlflow.runName"}
+        manifest["tags"] = {
+            key: neutral(value, self.run_id, manifest["record"])
+            for key, value in data.tags.items()
+            if key not in passing
+        }
         path.write_text(json.dumps(manifest))
-        self.tag("manifest_digest", sha256(path.read_bytes()).hexdigest())
+        self.tag("manifest_digest", digest_file(path))
 
     @contextmanager
     def restored(self) -> Iterator[None]:

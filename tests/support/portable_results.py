@@ -15,7 +15,8 @@ from plainmlp.evaluation.evaluate import Evaluation, measure
 from plainmlp.evaluation.metrics import negative_log
 from plainmlp.evaluation.reports import write_measures
 from plainmlp.evaluation.scores import bootstrap_intervals
-from plainmlp.sweeps.ranking.statistics import paired_p_value, summarize
+from plainmlp.sweeps.ranking.comparison import compare_with_best
+from plainmlp.sweeps.ranking.statistics import summarize
 from plainmlp.system.files import digest_file
 from plainmlp.training.construction import weigh_samples
 from plainmlp.training.model import Model
@@ -92,7 +93,7 @@ def results(folder):
         found[name] = digests(dataset, missing, parse(compose(ROOT / "conf", overrides)), folder / name)
     scores = np.random.default_rng(2).random((2, 7))
     first, second = (dict(zip("abcdefg", values.tolist(), strict=True)) for values in scores)
-    found["sweep"] = [str(summarize(scores[0].tolist())), paired_p_value(first, second)]
+    found["sweep"] = [str(summarize(scores[0].tolist())), compare_with_best([first, second])]
     return found
 
 

@@ -8,13 +8,53 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from checkouts import environment
 
 SECONDS_TO_START = 120
+
+
+GUARD = "import os, signal, sys; sys.stdin.read(); os.killpg(int(sys.argv[1]), signal.SIGKILL)"
+
+
+class Group:
+    """A process in a group of its own with all that it starts; it does not outlive this process, however that ends.
+
+    Parameters
+    ----------
+    words : sequence of str
+        What is started.
+    log : Path
+        What it says is written there, after what the file holds.
+    variables : str
+        For its environment.
+    """
+
+    def __init__(self, words: Sequence[str | Path], log: Path, **variables: str) -> None:
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                words, env=environment(**variables), stdout=output, stderr=output, start_new_session=True
+            )
+        self._guard = subprocess.Popen(  # not of the group, which may be stopped; its input ends with this process
+            [sys.executable, "-IS", "-c", GUARD, str(self._process.pid)], stdin=subprocess.PIPE, start_new_session=True
+        )
+
+    def runs(self) -> bool:
+        return self._process.poll() is None
+
+    def signal(self, number: int) -> None:
+        if self.runs():
+            os.killpg(self._process.pid, number)
+
+    def kill(self) -> None:
+        """End all of it, whatever it does."""
+        self.signal(signal.SIGKILL)
+        self._process.wait()
+        self._guard.kill()
+        self._guard.communicate()
 
 
 class Server:
@@ -30,23 +70,25 @@ class Server:
         self._artifacts, self._log = folder / "artifacts", folder / "server.log"
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._group: Group | None = None
 
     def start(self) -> None:
         """Start it, and return once it answers."""
-        words = ["-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{self.database}", "--workers", "1"]
+        words = [
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            "--backend-store-uri",
+            f"sqlite:///{self.database}",
+            "--workers",
+            "1",
+        ]
         words += ["--artifacts-destination", str(self._artifacts), "--host", "127.0.0.1", "--port", str(self.port)]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, *words],
-                env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self._group = Group(words, self._log, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
         until = time.monotonic() + SECONDS_TO_START
         while not self._answers():
-            assert self._process.poll() is None, self._log.read_text()
+            assert self._group.runs(), self._log.read_text()
             assert time.monotonic() < until, self._log.read_text()
             time.sleep(0.1)
 
@@ -59,22 +101,19 @@ class Server:
 
     def stop(self) -> None:
         """Let it stop where it is: it takes connections in and says nothing."""
-        self._signal(signal.SIGSTOP)
+        self._started().signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
         """Let it go on where it stopped."""
-        self._signal(signal.SIGCONT)
+        self._started().signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it, whatever it does."""
-        assert self._process is not None
-        self._signal(signal.SIGKILL)
-        self._process.wait()
+        self._started().kill()
 
-    def _signal(self, number: int) -> None:
-        assert self._process is not None
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, number)  # its own group: it was started as a session
+    def _started(self) -> Group:
+        assert self._group is not None
+        return self._group
 
 
 @contextmanager

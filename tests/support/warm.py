@@ -41,7 +41,7 @@ def serve(listener: socket.socket, standard_input: int) -> None:
         with connection:
             if os.fork() == 0:
                 listener.close()
-                watch(connection)
+                watch(connection, standard_input)
                 return
         _reap(os.WNOHANG)
     _reap(0)
@@ -69,7 +69,7 @@ def _imported(name: str) -> Any:
     return sys.modules[name.partition(".")[0]]
 
 
-def watch(connection: socket.socket) -> None:
+def watch(connection: socket.socket, standard_input: int) -> None:
     """Run a script in a process of its own, tell how it ended, and end it where nobody waits for it any more."""
     message, handles, _, _ = socket.recv_fds(connection, 2**20, 3)
     request = json.loads(message)
@@ -78,14 +78,15 @@ def watch(connection: socket.socket) -> None:
         return
     process = os.fork()
     if process == 0:
+        os.setsid()
+        connection.send(str(os.getpid()).encode())
         connection.close()
         become(handles, **request)
         return
     for handle in handles:
         os.close(handle)
-    connection.send(str(process).encode())
     ended = os.pidfd_open(process)
-    if connection in select.select([connection, ended], [], [])[0]:
+    if ended not in select.select([connection, ended, standard_input], [], [])[0]:
         os.kill(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
     with contextlib.suppress(OSError):
@@ -103,7 +104,6 @@ def become(handles: list[int], words: list[str], variables: dict[str, str], fold
     for number, handle in enumerate(handles):
         os.dup2(handle, number)
         os.close(handle)
-    os.setsid()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)

@@ -4,7 +4,7 @@ import random
 
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
 from plainmlp.sweeps.ranking.results import SweepResults
-from plainmlp.sweeps.reports import show_leaderboard, write_leaderboard, write_timing
+from plainmlp.sweeps.reports import TIES, show_leaderboard, write_leaderboard, write_timing
 from swept import board_of, failure, result, whole_sweep
 
 
@@ -50,13 +50,14 @@ def test_markdown_is_whole_tables(tmp_path):
     write_leaderboard(tmp_path, small_board())
     text = (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
     for line in (
-        "Ranked by the mean of `validation_accuracy` over the seeds; higher is better.",
+        f"Ranked by the mean of `validation_accuracy` over the seeds; higher is better. {TIES}.",
         "3 points finished, 1 failed.",
         r"| 1 | re\|lu | 1 | 0.5 | - | - | best |  |",
         "| test_accuracy | 1 | 0.25 | - | - |",
         r"| gelu | 0 | TrainingError: the loss \| is not finite |",
     ):
         assert line in text.splitlines()
+    assert "the lower `validation_log_loss` ranks first" in text
     assert "untested: fewer than two seeds" in text
 
 
@@ -118,3 +119,11 @@ def test_terminal_shows_whole_values_in_80_columns(capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines[:14])) <= 80
     assert any(line.split()[:3] == ["1", "tanh", "[128,64]"] for line in lines)
+
+
+def test_terminal_says_what_decides_where_several_share_the_best_mean(capsys):
+    points = [result({"backend.name": name, "seed": 0}, 1.0) for name in ("numpy", "torch")]
+    show_leaderboard(board_of(points))
+    said = capsys.readouterr().out
+    assert "2 rows share the best mean; the lower validation_log_loss ranks first, then the smaller network" in said
+    assert said.splitlines()[1].split()[0] == "backend"

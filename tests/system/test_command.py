@@ -1,6 +1,10 @@
 """How a command ends."""
 
+import sys
+from io import BytesIO, TextIOWrapper
+
 import pytest
+from rich.console import Console
 
 from plainmlp.system.command import run_command
 from plainmlp.system.errors import InputError, TrainingError
@@ -46,3 +50,12 @@ def test_traceback_is_shown_on_request(capsys: pytest.CaptureFixture[str], monke
 def test_mistake_of_the_program_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         run_command(lambda: _raise(ZeroDivisionError()))
+
+
+def test_letters_that_a_terminal_cannot_show_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = BytesIO()
+    terminal = TextIOWrapper(shown, encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert run_command(lambda: Console().print("0.9 ± 0.1")) == 0
+    terminal.flush()
+    assert shown.getvalue() == b"0.9 ? 0.1\n"

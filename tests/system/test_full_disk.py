@@ -134,6 +134,19 @@ def test_run_on_a_full_disk_is_one_line_and_works_with_room(disk, tmp_path):
     assert set(files_below(disk / "run")) >= set(before)
 
 
+@pytest.mark.parametrize("free", [0, 400_000])
+def test_first_start_on_a_full_disk_is_one_line_and_works_with_room(tmp_path, free):
+    with small_disk(tmp_path / "small", 8_000) as disk:
+        database = disk / "mlflow.db"
+        fill(disk, free)
+        with pytest.raises(StorageError, match="No space left on device") as caught:
+            Store(f"sqlite:///{database}", "e", Outbox(tmp_path), 1.0)
+        assert str(caught.value).startswith(f"{database}: cannot be written")
+        make_room(disk)
+        assert {path.name for path in disk.iterdir()} <= {"mlflow.db", "mlflow.db.lock"}
+        Store(f"sqlite:///{database}", "e").start_parent("p", {}, {}).end("FINISHED")
+
+
 @pytest.mark.slow
 def test_record_on_a_full_disk_is_kept_where_there_is_room(disk, tmp_path, capsys):
     """The run goes on: its database is full, the outbox is elsewhere."""

@@ -4,12 +4,16 @@ import sqlite3
 import threading
 import time
 from contextlib import contextmanager, nullcontext
+from functools import partial
 
 import pytest
+from filelock import FileLock
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UNAVAILABLE
 
 from configurations import refusal
+from plainmlp.system.process import held
+from plainmlp.tracking import connection
 from plainmlp.tracking.connection import AwayError, Connection, cause, is_away, within
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.store import DataInput, Store
@@ -54,6 +58,20 @@ def test_reading_waits_no_longer(port, monkeypatch):
     monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT", raising=False)  # of an earlier store of this process
     with port() as number, stopwatch(1.0 + MARGIN):
         assert refusal(Store, f"http://127.0.0.1:{number}", "e", None, 1.0).startswith("tracking.uri = ")
+
+
+def test_database_that_cannot_be_locked_is_refused_at_once(tmp_path):
+    with stopwatch(10.0):
+        assert "/proc/x.db" in refusal(Store, "sqlite:////proc/x.db", "e")
+
+
+def test_lock_that_another_process_keeps_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(connection, "held", partial(held, seconds=0.2))
+    database = tmp_path / "mlflow.db"
+    with FileLock(f"{database}.lock"):
+        line = refusal(Store, f"sqlite:///{database}", "e")
+    assert line.startswith(f"{database}.lock is locked by another process")
+    Store(f"sqlite:///{database}", "e")
 
 
 def test_failures_share_one_allowance_and_answers_cost_none():

@@ -3,7 +3,7 @@
 Without `from __future__ import annotations`, which would break every command: OmegaConf reads the types.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ class GridSweeperConf:
     """The settings `hydra.sweeper`: for each key of a grid its values, as on the command line."""
 
     _target_: str = "hydra_plugins.plainmlp_launcher.sweeper.GridSweeper"
-    params: dict[str, str] | None = None
+    params: dict[str, str] = field(default_factory=dict)  # not None, of which OmegaConf cannot set a key
 
 
 ConfigStore.instance().store(group="hydra/sweeper", name="grid", node=GridSweeperConf, provider="plainmlp")
@@ -36,12 +36,12 @@ class GridSweeper(Sweeper):
 
     Parameters
     ----------
-    params : mapping of str to str, optional
+    params : mapping of str to str
         For each key its values; those of the command line come on top.
     """
 
-    def __init__(self, params: dict[str, str] | None = None) -> None:
-        self._params = params or {}
+    def __init__(self, params: dict[str, str]) -> None:
+        self._params = params
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take in what the sweep is made from, and make its launcher, as Hydra calls it."""

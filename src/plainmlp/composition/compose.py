@@ -1,7 +1,7 @@
 """The way from conf/ and overrides to a checked configuration; the only module that imports Hydra or OmegaConf."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
@@ -14,19 +14,28 @@ from plainmlp.composition.stores import refuse_credentials, tracking_problems
 from plainmlp.config.canonical import flat_items
 from plainmlp.config.schema import Config
 from plainmlp.system.errors import InputError, StorageError, path_problem
+from plainmlp.system.wording import shown
 
 RAISE = {"HYDRA_FULL_ERROR": "1"}  # lets Hydra raise what goes wrong, where it would print it and exit with code 1
-
+LONGEST_OVERRIDE = 10_000  # characters
 ELSEWHERE = "; hydra.run.dir=<folder>, or hydra.sweep.dir=<folder> with -m, writes elsewhere"
 
 
 @cache
 def composition_errors() -> tuple[type[Exception], ...]:
-    """Return what Hydra raises; it meets some malformed overrides with a bare ValueError or AssertionError."""
+    """Return what Hydra raises; it meets some malformed overrides with bare errors of Python."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    return (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError)
+    return (
+        HydraException,
+        OmegaConfBaseException,
+        yaml.YAMLError,
+        ValueError,
+        TypeError,
+        AssertionError,
+        RecursionError,
+    )
 
 
 def parse(mapping: Mapping[str, Any]) -> Config:
@@ -81,9 +90,22 @@ def compose(conf_folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
         If an override is unreadable or names an unknown key or file, or a value is missing or cannot be resolved.
     """
     try:
-        return _composed(conf_folder, overrides)
+        return _composed(conf_folder, _not_too_long(overrides))
     except composition_errors() as error:
         raise explain(error, conf_folder, overrides) from error
+
+
+def _not_too_long(overrides: Iterable[str]) -> list[str]:
+    """Refuse an override that Hydra would read for minutes: its time grows with the square of the length."""
+    checked = list(overrides)
+    for override in checked:
+        if len(override) > LONGEST_OVERRIDE:
+            message = (
+                f"override {shown(override)} has {len(override):,} characters; allowed: at most {LONGEST_OVERRIDE:,} (a "
+                "file of conf/ takes longer values)"
+            )
+            raise InputError(message)
+    return checked
 
 
 def explain(error: Exception, conf_folder: Path, overrides: Sequence[str]) -> InputError:
@@ -146,10 +168,10 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
         except Exception as error:  # noqa: BLE001 - raised again below, without the lines that Hydra would add
             failures.append(error)
 
-    overrides = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    refuse_credentials(conf_folder, overrides)
+    overrides = _not_too_long(argument for argument in sys.argv[1:] if not argument.startswith("-"))
     app = hydra.main(version_base="1.3", config_path=str(conf_folder), config_name="config")(hydra_job)
     try:
+        refuse_credentials(conf_folder, overrides)
         with env_override(RAISE):
             app()
         if failures and isinstance(failures[0], OmegaConfBaseException):

@@ -64,31 +64,36 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
     if mark := getattr(error, "problem_mark", None):
         return yaml_problem(mark.name, error)
     key = getattr(error, "full_key", None)
-    line = one_line(str(error)) or f"the overrides {shown(list(overrides))} cannot be applied"
+    line = "" if isinstance(error, TypeError) else one_line(str(error))  # of Hydra's insides
+    if isinstance(error, RecursionError):
+        key, line = None, f"the overrides {shown(list(overrides))} are nested too deeply"
+    line = line or f"the overrides {shown(list(overrides))} cannot be applied"
     return f"{key}: {line}" if key else line
 
 
 def _unknown_file(error: Exception, conf_folder: Path, overrides: Sequence[str]) -> str:
     """Name the files of a group of which one was chosen that is not there."""
     choice = getattr(error, "missing_cfg_file", None) or _null_choice(conf_folder, overrides)
+    if choice is None:
+        return one_line(str(error))
     group, _, name = str(choice).rpartition("/")
     files = [file.stem for file in (conf_folder / group).glob("*.yaml")]
     return unknown_name(group or "--config-name", name, files or getattr(error, "options", None) or ())
 
 
-def _null_choice(conf_folder: Path, overrides: Sequence[str]) -> str:
+def _null_choice(conf_folder: Path, overrides: Sequence[str]) -> str | None:
     """Return the choice of a file that is no name, such as null or 5."""
     parts = (override.lstrip("+").partition("=") for override in overrides)
     choices = (f"{key}/{value}" for key, _, value in parts if (conf_folder / key).is_dir())
-    return next(choice for choice in choices if not (conf_folder / f"{choice}.yaml").is_file())
+    return next((choice for choice in choices if not (conf_folder / f"{choice}.yaml").is_file()), None)
 
 
 def _unknown_key(key: str, error: Exception, conf_folder: Path, known: Sequence[str]) -> str:
     """Say that a key is unknown; where an override's own key exists, one inside of its value is meant."""
     in_cause = _KEY_IN_CAUSE.search(str(error.__cause__))
-    if key in known and in_cause:
-        hint = f"; to replace the whole of {key}, write ~{key} +{key}=..."
-        return unknown_key(in_cause[1], known) + hint
+    if in_cause and (key in known or in_cause[1].startswith(f"{key}.")):
+        whole = f"replace the whole of {key}, write ~{key} +{key}=..."
+        return f"{unknown_key(in_cause[1], known)}; to {whole if key in known else f'add it, write +{in_cause[1]}=...'}"
     section, _, word = key.rpartition(".")
     files = [file.stem for file in sorted((conf_folder / section).glob("*.yaml")) if section and _has(file, word)]
     hint = f"; {' and '.join(f'{section}={file}' for file in files)} have it" if files else ""

@@ -275,7 +275,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Check parameters and rows, and learn what the columns and targets are where nothing is known of them."""
         check_parameters(self.get_params(deep=False), self._losses())
         dtype = (np.float64, np.float32) if self.dtype == "auto" else self.dtype
-        inputs, targets = self._validated(X, y, dtype, reset=reset)
+        inputs, targets = self._validated(X, y, dtype if reset else self.network_.parameters.dtype, reset=reset)
         weights = None if sample_weight is None else read_weights(sample_weight, inputs.shape[0])
         return Rows(inputs, self._encode(targets, reset=reset, classes=classes), weights)
 

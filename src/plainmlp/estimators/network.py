@@ -14,7 +14,7 @@ from plainmlp.nn.batches import BLOCK_NUMBERS, Examples
 from plainmlp.nn.descent import Start
 from plainmlp.nn.forms import start_descent
 from plainmlp.nn.initializers import INITIALIZERS, draw_parameters
-from plainmlp.nn.losses import LOSSES
+from plainmlp.nn.losses import LOSSES, recorded_metrics
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.recipe import Recipe
 from plainmlp.nn.schedules import SCHEDULES
@@ -107,22 +107,29 @@ class MLP:
         Parameters
         ----------
         train, validation : Examples
-            Inputs of the network's dtype.
         epochs : int
             In all, with those that are done already.
         batch_size : int, default 32
             All samples at once, in their order, where it is not below their number.
         shuffle : bool, default True
             Whether each epoch takes the samples in a new random order.
+
+        Raises
+        ------
+        ValueError
+            Examples do not fit the network, or the recipe's patience has nothing to watch.
         """
+        if self.recipe.patience is not None:
+            recorded = recorded_metrics(self.architecture.loss, has_validation=validation is not None)
+            check_name("monitor", self.recipe.monitor, recorded)
         state = self.state
         descent = start_descent("auto", Start(self.architecture, self.recipe, state.parameters, state.slots))
         training = Training(
             descent,
             self.architecture,
             self.recipe,
-            train,
-            validation,
+            self._fitting(train),
+            None if validation is None else self._fitting(validation),
             state,
             epochs=epochs,
             max_steps=None,
@@ -146,12 +153,28 @@ class MLP:
         """Return the sums (n_samples, n_out) that reach the outputs, from which a link makes probabilities."""
         return self._pass_forward(inputs, replace(self.architecture, loss="squared_error", loss_options=()))
 
+    def _fitting(self, examples: Examples) -> Examples:
+        """Return examples with inputs of the network's dtype, or refuse them."""
+        n_samples, n_out = len(examples.inputs), self.architecture.layer_sizes[-1]
+        shape = (n_samples, n_out) if LOSSES[self.architecture.loss].pointwise else (n_samples,)
+        if examples.targets.shape != shape:
+            message = f"targets of the shape {examples.targets.shape} do not fit; allowed: {shape}"
+            raise ValueError(message)
+        return examples._replace(inputs=self._converted(examples.inputs))
+
+    def _converted(self, inputs: Any) -> Any:
+        """Return inputs of the network's dtype, or refuse them."""
+        n_in = self.architecture.layer_sizes[0]
+        if len(inputs.shape) != 2 or inputs.shape[1] != n_in:
+            message = f"inputs of the shape {inputs.shape} do not fit; allowed: (n_samples, {n_in})"
+            raise ValueError(message)
+        return np.ascontiguousarray(inputs, self.parameters.dtype) if isinstance(inputs, np.ndarray) else inputs
+
     def _pass_forward(self, inputs: Any, architecture: Architecture) -> Array:
         descent = start_descent("auto", Start(architecture, Recipe(optimizer="sgd"), self.parameters))
+        inputs = self._converted(inputs)
+        rows = len(inputs) if isinstance(inputs, np.ndarray) else max(1, BLOCK_NUMBERS // inputs.shape[1])
         with np.errstate(all="ignore"):
-            if isinstance(inputs, np.ndarray):
-                return descent.outputs(np.ascontiguousarray(inputs, self.parameters.dtype))
-            rows = max(1, BLOCK_NUMBERS // inputs.shape[1])
             return np.concatenate([descent.outputs(inputs[i : i + rows]) for i in range(0, len(inputs), rows)])
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array
 
 from plainmlp.nn.arithmetic import Array
 from plainmlp.nn.batches import Examples
@@ -67,6 +67,9 @@ class Rows(NamedTuple):
         """Return the rows as a network reads them, their weights with the mean 1, and the mean that they had."""
         if self.weights is None:
             return Examples(readable(self.inputs), self.targets), 1.0
+        if self.weights.min() < 0 or not self.weights.any():
+            message = "the weights of the samples are all zero, or one is below; sample_weight and class_weight decide"
+            raise ValueError(message)
         mean = math.fsum(self.weights.tolist()) / len(self.weights)
         return Examples(readable(self.inputs), self.targets, self.weights / mean), mean
 
@@ -82,22 +85,9 @@ def readable(inputs: Any) -> Any:
 
 
 def read_weights(sample_weight: Any, n_samples: int) -> Array:
-    """Return what each sample counts, of shape (n_samples,), float64.
-
-    Raises
-    ------
-    ValueError
-        There is not one number for each sample, one is below 0, or none is above.
-    """
+    """Return what each sample counts, of shape (n_samples,), float64; raise a ValueError where that is not what is given."""
     weights: Array = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
-    check_consistent_length(weights, np.empty(n_samples))
-    if weights.ndim != 1:
-        message = f"sample_weight of shape {weights.shape} is not allowed: it must have the shape ({n_samples},)"
-        raise ValueError(message)
-    if weights.min() < 0:
-        message = f"sample_weight={weights.min()} is not allowed: a weight must be at least 0"
-        raise ValueError(message)
-    if not weights.any():
-        message = "every sample_weight is zero; at least one weight must be above zero"
+    if weights.shape != (n_samples,):
+        message = f"sample_weight of the shape {weights.shape} is not allowed: it must be ({n_samples},)"
         raise ValueError(message)
     return weights

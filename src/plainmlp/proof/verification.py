@@ -25,6 +25,7 @@ from plainmlp.proof.recorded import DAMAGES, RecordedRun, RunFiles, read_recorde
 from plainmlp.proof.reexecution import check_inputs
 from plainmlp.proof.verdict import Agreement, Aspect, Judgement, compare_environments
 from plainmlp.system.digests import digest_modules
+from plainmlp.system.errors import InputError
 from plainmlp.tracking.provenance.environment import installed_packages
 from plainmlp.tracking.recording.provenance import training_numerics
 from plainmlp.tracking.recording.training import point_of
@@ -135,7 +136,11 @@ def judge(
 
 def _execute(recorded: RecordedRun, source: Source, folder: Path, terms: Terms) -> tuple[RunFiles | None, list[Aspect]]:
     """Return what the re-execution came to, or how it failed."""
-    config = parse(read_yaml(recorded.configuration))
+    try:
+        config = parse(read_yaml(recorded.configuration))
+    except InputError as error:
+        message = f"its config.yaml is none of this version ({error}); verify the run in a checkout of its commit"
+        raise InputError(message) from error
     check_inputs(config)
     limits = Limits(terms.seconds, terms.memory)
     try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.figures.pictures import SWEEP_FIGURES, TIMING_FIGURES, draw_sweep_figures
-from plainmlp.sweeps.ranking.leaderboard import TIED, UNTESTED, Leaderboard, Row
+from plainmlp.sweeps.ranking.leaderboard import LOG_LOSS, TIED, UNTESTED, Leaderboard, Row
 from plainmlp.sweeps.ranking.results import SEED, Failure
 from plainmlp.sweeps.ranking.statistics import Summary
 from plainmlp.sweeps.ranking.swept import settings_of, short_names
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 VERDICTS = (
-    "tied: cannot be told from the best (paired t-test over common seeds, corrected by Holm, level 0.05); "
+    "worse: behind the best by more than chance explains; if all settings were equal in truth, one of them or more would be "
+    "called worse in 5 % of sweeps, with normal scores of equal spread (paired over seeds, the pick of the best taken into "
+    "account). tied: cannot be told from the best. "
     "untested: fewer than two seeds in common with the best, so it cannot be told from it either."
 )
+TIES = f"Of equal means the lower `{LOG_LOSS}` ranks first if there is one, then the smaller network"
 SCORES = ("n", "mean", "standard_deviation", "low", "high")
 SHOWN_ROWS = 10  # on the terminal
 MAX_LETTERS = 16  # of a column that keeps its width
@@ -104,7 +107,7 @@ def _point(board: Leaderboard, failure: Failure) -> dict[str, str]:
 def _markdown(board: Leaderboard) -> list[str]:
     n_finished = sum(len(row.results) for row in board.rows)
     lines = ["# Leaderboard", ""]
-    lines += [f"Ranked by the mean of `{board.metric}` over the seeds; {board.direction}."]
+    lines += [f"Ranked by the mean of `{board.metric}` over the seeds; {board.direction}. {TIES}."]
     lines += [f"{n_finished} points finished, {len(board.failures)} failed.", ""]
     names = [short_names(board.keys)[key] for key in board.keys]
     header = ["rank", *names, "n", "mean", "standard deviation", "95 % interval", "verdict", "parameters"]
@@ -184,6 +187,10 @@ def _remarks(board: Leaderboard) -> list[str]:
     more = len(board.rows) - SHOWN_ROWS
     n_tied = sum(row.verdict in {TIED, UNTESTED} for row in board.rows)
     remarks = [f"and {more} more rows in leaderboard.csv"] if more > 0 else []
+    if board.n_first > 1:
+        remarks.append(
+            f"{board.n_first} rows share the best mean; the lower {LOG_LOSS} ranks first, then the smaller network"
+        )
     if n_tied:
         remarks.append(f"{n_tied} of {len(board.rows)} rows are statistically tied with the best")
     if board.test:

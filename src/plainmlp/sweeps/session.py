@@ -12,6 +12,7 @@ from uuid import uuid4
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, build_leaderboard
 from plainmlp.sweeps.ranking.results import FINISHED, Outcomes
+from plainmlp.sweeps.ranking.swept import short_names
 from plainmlp.sweeps.reports import show_leaderboard, write_reports, write_timings
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import Job
@@ -160,8 +161,9 @@ def _launch_all(
 def _name(point: Point, common: Collection[str]) -> str:
     """Return a name that says what sets a point apart: `hidden_sizes=[64,32] seed=1`."""
     own = [override.lstrip("+") for override in point.overrides if override not in common and "$" not in override]
-    name = " ".join(f"{key.rpartition('.')[2]}={value}" for key, _, value in (text.partition("=") for text in own))
-    return name or run_name(point.config)
+    values = dict(override.split("=", 1) for override in own if "=" in override)
+    names = short_names(list(values))
+    return " ".join(f"{names[key]}={value}" for key, value in values.items()) or run_name(point.config)
 
 
 def _publish(parent: TrackedRun, board: Leaderboard, folder: Path) -> None:

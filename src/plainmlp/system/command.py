@@ -6,6 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from io import TextIOWrapper
 from types import FrameType
 from typing import NoReturn
 
@@ -28,6 +29,8 @@ def run_command(main: Callable[[], None]) -> int:
     ``HYDRA_FULL_ERROR=1`` in the environment the traceback comes before it.
     """
     collect_seldom()
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal that cannot show a letter fails no command
+        sys.stdout.reconfigure(errors="replace")
     earlier = signal.signal(signal.SIGTERM, _terminate)
     try:
         main()

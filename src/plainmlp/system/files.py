@@ -4,17 +4,25 @@ import csv
 import hashlib
 import json
 import os
+import re
 import shutil
+import socket
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from errno import ENOSPC
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from plainmlp.system.errors import InputError, StorageError
 
+# what an unfinished file is, and an earlier one that makes room
+NEW, EARLIER = "new", "old"
+UNFINISHED = re.compile(
+    rf"\.(?P<stem>.*)\.(?P<kind>{NEW}|{EARLIER})-(?P<machine>[0-9a-f]{{8}})-(?P<process>\d+)-[0-9a-f]{{12}}(?P<suffix>(\..*)?)"
+)
 _is_flushing = ContextVar("is_flushing", default=True)
 
 
@@ -44,7 +52,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     Path
         An empty file beside `path`, whose folder is made if it is missing, with the same suffix. After an exception it is removed and `path` is as it was.
     """
-    temporary = _sibling(path)
+    temporary = unfinished(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -130,9 +138,9 @@ def replace_folder(folder: Path) -> Iterator[Path]:
     Notes
     -----
     A folder cannot be exchanged in one step everywhere: between two renames there is neither the old nor the new
-    one under its name. An exception there brings the old one back; a power cut leaves it beside, as ``.<name>.*``.
+    one under its name. An exception there brings the old one back; a power cut leaves it beside, as ``.<name>.*old*``.
     """
-    temporary, earlier = _sibling(folder), _sibling(folder)
+    temporary, earlier = unfinished(folder), unfinished(folder, EARLIER)
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -151,8 +159,42 @@ def replace_folder(folder: Path) -> Iterator[Path]:
         _flush(folder.parent)
 
 
-def _sibling(path: Path) -> Path:
-    return path.with_name(f".{path.stem}.{uuid4().hex}{path.suffix}")
+def unfinished(path: Path, kind: str = NEW) -> Path:
+    """Return a name beside a path for what is unfinished; what killed processes left in that folder goes."""
+    _remove_leftovers(path.parent)
+    return path.with_name(f".{path.stem}.{kind}-{_machine()}-{os.getpid()}-{uuid4().hex[:12]}{path.suffix}")
+
+
+@cache
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the unfinished files and folders of processes of this machine that are gone; once a process will do."""
+    for path in folder.glob(".*"):
+        found = UNFINISHED.fullmatch(path.name)
+        if found is None or found["machine"] != _machine() or _is_alive(int(found["process"])):
+            continue
+        if found["kind"] == EARLIER and not path.with_name(found["stem"] + found["suffix"]).exists():
+            continue  # it was killed between two renames: this is the only one
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
+
+
+@cache
+def _machine() -> str:
+    """Return some digits that tell this machine from others that may write to the same folder."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 def _flush(path: Path) -> None:

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from plainmlp.system.errors import InputError
+
 PR_SET_PDEATHSIG = 1  # of prctl in Linux: which signal a process gets when its parent ends
+LOCK_SECONDS = 120.0  # eight processes that make a database on a busy machine take a minute
 CLOCK_STEP = 2  # seconds: when a process began follows from the clock, which is corrected while it runs
 NEW_OBJECTS = 50_000  # between two looks for cycles of objects that nothing uses any more; Python's own number is 700
 
@@ -87,6 +90,29 @@ def alone(locks: Path, name: str) -> Iterator[None]:
 
     locks.mkdir(parents=True, exist_ok=True)
     with FileLock(locks / name[:2]):
+        yield
+
+
+@contextmanager
+def held(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+    """Hold a lock, a file in a folder that there is; the system takes it from a process that is killed.
+
+    Raises
+    ------
+    InputError
+        Another process holds it for longer than `seconds`.
+    OSError
+        The file cannot be made.
+    """
+    from filelock import FileLock, Timeout
+
+    path.touch()  # FileLock would try for ever to make what cannot be made
+    try:
+        lock = FileLock(path).acquire(timeout=seconds)
+    except Timeout as error:
+        message = f"{path} is locked by another process, for {seconds:.0f} s now; wait for that process, or end it"
+        raise InputError(message) from error
+    with lock:
         yield
 
 

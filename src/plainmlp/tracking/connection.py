@@ -7,15 +7,20 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from errno import ENOSPC
 from functools import cache
 from pathlib import Path
+from shutil import disk_usage
 from threading import Thread
 from typing import TypeVar
+from uuid import uuid4
 
-from plainmlp.system.errors import InputError
+from plainmlp.system.errors import InputError, StorageError
+from plainmlp.system.process import held
 from plainmlp.tracking.addresses import SQLITE, database_file
 from plainmlp.tracking.credentials import without_credentials
 
+LEAST_ROOM = 4e6  # bytes that a new database takes, with its journal
 PAUSE = 0.5  # seconds between two attempts
 SERVERS = ("http://", "https://")
 # MLflow's codes for a store that cannot answer now; all others mean that it rejects the request
@@ -167,6 +172,8 @@ def opening(address: str) -> Iterator[None]:
 
     try:
         yield
+    except StorageError:
+        raise
     except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
         raise refusal(address, one_line(error)) from error
 
@@ -180,14 +187,12 @@ def refusal(address: str, reason: str) -> InputError:
 @contextmanager
 def locked(address: str) -> Iterator[None]:
     """Let one process at a time create a database; several at once would damage it for good."""
-    from filelock import FileLock
-
     database = database_file(address)
     if database is None:
         yield
         return
     database.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{database}.lock"):
+    with held(Path(f"{database}.lock")):
         database.open("ab").close()  # MLflow would try for minutes to open what cannot be opened
         if not database.stat().st_size:
             _make(database)
@@ -198,8 +203,21 @@ def _make(database: Path) -> None:
     """Make a database whole or not at all; MLflow cannot repair a half-made one."""
     from mlflow import MlflowClient
 
-    temporary = database.with_name(f".{database.name}.new")
-    for leftover in database.parent.glob(f"{temporary.name}*"):  # of a process that was killed, with a journal
-        leftover.unlink()
-    MlflowClient(f"{SQLITE}{temporary}")
-    temporary.replace(database)
+    _remove_unfinished(database)  # of a process that was killed
+    # with a name of its own: MLflow keeps a connection open, also to a file that is gone
+    temporary = database.with_name(f".{database.name}.{uuid4().hex}")
+    try:
+        MlflowClient(f"{SQLITE}{temporary}")
+        temporary.replace(database)
+    except Exception as error:
+        if disk_usage(database.parent).free > LEAST_ROOM:
+            raise
+        raise StorageError(ENOSPC, os.strerror(ENOSPC), str(database)) from error
+    finally:
+        _remove_unfinished(database)
+
+
+def _remove_unfinished(database: Path) -> None:
+    """Remove what is there of databases that nobody makes any more, and their journals."""
+    for path in database.parent.glob(f".{database.name}.*"):
+        path.unlink()

@@ -11,8 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import read_json, replace_file, unflushed, write_json, writing
-from plainmlp.system.process import is_dead
+from plainmlp.system.files import read_json, replace_file, unfinished, unflushed, write_json, writing
+from plainmlp.system.process import held, is_dead
 from plainmlp.tracking.tags import PARENT_TAG, PROCESS_TAG
 
 FOLDER = Path(".plainmlp") / "outbox"  # below a checkout
@@ -144,7 +144,7 @@ class Outbox:
                 return True
             if n_entries is not None and len(self.entries(record_id)) != n_entries:
                 return False
-            gone = self.folder / f".{record_id}.{uuid4().hex}"
+            gone = unfinished(self.folder / record_id)
             (self.folder / record_id).rename(gone)  # at once: half a run would be published as a whole one
         shutil.rmtree(gone)
         return True
@@ -152,22 +152,23 @@ class Outbox:
     @contextmanager
     def publishing(self) -> Iterator[None]:
         """Keep other processes from publishing the same runs, or raise InputError if one does already."""
-        from filelock import Timeout
-
-        try:
-            with self._locked("publishing", timeout=0):
-                yield
-        except Timeout as error:
-            message = f"another process publishes {self.folder} already; wait for it"
-            raise InputError(message) from error
-
-    @contextmanager
-    def _locked(self, name: str = "lock", timeout: float = -1) -> Iterator[None]:
-        from filelock import FileLock
+        from filelock import FileLock, Timeout
 
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder / name).acquire(timeout=timeout):
+        try:
+            lock = FileLock(self.folder / "publishing").acquire(timeout=0)
+        except Timeout as error:
+            message = f"another process publishes {self.folder} already; wait for it"
+            raise InputError(message) from error
+        with lock:
+            yield
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with held(self.folder / "lock"):
             yield
 
 

@@ -264,19 +264,21 @@ def is_active(store: Reader, run_id: str) -> bool:
 
 def send(store: Reader, header: RunHeader, entry: Entry, places: Mapping[str, Path]) -> None:
     """Send an entry to its run, which is there, and the files at `places`; to send it twice changes nothing."""
-    store.connection.call(lambda: _send(store.client, header, entry, places))
+    store.connection.call(lambda: _send(store, header, entry, places))
 
 
-def _send(client: "MlflowClient", header: RunHeader, entry: Entry, places: Mapping[str, Path]) -> None:
-    run_id = header.run_id or ""
+def _send(store: Reader, header: RunHeader, entry: Entry, places: Mapping[str, Path]) -> None:
+    client, run_id = store.client, header.run_id or ""
     if "process" in entry:
         _reopen(client, run_id, entry["process"])
     if "data" in entry:
         _send_data(client, run_id, **entry["data"])
+    if places:
+        artifacts = store.artifacts(run_id)
     for name, path in places.items():
         if path.name == MODEL_FILE:  # it names the run, which it knows by its record only
             rename_run(path, header.record_id, run_id)
-        client.log_artifact(run_id, str(path), name.rpartition("/")[0] or None)
+        artifacts.log_artifact(str(path), name.rpartition("/")[0] or None)
     _send_values(client, run_id, entry, header.record_id)
     if "status" in entry:
         client.set_terminated(run_id, entry["status"], entry["ended"])

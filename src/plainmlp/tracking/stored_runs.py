@@ -1,5 +1,6 @@
 """The runs that MLflow has: found, read whole, and marked from outside."""
 
+import re
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +16,8 @@ from urllib.request import url2pathname
 
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import is_elsewhere, machine_of, own_process
-from plainmlp.tracking.connection import AwayError, Connection, one_line, refusal
+from plainmlp.system.wording import shown
+from plainmlp.tracking.connection import SERVERS, AwayError, Connection, one_line, refusal
 from plainmlp.tracking.credentials import without_credentials
 from plainmlp.tracking.outbox import Outbox, RunHeader, last_status
 from plainmlp.tracking.tags import FAILURE_TAG, KILLED, PARENT_TAG, POINT_TAG, PROCESS_TAG
@@ -23,6 +25,8 @@ from plainmlp.training.history import History, read_history
 
 RUNS_AT_ONCE = 1000
 HISTORY = "history.csv"
+LOCAL_SCHEMES = {"", "file", "runs", "models"}  # of artifacts; the last two name places that a server names again
+COMMIT = re.compile(r"[0-9a-f]{40}")
 Answer = TypeVar("Answer")
 
 
@@ -62,6 +66,26 @@ class Reader:
             return self.connection.call(function)
         except AwayError as error:
             raise refusal(self.address, str(error)) from error
+
+    def artifacts(self, run_id: str) -> Any:
+        """Return what writes files into a run's artifacts; not the client, which writes wherever a server tells it.
+
+        Raises
+        ------
+        InputError
+            It is a server that keeps them at a path, which would be one of this machine.
+        """
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        place = self.client.get_run(run_id).info.artifact_uri
+        if self.address.startswith(SERVERS) and urlsplit(place).scheme in LOCAL_SCHEMES:
+            message = (
+                f"tracking.uri = {without_credentials(self.address)!r}: its artifacts would be written on this machine, "
+                f"to {place!r} (allowed: a server that takes them, as mlflow server --artifacts-destination does, and an "
+                "experiment that it made)"
+            )
+            raise InputError(message)
+        return get_artifact_repository(place, tracking_uri=self.address)
 
     def search(self, condition: str, experiment_id: str = "") -> Iterator[Any]:
         """Yield the runs of an experiment (default: this one) that meet a condition, or raise AwayError."""
@@ -136,10 +160,15 @@ def read_run(reader: Reader, run_id: str) -> StoredRun:
     Raises
     ------
     InputError
-        There is no such run, or MLflow cannot be reached.
+        There is no such run, its `git_commit` is none, or MLflow cannot be reached.
     """
     with _refusing(reader, run_id):
-        return _stored(reader.connection.call(lambda: reader.client.get_run(run_id)))
+        run = _stored(reader.connection.call(lambda: reader.client.get_run(run_id)))
+    commit = run.tags.get("git_commit")
+    if commit is not None and not COMMIT.fullmatch(commit):  # it is going to be a word of git's command line
+        message = f"the run {run_id} has git_commit = {shown(commit)} (allowed: 40 hexadecimal digits)"
+        raise InputError(message)
+    return run
 
 
 @contextmanager
@@ -254,7 +283,12 @@ def add_verification(reader: Reader, run_id: str, tags: Mapping[str, str], files
 
     Raises InputError if MLflow cannot be reached.
     """
-    for name, text in files.items():
-        reader.ask(partial(reader.client.log_text, run_id, text, name))
+    with TemporaryDirectory() as folder:
+        for name, text in files.items():
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+        if files:
+            reader.ask(lambda: reader.artifacts(run_id).log_artifacts(folder))
     for key, value in tags.items():
         reader.ask(partial(reader.client.set_tag, run_id, key, value))

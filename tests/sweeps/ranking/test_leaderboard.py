@@ -89,6 +89,14 @@ def test_of_equal_means_the_smaller_network_is_first():
     assert [row.n_parameters for row in board_of([*large, *small]).rows] == [500, 900]
 
 
+def test_of_equal_means_the_lower_log_loss_is_first_however_large_the_network():
+    large = scores("aaa", [1.0, 0.9], [0, 1], n_parameters=900.0, validation_log_loss=0.1)
+    small = scores("bbb", [0.9, 1.0], [0, 1], n_parameters=500.0, validation_log_loss=0.2)
+    board = board_of([*small, *large, *scores("ccc", [0.8, 0.9], [0, 1], validation_log_loss=0.01)])
+    assert [row.settings["model.activation"] for row in board.rows] == ["aaa", "bbb", "ccc"]
+    assert board.n_first == 2
+
+
 def test_failed_points_are_counted_and_listed():
     failed = [
         failure({"model.activation": name, "seed": seed}) for name, seed in [("tanh", 9), ("gelu", 10), ("gelu", 9)]

@@ -57,7 +57,8 @@ def test_any_values_can_be_sorted(values):
     ("keys", "expected"),
     [
         (["seed", "model.activation"], ["seed", "activation"]),
-        (["optimizer.name", "dataset.name", "model.l1"], ["optimizer.name", "dataset.name", "l1"]),
+        (["optimizer.name", "backend.name", "model.l1"], ["optimizer", "backend", "l1"]),
+        (["model.initializer.name", "split.seed", "dataset.seed"], ["initializer", "split.seed", "dataset.seed"]),
     ],
 )
 def test_short_names_stay_unambiguous(keys, expected):

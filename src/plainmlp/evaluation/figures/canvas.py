@@ -102,11 +102,16 @@ def caption(name: str, length: int = 16) -> str:
 
 
 def new_figure(data: FigureData, title: str, width: float, height: float) -> "Figure":
-    """Return a figure of a size in inches with its title, which arranges its parts so that none covers another."""
+    """Return a sheet whose title begins with the name of the data."""
+    return new_sheet(f"{caption(data.description.name, 24)}: {title}", width, height)
+
+
+def new_sheet(title: str, width: float, height: float) -> "Figure":
+    """Return a figure with a title only, so many inches large, which arranges its parts so that none covers another."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=RESOLUTION, layout="constrained")
-    figure.suptitle(f"{caption(data.description.name, 24)}: {title}", x=0.01, ha="left")
+    figure.suptitle(title, x=0.01, ha="left")
     return figure
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plainmlp.data.arrays import Array
-from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL, save_figure
+from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL, new_sheet, save_figure
 from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.figures.sheet import (
     LANDMARKS,
@@ -17,7 +17,6 @@ from plainmlp.sweeps.figures.sheet import (
     is_wide,
     limits,
     metric_words,
-    new_sheet,
     scale_scores,
     settings_words,
     shrink,

@@ -1,4 +1,4 @@
-"""What the figures of a sweep share: the sheet, the words, and the scale of the scores."""
+"""What the figures of a sweep share: the words, and the scale of the scores."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,28 +6,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plainmlp.data.arrays import Array
-from plainmlp.evaluation.figures.canvas import RESOLUTION, caption, value_range
+from plainmlp.evaluation.figures.canvas import caption, value_range
 from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, Row
 from plainmlp.sweeps.ranking.swept import short_names, value_order
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
-    from matplotlib.figure import Figure
 
 WIDE_SPAN = 8
 LONGEST_NUMBER = 9
 CEILING = 1.001  # a little more than the best score of an accuracy, whose error has a logarithm then
 LANDMARKS = (0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 1)
-
-
-def new_sheet(title: str, width: float, height: float) -> "Figure":
-    """Return a figure with a title only, which arranges its parts so that none covers another."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=RESOLUTION, layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left")
-    return figure
 
 
 def metric_words(board: Leaderboard) -> str:

@@ -5,22 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from plainmlp.nn.early_stopping import is_higher_better
+from plainmlp.sweeps.ranking.comparison import LEVEL, compare_with_best
 from plainmlp.sweeps.ranking.results import Failure, Result, SweepResults, is_measured
-from plainmlp.sweeps.ranking.statistics import Summary, holm, paired_p_value, summarize
+from plainmlp.sweeps.ranking.statistics import Summary, summarize
 from plainmlp.sweeps.ranking.swept import Identity, Settings, identity, settings_of, settings_order, swept_keys
 
-LEVEL = 0.05
 BEST, TIED, WORSE, UNTESTED = "best", "tied", "worse", "untested"
 TEST_PART = "test_"
+LOG_LOSS = "validation_log_loss"  # ranks rows of equal means, the lower the better
 
 
 @dataclass(frozen=True)
 class Row:
     """Points that differ in their seed alone.
 
-    The p-value is that of the comparison with the best row over common seeds, corrected for the number of comparisons; the
-    best row has none, nor has a row with fewer than two common seeds. Such an untested row may be as good as the best, as a
-    tied one may.
+    The p-value is that of `compare_with_best`; the best row has none, nor has a row with fewer than two seeds in common with
+    it. Such an untested row may be as good as the best, as a tied one may.
     """
 
     settings: Settings
@@ -35,6 +35,12 @@ class Row:
         """Return the size of the network, if it was recorded."""
         size = self.results[0].child.metrics.get("n_parameters")
         return None if size is None else int(size)
+
+    @property
+    def log_loss(self) -> float:
+        """Return the mean log loss of the validation part; infinite if some seed has none."""
+        mean = summarize([result.child.metrics.get(LOG_LOSS, math.inf) for result in self.results]).mean
+        return mean if math.isfinite(mean) else math.inf
 
     @property
     def training_seconds(self) -> float | None:
@@ -55,6 +61,11 @@ class Leaderboard:
     failures: tuple[Failure, ...]  # by settings and seed
 
     @property
+    def n_first(self) -> int:
+        """Return how many rows have the mean of the best."""
+        return len([row for row in self.rows if row.score.mean == self.rows[0].score.mean])
+
+    @property
     def direction(self) -> str:
         """Say whether higher or lower values of the ranking metric are better."""
         return f"{'higher' if is_higher_better(self.metric) else 'lower'} is better"
@@ -63,15 +74,14 @@ class Leaderboard:
 def build_leaderboard(results: SweepResults) -> Leaderboard:
     """Rank the settings of a sweep; the same results in any order make the same leaderboard.
 
-    Of equal means the smaller network ranks first. Every row is compared with the best one by a paired t-test over
-    the seeds that both have, at the level 0.05, corrected by Holm (1979) for the number of comparisons.
+    Of equal means the lower log loss ranks first, then the smaller network. Every row is compared with the best one as `compare_with_best` does.
     """
     keys = swept_keys([child.parameters for child in results.children])
     rows = _ranked(_rows(results, keys), results.metric)
     return Leaderboard(
         results.metric,
         tuple(keys),
-        tuple(_compared(rows)),
+        tuple(_compared(rows, results.metric)),
         _test_metrics(rows[0].results) if rows else {},
         tuple(sorted(results.failed, key=lambda failure: _failure_order(failure, keys))),
     )
@@ -98,11 +108,22 @@ def _seed_order(result: Result | Failure) -> tuple[int, str]:
 
 
 def _ranked(rows: list[Row], metric: str) -> list[Row]:
-    sign = -1.0 if is_higher_better(metric) else 1.0
+    sign = _sign(metric)
     return sorted(
         rows,
-        key=lambda row: (sign * row.score.mean, row.n_parameters or 0, settings_order(row.settings), _first_point(row)),
+        key=lambda row: (
+            sign * row.score.mean,
+            row.log_loss,
+            row.n_parameters or 0,
+            settings_order(row.settings),
+            _first_point(row),
+        ),
     )
+
+
+def _sign(metric: str) -> float:
+    """Return the factor that makes lower values of a metric the better ones."""
+    return -1.0 if is_higher_better(metric) else 1.0
 
 
 def _first_point(row: Row) -> str:
@@ -114,20 +135,14 @@ def _failure_order(failure: Failure, keys: Sequence[str]) -> tuple[object, ...]:
     return settings_order(settings), _seed_order(failure), failure.child.point_id
 
 
-def _compared(rows: Sequence[Row]) -> list[Row]:
+def _compared(rows: Sequence[Row], metric: str) -> list[Row]:
     """Return the rows with the outcome of their comparison with the first of them."""
     if not rows:
         return []
-    best = _by_seed(rows[0])
-    raw = [paired_p_value(best, _by_seed(row)) for row in rows[1:]]
-    adjusted = iter(holm([value for value in raw if value is not None]))
-    p_values = [None if value is None else next(adjusted) for value in raw]
+    sign = _sign(metric)
+    p_values = compare_with_best([{result.seed: -sign * result.value for result in row.results} for row in rows])
     others = [replace(row, p_value=p, verdict=_verdict(p)) for row, p in zip(rows[1:], p_values, strict=True)]
     return [replace(rows[0], verdict=BEST), *others]
-
-
-def _by_seed(row: Row) -> dict[str, float]:
-    return {result.seed: result.value for result in row.results}
 
 
 def _verdict(p_value: float | None) -> str:

@@ -1,16 +1,15 @@
-"""The statistics of a sweep: what seeds vary, and whether two settings differ over the same seeds.
+"""The spread of values over seeds.
 
 Sums are exact and rounded once. SciPy's values of Student's distribution are rounded to `DIGITS` significant digits, since
 its last bits differ from processor to processor: so a leaderboard has the same bytes on each.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 CONFIDENCE = 0.95
 DIGITS = 10
-SAME = 1e-12  # the share of a value below which a difference is rounding
 
 
 @dataclass(frozen=True)
@@ -47,38 +46,3 @@ def _mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
 
 def _rounded(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
-
-
-def paired_p_value(first: Mapping[str, float], second: Mapping[str, float]) -> float | None:
-    """Return the p-value of a paired, two-sided t-test over the seeds that both have; None for fewer than two.
-
-    If the difference is the same for each seed, the test's statistic is infinite: the value is 0, or 1 if the
-    difference is 0.
-    """
-    from scipy.stats import t
-
-    seeds = sorted(first.keys() & second.keys())
-    if len(seeds) < 2:
-        return None
-    differences = [first[seed] - second[seed] for seed in seeds]
-    rounding = SAME * max(abs(values[seed]) for values in (first, second) for seed in seeds)
-    largest = max(map(abs, differences))
-    if max(differences) - min(differences) <= rounding:
-        return float(largest <= rounding)
-    shares = [difference / largest for difference in differences]  # so that no square is too small
-    mean, deviation = _mean_and_deviation(shares)
-    statistic = abs(mean) / (deviation / math.sqrt(len(seeds)))
-    return _rounded(2 * t.sf(statistic, len(seeds) - 1))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number, so that all comparisons together err at the level of each.
-
-    Holm (1979): the k-th smallest of m is multiplied by m - k + 1, is at most 1, and no less than the one before it.
-    """
-    adjusted = [0.0] * len(p_values)
-    largest = 0.0
-    for position, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, (len(p_values) - position) * p_values[index]))
-        adjusted[index] = largest
-    return adjusted

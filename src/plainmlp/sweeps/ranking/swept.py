@@ -62,12 +62,12 @@ def settings_order(settings: Settings) -> tuple[tuple[int, Any, str], ...]:
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """Return for each key its last part, or the whole key if another ends alike.
+    """Return for each key its last part, that of `optimizer.name` being `optimizer`; if two are alike, the whole keys.
 
     Examples
     --------
-    >>> short_names(["model.activation", "optimizer.name", "dataset.name"])
-    {'model.activation': 'activation', 'optimizer.name': 'optimizer.name', 'dataset.name': 'dataset.name'}
+    >>> short_names(["model.activation", "optimizer.name", "seed", "split.seed"])
+    {'model.activation': 'activation', 'optimizer.name': 'optimizer', 'seed': 'seed', 'split.seed': 'split.seed'}
     """
-    ends = [key.rpartition(".")[2] for key in keys]
+    ends = [key.removesuffix(".name").rpartition(".")[2] for key in keys]
     return {key: end if ends.count(end) == 1 else key for key, end in zip(keys, ends, strict=True)}
