@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from plainmlp.config.places import Places
+from plainmlp.data.storage import read_splits, write_splits
 from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.evaluation.reports import final_metrics, write_evaluation
 from plainmlp.training.train import train
@@ -39,7 +40,7 @@ def test_metrics_of_every_part_and_intervals(written):
 def test_predictions_have_a_row_for_each_sample_of_the_test_part(written):
     folder, splits, model, _ = written
     found = pd.read_csv(Places(folder / "a").predictions)
-    assert found["row"].tolist() == list(range(len(splits.test)))
+    assert found["row"].tolist() == splits.test.rows.tolist()
     said = model.predict_frame(splits.preparation.to_frame(splits.test.features))
     if splits.description.task == "classification":
         assert found["actual"].tolist() == [("gross", "klein")[target] for target in splits.test.targets]
@@ -48,6 +49,30 @@ def test_predictions_have_a_row_for_each_sample_of_the_test_part(written):
     else:
         np.testing.assert_array_equal(found["actual_price"], splits.test.targets[:, 0])
         assert found["predicted_price"].tolist() == said["predicted_price"].tolist()
+
+
+@pytest.mark.parametrize("target", ["kind", "price"])
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_predictions_can_be_joined_to_the_rows_of_the_source(tmp_path, target, shuffle, is_stored):
+    write_flats(tmp_path / "flats.csv")
+    table = {"name": "table", "path": str(tmp_path / "flats.csv"), "target": target, "missing": "mean"}
+    values = {f"dataset__{key}": value for key, value in table.items()}
+    config = configuration(
+        **values, model__hidden_sizes=[3], training__epochs=1, split__shuffle=shuffle, split__stratify=shuffle
+    )
+    splits = splits_of(config)
+    if is_stored:
+        write_splits(tmp_path / "split", splits)
+        splits = read_splits(tmp_path / "split")
+    trained = train(splits, 0, config.model, config.optimizer, config.training)
+    write_evaluation(Places(tmp_path), trained, splits, evaluate(trained.model, splits, 0))
+    found = pd.read_csv(Places(tmp_path).predictions)
+    source = pd.read_csv(tmp_path / "flats.csv").iloc[found["row"]]
+    actual = found["actual" if target == "kind" else "actual_price"]
+    assert actual.tolist() == source[target].tolist()
+    rows = [row for part in splits.parts().values() for row in part.rows.tolist()]
+    assert sorted(rows) == list(range(90))
 
 
 def test_same_evaluation_gives_the_same_bytes(written):

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import bootstrap
+from scipy.stats import binomtest, bootstrap
 from sklearn import metrics as sk
 
 from plainmlp.data.arrays import Array, Task
 from plainmlp.evaluation.metrics import METRICS, measure, reliability, summands
-from plainmlp.evaluation.scores import bootstrap_intervals, evaluate_outputs, percentile_intervals
+from plainmlp.evaluation.scores import bootstrap_intervals, evaluate_outputs, percentile_intervals, proportion_interval
 
 
 class Case(NamedTuple):
@@ -215,13 +215,32 @@ def test_intervals_exist_for_every_metric_and_hold_its_value(task: Task, n_sampl
     case = make_case(task, n_samples, 4, seed=3)
     values = case.evaluate()
     intervals = bootstrap_intervals(*case[:3], n_classes=case.n_classes, generator=np.random.default_rng(0))
-    assert list(intervals) == list(values) == list(METRICS[task])
-    for name in set(values) - {"expected_calibration_error", "r2"}:  # both are biased in small samples
+    assert [name for name in METRICS[task] if name in intervals] == list(intervals)
+    assert n_samples == 1 or set(values) - set(intervals) <= {"macro_f1", "balanced_accuracy"}
+    for name in set(intervals) - {"expected_calibration_error", "r2"}:  # both are biased in small samples
         low, high = intervals[name]
         assert low - 1e-9 <= values[name] <= high + 1e-9, name
         assert isinstance(low, float)
         assert isinstance(values[name], float)
         assert n_samples < 300 or name == "largest_error" or low < high
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95])
+@pytest.mark.parametrize(("n_right", "n_samples"), [(0, 1), (1, 1), (2, 3), (270, 270), (0, 90), (7, 40), (39, 40)])
+def test_interval_of_a_proportion_is_that_of_wilson(n_right: int, n_samples: int, level: float) -> None:
+    expected = binomtest(n_right, n_samples).proportion_ci(level, method="wilson")
+    low, high = proportion_interval(n_right, n_samples, level)
+    assert (low, high) == pytest.approx((expected.low, expected.high), rel=1e-9, abs=1e-15)
+    assert 0 <= low < high <= 1
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+def test_without_a_mistake_only_the_accuracy_and_what_varies_have_an_interval(task: Task) -> None:
+    targets = np.arange(20) % 2 if task == "classification" else np.eye(2)[np.arange(20) % 2]
+    outputs = np.where(np.eye(2)[np.arange(20) % 2] > 0, 0.75, 0.25)
+    intervals = bootstrap_intervals(task, targets, outputs, n_classes=2, generator=np.random.default_rng(0))
+    assert list(intervals) == ["accuracy"]
+    assert intervals["accuracy"] == pytest.approx((0.8389, 1), abs=1e-4)
 
 
 def test_interval_of_a_mean_has_the_width_that_theory_gives() -> None:

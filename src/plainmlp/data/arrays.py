@@ -64,11 +64,14 @@ class Part:
         of shape (n_samples, n_targets), zeros and ones for a multi-label task.
     weights : ndarray of shape (n_samples,), float64, optional
         How much each sample counts, at least 0.
+    rows : ndarray of shape (n_samples,), integer, optional
+        Which rows of their source these are, from 0; without it all of them, in order.
     """
 
     features: Array
     targets: Array
     weights: Array | None = None
+    rows: NDArray[np.integer[Any]] | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -76,12 +79,10 @@ class Part:
 
     def take(self, rows: NDArray[np.integer[Any]]) -> "Part":
         """Return the given rows, in the given order."""
+        features: Any = self.features
+        taken: Any = features.select(rows) if isinstance(features, StoredRows) else features[rows]
         weights = None if self.weights is None else self.weights[rows]
-        return Part(_taken(self.features, rows), self.targets[rows], weights)
-
-
-def _taken(features: "Array | StoredRows", rows: NDArray[np.integer[Any]]) -> Any:
-    return features.select(rows) if isinstance(features, StoredRows) else features[rows]
+        return Part(taken, self.targets[rows], weights, rows if self.rows is None else self.rows[rows])
 
 
 @dataclass(frozen=True, eq=False)

@@ -104,9 +104,9 @@ def _write_folder(folder: Path, parts: dict[str, Part], record: dict[str, Any]) 
     with replace_folder(folder) as temporary:
         references: dict[str, Any] = {}
         for prefix, part in parts.items():
-            arrays = {"targets": part.targets, "weights": part.weights}
+            arrays = {"targets": part.targets, "weights": part.weights, "rows": part.rows}
             if isinstance(part.features, StoredRows):
-                references[f"{prefix}features"], arrays["rows"] = refer(part.features, folder)
+                references[f"{prefix}features"] = _refer(part.features, folder)
             else:
                 arrays["features"] = part.features
             for name, array in arrays.items():
@@ -156,10 +156,9 @@ def _read_part(folder: Path, manifest: dict[str, Any], prefix: str) -> Part:
         for name in ("features", "targets", "weights", "rows")
         if f"{prefix}{name}.npy" in manifest["files"]
     }
-    numbers = arrays.pop("rows", None)
     if reference := manifest.get("references", {}).get(f"{prefix}features"):
         file = _open(folder / reference["path"], reference["digest"])
-        arrays["features"] = StoredRows(file, range(*reference["range"]) if numbers is None else numbers)
+        arrays["features"] = StoredRows(file, range(*reference["range"]) if "range" in reference else arrays["rows"])
     return Part(**arrays)
 
 
@@ -175,8 +174,8 @@ def through_link(dataset: Dataset, link: Path) -> Dataset:
     return replace(dataset, rows=replace(dataset.rows, features=linked))
 
 
-def refer(rows: StoredRows, folder: Path) -> tuple[dict[str, Any], Array | None]:
-    """Return the file of rows, by path and digest, with their range if they stand side by side, else their numbers.
+def _refer(rows: StoredRows, folder: Path) -> dict[str, Any]:
+    """Return the file of rows, by path and digest, with their range if they stand side by side.
 
     Parameters
     ----------
@@ -186,9 +185,7 @@ def refer(rows: StoredRows, folder: Path) -> tuple[dict[str, Any], Array | None]
     path = rows.file.path.absolute()
     place = os.path.relpath(path, folder) if path.is_relative_to(folder.parent.absolute()) else str(path)
     reference: dict[str, Any] = {"path": place, "digest": rows.file.digest}
-    if isinstance(rows.rows, range):
-        return {**reference, "range": [rows.rows.start, rows.rows.stop]}, None
-    return reference, rows.rows
+    return reference | ({"range": [rows.rows.start, rows.rows.stop]} if isinstance(rows.rows, range) else {})
 
 
 @lru_cache(FILES_OPEN)

@@ -27,7 +27,7 @@ class Evaluation:
     metrics : dict
         For each part (train, validation, test) every metric of the task.
     intervals : dict
-        For each metric of the test part the ends of its 95 % bootstrap interval.
+        The ends of the 95 % interval of each metric of the test part that has one.
     outputs : ndarray of shape (n_test, n_classes or n_targets)
         What the model says of the test part.
     """

@@ -46,7 +46,7 @@ def write_learning_curves(places: Places, history: History) -> None:
 
 
 def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataFrame":
-    """Return what is true and what the model says, a row for each sample of the test part."""
+    """Return what is true and what the model says of the samples of the test part, each under its row in the source."""
     from pandas import DataFrame, concat
 
     description = splits.description
@@ -54,7 +54,8 @@ def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataF
         actual = DataFrame({"actual": np.array(description.class_names)[splits.test.targets]})
     else:
         actual = DataFrame(splits.test.targets, columns=[f"actual_{name}" for name in description.target_names])
-    return concat([actual, model.label_outputs(evaluation.outputs)], axis=1)
+    table = concat([actual, model.label_outputs(evaluation.outputs)], axis=1)
+    return table if splits.test.rows is None else table.set_index(splits.test.rows)
 
 
 def flat_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

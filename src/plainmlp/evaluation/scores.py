@@ -1,5 +1,6 @@
 """What the outputs of a network are worth: every metric of its task, with bootstrap confidence intervals."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -52,7 +53,7 @@ def bootstrap_intervals(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> dict[str, tuple[float, float]]:
-    """Return the limits of a confidence interval for every metric, from resampling the samples with replacement.
+    """Return the limits of a confidence interval for each metric, most of them from resampling the samples.
 
     Parameters
     ----------
@@ -65,7 +66,8 @@ def bootstrap_intervals(
 
     Notes
     -----
-    Percentile intervals (Efron and Tibshirani, 1993). They hold the spread of the samples, not that of the training.
+    Percentile intervals (Efron and Tibshirani, 1993), but for accuracy, see `proportion_interval`. A metric on which all
+    resamples agree has none: the samples say too little about it. The intervals hold the spread of the samples, not that of the training.
     The upper limit of `largest_error` cannot exceed the largest error seen, so it says too little about new data; and
     `expected_calibration_error`, which noise can only raise, is biased upwards in every resample.
     """
@@ -76,7 +78,29 @@ def bootstrap_intervals(
         return measure(task, totals, len(targets))
 
     limits = percentile_intervals(measure_rows, len(targets), generator=generator, resamples=resamples, level=level)
-    return dict(zip(METRICS[task], limits, strict=True))
+    intervals = dict(zip(METRICS[task], limits, strict=True))
+    if task != "regression":
+        hits = {"hits": found["hits"].total(np.arange(len(targets))[:, np.newaxis])}
+        n_right = float(METRICS[task]["accuracy"](hits, 1)[0])
+        intervals["accuracy"] = proportion_interval(n_right, len(targets), level)
+    return {name: (low, high) for name, (low, high) in intervals.items() if low < high}
+
+
+def proportion_interval(n_right: float, n_samples: int, level: float) -> tuple[float, float]:
+    """Return the limits of Wilson's interval (1927) for the share of samples that are right.
+
+    Notes
+    -----
+    With the normal quantile z they are (k + z^2 / 2 -+ z sqrt(k (n - k) / n + z^2 / 4)) / (n + z^2): within 0 and 1, and
+    apart even where all samples are right. SciPy's z is rounded to ten digits, to be the same on every processor.
+    """
+    from scipy.special import ndtri
+
+    z = float(f"{ndtri((1 + level) / 2):.10g}")
+    centre = n_right + z * z / 2
+    half = z * math.sqrt(n_right * (n_samples - n_right) / n_samples + z * z / 4)
+    low, high = ((centre + side) / (n_samples + z * z) for side in (-half, half))
+    return max(low, 0.0), min(high, 1.0)
 
 
 def _pieces(targets: Array, outputs: Array) -> Iterator[tuple[Array, Array]]:

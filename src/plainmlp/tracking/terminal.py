@@ -78,9 +78,10 @@ def show_metrics(metrics: Mapping[str, Mapping[str, float]], intervals: Mapping[
     from rich.table import Table
 
     table = Table("metric", *metrics, "test, 95 % interval", box=None, pad_edge=False)
-    for name, (low, high) in intervals.items():
+    for name in metrics["test"]:
         values = (_short(part[name]) for part in metrics.values())
-        table.add_row(name, *values, f"{_short(low)} to {_short(high)}")
+        ends = " to ".join(map(_short, intervals[name])) if name in intervals else "all resamples agree"
+        table.add_row(name, *values, ends)
     _console().print(table, soft_wrap=False)
 
 
