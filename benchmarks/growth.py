@@ -230,7 +230,7 @@ Measured by `make bench-growth` on {machine}.
 
 **Rows** of 10 float32 numbers (`dataset=npy`), a network 10-32-3, batches of 100, Adam; training alone, validation
 included. Features of more than 64 MB stay in their file: in order they are read a block of batches at a time, shuffled
-16 MB ahead, those rows together that are close in the file.
+8 MB ahead, those rows together that are close in the file.
 
 {rows}
 
