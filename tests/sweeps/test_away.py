@@ -42,7 +42,7 @@ def checkout(tmp_path):
 
 def points_of(server: Server, experiment: str, **values: object) -> list[Point]:
     """Return points of two settings and two seeds."""
-    tracking = {"uri": server.address, "experiment": experiment, "wait_seconds": 0.4}
+    tracking = {"uri": server.address, "experiment": experiment, "wait_seconds": 2.0}  # a busy machine answers late
     settings = [{"model__activation": name, "seed": seed} for name in ("relu", "tanh") for seed in (0, 1)]
     configs = [parse(changed(**{**SMALL, **chosen, **values}, tracking=tracking)) for chosen in settings]
     return [Point((str(number),), config, point_of(config, splits_of(config))) for number, config in enumerate(configs)]
