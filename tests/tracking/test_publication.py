@@ -14,18 +14,21 @@ import pytest
 from mlflow import MlflowClient
 
 from configurations import refusal
+from plainmlp.proof.alterations import find_uncovered, find_unlisted
 from plainmlp.tracking import connection
 from plainmlp.tracking.outbox import Outbox, RunHeader
 from plainmlp.tracking.publication import publish
+from plainmlp.tracking.recording.manifest import MANIFEST
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import DataInput, Store
-from plainmlp.tracking.tags import PARENT_TAG, POINT_TAG, PROCESS_TAG, RECORD_TAG
+from plainmlp.tracking.stored_runs import read_run
+from plainmlp.tracking.tags import MANIFEST_TAG, PARENT_TAG, POINT_TAG, PROCESS_TAG, RECORD_TAG
 from servers import Server
 
 pytestmark = pytest.mark.slow
 POINT = "ab" * 32
 WAIT = 0.4
-OWN = {PROCESS_TAG, RECORD_TAG, "mlflow.runName", "mlflow.log-model.history"}
+OWN = {PROCESS_TAG, RECORD_TAG, MANIFEST_TAG, "mlflow.runName", "mlflow.log-model.history"}
 
 
 def opened(server: Server, folder: Path, wait_seconds: float = WAIT) -> Store:
@@ -66,7 +69,7 @@ DATA = DataInput("points", "d" * 36, {"n_train": 3})
 
 
 def content(server: Server, run_id: str, folder: Path) -> dict[str, object]:
-    """Return all that a run is, without its times and ids."""
+    """Return all that a run is, without its times and ids, once its manifest is known to list all of it."""
     client = MlflowClient(server.address)
     run = client.get_run(run_id)
     curves = {
@@ -78,6 +81,9 @@ def content(server: Server, run_id: str, folder: Path) -> dict[str, object]:
     folder.mkdir()
     client.download_artifacts(run_id, "", str(folder))
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    stored = read_run(Store(server.address, "runs"), run_id)
+    assert list(find_unlisted(stored, folder, folder, None)) == []
+    assert find_uncovered(stored, folder) == {}
     (listed,) = json.loads(run.data.tags["mlflow.log-model.history"])
     assert listed["run_id"] == run_id
     assert f"run_id: {run_id}" in files["model/MLmodel"].read_text()
@@ -89,7 +95,7 @@ def content(server: Server, run_id: str, folder: Path) -> dict[str, object]:
         "curves": curves,
         "n_times": len(client.get_metric_history(run_id, "training_seconds")),
         "data": (used.dataset.name, used.dataset.digest, used.dataset.profile),
-        "files": {name: path.read_bytes() for name, path in files.items() if name != "model/MLmodel"},
+        "files": {name: path.read_bytes() for name, path in files.items() if name not in {"model/MLmodel", MANIFEST}},
     }
 
 
