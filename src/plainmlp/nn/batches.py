@@ -125,20 +125,13 @@ class Batches:
         numbers = max(inputs.shape[1] if self._is_stored else 0, row_draws)
         rows = min(BLOCK_WORK // row_work, BLOCK_NUMBERS // max(numbers, 1))
         self._block_rows = max(1, rows // batch_size) * batch_size
-        self._kept: dict[tuple[int, int], Block] = {}  # those in the order of rows in memory: the same in each epoch
         self._few_rows = read_only(np.arange(min(self._block_rows, self.n_samples)))
 
     def blocks(self, n_batches: int, order: Array | None = None) -> Iterator[Block]:
         """Yield the first batches of an epoch, in the order of the rows or in a given one, of shape (n_samples,)."""
         end = min(n_batches * self.batch_size, self.n_samples)
         for start in range(0, end, self._block_rows):
-            stop = min(start + self._block_rows, end)
-            if order is not None or self._is_stored:
-                yield self._block(start, stop, order)
-            else:
-                if (start, stop) not in self._kept:
-                    self._kept[start, stop] = self._block(start, stop, None)
-                yield self._kept[start, stop]
+            yield self._block(start, min(start + self._block_rows, end), order)
 
     def _block(self, start: int, stop: int, order: Array | None) -> Block:
         places: Any = slice(start, stop) if order is None else order[start:stop]
