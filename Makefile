@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends fuzz check lines format bench bench-digests bench-growth bench-sweep lock sync ui clean clean-archive
+.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends fuzz mutants check lines format bench bench-digests bench-growth bench-sweep lock sync ui clean clean-archive
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,9 @@ test-fast: $(KERNELS) ## run the tests that need no real pipelines
 
 fuzz: $(KERNELS) ## give 10,000 overrides and files that nobody should, in bounded memory and time
 	@timeout 60m python -m pytest -n 2 -m fuzz --hypothesis-profile=fuzz --hypothesis-show-statistics
+
+mutants: $(KERNELS) ## change the code of nn, proof and sweeps at random places; print what no test notices
+	@python tests/support/mutants.py nn proof sweeps
 
 test-backends: $(PEERS)/.ready $(KERNELS) ## run the tests of the other libraries, which are not in .venv
 	@$(PEERS)/bin/python -m pytest tests/training/backends tests/benchmarks/test_certificate.py \

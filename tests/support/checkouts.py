@@ -77,9 +77,9 @@ def run_many(
 ) -> list[dict[str, Any]]:
     """Give run.py of a checkout many sets of variables and arguments, in one process; return what each came to."""
     process = subprocess.run(
-        [sys.executable, str(checkout / "tests" / "support" / "many_runs.py")],
+        ["python", str(checkout / "tests" / "support" / "many_runs.py")],
         cwd=folder,
-        env=environment(),
+        env=warm_environment(),
         input=json.dumps([[dict(variables), list(arguments)] for variables, arguments in commands]),
         capture_output=True,
         text=True,

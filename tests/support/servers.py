@@ -17,7 +17,15 @@ from checkouts import environment
 SECONDS_TO_START = 120
 
 
-GUARD = "import os, signal, sys; sys.stdin.read(); os.killpg(int(sys.argv[1]), signal.SIGKILL)"
+# It starts a program, and ends all of its group with it or when its own input ends, as it does with whoever holds it.
+GUARD = """
+import contextlib, os, select, signal, subprocess, sys
+program = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
+print(program.pid, flush=True)
+select.select([0, os.pidfd_open(program.pid)], [], [])
+with contextlib.suppress(ProcessLookupError):
+    os.killpg(program.pid, signal.SIGKILL)
+"""
 
 
 class Group:
@@ -35,26 +43,28 @@ class Group:
 
     def __init__(self, words: Sequence[str | Path], log: Path, **variables: str) -> None:
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                words, env=environment(**variables), stdout=output, stderr=output, start_new_session=True
+            self._guard = subprocess.Popen(
+                [sys.executable, "-IS", "-c", GUARD, *words],
+                env=environment(**variables),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                start_new_session=True,
             )
-        self._guard = subprocess.Popen(  # not of the group, which may be stopped; its input ends with this process
-            [sys.executable, "-IS", "-c", GUARD, str(self._process.pid)], stdin=subprocess.PIPE, start_new_session=True
-        )
+        assert self._guard.stdout is not None
+        self._number = int(self._guard.stdout.readline())
 
     def runs(self) -> bool:
-        return self._process.poll() is None
+        return self._guard.poll() is None
 
     def signal(self, number: int) -> None:
         if self.runs():
-            os.killpg(self._process.pid, number)
+            os.killpg(self._number, number)
 
     def kill(self) -> None:
         """End all of it, whatever it does."""
-        self.signal(signal.SIGKILL)
-        self._process.wait()
-        self._guard.kill()
-        self._guard.communicate()
+        with self._guard:  # whose input ends with the block
+            pass
 
 
 class Server:
