@@ -12,7 +12,7 @@ from plainmlp.composition.compose import parse
 from plainmlp.proof.sweep import draw_points, judge_sweep
 from plainmlp.proof.verdict import Judgement, Verdict
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.running.job import PARENT, run_point
+from plainmlp.sweeps.running.job import Job, run_point
 from plainmlp.sweeps.session import run_sweep
 from plainmlp.tracking.recording.training import point_of
 from plainmlp.tracking.store import Store
@@ -78,10 +78,9 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     configs = [parse(changed(**SMALL, tracking=tracking, seed=s, model__activation=a)) for s, a in places]
     points = [Point((f"point={i}",), c, point_of(c, splits_of(c))) for i, c in enumerate(configs)]
 
-    def launch(jobs: Sequence[Sequence[str]]) -> None:
-        (parent,) = {word.partition("=")[2].strip("'") for job in jobs for word in job if f".{PARENT}=" in word}
-        for config in configs:
-            run_point(config, parent, checkout)
+    def launch(jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            run_point(job.point.config, job.parent, checkout)
 
     run_sweep(points, launch, checkout, checkout / "board")
     store = Store(tracking["uri"], "swept")

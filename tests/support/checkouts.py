@@ -18,7 +18,7 @@ import warm_client
 from plainmlp.tracking.connection import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("DVC_", "GIT_", "HYDRA_", "MLFLOW_", "PLAINMLP_", "PYTHONPATH", "PYTEST_")
+OURS = ("DVC_", "GIT_", "HYDRA_", "MAKE", "MFLAGS", "MLFLOW_", "PLAINMLP_", "PYTHONPATH", "PYTEST_")
 
 
 def clone(folder: Path) -> Path:
@@ -98,8 +98,10 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def warm_environment(**variables: str) -> dict[str, str]:
-    """Return the same variables with a ``python`` first on the PATH that has imported MLflow already."""
+    """Return the same variables; on Linux with a ``python`` first on the PATH that has imported MLflow already."""
     real = environment(**variables)
+    if sys.platform != "linux":  # elsewhere such a socket and a fork of threads are not to be had
+        return real
     return {**real, "PATH": f"{warm_programs()}{os.pathsep}{real['PATH']}"}
 
 

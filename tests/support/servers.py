@@ -20,9 +20,11 @@ SECONDS_TO_START = 120
 # It starts a program, and ends all of its group with it or when its own input ends, as it does with whoever holds it.
 GUARD = """
 import contextlib, os, select, signal, subprocess, sys
+SECONDS = 0.1
 program = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
 print(program.pid, flush=True)
-select.select([0, os.pidfd_open(program.pid)], [], [])
+while program.poll() is None and not select.select([0], [], [], SECONDS)[0]:
+    pass
 with contextlib.suppress(ProcessLookupError):
     os.killpg(program.pid, signal.SIGKILL)
 """

@@ -13,7 +13,7 @@ from plainmlp.tracking.addresses import tracking_address
 from plainmlp.tracking.recording.configuration import LONGEST_PARAMETER, flat_parameters
 from plainmlp.tracking.run import ITEMS_PER_BATCH, TrackedRun
 from plainmlp.tracking.store import DataInput, Store
-from plainmlp.tracking.stored_runs import add_verification, read_run
+from plainmlp.tracking.stored_runs import add_verification
 
 POINT = "0123456789abcdef" * 4
 DATA = DataInput("points", "d" * 36, {"n_train": 3})
@@ -265,16 +265,6 @@ def test_server_that_would_have_files_written_here_is_refused(store, tracked, mo
     assert "--artifacts-destination" in line
     assert "on this machine" in refusal(add_verification, store, tracked.run_id, {}, {"verify/a.md": "x"})
     assert [path.name for path in tmp_path.rglob("*")] == ["new"]
-
-
-@pytest.mark.parametrize("commit", ["--upload-pack=x", "HEAD", "c0ffee", "a" * 41, "a" * 40 + "\n", "A" * 40, ""])
-def test_commit_of_a_run_is_forty_digits_or_the_run_is_refused(store, commit):
-    tags = {"git_commit": commit} if commit else {"git_commit": " "}
-    run = store.start(POINT, "points", {}, tags, DATA)
-    line = refusal(read_run, store, run.run_id)
-    assert f"the run {run.run_id} has git_commit = " in line
-    store.client.set_tag(run.run_id, "git_commit", "0a" * 20)
-    assert read_run(store, run.run_id).tags["git_commit"] == "0a" * 20
 
 
 def test_database_whose_making_was_killed_is_made_again(tmp_path):

@@ -1,6 +1,5 @@
 """The runs that MLflow has: found, read whole, and marked from outside."""
 
-import re
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,7 +15,6 @@ from urllib.request import url2pathname
 
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import is_elsewhere, machine_of, own_process
-from plainmlp.system.wording import shown
 from plainmlp.tracking.connection import SERVERS, AwayError, Connection, one_line, refusal
 from plainmlp.tracking.credentials import without_credentials
 from plainmlp.tracking.outbox import Outbox, RunHeader, last_status
@@ -26,7 +24,6 @@ from plainmlp.training.history import History, read_history
 RUNS_AT_ONCE = 1000
 HISTORY = "history.csv"
 LOCAL_SCHEMES = {"", "file", "runs", "models"}  # of artifacts; the last two name places that a server names again
-COMMIT = re.compile(r"[0-9a-f]{40}")
 Answer = TypeVar("Answer")
 
 
@@ -160,15 +157,10 @@ def read_run(reader: Reader, run_id: str) -> StoredRun:
     Raises
     ------
     InputError
-        There is no such run, its `git_commit` is none, or MLflow cannot be reached.
+        There is no such run, or MLflow cannot be reached.
     """
     with _refusing(reader, run_id):
-        run = _stored(reader.connection.call(lambda: reader.client.get_run(run_id)))
-    commit = run.tags.get("git_commit")
-    if commit is not None and not COMMIT.fullmatch(commit):  # it is going to be a word of git's command line
-        message = f"the run {run_id} has git_commit = {shown(commit)} (allowed: 40 hexadecimal digits)"
-        raise InputError(message)
-    return run
+        return _stored(reader.connection.call(lambda: reader.client.get_run(run_id)))
 
 
 @contextmanager
