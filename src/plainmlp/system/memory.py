@@ -34,15 +34,14 @@ def _size(n_bytes: float) -> str:
 
 def memory_limit() -> float:
     """Return how many bytes a run may take: what `VARIABLE` says, else the memory of the machine or its container."""
-    import psutil
-
     if text := os.environ.get(VARIABLE):
         try:
             return float(text) * GIGABYTE
         except ValueError:
             message = f"{VARIABLE}={text!r} is no number; allowed: gigabytes, such as 16 or 0.5"
             raise InputError(message) from None
-    return float(min([psutil.virtual_memory().total, *_container_limits()]))
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return float(min([machine, *_container_limits()]))
 
 
 def _container_limits(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> list[int]:
