@@ -49,8 +49,9 @@ def test_files_come_from_a_server_and_never_from_a_folder_that_it_names(server, 
     recorded = read_run(store, run.run_id)
     assert download_files(store, recorded, tmp_path / "got") == {}
     assert set(files_below(tmp_path / "got")) == {"first.txt", "more/first.txt", "manifest.json"}
-    foreign = replace(recorded, artifacts="file:///etc")
-    assert "which the server cannot know to be here" in refusal(download_files, store, foreign, tmp_path / "none")
+    for place in ("file:///etc", "/etc", "runs:/0/x", "models:/m/1"):
+        foreign = replace(recorded, artifacts=place)
+        assert "which the server cannot know to be here" in refusal(download_files, store, foreign, tmp_path / "none")
 
 
 def test_backend_is_that_of_the_configuration_and_our_own_in_an_old_one(classified: Subject, tmp_path: Path) -> None:

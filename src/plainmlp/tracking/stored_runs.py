@@ -207,12 +207,12 @@ def download_files(reader: Reader, run: StoredRun, folder: Path) -> dict[str, st
     """
     place = urlsplit(run.artifacts)
     folder.mkdir(parents=True, exist_ok=True)
+    if reader.address.startswith(SERVERS) and place.scheme in LOCAL_SCHEMES:
+        message = f"{run.run_id} has its files in {run.artifacts}, which the server cannot know to be here"
+        raise InputError(message)
     if place.scheme not in {"", "file"}:
         reader.ask(lambda: reader.client.download_artifacts(run.run_id, "", str(folder)))
         return {}
-    if reader.address.startswith("http"):
-        message = f"{run.run_id} has its files in {run.artifacts}, which the server cannot know to be here"
-        raise InputError(message)
     source = Path(url2pathname(place.path) if place.scheme else run.artifacts)
     return _copy_plain(source, folder) if source.is_dir() else {}
 
