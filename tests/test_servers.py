@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from checkouts import ROOT
+from waiting import is_at_work, wait_until
 
 STARTS = """
 import sys
@@ -22,26 +22,19 @@ group = Group(["sh", "-c", "sleep 1000 & echo $! $$; wait"], Path(sys.argv[2]))
 """
 
 
-def wait_for(condition) -> None:
-    until = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize("is_stopped", [False, True])
 def test_no_server_outlives_a_killed_test(tmp_path: Path, is_stopped: bool) -> None:
     log = tmp_path / "log"
     program = STARTS.format(then="sys.stdin.read()")
     words = [sys.executable, "-c", program, str(ROOT / "tests" / "support"), str(log)]
     with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
-        wait_for(lambda: log.exists() and len(log.read_text().split()) == 2)
+        wait_until(lambda: log.exists() and len(log.read_text().split()) == 2, "the start")
         group = [psutil.Process(int(number)) for number in log.read_text().split()]
         assert all(each.is_running() for each in group)
         if is_stopped:
             os.killpg(group[1].pid, signal.SIGSTOP)
         process.kill()
-    wait_for(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in group))
+    wait_until(lambda: not any(map(is_at_work, group)), "the end of the server")
 
 
 def test_server_that_is_ended_leaves_no_guard(tmp_path: Path) -> None:

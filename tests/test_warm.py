@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
 
 from checkouts import run, warm_environment
+from waiting import is_at_work, wait_until
 
 pytestmark = pytest.mark.slow
 SCRIPT = """\
@@ -71,8 +71,5 @@ def test_signals_end_it(folder, number):
         script = psutil.Process(int(process.stdout.readline()))
         process.send_signal(number)
     assert process.returncode == -number
-    until = time.monotonic() + 20
-    while script.is_running() and script.status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_until(lambda: not is_at_work(script), "the end of the script")
     assert os.getpid() != script.pid != process.pid

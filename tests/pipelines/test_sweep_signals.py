@@ -14,6 +14,7 @@ import pytest
 from checkouts import clone, run, succeed
 from launched import LAUNCHERS, SCRIPT, STACKED, archived, board, experiment, tree
 from script import Script
+from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 SECONDS = 240
@@ -43,13 +44,6 @@ def busy(folder: Path, parent: int) -> list[psutil.Process]:
     return [process for process, seconds in living(folder).items() if process in children and seconds > 2.5]
 
 
-def wait_until(condition, what: str) -> None:
-    until = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < until, f"{what} did not happen"
-        time.sleep(0.02)
-
-
 @contextmanager
 def started(folder: Path, *arguments: str) -> Iterator[Script]:
     """Start a sweep as a terminal would, in a group of its own; nothing of it is left afterwards."""
@@ -70,13 +64,13 @@ def test_signals_end_all_of_a_sweep(folder: Path, launcher: str, number: signal.
     name = f"{launcher}{code}"
     arguments = ("-m", *LONG, *LAUNCHERS[launcher], "seed=0,1", "model.hidden_sizes=[4],[5]", experiment(name))
     with started(folder, *arguments) as process:
-        wait_until(lambda: launched(folder), "the launch")
+        wait_until(lambda: launched(folder), "the launch", SECONDS)
         time.sleep(1)
         process.send_signal(number)
         _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == code, errors
     assert errors.splitlines()[-1] == ("interrupted" if code == 130 else "terminated")
-    wait_until(lambda: not living(folder), "the end of all processes")
+    wait_until(lambda: not living(folder), "the end of all processes", SECONDS)
     parents, children = tree(folder, name)
     assert [each.info.status for each in (*parents, *children)] == ["KILLED"]
 
@@ -85,17 +79,17 @@ def test_signals_end_all_of_a_sweep(folder: Path, launcher: str, number: signal.
 def test_processes_die_with_their_sweep(folder: Path, launcher: str) -> None:
     arguments = ("-m", *LONG, *LAUNCHERS[launcher], "seed=0,1", "model.hidden_sizes=[4],[5]")
     with started(folder, *arguments, experiment("orphans")) as process:
-        wait_until(lambda: launched(folder), "the launch")
-        wait_until(lambda: len(busy(folder, process.pid)) == 2, "the work")
+        wait_until(lambda: launched(folder), "the launch", SECONDS)
+        wait_until(lambda: len(busy(folder, process.pid)) == 2, "the work", SECONDS)
         process.kill()
         process.wait()
-        wait_until(lambda: not living(folder), "the end of all processes")
+        wait_until(lambda: not living(folder), "the end of all processes", SECONDS)
 
 
 def test_second_process_of_one_sweep_is_refused(folder: Path) -> None:
     arguments = ("-m", *LONG, "seed=0,1", experiment("second"))
     with started(folder, *arguments):
-        wait_until(lambda: launched(folder), "the launch")
+        wait_until(lambda: launched(folder), "the launch", SECONDS)
         ended = run(folder, "python", SCRIPT, *arguments)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert ended.stderr.startswith("error: another process runs this sweep already")
@@ -105,7 +99,7 @@ def test_killed_worker_costs_nothing(folder: Path) -> None:
     sizes = ("split.train=1200", *LONG[1:3], "training.batch_size=1", "training.epochs=1600")
     arguments = (*sizes, *STACKED, "seed=20", "model.hidden_sizes=[4],[5],[6]", "tracking.wait_seconds=100")
     with started(folder, "-m", *arguments, experiment("worker")) as process:
-        wait_until(lambda: busy(folder, process.pid), "the work")
+        wait_until(lambda: busy(folder, process.pid), "the work", SECONDS)
         busy(folder, process.pid)[0].kill()
         _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, errors
@@ -117,7 +111,7 @@ def test_launcher_that_gives_up_is_one_line(folder: Path) -> None:
     """Joblib ends with a worker that is killed."""
     arguments = (*LONG, *LAUNCHERS["joblib"], "seed=0,1", experiment("given_up"))
     with started(folder, "-m", *arguments) as process:
-        wait_until(lambda: busy(folder, process.pid), "the work")
+        wait_until(lambda: busy(folder, process.pid), "the work", SECONDS)
         busy(folder, process.pid)[0].kill()
         _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 1
@@ -137,7 +131,7 @@ def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
             wait_for_moment(folder, process, number, draw)
             (os.killpg if number % 2 else os.kill)(process.pid, signal.SIGKILL)
             process.wait()
-            wait_until(lambda: not living(folder), "the end of all processes")
+            wait_until(lambda: not living(folder), "the end of all processes", SECONDS)
         counts.add(len(archived(folder)))
     assert len(counts - {0, 24}) > 1, "the kills must not all come before or after the training"
     ended = run(folder, "python", SCRIPT, *arguments, "hydra.sweep.dir=end")
@@ -157,8 +151,8 @@ def wait_for_moment(folder: Path, process: Script, number: int, draw: random.Ran
     if number % 3 == 0:
         time.sleep(draw.uniform(0, 3))
     elif number % 3 == 1:
-        wait_until(lambda: launched(folder) or process.poll() is not None, "the launch")
+        wait_until(lambda: launched(folder) or process.poll() is not None, "the launch", SECONDS)
         time.sleep(draw.uniform(0, 1))
     else:
-        wait_until(lambda: len(archived(folder)) >= target or process.poll() is not None, "a point")
+        wait_until(lambda: len(archived(folder)) >= target or process.poll() is not None, "a point", SECONDS)
         time.sleep(draw.uniform(0, 0.1))

@@ -2,8 +2,6 @@
 
 import json
 import re
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from mlflow import MlflowClient
 from checkouts import ROOT, clone, last_ids, run, stages_run, succeed
 from script import Script
 from servers import Server, free_port
+from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 TINY = ("split.train=100", "split.validation=40", "split.test=40", "model.hidden_sizes=[6]", "training.epochs=3")
@@ -33,7 +32,7 @@ def test_server_that_is_killed_in_the_middle_of_a_training(folder: Path, server:
     client = MlflowClient(server.address)
     words = ("pipelines/run.py", *LONG, WAIT, "tracking.experiment=killed", f"tracking.uri={server.address}")
     with Script(folder, *words) as process:
-        wait_until(lambda: n_epochs(client) > 0)
+        wait_until(lambda: n_epochs(client) > 0, "an epoch")
         server.kill()
         output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
@@ -59,13 +58,6 @@ def n_epochs(client: MlflowClient) -> int:
     found = client.get_experiment_by_name("killed")
     runs = [] if found is None else client.search_runs([found.experiment_id])
     return sum("train_loss" in tracked.data.metrics for tracked in runs)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.1)
 
 
 def test_stages_of_dvc_without_a_server_make_one_run(folder: Path, server: Server) -> None:

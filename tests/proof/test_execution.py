@@ -9,6 +9,7 @@ import pytest
 from plainmlp.proof.execution import ExecutionError, Limits, execute
 from plainmlp.proof.rebuilding import Source
 from plainmlp.system.errors import InputError, TrainingError
+from waiting import is_at_work, wait_until
 
 GENEROUS = Limits(120.0, psutil.virtual_memory().total)
 
@@ -60,7 +61,8 @@ def test_training_that_does_not_end_is_stopped_with_all_that_it_has_started(code
     with pytest.raises(InputError, match="stopped after 2 s; give it more with --time-limit"):
         executed(code, "import subprocess; subprocess.run(['sleep', '1234567'])\n", Limits(2.0, GENEROUS.memory))
     assert time.monotonic() - began < 30
-    assert not [process for process in psutil.process_iter(["cmdline"]) if "1234567" in (process.info["cmdline"] or ())]
+    sleeping = [process for process in psutil.process_iter(["cmdline"]) if "1234567" in (process.info["cmdline"] or ())]
+    wait_until(lambda: not any(map(is_at_work, sleeping)), "the end of what it has started")
 
 
 def test_process_is_isolated(code: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

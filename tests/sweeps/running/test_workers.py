@@ -17,6 +17,7 @@ from plainmlp.sweeps.running.workers import train_points
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training.train import train_configured
 from pointed import point, splits_of, trained_alone
+from waiting import is_at_work
 
 SUPPORT = Path(__file__).resolve().parents[2] / "support"
 POINTS = [point(seed=seed, training__batch_size=size) for size in (8, 16, 32) for seed in range(3)]
@@ -241,15 +242,11 @@ def descendants_at_work(process):
     return family
 
 
-def is_alive(process):
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE  # which only waits to be collected
-
-
 def wait_until_gone(family):
     end = time.monotonic() + 10
-    while any(map(is_alive, family)) and time.monotonic() < end:
+    while any(map(is_at_work, family)) and time.monotonic() < end:
         time.sleep(0.02)
-    alive = [process for process in family if is_alive(process)]
+    alive = [process for process in family if is_at_work(process)]
     for process in alive:
         process.kill()
     assert alive == []

@@ -1,0 +1,24 @@
+"""Waiting for what another process does, and telling whether it is still at work."""
+
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+    """Wait until a condition holds; fail with what was expected if it does not within so many seconds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            pytest.fail(f"{what} did not happen within {seconds:g} s")
+        time.sleep(0.02)
+
+
+def is_at_work(process: psutil.Process) -> bool:
+    """Say whether a process lives; a zombie, which a container's first process may never collect, does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
