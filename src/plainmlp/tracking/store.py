@@ -22,6 +22,7 @@ from plainmlp.tracking.stored_runs import Reader, StoredRun, waiting_run
 from plainmlp.tracking.tags import (
     CHECKOUT_TAG,
     COMMIT_TAG,
+    EXPERIMENT_TAG,
     FAILURE_TAG,
     KILLED,
     KILLED_REASON,
@@ -237,9 +238,11 @@ def _sweep_record_id(tags: Mapping[str, str]) -> str:
 
 
 def _origin() -> dict[str, str]:
-    """Return the tags by which MLflow shows who started a run, and with which program."""
+    """Return the tags by which MLflow shows who started a run, and with which program, and DVC's name of an experiment."""
     try:
         user = os.environ.get("MLFLOW_TRACKING_USERNAME") or getuser()
     except (KeyError, OSError):  # a number without a name, as containers have
         user = "unknown"
-    return {"mlflow.user": user, "mlflow.source.name": sys.argv[0], "mlflow.source.type": "LOCAL"}
+    origin = {"mlflow.user": user, "mlflow.source.name": sys.argv[0], "mlflow.source.type": "LOCAL"}
+    experiment = os.environ.get("DVC_EXP_NAME")
+    return origin if experiment is None else {**origin, EXPERIMENT_TAG: experiment}

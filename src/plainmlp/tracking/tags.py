@@ -11,6 +11,7 @@ PARENT_TAG = "mlflow.parentRunId"  # by which MLflow's pages show a run below an
 MODEL_TAG = "mlflow.log-model.history"  # where MLflow's pages look for the models of a run
 SHORTENED_TAG = "parameters_shortened"  # which parameters MLflow does not hold whole
 COMMIT_TAG = "mlflow.source.git.commit"  # by which MLflow's pages show the version of the code
+EXPERIMENT_TAG = "dvc.experiment"  # which of `dvc exp show` computed a run
 RESTORED_TAG = "training_restored"  # DVC had the model: another process trained it, perhaps on another machine
 MANIFEST_TAG = "manifest_digest"  # SHA-256 of the artifact manifest.json, which lists all that the run wrote
 RECORD_TAG = "plainmlp.record"  # which run in the outbox it is, or was

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from plainmlp.config.places import Places
+from plainmlp.config.places import Places, kept_checkout
 from plainmlp.data.splits import Splits
 from plainmlp.evaluation.evaluate import Evaluation
 from plainmlp.evaluation.reports import final_metrics
 from plainmlp.system.files import write_json
 from plainmlp.tracking.run import TrackedRun
+from plainmlp.tracking.tags import EXPERIMENT_TAG
 from plainmlp.tracking.terminal import show_dead_units, show_metrics, show_places, show_steps, show_warning
 from plainmlp.training.model import Model, Trained
 
@@ -45,4 +46,12 @@ def show_results(run: TrackedRun, places: Places, trained: Trained, evaluation: 
     dead = trained.model.dead_outputs(evaluation.outputs)
     if dead:
         show_warning(f"dead outputs, zero for every row of the test part: {', '.join(dead)}; try another seed or loss")
-    show_places({"figures": places.figures, "model": places.model, "mlflow": run.page()})
+    show_places({**_lasting(run, places), "mlflow": run.page()})
+
+
+def _lasting(run: TrackedRun, places: Places) -> dict[str, object]:
+    """Return where the files of a run stay; DVC deletes the temporary copy that an experiment runs in, and keeps them."""
+    experiment = run.header.tags.get(EXPERIMENT_TAG)
+    if experiment is not None and kept_checkout(places.root) != places.root:
+        return {"files": f"dvc exp apply {experiment}"}
+    return {"figures": places.figures, "model": places.model}

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from plainmlp.config.canonical import canonical
-from plainmlp.config.places import Places
+from plainmlp.config.places import Places, kept_checkout
 from plainmlp.config.schema import Config, DatasetSection, TrackingSection
 from plainmlp.data.splits import Splits
 from plainmlp.data.storage import digest_splits
@@ -83,10 +83,10 @@ def _data_name(dataset: DatasetSection) -> str:
 
 
 def open_store(tracking: TrackingSection, checkout: Path) -> Store:
-    """Return the MLflow experiment that a configuration records in."""
-    address = tracking_address(tracking, checkout)
+    """Return the MLflow experiment that a configuration records in; `kept_checkout` holds its database and outbox."""
+    kept = kept_checkout(checkout)
     key = None if tracking.sign is None else check_signing(tracking.sign)
-    return Store(address, tracking.experiment, Outbox(checkout, key), tracking.wait_seconds)
+    return Store(tracking_address(tracking, kept), tracking.experiment, Outbox(kept, key), tracking.wait_seconds)
 
 
 def publish_training(run: TrackedRun, places: Places, model: Model) -> None:
