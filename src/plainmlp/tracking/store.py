@@ -151,6 +151,10 @@ class Store(Reader):
         run.reopen()
         return run
 
+    def resumed(self, header: RunHeader) -> TrackedRun:
+        """Return a run that MLflow has, to add to."""
+        return self._run(header)
+
     def add_child(
         self,
         parent: str,

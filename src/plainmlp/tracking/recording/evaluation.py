@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from plainmlp.config.places import Places, kept_checkout
-from plainmlp.data.splits import Splits
 from plainmlp.evaluation.evaluate import Evaluation
 from plainmlp.evaluation.reports import final_metrics
 from plainmlp.system.files import write_json
@@ -12,12 +11,8 @@ from plainmlp.tracking.tags import EXPERIMENT_TAG
 from plainmlp.tracking.terminal import show_dead_units, show_metrics, show_places, show_steps, show_warning
 from plainmlp.training.model import Model, Trained
 
-EXAMPLE_ROWS = 3
 
-
-def publish_evaluation(
-    run: TrackedRun, places: Places, trained: Trained, splits: Splits, evaluation: Evaluation
-) -> None:
+def publish_evaluation(run: TrackedRun, places: Places, trained: Trained, evaluation: Evaluation) -> None:
     """Add metrics, predictions, figures and the model to a run; metrics that it has as curves stay curves."""
     metrics = {name: value for name, value in final_metrics(evaluation).items() if name not in trained.history}
     run.log_results(metrics, {})
@@ -27,8 +22,7 @@ def publish_evaluation(
     if trained.steps:
         run.log_file(places.steps)
     run.log_file(places.figures, "figures")
-    example = trained.model.preparation.to_frame(splits.test.features[:EXAMPLE_ROWS])
-    run.log_model(places.model, example, trained.model.predict_frame(example))
+    run.log_model(places.model)
 
 
 def write_summary(path: Path, run: TrackedRun, model: Model, evaluation: Evaluation) -> None:
