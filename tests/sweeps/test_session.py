@@ -81,7 +81,7 @@ def test_lost_points_are_named_and_alone_tried_again(points, checkout):
     assert (parent.info.status, parent.data.metrics["points_failed"]) == ("FINISHED", 1)
     launch.lost, launch.ran = (), []
     run_sweep(points[::-1], launch, checkout, checkout / "out")
-    assert (launch.ran, launch.names) == ([1], ["seed=0", "seed=1", "seed=2", "seed=1"])
+    assert (launch.ran, launch.names) == ([1], ["s0", "s1", "s2", "s1"])
     store, parent = parent_of(points, checkout)
     assert parent.data.metrics == {**parent.data.metrics, "points_done": 3, "points_failed": 0}
     assert len(store.children(parent.info.run_id)) == 3
@@ -186,6 +186,9 @@ def test_the_best_point_carries_its_model_and_any_other_gets_one_by_one_command(
             assert find_alterations(recorded, checkout) == []
             assert find_uncovered(recorded.run, Path(folder)) == {}
     assert store.client.get_run(other).info.status == "FINISHED"
+    description = parent.data.tags["mlflow.note.content"]
+    assert best[:8] in description
+    assert f"repro.py run={parent.info.run_id}" in description
     assert "a sweep's own run" in refusal(add_model, store, parent.info.run_id)
     foreign = open_store(points[0].config.tracking, checkout.parent)
     assert "not recorded by this checkout" in refusal(add_model, foreign, last)

@@ -13,6 +13,7 @@ from plainmlp.sweeps.ranking.swept import settings_of, short_names
 from plainmlp.system.files import replace_file, replace_folder, write_csv, write_json
 from plainmlp.system.wording import markdown_table
 from plainmlp.tracking.outbox import PREFIX
+from plainmlp.tracking.recording.page import LONGEST_NOTE
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -127,6 +128,20 @@ def _markdown(board: Leaderboard) -> list[str]:
         rows = [[*_point(board, failure).values(), failure.reason] for failure in board.failures]
         lines += markdown_table([*names, SEED, "reason"], rows)
     return lines[:-1]
+
+
+def describe_sweep(board: Leaderboard, run_id: str) -> str:
+    """Return the description of a sweep's run in Markdown: its leaderboard, in short, and how to go on from there."""
+    names = short_names(board.keys)
+    header = ["rank", *(names[key] for key in board.keys), "n", "mean", "interval", "verdict", "best run"]
+    cells = [_markdown_cells(rank, row) for rank, row in enumerate(board.rows[:SHOWN_ROWS], 1)]
+    runs = [_shown_run(board, row) for row in board.rows]
+    rows = [[*cell[:-4], *cell[-3:-1], run] for cell, run in zip(cells, runs, strict=False)]
+    lines = [f"Mean of `{board.metric}` over n seeds; {board.direction}.", ""] if rows else []
+    lines += [*(markdown_table(header, rows) if rows else []), *(f"{line}.\n" for line in _remarks(board))]
+    lines += [f"The best as the main job: `python pipelines/repro.py run={run_id}`\n"] if rows else []
+    lines += [f"Rank and compute again: `python pipelines/verify.py --sweep {run_id}`"]
+    return "\n".join(lines)[:LONGEST_NOTE]
 
 
 def _markdown_cells(rank: int, row: Row) -> list[str]:

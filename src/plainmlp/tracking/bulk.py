@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from plainmlp.tracking.addresses import database_file
 from plainmlp.tracking.outbox import Entry, Point, RunHeader
-from plainmlp.tracking.tags import PARENT_TAG, POINT_TAG, RECORD_TAG
+from plainmlp.tracking.tags import NOTE_TAG, PARENT_TAG, POINT_TAG, RECORD_TAG
 from plainmlp.tracking.terminal import show_warning
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def write_run(address: str, experiment_id: str, header: RunHeader, entry: Entry,
     if artifacts is not None:
         copytree(artifacts, url2pathname(urlsplit(place).path) if urlsplit(place).scheme else place)
     tags = {**header.tags, RECORD_TAG: header.record_id, "mlflow.runName": header.name}
+    tags |= {NOTE_TAG: tags[NOTE_TAG].replace(header.record_id, run_id)} if NOTE_TAG in tags else {}
     values = [[{"key": key, "value": value} for key, value in each.items()] for each in (tags, entry["parameters"])]
     points = [dict(row) for row in dict.fromkeys(map(_stored, entry["metrics"]))]  # MLflow takes equal points for one
     latest = {row["key"]: row for row in sorted(points, key=lambda row: (row["step"], row["timestamp"], row["value"]))}

@@ -9,6 +9,7 @@ SWEEP_TAG = "sweep_id"
 CHECKOUT_TAG = "plainmlp.checkout"  # which checkout runs a sweep; another one has a run of its own for the same sweep
 PARENT_TAG = "mlflow.parentRunId"  # by which MLflow's pages show a run below another
 MODEL_TAG = "mlflow.log-model.history"  # where MLflow's pages look for the models of a run
+NOTE_TAG = "mlflow.note.content"  # the description that MLflow's pages show, and let anyone edit
 SHORTENED_TAG = "parameters_shortened"  # which parameters MLflow does not hold whole
 COMMIT_TAG = "mlflow.source.git.commit"  # by which MLflow's pages show the version of the code
 EXPERIMENT_TAG = "dvc.experiment"  # which of `dvc exp show` computed a run

@@ -3,19 +3,24 @@
 from pathlib import Path
 
 from plainmlp.config.places import Places, kept_checkout
+from plainmlp.config.schema import Config
 from plainmlp.evaluation.evaluate import Evaluation
 from plainmlp.evaluation.reports import final_metrics
 from plainmlp.system.files import write_json
+from plainmlp.tracking.recording.page import describe_run
 from plainmlp.tracking.run import TrackedRun
-from plainmlp.tracking.tags import EXPERIMENT_TAG
+from plainmlp.tracking.tags import EXPERIMENT_TAG, NOTE_TAG
 from plainmlp.tracking.terminal import show_dead_units, show_metrics, show_places, show_steps, show_warning
 from plainmlp.training.model import Model, Trained
 
 
-def publish_evaluation(run: TrackedRun, places: Places, trained: Trained, evaluation: Evaluation) -> None:
+def publish_evaluation(
+    run: TrackedRun, config: Config, places: Places, trained: Trained, evaluation: Evaluation
+) -> None:
     """Add metrics, predictions, figures and the model to a run; metrics that it has as curves stay curves."""
     metrics = {name: value for name, value in final_metrics(evaluation).items() if name not in trained.history}
-    run.log_results(metrics, {})
+    note = describe_run(config, "test", evaluation.metrics["test"], evaluation.intervals, run.reference)
+    run.log_results(metrics, {NOTE_TAG: note})
     run.log_file(places.metrics)
     run.log_file(places.intervals)
     run.log_file(places.predictions)
