@@ -27,6 +27,7 @@ VERDICTS = (
 TIES = f"Of equal means the lower `{LOG_LOSS}` ranks first if there is one, then the smaller network."
 SCORES = ("n", "mean", "standard_deviation", "low", "high")
 SHOWN_ROWS = 10  # on the terminal
+RUN_FILES = ("runs.csv", "training_time.png")  # what differs from run to run
 SHOWN_LETTERS = 8  # of the id of a run
 MAX_LETTERS = 16  # of a column that keeps its width
 WIDEST = 200  # of a table that goes to a file

@@ -5,6 +5,7 @@ import os
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,7 +13,14 @@ from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, build_leaderboard
 from plainmlp.sweeps.ranking.results import FINISHED, Outcomes
 from plainmlp.sweeps.ranking.swept import short_names
-from plainmlp.sweeps.reports import describe_sweep, show_leaderboard, write_reports, write_runs
+from plainmlp.sweeps.reports import (
+    RUN_FILES,
+    describe_sweep,
+    show_leaderboard,
+    write_leaderboard,
+    write_reports,
+    write_runs,
+)
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.progress import show_progress
@@ -29,7 +37,7 @@ from plainmlp.tracking.recording.training import open_store, publish_provenance
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import CHECKOUT_TAG, NOTE_TAG, SWEEP_TAG
-from plainmlp.tracking.terminal import show_places
+from plainmlp.tracking.terminal import show_line, show_places
 
 Launch = Callable[[Sequence[Job]], object]  # returns when all have ended; a job records its own result or failure
 LOCKS = Path(".plainmlp") / "sweeps"  # below a checkout
@@ -37,6 +45,7 @@ CHECKOUT_ID = Path(".plainmlp") / "checkout_id"
 SCRIPT = Path("pipelines") / "run.py"
 SHOWN_FAILURES = 5
 LOSS_EVERY = "training.loss_every"
+BOARD = "leaderboard.json"  # among the artifacts of a sweep's run
 LARGE_ARCHIVE = 1_000_000_000  # bytes
 
 
@@ -56,18 +65,43 @@ def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: P
     archive.remove_unused()
     with _alone(checkout, identify_sweep(points)):
         store = open_store(settings.tracking, checkout)
-        parent = _open_parent(store, points, checkout)
-        with parent.closing():
-            _launch_all(_missing(store, parent, points), points, launch, parent, checkout)
-            outcomes = _outcomes(store, parent, points, archive)
-            board = build_leaderboard(outcomes.results(settings.sweep.metric))
-            _publish(parent, board, folder)
-            parent.log_results({**_summary(board, len(points), len(outcomes.failures)), **process_usage()}, {})
+        failures: Mapping[str, str] = {}
+        parent = store.finished_parent(_marks(points, checkout))
+        board = None if parent is None else _repeated(store, parent, points, archive, folder)
+        if parent is None or board is None:
+            parent = _open_parent(store, points, checkout)
+            with parent.closing():
+                _launch_all(_missing(store, parent, points), points, launch, parent, checkout)
+                outcomes = _outcomes(store, parent, points, archive)
+                board, failures = build_leaderboard(outcomes.results(settings.sweep.metric)), outcomes.failures
+                _publish(parent, board, folder)
+                parent.log_results({**_summary(board, len(points), len(failures)), **process_usage()}, {})
         model = _add_model(store, board)
     show_leaderboard(board)
     show_places({"leaderboard": folder, **model, "mlflow": parent.page(), **_large(archive)})
-    if outcomes.failures:
-        raise TrainingError(_failure_message(points, outcomes.failures, checkout))
+    if failures:
+        raise TrainingError(_failure_message(points, failures, checkout))
+
+
+def _repeated(
+    store: Store, parent: TrackedRun, points: Sequence[Point], archive: Archive, folder: Path
+) -> Leaderboard | None:
+    """Write the reports of a finished sweep again, from its run, which stays as it is; None if there is more to do."""
+    if _missing(store, parent, points):
+        return None
+    board = build_leaderboard(_outcomes(store, parent, points, archive).results(points[0].config.sweep.metric))
+    write_leaderboard(folder, board)
+    try:
+        recorded = store.read_artifact(parent.reference, BOARD)
+    except InputError:  # a process was killed before it had ranked the points
+        return None
+    if (folder / BOARD).read_text(encoding="utf-8") != recorded:  # another metric ranks them
+        return None
+    names = {file.path for file in store.ask(lambda: store.client.list_artifacts(parent.reference))}
+    for name in names & {"figures", *RUN_FILES}:
+        store.ask(partial(store.client.download_artifacts, parent.reference, name, str(folder)))
+    show_line(f"all {len(points)} points were there; nothing was trained, and the sweep's run stays as it was")
+    return board
 
 
 def _large(archive: Archive) -> dict[str, str]:
@@ -114,10 +148,14 @@ def checkout_id(checkout: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def _marks(points: Sequence[Point], checkout: Path) -> dict[str, str]:
+    """Return the tags that say which sweep of which checkout it is."""
+    return {SWEEP_TAG: identify_sweep(points), CHECKOUT_TAG: checkout_id(checkout)}
+
+
 def _open_parent(store: Store, points: Sequence[Point], checkout: Path) -> TrackedRun:
     """Return the run of the sweep, which goes on where it was started before."""
-    sweep_id = identify_sweep(points)
-    marks = {SWEEP_TAG: sweep_id, CHECKOUT_TAG: checkout_id(checkout)}
+    marks = _marks(points, checkout)
     parent = store.resume_parent(marks)
     if parent is not None:
         return parent

@@ -104,6 +104,11 @@ def show_dead_units(share: float) -> None:
         _console().print(f"dead units: {share:.1%} of those that can die")
 
 
+def show_line(text: str) -> None:
+    """Print a line as it is."""
+    _console().print(text, markup=False)
+
+
 def show_warning(text: str) -> None:
     """Print a line that asks for attention."""
     _console().print(f"warning: {text}", style="yellow", markup=False)
