@@ -75,10 +75,13 @@ class Server:
     Parameters
     ----------
     folder : Path
+    store : str, optional
+        The address of its database; one in the folder if there is none.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: str | None = None) -> None:
         self.database = folder / "mlflow.db"
+        self._store = store or f"sqlite:///{self.database}"
         self._artifacts, self._log = folder / "artifacts", folder / "server.log"
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
@@ -92,7 +95,7 @@ class Server:
             "mlflow",
             "server",
             "--backend-store-uri",
-            f"sqlite:///{self.database}",
+            self._store,
             "--workers",
             "1",
         ]
@@ -129,11 +132,11 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
+def serving(folder: Path, store: str | None = None) -> Iterator[Server]:
     """Give a server that has started, and end it."""
-    server = Server(folder)
-    server.start()
+    server = Server(folder, store)
     try:
+        server.start()
         yield server
     finally:
         server.kill()
