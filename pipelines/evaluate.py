@@ -26,7 +26,7 @@ def main() -> None:
     write_evaluation(places, trained, splits, evaluation)
     write_learning_curves(places, trained.history)
     with continue_run(config, splits, ROOT, places, trained).closing() as run:
-        publish_evaluation(run, places, trained, splits, evaluation)
+        publish_evaluation(run, config, places, trained, evaluation)
     forget_run(ROOT)
     write_summary(ROOT / "reports" / "run.json", run, trained.model, evaluation)
     show_results(run, places, trained, evaluation)

@@ -48,7 +48,7 @@ def run_alone(config: "Config", folder: Path) -> None:
         publish_training(tracked, places, trained.model)
         evaluation = evaluate(trained.model, splits, config.seed, config.training.compiled)
         write_evaluation(places, trained, splits, evaluation)
-        publish_evaluation(tracked, places, trained, splits, evaluation)
+        publish_evaluation(tracked, config, places, trained, evaluation)
         tracked.log_results(process_usage(), {})
     write_summary(folder / "run.json", tracked, trained.model, evaluation)
     checkpoints.clear()

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from plainmlp.tracking.addresses import database_file
 from plainmlp.tracking.outbox import Entry, Point, RunHeader
-from plainmlp.tracking.tags import RECORD_TAG
+from plainmlp.tracking.tags import NOTE_TAG, PARENT_TAG, POINT_TAG, RECORD_TAG
 from plainmlp.tracking.terminal import show_warning
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def write_run(address: str, experiment_id: str, header: RunHeader, entry: Entry,
     if artifacts is not None:
         copytree(artifacts, url2pathname(urlsplit(place).path) if urlsplit(place).scheme else place)
     tags = {**header.tags, RECORD_TAG: header.record_id, "mlflow.runName": header.name}
+    tags |= {NOTE_TAG: tags[NOTE_TAG].replace(header.record_id, run_id)} if NOTE_TAG in tags else {}
     values = [[{"key": key, "value": value} for key, value in each.items()] for each in (tags, entry["parameters"])]
     points = [dict(row) for row in dict.fromkeys(map(_stored, entry["metrics"]))]  # MLflow takes equal points for one
     latest = {row["key"]: row for row in sorted(points, key=lambda row: (row["step"], row["timestamp"], row["value"]))}
@@ -72,6 +73,22 @@ def write_run(address: str, experiment_id: str, header: RunHeader, entry: Entry,
             if rows:
                 connection.execute(insert(table), [{**row, "run_uuid": run_id} for row in rows])
     return run_id
+
+
+def point_ids(address: str, parent_run_id: str) -> dict[str, str]:
+    """Return the ids of the finished runs below another, by their points, from a store that `writes_at_once` approves."""
+    from sqlalchemy import and_, select
+
+    runs, tags, *_ = _tables()
+    below, point = tags.alias(), tags.alias()
+    query = (
+        select(point.c.value, runs.c.run_uuid)
+        .join(point, and_(point.c.run_uuid == runs.c.run_uuid, point.c.key == POINT_TAG))
+        .join(below, and_(below.c.run_uuid == runs.c.run_uuid, below.c.key == PARENT_TAG))
+        .where(below.c.value == parent_run_id, runs.c.lifecycle_stage == "active", runs.c.status == "FINISHED")
+    )
+    with _engine(address).connect() as connection:
+        return {str(point_id): str(run_id) for point_id, run_id in connection.execute(query)}
 
 
 @cache

@@ -22,6 +22,7 @@ from plainmlp.tracking.stored_runs import Reader, StoredRun, waiting_run
 from plainmlp.tracking.tags import (
     CHECKOUT_TAG,
     COMMIT_TAG,
+    EXPERIMENT_TAG,
     FAILURE_TAG,
     KILLED,
     KILLED_REASON,
@@ -30,6 +31,9 @@ from plainmlp.tracking.tags import (
     PROCESS_TAG,
     SWEEP_TAG,
 )
+
+# without this tag of the experiment MLflow opens its pages for prompts and traces
+KIND = ("mlflow.experimentKind", "custom_model_development")
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ class Store(Reader):
         found = self.client.get_experiment_by_name(self.experiment)
         if found is None:
             return self._make()
+        if KIND[0] not in found.tags and found.lifecycle_stage != "deleted":
+            self.client.set_experiment_tag(found.experiment_id, *KIND)
         if found.lifecycle_stage == "deleted":
             message = (
                 f"tracking.experiment = {self.experiment!r} was deleted in MLflow; restore it there "
@@ -103,7 +109,8 @@ class Store(Reader):
         from mlflow.exceptions import MlflowException
 
         try:
-            return str(self.client.create_experiment(self.experiment, artifact_location(self.address, self.experiment)))
+            place = artifact_location(self.address, self.experiment)
+            return str(self.client.create_experiment(self.experiment, place, dict([KIND])))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -112,8 +119,8 @@ class Store(Reader):
     def start(
         self, point_id: str, name: str, parameters: Mapping[str, str], tags: Mapping[str, str], data: DataInput
     ) -> TrackedRun:
-        """Start the run of a point; its name is shown in the list of runs, before the first digits of the point id."""
-        header = self._header(f"{name} {point_id[:12]}", {POINT_TAG: point_id, **tags}, new_record_id(), time.time())
+        """Start the run of a point; its name is shown in the list of runs."""
+        header = self._header(name, {POINT_TAG: point_id, **tags}, new_record_id(), time.time())
         return self._begin(header, {"data": asdict(data), "parameters": dict(parameters)})
 
     def start_parent(self, name: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> TrackedRun:
@@ -143,12 +150,16 @@ class Store(Reader):
         `marks` are the tags that say which sweep of which checkout it is.
         """
         record_id = _sweep_record_id(marks)
-        header = self._header(f"sweep {marks[SWEEP_TAG][:12]}", marks, record_id, time.time())
+        header = self._header("sweep", marks, record_id, time.time())
         run, is_held = self._run(header), self._outbox is not None and self._outbox.holds(record_id)
         if not run.resume() or not (is_held or run.run_id):  # what MLflow cannot be asked about is started anew
             return None
         run.reopen()
         return run
+
+    def resumed(self, header: RunHeader) -> TrackedRun:
+        """Return a run that MLflow has, to add to."""
+        return self._run(header)
 
     def add_child(
         self,
@@ -182,7 +193,7 @@ class Store(Reader):
             In seconds, as `time.time` has them.
         """
         every_tag = {POINT_TAG: point_id, PARENT_TAG: parent, **tags}
-        header = self._header(f"{name} {point_id[:12]}", every_tag, new_record_id(), started)
+        header = self._header(name, every_tag, new_record_id(), started)
         stamp = int(ended * 1000)
         points = metric_points({**{name: [value] for name, value in metrics.items()}, **curves}, stamp)
         entry: Entry = {"parameters": dict(parameters), "metrics": points}
@@ -237,9 +248,11 @@ def _sweep_record_id(tags: Mapping[str, str]) -> str:
 
 
 def _origin() -> dict[str, str]:
-    """Return the tags by which MLflow shows who started a run, and with which program."""
+    """Return the tags by which MLflow shows who started a run, and with which program, and DVC's name of an experiment."""
     try:
         user = os.environ.get("MLFLOW_TRACKING_USERNAME") or getuser()
     except (KeyError, OSError):  # a number without a name, as containers have
         user = "unknown"
-    return {"mlflow.user": user, "mlflow.source.name": sys.argv[0], "mlflow.source.type": "LOCAL"}
+    origin = {"mlflow.user": user, "mlflow.source.name": sys.argv[0], "mlflow.source.type": "LOCAL"}
+    experiment = os.environ.get("DVC_EXP_NAME")
+    return origin if experiment is None else {**origin, EXPERIMENT_TAG: experiment}
