@@ -46,7 +46,10 @@ def write_learning_curves(places: Places, history: History) -> None:
 
 
 def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataFrame":
-    """Return what is true and what the model says of the samples of the test part, each under its row in the source."""
+    """Return what is true and what the model says of the samples of the test part, each under its row in the source.
+
+    Where a column names the rows, it comes next, under its own name.
+    """
     from pandas import DataFrame, concat
 
     description = splits.description
@@ -55,6 +58,8 @@ def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataF
     else:
         actual = DataFrame(splits.test.targets, columns=[f"actual_{name}" for name in description.target_names])
     table = concat([actual, model.label_outputs(evaluation.outputs)], axis=1)
+    if splits.test.ids is not None:
+        table.insert(0, description.id_name, splits.test.ids)
     return table if splits.test.rows is None else table.set_index(splits.test.rows)
 
 
