@@ -15,6 +15,7 @@ WORDS = {
     "sync": ["outbox", "tracking.uri=", "KEY=VALUE"],
     "leaderboard": ["run_id", "--metric", "--folder", "MLflow", "KEY=VALUE"],
     "repro": ["KEY=VALUE", "overrides.yaml", "experiment=mnist", "pipelines/run.py --help"],
+    "describe": ["path", "target=price", "conf/dataset/table.yaml", "KEY=VALUE"],
     "compose": ["overrides.yaml", "params.yaml", "pipelines/run.py --help"],
     "fetch": ["params.yaml", "data/raw"],
     "split": ["data/raw", "data/split"],
