@@ -31,8 +31,8 @@ def written(request, tmp_path_factory):
 def test_metrics_of_every_part_and_intervals(written):
     folder, _, _, evaluation = written
     found = json.loads(Places(folder / "a").metrics.read_text())
-    assert list(found) == ["train", "validation", "test"]
-    assert found == evaluation.metrics
+    assert list(found) == ["train", "validation", "test", "baseline"]
+    assert found == {**evaluation.metrics, "baseline": evaluation.baseline}
     intervals = json.loads(Places(folder / "a").intervals.read_text())["test"]
     assert intervals == {name: {"low": low, "high": high} for name, (low, high) in evaluation.intervals.items()}
 
@@ -115,4 +115,6 @@ def test_final_metrics_are_one_flat_table(written):
         assert {name: found[f"{part}_{name}"] for name in metrics} == metrics
     for name, ends in evaluation.intervals.items():
         assert (found[f"interval/test_{name}_low"], found[f"interval/test_{name}_high"]) == ends
-    assert len(found) == sum(map(len, evaluation.metrics.values())) + 2 * len(evaluation.intervals)
+    assert {name: found[f"baseline_{name}"] for name in evaluation.baseline} == evaluation.baseline
+    measured = [*evaluation.metrics.values(), evaluation.baseline]
+    assert len(found) == sum(map(len, measured)) + 2 * len(evaluation.intervals)
