@@ -193,7 +193,7 @@ def _candidate(overrides: tuple[str, ...], composing: Composing, excluder: Exclu
         return None
     config = parse(composed.values)
     if not config.split.validation:
-        message = f"a sweep is ranked on the validation part, but split.validation is {config.split.validation}; set it above 0"
+        message = f"a sweep is ranked on the validation part, but split.validation is {config.split.validation}; split.validation=0.15 keeps 15 % of the rows for it"
         raise InputError(message)
     return Candidate(overrides, config)
 
