@@ -13,7 +13,7 @@ from plainmlp.proof.sweep import draw_points, judge_sweep
 from plainmlp.proof.verdict import Judgement, Verdict
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.job import Job, run_point
-from plainmlp.sweeps.session import run_sweep
+from plainmlp.sweeps.session import Listed, run_sweep
 from plainmlp.tracking.recording.training import point_of
 from plainmlp.tracking.store import Store
 from planted import Subject, Target, executed_again, target_of
@@ -82,7 +82,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
         for job in jobs:
             run_point(job.point.config, job.parent, checkout)
 
-    run_sweep(points, launch, checkout, checkout / "board")
+    run_sweep(Listed(points), launch, checkout, checkout / "board")
     store = Store(tracking["uri"], "swept")
     (parent,) = (r.info.run_id for r in store.search("tags.sweep_id != ''", store.experiment_id))
     first = points[0]

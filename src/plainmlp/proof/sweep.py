@@ -1,4 +1,7 @@
-"""The verification of a sweep: its points are all there, they give its leaderboard, and a sample is executed again."""
+"""The verification of a sweep: its points are all there, they give its leaderboard, a search would ask for them again.
+
+A sample of them is executed again elsewhere.
+"""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,8 +13,11 @@ from plainmlp.proof.git import commit_of, git
 from plainmlp.proof.recorded import DAMAGES
 from plainmlp.proof.verdict import Agreement, Aspect, Judgement
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
-from plainmlp.sweeps.ranking.results import FINISHED, UNRECORDED, read_sweep
+from plainmlp.sweeps.ranking.results import FINISHED, UNRECORDED, SweepResults, read_sweep
 from plainmlp.sweeps.reports import write_leaderboard
+from plainmlp.sweeps.search.methods import library_of
+from plainmlp.sweeps.search.search import RECORD as SEARCH
+from plainmlp.sweeps.search.search import replay, search_id
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import read_json
@@ -37,7 +43,7 @@ def draw_points(store: Store, parent_run_id: str, size: int, seed: int) -> list[
 
 def judge_sweep(store: Store, run_id: str, checkout: Path, allowed_signers: Path | None = None) -> Judgement:
     """Compare a sweep's own run with its points: that none is missing, and that they give its leaderboard."""
-    run = read_run(store, run_id)
+    run, results = read_run(store, run_id), read_sweep(store, run_id)
     with TemporaryDirectory(prefix="plainmlp-") as folder:
         root = Path(folder) / "recorded"
         problems = download_files(store, run, root)
@@ -45,7 +51,8 @@ def judge_sweep(store: Store, run_id: str, checkout: Path, allowed_signers: Path
         altered += find_unlisted(run, root, checkout, allowed_signers)
         aspects = [
             _compare_points(run, root, store.children(run_id)),
-            _compare_leaderboard(store, run, root, Path(folder) / "again", checkout),
+            *_compare_search(results, root),
+            _compare_leaderboard(results, run, root, Path(folder) / "again", checkout),
             *(Aspect(name, Agreement.UNKNOWN, detail) for name, detail in find_uncovered(run, root).items()),
         ]
     return Judgement(tuple(aspects), tuple(altered))
@@ -66,7 +73,7 @@ def _compare_points(run: StoredRun, root: Path, children: list[StoredRun]) -> As
             return Aspect(
                 "points", Agreement.DIFFERENT, f"{len(points)} of {len(listed)} are {problem}, such as {shown}"
             )
-    if digest_json(sorted(found | listed.keys())) != run.tags.get(SWEEP_TAG):
+    if _sweep_id(found | listed.keys(), root) != run.tags.get(SWEEP_TAG):
         return Aspect(
             "points", Agreement.DIFFERENT, f"the {len(found)} points do not give the {SWEEP_TAG} of the sweep"
         )
@@ -79,10 +86,37 @@ def _listed_points(board: dict[str, list[dict[str, list[dict[str, str]]]]]) -> d
     return finished | {str(f["point_id"]): str(f["reason"]) != UNRECORDED for f in board["failures"]}
 
 
-def _compare_leaderboard(store: Store, run: StoredRun, root: Path, again: Path, checkout: Path) -> Aspect:
+def _sweep_id(points: set[str], root: Path) -> str:
+    """Return the id of a sweep: of a search by its record, else by the set of its points."""
+    if not (root / SEARCH).is_file():
+        return digest_json(sorted(points))
+    record = read_json(root / SEARCH)
+    asked = {point for trial in record["trials"] for point in trial["points"]}
+    return search_id(record) if asked == points and set(record["first"]) <= asked else ""
+
+
+def _compare_search(results: SweepResults, root: Path) -> list[Aspect]:
+    """Ask again what a search asked, given the results of its points, where the sweep is one."""
+    if not (root / SEARCH).is_file():
+        return []
+    try:
+        record = read_json(root / SEARCH)
+        here, there = library_of(record["settings"]["method"]), record["libraries"]
+        if here != there:
+            return [Aspect("search", Agreement.UNKNOWN, f"drawn with {there}, and here are {here}")]
+        trials, differing = record["trials"], replay(record, results)
+    except DAMAGES as error:
+        return [Aspect("search", Agreement.UNKNOWN, f"cannot be asked again: {error}")]
+    if differing is None:
+        return [Aspect("search", Agreement.EQUAL, f"{len(trials)} trials, asked for again")]
+    detail = f"trial {differing} of {len(trials)} is not what the results before it lead to"
+    return [Aspect("search", Agreement.DIFFERENT, detail)]
+
+
+def _compare_leaderboard(results: SweepResults, run: StoredRun, root: Path, again: Path, checkout: Path) -> Aspect:
     """Rank the points again and compare the files of the leaderboard, byte for byte."""
     name = "leaderboard"
-    board = build_leaderboard(read_sweep(store, run.run_id))
+    board = build_leaderboard(results)
     write_leaderboard(again, board)
     changed = [file for file in LEADERBOARD if not _is_same(root / file, again / file)]
     if not changed:

@@ -26,17 +26,26 @@ class Point:
     point_id: str
 
 
-def identify_points(candidates: Iterable[Candidate], checkout: Path, splits_of: SplitsOf) -> list[Point]:
-    """Return the points of a sweep; of several that compute the same, the first.
+def identifier(checkout: Path, splits_of: SplitsOf) -> Callable[[Candidate], Point]:
+    """Return what identifies the points of a sweep.
 
     Relative paths are looked for in the current folder, then in the checkout. The same data is asked for once.
     """
     digest_weights = cache(digest_file)
     digest_data = cache(lambda dataset, split: digest_splits(splits_of(dataset, split)))
-    points: dict[str, Point] = {}
-    for candidate in candidates:
+
+    def identify(candidate: Candidate) -> Point:
         config = found_inputs(candidate.config, checkout)
         weights = None if config.model.weights is None else digest_weights(Path(config.model.weights))
         point_id = identify_point(canonical(config), digest_data(config.dataset, config.split), weights)
-        points.setdefault(point_id, Point(candidate.overrides, config, point_id))
+        return Point(candidate.overrides, config, point_id)
+
+    return identify
+
+
+def identify_points(candidates: Iterable[Candidate], checkout: Path, splits_of: SplitsOf) -> list[Point]:
+    """Return the points of a sweep; of several that compute the same, the first."""
+    points: dict[str, Point] = {}
+    for point in map(identifier(checkout, splits_of), candidates):
+        points.setdefault(point.point_id, point)
     return list(points.values())
