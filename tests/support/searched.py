@@ -8,7 +8,7 @@ import yaml
 from configurations import changed
 from plainmlp.composition.compose import parse
 from plainmlp.config.schema import Config, SweepSection
-from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.grid.points import Point, whole
 from plainmlp.sweeps.running.job import Job, run_point
 from plainmlp.sweeps.search.search import Search
 from plainmlp.sweeps.search.space import Choice, Interval, Space
@@ -40,7 +40,7 @@ def search(space: Space, sweep: SweepSection, tracking: dict[str, object], **fix
 
     def point(overrides: tuple[str, ...]) -> Point:
         config = check(overrides)
-        return Point(overrides, config, point_of(config, splits_of(config)))
+        return Point(overrides, config, *(point_of(each, splits_of(config)) for each in (config, whole(config))))
 
     return Search(space, sweep, check, point)
 

@@ -120,6 +120,7 @@ class TrainingSection(Section):
 
     epochs: Count
     max_steps: Count | None = None  # earlier runs have no such key
+    stop_after: Count | None = None  # earlier runs have no such key
     batch_size: Count | Literal["full"]
     dtype: Literal["float32", "float64"]
     shuffle: bool

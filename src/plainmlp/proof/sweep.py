@@ -62,7 +62,7 @@ def _compare_points(run: StoredRun, root: Path, children: list[StoredRun]) -> As
     """Compare the runs below a sweep's with its id and its leaderboard."""
     found = {child.point_id for child in children}
     try:
-        listed = _listed_points(read_json(root / "leaderboard.json"))
+        listed = _listed_points(root)
     except DAMAGES:
         listed = {}
     missing = sorted(point for point, is_recorded in listed.items() if is_recorded and point not in found)
@@ -80,9 +80,12 @@ def _compare_points(run: StoredRun, root: Path, children: list[StoredRun]) -> As
     return Aspect("points", Agreement.EQUAL, f"{len(found)} points, {SWEEP_TAG} {run.tags[SWEEP_TAG][:12]}")
 
 
-def _listed_points(board: dict[str, list[dict[str, list[dict[str, str]]]]]) -> dict[str, bool]:
-    """Return the ids of the points of a leaderboard, and whether each left a record."""
-    finished = {point["point_id"]: True for row in board["rows"] for point in row["points"]}
+def _listed_points(root: Path) -> dict[str, bool]:
+    """Return the ids of the points of a leaderboard and of a search, and whether each left a record."""
+    board = read_json(root / "leaderboard.json")
+    trials = read_json(root / SEARCH)["trials"] if (root / SEARCH).is_file() else []
+    finished = {point: True for trial in trials for point in trial["points"]}
+    finished |= {point["point_id"]: True for row in board["rows"] for point in row["points"]}
     return finished | {str(f["point_id"]): str(f["reason"]) != UNRECORDED for f in board["failures"]}
 
 

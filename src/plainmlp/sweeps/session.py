@@ -12,7 +12,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.ranking.leaderboard import Leaderboard, build_leaderboard
+from plainmlp.sweeps.ranking.leaderboard import PRUNED, Leaderboard, build_leaderboard
 from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults
 from plainmlp.sweeps.ranking.swept import short_names
 from plainmlp.sweeps.reports import show_leaderboard, write_reports, write_timings
@@ -29,7 +29,7 @@ from plainmlp.tracking.recording.provenance import common_numerics, read_code
 from plainmlp.tracking.recording.training import open_store, publish_provenance, run_name
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
-from plainmlp.tracking.tags import CHECKOUT_TAG, SWEEP_TAG
+from plainmlp.tracking.tags import CHECKOUT_TAG, PRUNED_TAG, SWEEP_TAG
 from plainmlp.tracking.terminal import show_places
 
 Launch = Callable[[Sequence[Job]], object]  # returns when all have ended; a job records its own result or failure
@@ -117,6 +117,7 @@ def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
             outcomes = _run_batches(store, parent, plan, launch, checkout)
             points, failures = outcomes.points, outcomes.failures
             board = build_leaderboard(outcomes.results(settings.sweep.metric))
+            _mark_pruned(store, parent, board)
             plan.write(folder)
             _publish(parent, board, folder)
             parent.log_results({**_summary(board, len(points), len(failures)), **process_usage()}, {})
@@ -137,7 +138,18 @@ def _run_batches(store: Store, parent: TrackedRun, plan: Plan, launch: Launch, c
         # MLflow, which takes its time, is asked where the archive lacks any
         outcomes.add(new, [] if is_whole else store.recorded_children(parent))
         batch = plan.after(outcomes.results(plan.first[0].config.sweep.metric))
+    for point in outcomes.points:
+        if point.training_id != point.point_id:
+            archive.checkpoints(point.training_id).clear()  # of which nothing goes on any more
     return outcomes
+
+
+def _mark_pruned(store: Store, parent: TrackedRun, board: Leaderboard) -> None:
+    """Mark the runs of points that a search has pruned."""
+    epochs = {r.child.point_id: row.epochs for row in board.rows if row.verdict == PRUNED for r in row.results}
+    for child in store.recorded_children(parent) if epochs else ():
+        if child.point_id in epochs:
+            store.mark(child.run_id, PRUNED_TAG, f"after {epochs[child.point_id]:.0f} epochs")
 
 
 def _large(archive: Archive) -> dict[str, str]:

@@ -214,6 +214,12 @@ class Store(Reader):
             return waiting + [child for child in sent if child.run_id not in known]
         return waiting
 
+    def mark(self, run_id: str, tag: str, value: str) -> None:
+        """Add a tag to a run that is over, unless it still waits for MLflow."""
+        if not run_id.startswith(PREFIX):
+            with suppress(AwayError):
+                self.connection.call(lambda: self.client.set_tag(run_id, tag, value))
+
     def drop(self, run_id: str) -> None:
         """Move a run to MLflow's deleted ones, or remove it from the outbox."""
         if run_id.startswith(PREFIX) and self._outbox is not None:

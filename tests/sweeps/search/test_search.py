@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+from collections import Counter
 
 import pytest
 
@@ -12,9 +13,11 @@ from configurations import refusal
 from launched import SCRIPT, archived, board, tree
 from plainmlp.proof.sweep import judge_sweep
 from plainmlp.proof.verdict import Verdict
+from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.search import methods
 from plainmlp.sweeps.session import run_sweep
 from plainmlp.tracking.recording.training import open_store
+from pointed import trained_alone
 from searched import SPACE, TINY, Here, search, settings
 
 TPE = settings("tpe", trials=14, batch=5)
@@ -114,6 +117,38 @@ def test_missing_library_is_named_with_the_command_that_installs_it(tracking, mo
     assert "pip install plainmlp[search]" in refusal(search, SPACE, TPE, tracking)
 
 
+def test_halving_ends_with_the_bits_of_the_whole_training(tracking, checkout):
+    epochs, ended = {"training__epochs": 9, "optimizer__schedule": "cosine", "training__patience": 8}, []
+
+    class Counts(Here):
+        def __call__(self, jobs):
+            super().__call__(jobs)
+            self.batches[-1] = [job.point.config.training.stop_after for job in jobs]
+            ended.extend(job.point for job in jobs)
+
+    sweep, launch = settings("halving", trials=9, seed=3), Counts(checkout)
+    run_sweep(search(SPACE, sweep, tracking, **epochs), launch, checkout, checkout / "out")
+    assert launch.batches == [[1] * 18, [3] * 6, [None] * 2]
+    assert list((checkout / ".plainmlp" / "checkpoints").glob("*/*.safetensors")) == []
+    archive = Archive(checkout / FOLDER)
+    for point in ended:
+        kept = archive.load(point.point_id).trained
+        whole = trained_alone(point.config)
+        assert kept.model.weights_digest == whole.model.weights_digest
+        assert (kept.history, kept.digests) == (whole.history, whole.digests)
+    store, (parent,) = parents(tracking, checkout)
+    children = store.children(parent.info.run_id)
+    assert Counter(child.tags.get("pruned") for child in children) == {
+        None: 10,
+        "after 1 epochs": 12,
+        "after 3 epochs": 4,
+    }
+    rows = json.loads((checkout / "out" / "leaderboard.json").read_text())["rows"]
+    verdicts = [(row["verdict"], row["settings"]["training.stop_after"]) for row in rows]
+    assert verdicts == [("best", "null"), *[("pruned", "3")] * 2, *[("pruned", "1")] * 6]
+    assert judge_sweep(store, parent.info.run_id, checkout).summarize() == "identical"
+
+
 @pytest.mark.slow
 def test_search_that_is_killed_three_times_ends_as_the_undisturbed_one_under_another_launcher(tmp_path):
     folder = clone(tmp_path / "clone")
@@ -122,7 +157,7 @@ def test_search_that_is_killed_three_times_ends_as_the_undisturbed_one_under_ano
     words = ["-m", "hydra/sweeper=search", "sweep.method=tpe", "sweep.trials=60", "sweep.batch=10", *space, *fixed]
     for n_points in (7, 25, 44):
         process = subprocess.Popen(
-            ["python", SCRIPT, *words, "hydra/launcher=stacked", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=killed"],
+            ["python", SCRIPT, *words, "hydra/launcher=stacked", "hydra.launcher.n_jobs=1", "hydra.sweep.dir=killed"],
             cwd=folder,
             env=environment(),
             stdout=subprocess.DEVNULL,

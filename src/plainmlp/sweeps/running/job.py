@@ -14,7 +14,7 @@ from plainmlp.config.inputs import found_inputs
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, TrackingSection
 from plainmlp.evaluation.evaluate import measure, predict
-from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.grid.points import Point, whole
 from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive, read_once
 from plainmlp.system.errors import InputError, StorageError, TrainingError
 from plainmlp.system.process import end_with
@@ -52,7 +52,8 @@ def run_point(config: Config, parent: str, checkout: Path) -> None:
         end_with(os.getppid())
     config = found_inputs(config, checkout)
     archive = _archive(checkout / FOLDER)
-    point = Point((), config, point_of(config, archive.splits(config.dataset, config.split)))
+    splits = archive.splits(config.dataset, config.split)
+    point = Point((), config, point_of(config, splits), point_of(whole(config), splits))
     started = time.time()
     is_there = archive.has(point.point_id, config.training.loss_every)
     folder = archive.splits_folder(config.dataset, config.split)
@@ -64,12 +65,13 @@ def run_point(config: Config, parent: str, checkout: Path) -> None:
 
 def train_point(point: Point, folder: Path, archive: Archive) -> PointError | None:
     """Train a point on the data in an archive's folder, evaluate and archive it; return why it failed, if it did."""
-    checkpoint = archive.checkpoints(point.point_id)
+    checkpoint = archive.checkpoints(point.training_id)
     try:
         splits = read_once(folder)
         trained = train_configured(point.config, splits, checkpoint=checkpoint)
         archive.keep(point.point_id, point.config, trained, measure(splits, predict(trained.model, splits)))
-        checkpoint.clear()
+        if point.config.training.stop_after is None:  # else a training of more epochs goes on from there
+            checkpoint.clear()
     except Exception as error:  # noqa: BLE001 - any error is the failure of this point
         return _as_point_error(error)
     return None

@@ -12,6 +12,7 @@ from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.grid.grid import MAX_POINTS
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.results import SweepResults
+from plainmlp.sweeps.ranking.swept import STOP_AFTER
 from plainmlp.sweeps.search.methods import METHODS, Trial, library_of
 from plainmlp.sweeps.search.space import Space, space_of
 from plainmlp.system.digests import digest_json
@@ -21,7 +22,6 @@ from plainmlp.system.files import write_json
 RECORD = "search.json"
 SETTINGS = ("method", "trials", "batch", "seed", "metric", "rungs", "reduction")  # what the trials follow from
 OF_GRIDS = ("exclude", "sample")
-STOP_AFTER = "training.stop_after"
 PointOf = Callable[[tuple[str, ...]], Point]  # composes, checks and identifies overrides
 
 
