@@ -10,7 +10,7 @@ from checkouts import ROOT, commit, succeed
 from configurations import changed, refusal
 from plainmlp.composition.compose import parse
 from plainmlp.proof.sweep import draw_points, judge_sweep
-from plainmlp.proof.verdict import Judgement, Verdict
+from plainmlp.proof.verdict import Agreement, Judgement, Verdict
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.job import Job, run_point
 from plainmlp.sweeps.session import Listed, run_sweep
@@ -162,6 +162,14 @@ SWEEP = {
         lambda s: s.point.target.sql("UPDATE latest_metrics SET value = 5 WHERE key = 'n_parameters' AND"),
         "is not what the points give",
     ),
+    "weights of a point": (
+        lambda s: s.point.target.file("model.safetensors", flip),
+        "model.safetensors is not as the run wrote it",
+    ),
+    "digest of a point": (
+        lambda s: s.point.target.untag("weights_digest"),
+        "the tag weights_digest is missing in MLflow and",
+    ),
     "seed of a point": (
         lambda s: s.point.target.sql("UPDATE params SET value = '7' WHERE key = 'seed' AND"),
         "is not what the points give",
@@ -201,5 +209,6 @@ def test_leaderboard_by_other_code_is_not_compared(sweep: Sweep) -> None:
     succeed(sweep.checkout, "git", "add", "src")
     judgement = sweep.judged(lambda s: s.point.target.file("history.csv", forged_value))
     succeed(sweep.checkout, "git", "rm", "--quiet", "-f", "src/plainmlp/sweeps/new.py")
-    assert judgement.verdict is Verdict.INCOMPLETE
-    assert "leaderboard (this checkout's code of sweeps is not the one that ranked it)" in judgement.summarize()
+    (board,) = (aspect for aspect in judgement.aspects if aspect.name == "leaderboard")
+    assert board.agreement is Agreement.UNKNOWN
+    assert "this checkout's code of sweeps is not the one that ranked it" in str(board)

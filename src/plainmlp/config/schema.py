@@ -95,7 +95,7 @@ class SplitSection(Section):
 class ModelSection(Section):
     """The network, its loss and what keeps it from over-fitting."""
 
-    hidden_sizes: Annotated[tuple[Count, ...], Field(strict=False)]
+    hidden_sizes: Annotated[tuple[Count, ...], Field(strict=False, max_length=1000)]
     activation: Text | Texts
     bias: bool
     initializer: Chosen

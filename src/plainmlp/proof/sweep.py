@@ -3,14 +3,15 @@
 A sample of them is executed again elsewhere.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from plainmlp.proof.alterations import find_uncovered, find_unlisted
+from plainmlp.proof.alterations import find_alterations, find_uncovered, find_unlisted
 from plainmlp.proof.git import commit_of, git
-from plainmlp.proof.recorded import DAMAGES
+from plainmlp.proof.recorded import DAMAGES, read_recorded
 from plainmlp.proof.verdict import Agreement, Aspect, Judgement
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
 from plainmlp.sweeps.ranking.results import FINISHED, UNRECORDED, SweepResults, read_sweep
@@ -42,20 +43,33 @@ def draw_points(store: Store, parent_run_id: str, size: int, seed: int) -> list[
 
 
 def judge_sweep(store: Store, run_id: str, checkout: Path, allowed_signers: Path | None = None) -> Judgement:
-    """Compare a sweep's own run with its points: that none is missing, and that they give its leaderboard."""
-    run, results = read_run(store, run_id), read_sweep(store, run_id)
+    """Compare a sweep's own run with its points: none is missing or altered, and they give its leaderboard."""
+    run, children, results = read_run(store, run_id), store.children(run_id), read_sweep(store, run_id)
     with TemporaryDirectory(prefix="plainmlp-") as folder:
         root = Path(folder) / "recorded"
         problems = download_files(store, run, root)
         altered = [*(f"{name} {reason}" for name, reason in problems.items())]
         altered += find_unlisted(run, root, checkout, allowed_signers)
+        altered += _altered_points(store, children, checkout, allowed_signers)
         aspects = [
-            _compare_points(run, root, store.children(run_id)),
+            _compare_points(run, root, children),
             *_compare_search(results, root),
             _compare_leaderboard(results, run, root, Path(folder) / "again", checkout),
             *(Aspect(name, Agreement.UNKNOWN, detail) for name, detail in find_uncovered(run, root).items()),
         ]
     return Judgement(tuple(aspects), tuple(altered))
+
+
+def _altered_points(
+    store: Store, children: Iterable[StoredRun], checkout: Path, allowed_signers: Path | None
+) -> Iterator[str]:
+    """Compare the record of each point that has ended with its manifest and with itself."""
+    for child in children:
+        if child.status == FINISHED:
+            with TemporaryDirectory(prefix="plainmlp-") as folder:
+                recorded = read_recorded(store, child.run_id, Path(folder))
+                lines = find_alterations(recorded, checkout, allowed_signers)
+            yield from (f"point {child.point_id[:12]}: {line}" for line in lines)
 
 
 def _compare_points(run: StoredRun, root: Path, children: list[StoredRun]) -> Aspect:

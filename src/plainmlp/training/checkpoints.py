@@ -93,10 +93,12 @@ class Checkpoints:
         try:
             with self._alone():
                 self._replace(progress)
-        except OSError as error:  # such as a full disk, which may have room again before the training ends
-            sys.stderr.write(
-                f"warning: {self._folder}: no checkpoint can be kept ({error.strerror}); training goes on\n"
-            )
+        except (
+            OSError,
+            InputError,
+        ) as error:  # such as a full disk, which may have room again before the training ends
+            reason = error.strerror if isinstance(error, OSError) else error
+            sys.stderr.write(f"warning: {self._folder}: no checkpoint can be kept ({reason}); training goes on\n")
 
     def _replace(self, progress: Progress) -> None:
         """Write a progress and remove what it outdates."""

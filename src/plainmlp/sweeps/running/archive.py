@@ -21,7 +21,7 @@ from plainmlp.evaluation.reports import flat_metrics
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import digest_file, read_json, replace_file, replace_folder, unflushed, write_json
-from plainmlp.system.process import alone
+from plainmlp.system.process import LOCK_SECONDS, alone
 from plainmlp.tracking.recording.configuration import recorded_text
 from plainmlp.tracking.recording.provenance import training_numerics
 from plainmlp.training.checkpoints import FOLDER as CHECKPOINTS
@@ -36,6 +36,7 @@ NUMERICS = "numerics.json"  # of the process that trained
 SPLITS_IN_MEMORY = 4
 CODE_LETTERS = 16  # of the digest of the code
 UNUSED_DAYS = 30
+FETCH_SECONDS = 3600.0  # that another process may take to fetch and split data
 
 Metrics = dict[str, dict[str, float]]
 
@@ -145,7 +146,7 @@ class Archive:
         key = (dataset, split)
         if key not in self._folders:
             folder = self._own / "data" / _data_key(dataset, split)
-            with self._alone(folder.name):
+            with self._alone(folder.name, FETCH_SECONDS):
                 if not _is_whole(folder):
                     write_splits(folder, split_rows(fetch(dataset), split, dataset.missing))
             self._folders[key] = folder
@@ -169,8 +170,8 @@ class Archive:
         """Return how many bytes the files of the archive hold."""
         return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
 
-    def _alone(self, name: str) -> AbstractContextManager[None]:
-        return alone(self._own / "locks", name)
+    def _alone(self, name: str, seconds: float = LOCK_SECONDS) -> AbstractContextManager[None]:
+        return alone(self._own / "locks", name, seconds)
 
 
 def _names(folder: Path) -> set[str]:
