@@ -103,7 +103,7 @@ def test_grid_has_the_points_that_it_says(name: str) -> None:
 def test_grid_needs_no_flag_and_trains_in_processes(name: str) -> None:
     _, master = begin(f"sweep={name}")
     assert master.hydra.mode.name == "MULTIRUN"
-    assert master.hydra.launcher._target_.endswith(".BasicLauncher" if name in TIMED else ".StackedLauncher")
+    assert master.hydra.launcher._target_.endswith(".BasicLauncher" if name in TIMED else ".ProcessesLauncher")
 
 
 def test_settings_without_a_grid_file_are_all_there() -> None:

@@ -14,7 +14,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.plainmlp_launcher.launcher import StackedLauncher
+from hydra_plugins.plainmlp_launcher.launcher import EngineLauncher
 
 if TYPE_CHECKING:
     from plainmlp.sweeps.session import Launch
@@ -66,12 +66,16 @@ class GridSweeper(Sweeper):
         candidates = choose_points(grid, composer, _settings(self._config))
         checkout = composer.conf_folder.parent
         points = identify_points(candidates, checkout, Archive(checkout / FOLDER).splits)
-        run_sweep(points, self._launch_from(checkout), checkout, _made_folder(self._config))
+        try:
+            run_sweep(points, self._launch_from(checkout), checkout, _made_folder(self._config))
+        finally:
+            if isinstance(self._launcher, EngineLauncher):
+                self._launcher.close()
 
     def _launch_from(self, checkout: Path) -> "Launch":
         """Return what runs jobs: as they are under our own launcher, as overrides under one of Hydra's."""
         launcher = self._launcher
-        if isinstance(launcher, StackedLauncher):
+        if isinstance(launcher, EngineLauncher):
             return partial(launcher.train, checkout)
         return lambda jobs: launcher.launch([job.overrides() for job in jobs], initial_job_idx=0)
 
