@@ -16,7 +16,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.plainmlp_launcher.launcher import StackedLauncher
+from hydra_plugins.plainmlp_launcher.launcher import EngineLauncher
 
 if TYPE_CHECKING:
     from hydra_plugins.plainmlp_launcher._composition import Composer
@@ -77,7 +77,7 @@ class GridSweeper(Sweeper):
         try:
             run_sweep(plan, self._launch_from(checkout), checkout, _made_folder(self._config))
         finally:
-            if isinstance(self._launcher, StackedLauncher) and hasattr(self._launcher, "close"):
+            if isinstance(self._launcher, EngineLauncher):
                 self._launcher.close()
 
     def _plan(self, arguments: list[str], composer: "Composer", settings: "SweepSection", checkout: Path) -> "Plan":
@@ -98,7 +98,7 @@ class GridSweeper(Sweeper):
     def _launch_from(self, checkout: Path) -> "Launch":
         """Return what runs jobs: as they are under our own launcher, as overrides under one of Hydra's."""
         launcher = self._launcher
-        if isinstance(launcher, StackedLauncher):
+        if isinstance(launcher, EngineLauncher):
             return partial(launcher.train, checkout)
         numbers = count()  # of the jobs, which their folders are named by
 
