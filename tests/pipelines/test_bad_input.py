@@ -116,7 +116,8 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "SCIKIT_LEARN_DATA": str(folder / "cache"),
     }
-    results = dict(zip(CASES, run_many(folder, [(variables, overrides) for overrides in CASES]), strict=True))
+    commands = [(variables, ("run.py", *overrides)) for overrides in CASES]
+    results = dict(zip(CASES, run_many(folder, commands), strict=True))
     return SimpleNamespace(folder=folder, before=before, results=results)
 
 

@@ -81,12 +81,15 @@ def succeed(folder: Path, *words: str | Path, **variables: str) -> str:
 def run_many(
     folder: Path, commands: Sequence[tuple[Mapping[str, str], Sequence[str]]], checkout: Path = ROOT
 ) -> list[dict[str, Any]]:
-    """Give run.py of a checkout many sets of variables and arguments, in one process; return what each came to."""
+    """Run scripts of a checkout's pipelines/ in one process; return what each came to.
+
+    A command is its variables, and its words: the script and the arguments.
+    """
     process = subprocess.run(
         ["python", str(checkout / "tests" / "support" / "many_runs.py")],
         cwd=folder,
         env=warm_environment(),
-        input=json.dumps([[dict(variables), list(arguments)] for variables, arguments in commands]),
+        input=json.dumps([[dict(variables), list(words)] for variables, words in commands]),
         capture_output=True,
         text=True,
         check=False,

@@ -12,10 +12,14 @@ import pytest
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     """Wait until a condition holds; fail with what was expected if it does not within so many seconds."""
     until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
+    while True:
+        asked = time.monotonic()
+        if condition():
+            return
+        now = time.monotonic()
+        if now > until:
             pytest.fail(f"{what} did not happen within {seconds:g} s")
-        time.sleep(0.02)
+        time.sleep(max(0.02, 4 * (now - asked)))  # what is waited for needs the processor more
 
 
 def at_work_in(folder: Path) -> dict[psutil.Process, float]:
