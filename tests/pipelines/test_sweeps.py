@@ -186,7 +186,7 @@ MISTAKES = {
 def refused(folder: Path) -> dict[tuple[str, ...], dict[str, Any]]:
     """Give every mistake to run.py, in one process, and see that nothing is trained."""
     before = archived(folder)
-    commands = [({}, ("-m", *SMALL, *grid, experiment("refused"))) for grid in MISTAKES]
+    commands = [({}, ("run.py", "-m", *SMALL, *grid, experiment("refused"))) for grid in MISTAKES]
     ended = run_many(folder, commands, checkout=folder)
     assert archived(folder) == before
     return dict(zip(MISTAKES, ended, strict=True))

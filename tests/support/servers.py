@@ -15,6 +15,7 @@ from pathlib import Path
 from checkouts import environment
 
 SECONDS_TO_START = 120
+EXPERIMENTS = "api/2.0/mlflow/experiments/search?max_results=1"
 
 
 # It starts a program, and ends all of its group with it or when its own input ends, as it does with whoever holds it.
@@ -108,8 +109,9 @@ class Server:
             time.sleep(0.1)
 
     def _answers(self) -> bool:
+        """Say whether it reads its database, which it is not quick to do at first; its health it can tell before."""
         try:
-            with urllib.request.urlopen(f"{self.address}/health", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.address}/{EXPERIMENTS}", timeout=SECONDS_TO_START) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
