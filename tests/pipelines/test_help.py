@@ -16,6 +16,7 @@ WORDS = {
     "leaderboard": ["run_id", "--metric", "--folder", "MLflow", "KEY=VALUE"],
     "model": ["run_id", "runs:/", "KEY=VALUE", "repro.py run="],
     "repro": ["KEY=VALUE", "overrides.yaml", "experiment=mnist", "pipelines/run.py --help"],
+    "describe": ["path", "target=price", "conf/dataset/table.yaml", "KEY=VALUE"],
     "compose": ["overrides.yaml", "params.yaml", "pipelines/run.py --help"],
     "fetch": ["params.yaml", "data/raw"],
     "split": ["data/raw", "data/split"],

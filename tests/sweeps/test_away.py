@@ -15,7 +15,7 @@ from plainmlp.sweeps.ranking.results import read_sweep
 from plainmlp.sweeps.reports import write_reports
 from plainmlp.sweeps.running import job as module
 from plainmlp.sweeps.running.job import run_point
-from plainmlp.sweeps.session import run_sweep
+from plainmlp.sweeps.session import Listed, run_sweep
 from plainmlp.system.errors import TrainingError
 from plainmlp.tracking import connection
 from plainmlp.tracking.outbox import Outbox
@@ -74,7 +74,7 @@ class Launcher:
 def sweep(points, launcher, checkout) -> dict[str, bytes]:
     """Run a sweep as a process of its own would; return its leaderboard and figures."""
     forget()
-    run_sweep(points, launcher, checkout, checkout / "out")
+    run_sweep(Listed(points), launcher, checkout, checkout / "out")
     return files_below(checkout / "out")
 
 
@@ -207,6 +207,6 @@ def test_failed_point_is_kept_with_its_reason_and_its_success_takes_its_place(se
     assert parent.data.metrics["points_failed"] == 1
     forget()
     with pytest.raises(TrainingError):
-        run_sweep(points, launcher, checkout, checkout / "out")
+        run_sweep(Listed(points), launcher, checkout, checkout / "out")
     assert launcher.ran.count(bad.point_id) == 2
     assert len(runs_of(server, experiment)[1]) == N_POINTS

@@ -20,7 +20,7 @@ from plainmlp.sweeps import session
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import best_run
 from plainmlp.sweeps.running.job import run_point
-from plainmlp.sweeps.session import identify_sweep, run_sweep
+from plainmlp.sweeps.session import Listed, identify_sweep, run_sweep
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.tracking.children import add_model
 from plainmlp.tracking.recording.training import open_store, point_of
@@ -74,7 +74,7 @@ def test_sweep_is_the_set_of_its_points(points):
 def test_lost_points_are_named_and_alone_tried_again(points, checkout):
     launch = Launcher(checkout, lost=(1,))
     with pytest.raises(TrainingError) as caught:
-        run_sweep(points, launch, checkout, checkout / "out")
+        run_sweep(Listed(points), launch, checkout, checkout / "out")
     first, command, reason = str(caught.value).splitlines()
     assert first.startswith("1 of 3 points failed")
     assert re.fullmatch(r"  python \S+run\.py seed=1 'of=it'\"'\"'s' hydra\.mode=RUN", command)
@@ -82,12 +82,12 @@ def test_lost_points_are_named_and_alone_tried_again(points, checkout):
     store, parent = parent_of(points, checkout)
     assert (parent.info.status, parent.data.metrics["points_failed"]) == ("FINISHED", 1)
     launch.lost, launch.ran = (), []
-    run_sweep(points[::-1], launch, checkout, checkout / "out")
+    run_sweep(Listed(points[::-1]), launch, checkout, checkout / "out")
     assert (launch.ran, launch.names) == ([1], ["s0", "s1", "s2", "s1"])
     store, parent = parent_of(points, checkout)
     assert parent.data.metrics == {**parent.data.metrics, "points_done": 3, "points_failed": 0}
     assert len(store.children(parent.info.run_id)) == 3
-    run_sweep(points, None, checkout, checkout / "out")  # nothing is left to launch
+    run_sweep(Listed(points), None, checkout, checkout / "out")  # nothing is left to launch
 
 
 def test_launcher_that_breaks_is_one_line_and_the_next_start_forgets_it(points, checkout):
@@ -96,11 +96,11 @@ def test_launcher_that_breaks_is_one_line_and_the_next_start_forgets_it(points, 
         raise RuntimeError(message)
 
     with pytest.raises(TrainingError, match=r"^the launcher gave up; .*\(RuntimeError: a worker was killed\)$"):
-        run_sweep(points, breaks, checkout, checkout / "out")
+        run_sweep(Listed(points), breaks, checkout, checkout / "out")
     _, parent = parent_of(points, checkout)
     assert parent.info.status == "FAILED"
     assert "gave up" in parent.data.tags["failure"]
-    run_sweep(points, Launcher(checkout), checkout, checkout / "out")
+    run_sweep(Listed(points), Launcher(checkout), checkout, checkout / "out")
     _, again = parent_of(points, checkout)
     assert (again.info.status, again.info.run_id) == ("FINISHED", parent.info.run_id)
     assert "failure" not in again.data.tags
@@ -112,7 +112,7 @@ def test_sweep_of_a_killed_process_goes_on(points, checkout):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_sweep(points, interrupted, checkout, checkout / "out")
+        run_sweep(Listed(points), interrupted, checkout, checkout / "out")
     store, parent = parent_of(points, checkout)
     assert parent.info.status == "KILLED"
     store.client.update_run(parent.info.run_id, status="RUNNING")
@@ -123,11 +123,11 @@ def test_sweep_of_a_killed_process_goes_on(points, checkout):
 
 def test_two_at_once_are_refused_and_other_sweeps_are_not(points, checkout):
     def starts_others(jobs):
-        assert "another process runs this sweep" in refusal(run_sweep, points, None, checkout, checkout / "out")
-        run_sweep(points[:1], Launcher(checkout), checkout, checkout / "other")
+        assert "another process runs this sweep" in refusal(run_sweep, Listed(points), None, checkout, checkout / "out")
+        run_sweep(Listed(points[:1]), Launcher(checkout), checkout, checkout / "other")
         Launcher(checkout)(jobs)
 
-    run_sweep(points, starts_others, checkout, checkout / "out")
+    run_sweep(Listed(points), starts_others, checkout, checkout / "out")
 
 
 def test_two_checkouts_that_run_the_same_sweep_on_one_server_have_a_run_each(points, checkout, tmp_path_factory):
@@ -135,23 +135,23 @@ def test_two_checkouts_that_run_the_same_sweep_on_one_server_have_a_run_each(poi
 
     def starts_other(jobs):
         Launcher(checkout)(jobs[:1])
-        run_sweep(points, Launcher(other), other, other / "out")
+        run_sweep(Listed(points), Launcher(other), other, other / "out")
         Launcher(checkout)(jobs[1:])
 
-    run_sweep(points, starts_other, checkout, checkout / "out")
+    run_sweep(Listed(points), starts_other, checkout, checkout / "out")
     store = open_store(points[0].config.tracking, checkout)
     parents = [run for run in store.client.search_runs([store.experiment_id]) if "sweep_id" in run.data.tags]
     assert [parent.info.status for parent in parents] == ["FINISHED", "FINISHED"]
     assert [len(store.children(parent.info.run_id)) for parent in parents] == [3, 3]
     moved = checkout.rename(checkout.with_name("moved"))
-    run_sweep(points, None, moved, moved / "out")  # it is the same checkout, and all its points are done
+    run_sweep(Listed(points), None, moved, moved / "out")  # it is the same checkout, and all its points are done
 
 
 def test_archive_is_named_where_it_is_large(points, checkout, monkeypatch, capsys):
-    run_sweep(points, Launcher(checkout), checkout, checkout / "out")
+    run_sweep(Listed(points), Launcher(checkout), checkout, checkout / "out")
     assert "clean-archive" not in capsys.readouterr().out
     monkeypatch.setattr(session, "LARGE_ARCHIVE", 1000)
-    run_sweep(points, None, checkout, checkout / "out")
+    run_sweep(Listed(points), None, checkout, checkout / "out")
     assert re.search(r"archive +\S+archive holds 0\.0 GB; make clean-archive removes it", capsys.readouterr().out)
 
 
@@ -159,15 +159,15 @@ def test_metric_that_cannot_rank_leaves_the_results(points, checkout):
     sweep = points[0].config.sweep.model_copy(update={"metric": "validation_r2"})
     first = Point(points[0].overrides, points[0].config.model_copy(update={"sweep": sweep}), points[0].point_id)
     with pytest.raises(InputError, match="validation_r2"):
-        run_sweep([first, *points[1:]], Launcher(checkout), checkout, checkout / "out")
+        run_sweep(Listed([first, *points[1:]]), Launcher(checkout), checkout, checkout / "out")
     store, parent = parent_of(points, checkout)
     assert parent.info.status == "FAILED"
     assert len(store.children(parent.info.run_id)) == 3
-    run_sweep(points, None, checkout, checkout / "out")
+    run_sweep(Listed(points), None, checkout, checkout / "out")
 
 
 def test_the_best_point_carries_its_model_and_any_other_gets_one_by_one_command(points, checkout, capsys):
-    run_sweep(points, Launcher(checkout), checkout, checkout / "out")
+    run_sweep(Listed(points), Launcher(checkout), checkout, checkout / "out")
     with (checkout / "out" / "runs.csv").open(encoding="utf-8") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: -float(row["validation_accuracy"]))
     best, other, last = (row["run_id"] for row in rows)
@@ -197,10 +197,10 @@ def test_the_best_point_carries_its_model_and_any_other_gets_one_by_one_command(
 
 
 def test_a_repeated_sweep_trains_nothing_says_so_and_leaves_its_run_alone(points, checkout, capsys):
-    run_sweep(points, Launcher(checkout), checkout, checkout / "out")
+    run_sweep(Listed(points), Launcher(checkout), checkout, checkout / "out")
     _, before = parent_of(points, checkout)
     capsys.readouterr()
-    run_sweep(points, None, checkout, checkout / "again")
+    run_sweep(Listed(points), None, checkout, checkout / "again")
     assert "all 3 points were there; nothing was trained" in capsys.readouterr().out
     assert files_below(checkout / "again") == files_below(checkout / "out")
     store, after = parent_of(points, checkout)
@@ -208,5 +208,5 @@ def test_a_repeated_sweep_trains_nothing_says_so_and_leaves_its_run_alone(points
     assert after.data.tags == before.data.tags
     sweep = points[0].config.sweep.model_copy(update={"metric": "validation_loss"})
     other = [replace(point, config=point.config.model_copy(update={"sweep": sweep})) for point in points]
-    run_sweep(other, None, checkout, checkout / "by loss")
+    run_sweep(Listed(other), None, checkout, checkout / "by loss")
     assert json.loads(store.read_artifact(before.info.run_id, "leaderboard.json"))["metric"] == "validation_loss"

@@ -20,7 +20,7 @@ from plainmlp.tracking.outbox import Outbox, RunHeader
 from plainmlp.tracking.publication import publish
 from plainmlp.tracking.recording.manifest import MANIFEST
 from plainmlp.tracking.run import TrackedRun
-from plainmlp.tracking.store import DataInput, Store
+from plainmlp.tracking.store import ChildRun, DataInput, Store
 from plainmlp.tracking.stored_runs import read_run
 from plainmlp.tracking.tags import MANIFEST_TAG, PARENT_TAG, POINT_TAG, PROCESS_TAG, RECORD_TAG
 from plainmlp.training.model import Model
@@ -281,7 +281,7 @@ def test_points_wait_for_their_sweep_while_that_goes_on(server, folder):
     server.go_on()
     times = {"started": 1.0, "ended": 2.0}
     values = {"parameters": {}, "tags": {}, "metrics": {}, "curves": {}, "artifacts": None, "status": "FINISHED"}
-    store.add_child(parent.reference, POINT, "a point", **values, **times)
+    store.add_children([ChildRun(parent.reference, POINT, "a point", **values, **times)])
     assert synced(server, folder) == []
     parent.end("FINISHED")
     assert [entry.refusal for entry in synced(server, folder)] == ["", ""]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.figures.pictures import SWEEP_FIGURES, TIMING_FIGURES, draw_sweep_figures
-from plainmlp.sweeps.ranking.leaderboard import LOG_LOSS, TIED, UNTESTED, Leaderboard, Row
+from plainmlp.sweeps.ranking.leaderboard import LOG_LOSS, PRUNED, TIED, UNTESTED, Leaderboard, Row
 from plainmlp.sweeps.ranking.results import SEED, Failure, Result
 from plainmlp.sweeps.ranking.statistics import Summary
 from plainmlp.sweeps.ranking.swept import settings_of, short_names
@@ -23,6 +23,9 @@ VERDICTS = (
     "called worse in 5 % of sweeps, with normal scores of equal spread (paired over seeds, the pick of the best taken into "
     "account). tied: cannot be told from the best. "
     "untested: fewer than two seeds in common with the best, so it cannot be told from it either."
+)
+PRUNING = (
+    "pruned: behind others after as many epochs as `stop_after` says, and not trained on; ranked below all that were."
 )
 TIES = f"Of equal means the lower `{LOG_LOSS}` ranks first if there is one, then the smaller network."
 SCORES = ("n", "mean", "standard_deviation", "low", "high")
@@ -119,7 +122,8 @@ def _markdown(board: Leaderboard) -> list[str]:
     names = [short_names(board.keys)[key] for key in board.keys]
     header = ["rank", *names, "n", "mean", "standard deviation", "95 % interval", "verdict", "parameters"]
     lines += markdown_table(header, [_markdown_cells(rank, row) for rank, row in enumerate(board.rows, 1)])
-    lines += [TIES, VERDICTS, ""]
+    pruning = [PRUNING] if any(row.verdict == PRUNED for row in board.rows) else []
+    lines += [TIES, VERDICTS, *pruning, ""]
     if board.test:
         lines += ["## The best settings on the test part", ""]
         header = ["metric", "n", "mean", "standard deviation", "95 % interval"]

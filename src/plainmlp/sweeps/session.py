@@ -5,13 +5,15 @@ import os
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 from uuid import uuid4
 
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.ranking.leaderboard import Leaderboard, build_leaderboard
-from plainmlp.sweeps.ranking.results import FINISHED, Outcomes
+from plainmlp.sweeps.ranking.leaderboard import PRUNED, Leaderboard, build_leaderboard
+from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults
 from plainmlp.sweeps.ranking.swept import short_names
 from plainmlp.sweeps.reports import (
     RUN_FILES,
@@ -24,6 +26,7 @@ from plainmlp.sweeps.reports import (
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.progress import show_progress
+from plainmlp.sweeps.search.search import RECORD as SEARCH
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError, StorageError, TrainingError
 from plainmlp.system.files import replace_file
@@ -36,7 +39,7 @@ from plainmlp.tracking.recording.provenance import common_numerics, read_code
 from plainmlp.tracking.recording.training import open_store, publish_provenance
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
-from plainmlp.tracking.tags import CHECKOUT_TAG, NOTE_TAG, SWEEP_TAG
+from plainmlp.tracking.tags import CHECKOUT_TAG, NOTE_TAG, PRUNED_TAG, SWEEP_TAG
 from plainmlp.tracking.terminal import show_line, show_places
 
 Launch = Callable[[Sequence[Job]], object]  # returns when all have ended; a job records its own result or failure
@@ -49,10 +52,65 @@ BOARD = "leaderboard.json"  # among the artifacts of a sweep's run
 LARGE_ARCHIVE = 1_000_000_000  # bytes
 
 
-def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: Path) -> None:
+class Plan(Protocol):
+    """What a sweep tries, and what it is known by."""
+
+    @property
+    def first(self) -> Sequence[Point]:
+        """Return the points that are run before anything is known."""
+
+    @property
+    def sweep_id(self) -> str:
+        """Return what the same sweep has again when it is started again."""
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """Return what the sweep's run records beside its points."""
+
+    @property
+    def common(self) -> Collection[str]:
+        """Return the overrides that do not set a point apart."""
+
+    def after(self, results: SweepResults) -> Sequence[Point]:
+        """Return the points to run next, given the results of all so far; none at the end."""
+
+    def write(self, folder: Path) -> None:
+        """Write what is left to say of the choice of the points."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A sweep whose points are known before it begins, as those of a grid are; no two have one id."""
+
+    first: Sequence[Point]
+
+    @property
+    def sweep_id(self) -> str:
+        """Return the id: a digest of the set of the points."""
+        return identify_sweep(self.first)
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """Return how many points there are."""
+        return {"sweep.points": str(len(self.first))}
+
+    @property
+    def common(self) -> Collection[str]:
+        """Return the overrides of every point."""
+        return set.intersection(*(set(point.overrides) for point in self.first))
+
+    def after(self, results: SweepResults) -> Sequence[Point]:
+        """Return no further points."""
+        return ()
+
+    def write(self, folder: Path) -> None:
+        """Write nothing, since the points say it all."""
+
+
+def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
     """Run the points of a sweep that have no result yet, and rank all of them.
 
-    No two points have one id. The leaderboard goes to the folder; the checkout is the one whose code runs.
+    The leaderboard goes to the folder; the checkout is the one whose code runs.
 
     Raises
     ------
@@ -61,19 +119,21 @@ def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: P
     TrainingError
         Points failed, and all others have their results; or the launcher gave up.
     """
-    settings, archive = points[0].config, Archive(checkout / FOLDER)
+    settings, archive = plan.first[0].config, Archive(checkout / FOLDER)
     archive.remove_unused()
-    with _alone(checkout, identify_sweep(points)):
+    with _alone(checkout, plan.sweep_id):
         store = open_store(settings.tracking, checkout)
-        failures: Mapping[str, str] = {}
-        parent = store.finished_parent(_marks(points, checkout))
+        points, failures = list(plan.first), dict[str, str]()
+        parent = store.finished_parent(_marks(plan, checkout)) if isinstance(plan, Listed) else None
         board = None if parent is None else _repeated(store, parent, points, archive, folder)
         if parent is None or board is None:
-            parent = _open_parent(store, points, checkout)
+            parent = _open_parent(store, plan, checkout)
             with parent.closing():
-                _launch_all(_missing(store, parent, points), points, launch, parent, checkout)
-                outcomes = _outcomes(store, parent, points, archive)
-                board, failures = build_leaderboard(outcomes.results(settings.sweep.metric)), outcomes.failures
+                outcomes = _run_batches(store, parent, plan, launch, checkout)
+                points, failures = outcomes.points, outcomes.failures
+                board = build_leaderboard(outcomes.results(settings.sweep.metric))
+                _mark_pruned(store, parent, board)
+                plan.write(folder)
                 _publish(parent, board, folder)
                 parent.log_results({**_summary(board, len(points), len(failures)), **process_usage()}, {})
         model = _add_model(store, board)
@@ -87,9 +147,11 @@ def _repeated(
     store: Store, parent: TrackedRun, points: Sequence[Point], archive: Archive, folder: Path
 ) -> Leaderboard | None:
     """Write the reports of a finished sweep again, from its run, which stays as it is; None if there is more to do."""
-    if _missing(store, parent, points):
+    if _missing(store, parent, points) or not all(archive.has(point.point_id) for point in points):
         return None
-    board = build_leaderboard(_outcomes(store, parent, points, archive).results(points[0].config.sweep.metric))
+    outcomes = Outcomes(archive, store)
+    outcomes.add(points, finished_children(store, parent))
+    board = build_leaderboard(outcomes.results(points[0].config.sweep.metric))
     write_leaderboard(folder, board)
     try:
         recorded = store.read_artifact(parent.reference, BOARD)
@@ -104,18 +166,36 @@ def _repeated(
     return board
 
 
+def _run_batches(store: Store, parent: TrackedRun, plan: Plan, launch: Launch, checkout: Path) -> Outcomes:
+    """Run one batch of points after the other, and return how all of them ended."""
+    archive = Archive(checkout / FOLDER)
+    outcomes, batch = Outcomes(archive, store), plan.first
+    while batch:
+        new = list({point.point_id: point for point in batch if not outcomes.has(point)}.values())
+        _launch_all(_missing(store, parent, new), plan.common, launch, parent, checkout)
+        is_whole = all(archive.has(point.point_id) for point in new)
+        # MLflow, which takes its time, is asked for more than the ids where the archive lacks any
+        outcomes.add(new, finished_children(store, parent) if is_whole else store.recorded_children(parent))
+        batch = plan.after(outcomes.results(plan.first[0].config.sweep.metric))
+    for point in outcomes.points:
+        if point.training_id != point.point_id:
+            archive.checkpoints(point.training_id).clear()  # of which nothing goes on any more
+    return outcomes
+
+
+def _mark_pruned(store: Store, parent: TrackedRun, board: Leaderboard) -> None:
+    """Mark the runs of points that a search has pruned."""
+    epochs = {r.child.point_id: row.epochs for row in board.rows if row.verdict == PRUNED for r in row.results}
+    for child in store.recorded_children(parent) if epochs else ():
+        if child.point_id in epochs:
+            store.mark(child.run_id, PRUNED_TAG, f"after {epochs[child.point_id]:.0f} epochs")
+
+
 def _large(archive: Archive) -> dict[str, str]:
     """Return what to say of an archive that takes much of a disk."""
     size = archive.size()
     found = f"{archive.root} holds {size / 1e9:.1f} GB; make clean-archive removes it, and keeps the runs in MLflow"
     return {"archive": found} if size > LARGE_ARCHIVE else {}
-
-
-def _outcomes(store: Store, parent: TrackedRun, points: Sequence[Point], archive: Archive) -> Outcomes:
-    """Return what has become of the points; MLflow, which takes its time, is asked for all where the archive lacks any."""
-    is_whole = all(archive.has(point.point_id) for point in points)
-    recorded = finished_children if is_whole else Store.recorded_children
-    return Outcomes(points, archive, store, recorded(store, parent))
 
 
 def identify_sweep(points: Sequence[Point]) -> str:
@@ -148,20 +228,20 @@ def checkout_id(checkout: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _marks(points: Sequence[Point], checkout: Path) -> dict[str, str]:
+def _marks(plan: Plan, checkout: Path) -> dict[str, str]:
     """Return the tags that say which sweep of which checkout it is."""
-    return {SWEEP_TAG: identify_sweep(points), CHECKOUT_TAG: checkout_id(checkout)}
+    return {SWEEP_TAG: plan.sweep_id, CHECKOUT_TAG: checkout_id(checkout)}
 
 
-def _open_parent(store: Store, points: Sequence[Point], checkout: Path) -> TrackedRun:
+def _open_parent(store: Store, plan: Plan, checkout: Path) -> TrackedRun:
     """Return the run of the sweep, which goes on where it was started before."""
-    marks = _marks(points, checkout)
+    points, marks = plan.first, _marks(plan, checkout)
     parent = store.resume_parent(marks)
     if parent is not None:
         return parent
     name = points[0].config.sweep.name or f"sweep of {data_name(points[0].config.dataset)}"
     tags = {**read_code(checkout).tags, **common_numerics(point.config.training for point in points)}
-    parent = store.start_parent(name, {"sweep.points": str(len(points))}, {**marks, **tags})
+    parent = store.start_parent(name, plan.parameters, {**marks, **tags})
     with parent.closing_on_failure():
         publish_provenance(parent, tags, checkout)
     return parent
@@ -171,9 +251,11 @@ def _missing(store: Store, parent: TrackedRun, points: Sequence[Point]) -> list[
     """Return the points without a result or the losses of steps; the records of earlier attempts are moved away."""
     loss_every = {point.point_id: point.config.training.loss_every for point in points}
     done = set()
-    for child in store.recorded_children(parent):
+    for child in store.recorded_children(parent) if points else ():
+        if child.point_id not in loss_every:
+            continue
         recorded = json.loads(child.parameters.get(LOSS_EVERY, "null"))
-        if child.status == FINISHED and loss_every.get(child.point_id) in {None, recorded}:
+        if child.status == FINISHED and loss_every[child.point_id] in {None, recorded}:
             done.add(child.point_id)
         else:
             store.drop(child.run_id)
@@ -181,14 +263,13 @@ def _missing(store: Store, parent: TrackedRun, points: Sequence[Point]) -> list[
 
 
 def _launch_all(
-    missing: Sequence[Point], points: Sequence[Point], launch: Launch, parent: TrackedRun, checkout: Path
+    missing: Sequence[Point], common: Collection[str], launch: Launch, parent: TrackedRun, checkout: Path
 ) -> None:
     """Run a job for each missing point, if there are any, and show how they come to their end."""
     if not missing:
         return
     archive, point_ids = Archive(checkout / FOLDER), [point.point_id for point in missing]
     archive.forget_failures(point_ids)
-    common = set.intersection(*(set(point.overrides) for point in points))
     try:
         with show_progress(point_ids, archive):
             launch([Job(point, parent.reference, _name(point, common)) for point in missing])
@@ -212,7 +293,7 @@ def _publish(parent: TrackedRun, board: Leaderboard, folder: Path) -> None:
     """Write the leaderboard and add it to the sweep's run."""
     write_reports(folder, board)
     parent.log_results({}, {NOTE_TAG: describe_sweep(board, parent.reference)})
-    for path in sorted(folder.glob("leaderboard.*")):
+    for path in sorted([*folder.glob("leaderboard.*"), *folder.glob(SEARCH)]):
         parent.log_file(path)
     for path in sorted((folder / "figures").iterdir()):
         parent.log_file(path, "figures")

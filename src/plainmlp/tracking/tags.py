@@ -7,6 +7,7 @@ KILLED, KILLED_REASON = "KILLED", "its process was killed"
 POINT_TAG = "point_id"
 SWEEP_TAG = "sweep_id"
 CHECKOUT_TAG = "plainmlp.checkout"  # which checkout runs a sweep; another one has a run of its own for the same sweep
+PRUNED_TAG = "pruned"  # after which epochs a search went on without a point
 PARENT_TAG = "mlflow.parentRunId"  # by which MLflow's pages show a run below another
 MODEL_TAG = "mlflow.log-model.history"  # where MLflow's pages look for the models of a run
 NOTE_TAG = "mlflow.note.content"  # the description that MLflow's pages show, and let anyone edit

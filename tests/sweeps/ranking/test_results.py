@@ -18,7 +18,7 @@ from plainmlp.sweeps.ranking.results import choose_metric, judge, one_each, read
 from plainmlp.sweeps.reports import write_reports, write_runs
 from plainmlp.tracking.recording.configuration import flat_parameters
 from plainmlp.tracking.recording.training import point_of
-from plainmlp.tracking.store import Store
+from plainmlp.tracking.store import ChildRun, Store
 from plainmlp.training.construction import build_recipe
 from plainmlp.training.history import write_history
 from plainmlp.training.train import train
@@ -40,7 +40,7 @@ def record(store: Store, parent_run_id: str, config, folder: Path) -> None:
     evaluation = evaluate(trained.model, splits, config.seed)
     folder.mkdir()
     write_history(folder / "history.csv", trained.history, trained.digests)
-    store.add_child(
+    child = ChildRun(
         parent_run_id,
         point_of(config, splits),
         "digits",
@@ -53,6 +53,7 @@ def record(store: Store, parent_run_id: str, config, folder: Path) -> None:
         started=1.0,
         ended=2.0,
     )
+    store.add_children([child])
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def sweep(address, tmp_path_factory) -> tuple[Store, str]:
     broken = flat_parameters(canonical(made(seed=2, model__hidden_sizes=[4])))
     nothing = {"metrics": {}, "curves": {}, "artifacts": None, "started": 1.0, "ended": 2.0}
     failed = {"parameters": broken, "tags": {"failure": "too fast"}, "status": "FAILED"}
-    store.add_child(parent.run_id, "f" * 64, "digits", **failed, **nothing)
+    store.add_children([ChildRun(parent.run_id, "f" * 64, "digits", **failed, **nothing)])
     return store, parent.run_id
 
 

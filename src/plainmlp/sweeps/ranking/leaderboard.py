@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.ranking.comparison import LEVEL, compare_with_best
+from plainmlp.sweeps.ranking.pruning import furthest, stopped_after
 from plainmlp.sweeps.ranking.results import Failure, Result, SweepResults, is_measured, read_sweep
 from plainmlp.sweeps.ranking.statistics import Summary, summarize
 from plainmlp.sweeps.ranking.swept import Identity, Settings, identity, settings_of, settings_order, swept_keys
@@ -13,7 +14,7 @@ from plainmlp.system.errors import InputError
 from plainmlp.tracking.stored_runs import Reader, read_run
 from plainmlp.tracking.tags import SWEEP_TAG
 
-BEST, TIED, WORSE, UNTESTED = "best", "tied", "worse", "untested"
+BEST, TIED, WORSE, UNTESTED, PRUNED = "best", "tied", "worse", "untested", "pruned"
 TEST_PART = "test_"
 LOG_LOSS = "validation_log_loss"  # ranks rows of equal means, the lower the better
 
@@ -38,6 +39,11 @@ class Row:
         """Return the size of the network, if it was recorded."""
         size = self.results[0].child.metrics.get("n_parameters")
         return None if size is None else int(size)
+
+    @property
+    def epochs(self) -> float:
+        """Return after how many epochs a search pruned it; infinite if it did not."""
+        return stopped_after(self.results[0].child.parameters)
 
     @property
     def log_loss(self) -> float:
@@ -87,7 +93,9 @@ def build_leaderboard(results: SweepResults) -> Leaderboard:
     """Rank the settings of a sweep; the same results in any order make the same leaderboard.
 
     Of equal means the lower log loss ranks first, then the smaller network. Every row is compared with the best one as `compare_with_best` does.
+    What a search has pruned after some epochs ranks below all that went on.
     """
+    results = furthest(results)
     keys = swept_keys([child.parameters for child in results.children])
     rows = _ranked(_rows(results, keys), results.metric)
     return Leaderboard(
@@ -124,6 +132,7 @@ def _ranked(rows: list[Row], metric: str) -> list[Row]:
     return sorted(
         rows,
         key=lambda row: (
+            -row.epochs,
             sign * row.score.mean,
             row.log_loss,
             row.n_parameters or 0,
@@ -151,10 +160,11 @@ def _compared(rows: Sequence[Row], metric: str) -> list[Row]:
     """Return the rows with the outcome of their comparison with the first of them."""
     if not rows:
         return []
-    sign = _sign(metric)
-    p_values = compare_with_best([{result.seed: -sign * result.value for result in row.results} for row in rows])
-    others = [replace(row, p_value=p, verdict=_verdict(p)) for row, p in zip(rows[1:], p_values, strict=True)]
-    return [replace(rows[0], verdict=BEST), *others]
+    sign, alike = _sign(metric), [row for row in rows if row.epochs == rows[0].epochs]
+    p_values = compare_with_best([{result.seed: -sign * result.value for result in row.results} for row in alike])
+    others = [replace(row, p_value=p, verdict=_verdict(p)) for row, p in zip(alike[1:], p_values, strict=True)]
+    pruned = [replace(row, verdict=PRUNED) for row in rows[len(alike) :]]
+    return [replace(rows[0], verdict=BEST), *others, *pruned]
 
 
 def _verdict(p_value: float | None) -> str:

@@ -40,6 +40,8 @@ def write_summary(path: Path, run: TrackedRun, model: Model, evaluation: Evaluat
 def show_results(run: TrackedRun, places: Places, trained: Trained, evaluation: Evaluation) -> None:
     """Print the metrics, the first and the last recorded step, dead units and outputs, and where to look for more."""
     show_metrics(evaluation.metrics, evaluation.intervals)
+    if warning := evaluation.warning():
+        show_warning(warning)
     show_steps(trained.steps)
     show_dead_units(trained.history["dead_units"][-1])
     dead = trained.model.dead_outputs(evaluation.outputs)
