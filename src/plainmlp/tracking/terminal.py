@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from plainmlp.config.schema import TrainingSection
+    from plainmlp.training.checkpoints import Checkpoints
+
 Watcher = Callable[[int, Mapping[str, float]], None]
 
 LINES = 10  # for a whole training, without a terminal
@@ -60,6 +63,13 @@ def _lines(console: "Console", epochs: int) -> Iterator[Watcher]:
     yield watch
     if unshown:
         show()
+
+
+def show_resumption(checkpoints: "Checkpoints", training: "TrainingSection") -> None:
+    """Say from which epoch a training goes on, if a checkpoint has kept any."""
+    kept = checkpoints.load()
+    if kept is not None and kept.loss_every == training.loss_every:
+        show_line(f"goes on after epoch {kept.snapshot.epochs} of {training.epochs}, which a checkpoint has kept")
 
 
 def describe(metrics: Mapping[str, float]) -> str:
