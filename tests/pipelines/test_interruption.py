@@ -28,7 +28,7 @@ def test_interrupted_training_ends_clean(tmp_path: Path, number: signal.Signals,
         _wait_for_training(database, process)
         process.send_signal(number)
         _, errors = process.communicate(timeout=SECONDS)
-    assert (process.returncode, errors) == (code, f"{word}\n")
+    assert (process.returncode, errors) == (code, f"{word}; the same command goes on from here\n")
     (tracked,) = tracked_runs(database)
     assert tracked.info.status == "KILLED"
     assert tracked.data.metrics["train_loss"] > 0
