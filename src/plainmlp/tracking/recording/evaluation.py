@@ -25,6 +25,7 @@ def publish_evaluation(
     run.log_file(places.predictions)
     if trained.steps:
         run.log_file(places.steps)
+    run.log_file(places.tables, "tables")
     run.log_file(places.figures, "figures")
     example = trained.model.preparation.to_frame(splits.test.features[:EXAMPLE_ROWS])
     run.log_model(places.model, example, trained.model.predict_frame(example))
