@@ -50,7 +50,7 @@ def run_alone(config: "Config", folder: Path) -> None:
         weights, compiled = config.training.class_weights, config.training.compiled
         evaluation = evaluate(trained.model, splits, config.seed, compiled, class_weights=weights)
         write_evaluation(places, trained, splits, evaluation)
-        publish_evaluation(tracked, places, trained, splits, evaluation)
+        publish_evaluation(tracked, config, places, trained, evaluation)
         tracked.log_results(process_usage(), {})
     write_summary(folder / "run.json", tracked, trained.model, evaluation)
     checkpoints.clear()

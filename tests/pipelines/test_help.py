@@ -14,6 +14,7 @@ WORDS = {
     "run": ["experiment=null", "files: clusters, digits", "hidden_sizes", "learning_rate", "-m", "HYDRA_FULL_ERROR=1"],
     "sync": ["outbox", "tracking.uri=", "KEY=VALUE"],
     "leaderboard": ["run_id", "--metric", "--folder", "MLflow", "KEY=VALUE"],
+    "model": ["run_id", "runs:/", "KEY=VALUE", "repro.py run="],
     "repro": ["KEY=VALUE", "overrides.yaml", "experiment=mnist", "pipelines/run.py --help"],
     "describe": ["path", "target=price", "conf/dataset/table.yaml", "KEY=VALUE"],
     "compose": ["overrides.yaml", "params.yaml", "pipelines/run.py --help"],

@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from checkouts import clone, run, succeed
-from launched import LAUNCHERS, SCRIPT, STACKED, archived, board, experiment, tree
+from launched import LAUNCHERS, PROCESSES, SCRIPT, archived, board, experiment, tree
 from script import Script
-from waiting import wait_until
+from waiting import at_work_in, wait_until
 
 pytestmark = pytest.mark.slow
 SECONDS = 240
@@ -26,22 +26,10 @@ def folder(tmp_path_factory) -> Path:
     return clone(tmp_path_factory.mktemp("clone"))
 
 
-def living(folder: Path) -> dict[psutil.Process, float]:
-    """Return the processes that work in a folder, and the seconds that each has worked."""
-    found = {}
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == folder:
-                found[process] = process.cpu_times().user
-        except psutil.Error:  # it has ended meanwhile
-            continue
-    return found
-
-
 def busy(folder: Path, parent: int) -> list[psutil.Process]:
     """Return the workers of a sweep that train: they have worked for longer than it takes to start."""
     children = psutil.Process(parent).children()
-    return [process for process, seconds in living(folder).items() if process in children and seconds > 2.5]
+    return [process for process, seconds in at_work_in(folder).items() if process in children and seconds > 2.5]
 
 
 @contextmanager
@@ -70,12 +58,12 @@ def test_signals_end_all_of_a_sweep(folder: Path, launcher: str, number: signal.
         _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == code, errors
     assert errors.splitlines()[-1] == ("interrupted" if code == 130 else "terminated")
-    wait_until(lambda: not living(folder), "the end of all processes", SECONDS)
+    wait_until(lambda: not at_work_in(folder), "the end of all processes", SECONDS)
     parents, children = tree(folder, name)
     assert [each.info.status for each in (*parents, *children)] == ["KILLED"]
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "stacked"])
+@pytest.mark.parametrize("launcher", ["joblib", "processes"])
 def test_processes_die_with_their_sweep(folder: Path, launcher: str) -> None:
     arguments = ("-m", *LONG, *LAUNCHERS[launcher], "seed=0,1", "model.hidden_sizes=[4],[5]")
     with started(folder, *arguments, experiment("orphans")) as process:
@@ -83,7 +71,7 @@ def test_processes_die_with_their_sweep(folder: Path, launcher: str) -> None:
         wait_until(lambda: len(busy(folder, process.pid)) == 2, "the work", SECONDS)
         process.kill()
         process.wait()
-        wait_until(lambda: not living(folder), "the end of all processes", SECONDS)
+        wait_until(lambda: not at_work_in(folder), "the end of all processes", SECONDS)
 
 
 def test_second_process_of_one_sweep_is_refused(folder: Path) -> None:
@@ -97,7 +85,7 @@ def test_second_process_of_one_sweep_is_refused(folder: Path) -> None:
 
 def test_killed_worker_costs_nothing(folder: Path) -> None:
     sizes = ("split.train=1200", *LONG[1:3], "training.batch_size=1", "training.epochs=1600")
-    arguments = (*sizes, *STACKED, "seed=20", "model.hidden_sizes=[4],[5],[6]", "tracking.wait_seconds=100")
+    arguments = (*sizes, *PROCESSES, "seed=20", "model.hidden_sizes=[4],[5],[6]", "tracking.wait_seconds=100")
     with started(folder, "-m", *arguments, experiment("worker")) as process:
         wait_until(lambda: busy(folder, process.pid), "the work", SECONDS)
         busy(folder, process.pid)[0].kill()
@@ -124,14 +112,14 @@ def test_launcher_that_gives_up_is_one_line(folder: Path) -> None:
 def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
     folder = clone(tmp_path / "killed")
     grid = ("model.hidden_sizes=[4],[5],[6],[7]", "model.activation=relu,tanh", "seed=0,1,2")
-    arguments = ("-m", *LONG[:3], "training.epochs=3000", *STACKED, *grid)
+    arguments = ("-m", *LONG[:3], "training.epochs=3000", *PROCESSES, *grid)
     draw, counts = random.Random(20), set()
     for number in range(20):
         with started(folder, *arguments) as process:
             wait_for_moment(folder, process, number, draw)
             (os.killpg if number % 2 else os.kill)(process.pid, signal.SIGKILL)
             process.wait()
-            wait_until(lambda: not living(folder), "the end of all processes", SECONDS)
+            wait_until(lambda: not at_work_in(folder), "the end of all processes", SECONDS)
         counts.add(len(archived(folder)))
     assert len(counts - {0, 24}) > 1, "the kills must not all come before or after the training"
     ended = run(folder, "python", SCRIPT, *arguments, "hydra.sweep.dir=end")

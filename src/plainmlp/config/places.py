@@ -1,6 +1,12 @@
 """Places: where the files of a run are, in one layout below the checkout or the run's own folder."""
 
+import os
 from pathlib import Path
+
+
+def kept_checkout(checkout: Path) -> Path:
+    """Return the user's own checkout, also where DVC runs an experiment in a temporary copy, which it deletes."""
+    return Path(os.environ.get("DVC_ROOT", checkout))
 
 
 class Places:

@@ -112,7 +112,7 @@ class SplitSection(Section):
 class ModelSection(Section):
     """The network, its loss and what keeps it from over-fitting."""
 
-    hidden_sizes: Annotated[tuple[Count, ...], Field(strict=False)]
+    hidden_sizes: Annotated[tuple[Count, ...], Field(strict=False, max_length=1000)]
     activation: Text | Texts
     bias: bool
     initializer: Chosen
@@ -137,6 +137,7 @@ class TrainingSection(Section):
 
     epochs: Count
     max_steps: Count | None = None  # earlier runs have no such key
+    stop_after: Count | None = None  # earlier runs have no such key
     batch_size: Count | Literal["full"]
     dtype: Literal["float32", "float64"]
     shuffle: bool
@@ -179,13 +180,18 @@ class Exclusion(Section):
 
 
 class SweepSection(Section):
-    """Which points of its grid a sweep takes, and how it ranks them; a single run ignores it."""
+    """Which points a sweep takes or asks for, and how it ranks them; a single run ignores it."""
 
     name: Text | None
     exclude: Annotated[tuple[Exclusion, ...], Field(strict=False)]
     sample: Count | None
     seed: Seed
     metric: Text
+    method: Literal["grid", "random", "tpe", "halving"] = "grid"  # earlier runs have neither this nor the next ones
+    trials: Count | None = None
+    batch: Count = 4
+    rungs: Count = 3
+    reduction: Annotated[int, Field(ge=2)] = 3
 
 
 class Config(Section):

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from pydantic import TypeAdapter
 
 from plainmlp.config.schema import Choice, Missing
-from plainmlp.data.arrays import Array, Column, Description, Part
+from plainmlp.data.arrays import Array, Column, Description, Part, adapter_of
 from plainmlp.data.cells import Cells, check_column, check_names, listed
 from plainmlp.data.columns import label_text, numbers
 from plainmlp.data.dates import DATE_PARTS, days_of, parts_of_dates, write_dates
@@ -112,7 +111,7 @@ class Preparation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the preparation as JSON can hold it, no number rounded."""
-        record: dict[str, Any] = TypeAdapter(Preparation).dump_python(self)
+        record: dict[str, Any] = adapter_of(Preparation).dump_python(self)
         return record | {"columns": tuple(column.to_dict() for column in self.columns)}
 
     @classmethod
@@ -124,7 +123,7 @@ class Preparation:
         ValueError
             The record is none, or its parts do not fit together.
         """
-        preparation = TypeAdapter(cls).validate_python(record)
+        preparation: Preparation = adapter_of(Preparation).validate_python(record)
         n_numbers = len(preparation._number_names)
         scaling, fill_values = preparation.input_scaling, preparation.fill_values
         shapes = {scaling.offset.shape, scaling.scale.shape}
