@@ -162,6 +162,13 @@ def test_an_unknown_level_is_refused_with_what_to_do():
         preparation.from_frame(pd.DataFrame({"x": ["new"]}))
 
 
+def test_known_levels_are_listed_the_rare_ones_too():
+    preparation = prepared(dataset_of({"x": LEVELS}, rare_levels=0.1))
+    with pytest.raises(InputError, match=r"unknown value 'new' \(allowed: b, c, a, d\)"):
+        preparation.from_frame(pd.DataFrame({"x": ["new"]}))
+    assert preparation.from_frame(pd.DataFrame({"x": ["d", "c"]})).tolist() == [[2], [1]]
+
+
 def test_columns_of_most_data_sets_are_recorded_as_ever():
     assert Column("x").to_dict() == {"name": "x", "categories": None}
     assert Column("x", ("a", "b")).to_dict() == {"name": "x", "categories": ("a", "b")}
