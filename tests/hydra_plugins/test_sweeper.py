@@ -160,7 +160,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Give every mistake to run.py, in one process."""
     folder = tmp_path_factory.mktemp("user")
     variables = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}"}
-    ended = run_many(folder, [(variables, arguments) for arguments in REFUSED])
+    ended = run_many(folder, [(variables, ("run.py", *arguments)) for arguments in REFUSED])
     return SimpleNamespace(folder=folder, results=dict(zip(REFUSED, ended, strict=True)))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from checkouts import ROOT, commit, succeed
 from configurations import changed, refusal
+from databases import new_database
 from plainmlp.composition.compose import parse
 from plainmlp.proof.sweep import draw_points, judge_sweep
 from plainmlp.proof.verdict import Agreement, Judgement, Verdict
@@ -73,7 +74,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     succeed(checkout, "git", "init", "--quiet", "--initial-branch=main")
     commit(checkout)
     database = checkout / "mlflow.db"
-    tracking = {"uri": f"sqlite:///{database}", "experiment": "swept"}
+    tracking = {"uri": new_database(database), "experiment": "swept"}
     places = [(seed, name) for seed in (0, 1) for name in ("relu", "tanh")]
     configs = [parse(changed(**SMALL, tracking=tracking, seed=s, model__activation=a)) for s, a in places]
     points = [Point((f"point={i}",), c, point_of(c, splits_of(c))) for i, c in enumerate(configs)]

@@ -1,20 +1,30 @@
 """A sweep as a whole, with launchers that do as the tests want."""
 
+import csv
 import os
 import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import mlflow
 import pytest
 
 from checkouts import commit
 from configurations import changed, refusal
 from plainmlp.composition.compose import parse
+from plainmlp.proof.alterations import find_alterations, find_uncovered
+from plainmlp.proof.recorded import read_recorded
 from plainmlp.sweeps import session
 from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.ranking.leaderboard import best_run
 from plainmlp.sweeps.running.job import run_point
 from plainmlp.sweeps.session import Listed, identify_sweep, run_sweep
 from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.tracking.children import add_model
 from plainmlp.tracking.recording.training import open_store, point_of
+from plainmlp.tracking.stored_runs import whole_run_id
 from plainmlp.tracking.tags import PROCESS_TAG
+from plainmlp.training.model import Model
 from pointed import SMALL, splits_of
 
 
@@ -71,7 +81,7 @@ def test_lost_points_are_named_and_alone_tried_again(points, checkout):
     assert (parent.info.status, parent.data.metrics["points_failed"]) == ("FINISHED", 1)
     launch.lost, launch.ran = (), []
     run_sweep(Listed(points[::-1]), launch, checkout, checkout / "out")
-    assert (launch.ran, launch.names) == ([1], ["seed=0", "seed=1", "seed=2", "seed=1"])
+    assert (launch.ran, launch.names) == ([1], ["s0", "s1", "s2", "s1"])
     store, parent = parent_of(points, checkout)
     assert parent.data.metrics == {**parent.data.metrics, "points_done": 3, "points_failed": 0}
     assert len(store.children(parent.info.run_id)) == 3
@@ -152,3 +162,33 @@ def test_metric_that_cannot_rank_leaves_the_results(points, checkout):
     assert parent.info.status == "FAILED"
     assert len(store.children(parent.info.run_id)) == 3
     run_sweep(Listed(points), None, checkout, checkout / "out")
+
+
+def test_the_best_point_carries_its_model_and_any_other_gets_one_by_one_command(points, checkout, capsys):
+    run_sweep(Listed(points), Launcher(checkout), checkout, checkout / "out")
+    with (checkout / "out" / "runs.csv").open(encoding="utf-8") as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: -float(row["validation_accuracy"]))
+    best, other, last = (row["run_id"] for row in rows)
+    assert f"model        runs:/{best}/model\n" in capsys.readouterr().out
+    store, parent = parent_of(points, checkout)
+    assert add_model(store, best_run(store, parent.info.run_id)) == f"runs:/{best}/model"
+    assert add_model(store, whole_run_id(store, other[:8])) == f"runs:/{other}/model"
+    splits = splits_of(points[0].config)
+    frame = splits.preparation.to_frame(splits.test.features)
+    mlflow.set_tracking_uri(store.address)
+    for run_id in (best, other):
+        kept = Path(store.client.download_artifacts(run_id, "model.safetensors"))
+        expected = Model.load(kept).predict_frame(frame)
+        assert mlflow.pyfunc.load_model(f"runs:/{run_id}/model").predict(frame).equals(expected)
+    for run_id in (best, other, last):
+        with TemporaryDirectory() as folder:
+            recorded = read_recorded(store, run_id, Path(folder))
+            assert find_alterations(recorded, checkout) == []
+            assert find_uncovered(recorded.run, Path(folder)) == {}
+    assert store.client.get_run(other).info.status == "FINISHED"
+    description = parent.data.tags["mlflow.note.content"]
+    assert best[:8] in description
+    assert f"repro.py run={parent.info.run_id}" in description
+    assert "a sweep's own run" in refusal(add_model, store, parent.info.run_id)
+    foreign = open_store(points[0].config.tracking, checkout.parent)
+    assert "not recorded by this checkout" in refusal(add_model, foreign, last)

@@ -31,6 +31,11 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Text = Annotated[str, Field(min_length=1)]
 Missing = Literal["refuse", "mean", "median"]
+MissingTarget = Literal["refuse", "drop"]
+Unknown = Literal["refuse", "missing", "rare"]
+Dates = Literal["parts", "days"]
+Separator = Literal["auto", "comma", "semicolon", "tab", "bar"]
+Decimal = Literal["auto", "point", "comma"]
 WAIT_SECONDS = 10.0
 Texts = Annotated[tuple[Text, ...], Field(strict=False)]
 
@@ -77,6 +82,18 @@ class DatasetSection(Section):
     task: Literal["auto", "classification", "regression"] = "auto"
     missing: Missing = "refuse"
     sample_weights: Text | None = None
+    # earlier runs have none of these keys
+    id: Text | None = None
+    drop: Texts = ()
+    columns: Texts | None = None
+    missing_target: MissingTarget = "refuse"
+    dates: Dates | None = None
+    rare_levels: Fraction | None = None
+    unknown: Unknown = "refuse"
+    separator: Separator = "auto"
+    decimal: Decimal = "auto"
+    encoding: Text = "utf-8"
+    missing_values: Texts = ()
 
 
 class SplitSection(Section):

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Protocol
 from uuid import uuid4
 
@@ -15,7 +14,7 @@ from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import PRUNED, Leaderboard, build_leaderboard
 from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults
 from plainmlp.sweeps.ranking.swept import short_names
-from plainmlp.sweeps.reports import show_leaderboard, write_reports, write_timings
+from plainmlp.sweeps.reports import describe_sweep, show_leaderboard, write_reports, write_runs
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.progress import show_progress
@@ -24,12 +23,15 @@ from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError, StorageError, TrainingError
 from plainmlp.system.files import replace_file
 from plainmlp.system.process import alone
+from plainmlp.tracking.children import add_model, finished_children
+from plainmlp.tracking.outbox import PREFIX
 from plainmlp.tracking.provenance.environment import process_usage
+from plainmlp.tracking.recording.page import data_name, run_name, value_name
 from plainmlp.tracking.recording.provenance import common_numerics, read_code
-from plainmlp.tracking.recording.training import open_store, publish_provenance, run_name
+from plainmlp.tracking.recording.training import open_store, publish_provenance
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
-from plainmlp.tracking.tags import CHECKOUT_TAG, PRUNED_TAG, SWEEP_TAG
+from plainmlp.tracking.tags import CHECKOUT_TAG, NOTE_TAG, PRUNED_TAG, SWEEP_TAG
 from plainmlp.tracking.terminal import show_places
 
 Launch = Callable[[Sequence[Job]], object]  # returns when all have ended; a job records its own result or failure
@@ -122,8 +124,9 @@ def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
             plan.write(folder)
             _publish(parent, board, folder)
             parent.log_results({**_summary(board, len(points), len(failures)), **process_usage()}, {})
+        model = _add_model(store, board)
     show_leaderboard(board)
-    show_places({"leaderboard": folder, "mlflow": parent.page(), **_large(archive)})
+    show_places({"leaderboard": folder, **model, "mlflow": parent.page(), **_large(archive)})
     if failures:
         raise TrainingError(_failure_message(points, failures, checkout))
 
@@ -136,8 +139,8 @@ def _run_batches(store: Store, parent: TrackedRun, plan: Plan, launch: Launch, c
         new = list({point.point_id: point for point in batch if not outcomes.has(point)}.values())
         _launch_all(_missing(store, parent, new), plan.common, launch, parent, checkout)
         is_whole = all(archive.has(point.point_id) for point in new)
-        # MLflow, which takes its time, is asked where the archive lacks any
-        outcomes.add(new, [] if is_whole else store.recorded_children(parent))
+        # MLflow, which takes its time, is asked for more than the ids where the archive lacks any
+        outcomes.add(new, finished_children(store, parent) if is_whole else store.recorded_children(parent))
         batch = plan.after(outcomes.results(plan.first[0].config.sweep.metric))
     for point in outcomes.points:
         if point.training_id != point.point_id:
@@ -197,9 +200,9 @@ def _open_parent(store: Store, plan: Plan, checkout: Path) -> TrackedRun:
     parent = store.resume_parent(marks)
     if parent is not None:
         return parent
-    name = points[0].config.sweep.name or "sweep"
+    name = points[0].config.sweep.name or f"sweep of {data_name(points[0].config.dataset)}"
     tags = {**read_code(checkout).tags, **common_numerics(point.config.training for point in points)}
-    parent = store.start_parent(f"{name} {sweep_id[:12]}", plan.parameters, {**marks, **tags})
+    parent = store.start_parent(name, plan.parameters, {**marks, **tags})
     with parent.closing_on_failure():
         publish_provenance(parent, tags, checkout)
     return parent
@@ -240,24 +243,33 @@ def _launch_all(
 
 
 def _name(point: Point, common: Collection[str]) -> str:
-    """Return a name that says what sets a point apart: `hidden_sizes=[64,32] seed=1`."""
+    """Return a name that says what sets a point apart: `64-32 s1`."""
     own = [override.lstrip("+") for override in point.overrides if override not in common and "$" not in override]
     values = dict(override.split("=", 1) for override in own if "=" in override)
     names = short_names(list(values))
-    return " ".join(f"{names[key]}={value}" for key, value in values.items()) or run_name(point.config)
+    return " ".join(value_name(names[key], value) for key, value in values.items()) or run_name(point.config)
 
 
 def _publish(parent: TrackedRun, board: Leaderboard, folder: Path) -> None:
     """Add the reports in a folder to the sweep's run, and how long its points took."""
+    parent.log_results({}, {NOTE_TAG: describe_sweep(board, parent.reference)})
     for path in sorted([*folder.glob("leaderboard.*"), *folder.glob(SEARCH)]):
         parent.log_file(path)
     for path in sorted((folder / "figures").iterdir()):
         parent.log_file(path, "figures")
-    with TemporaryDirectory() as temporary:
-        timings = Path(temporary) / "timings"
-        write_timings(timings, board)
-        for path in sorted(timings.iterdir()):
-            parent.log_file(path, "timings")
+    for path in write_runs(folder, board):
+        parent.log_file(path)
+
+
+def _add_model(store: Store, board: Leaderboard) -> dict[str, str]:
+    """Let the run of the best point carry its model; return what to say of it, which is nothing while MLflow is away."""
+    run_id = board.best_run
+    if run_id is None or run_id.startswith(PREFIX) or store.connection.is_away:
+        return {}
+    try:
+        return {"model": add_model(store, run_id)}
+    except InputError as error:
+        return {"model": f"none ({error})"}
 
 
 def _summary(board: Leaderboard, n_points: int, n_failed: int) -> dict[str, float]:

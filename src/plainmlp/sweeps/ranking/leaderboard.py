@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.ranking.comparison import LEVEL, compare_with_best
 from plainmlp.sweeps.ranking.pruning import furthest, stopped_after
-from plainmlp.sweeps.ranking.results import Failure, Result, SweepResults, is_measured
+from plainmlp.sweeps.ranking.results import Failure, Result, SweepResults, is_measured, read_sweep
 from plainmlp.sweeps.ranking.statistics import Summary, summarize
 from plainmlp.sweeps.ranking.swept import Identity, Settings, identity, settings_of, settings_order, swept_keys
+from plainmlp.system.errors import InputError
+from plainmlp.tracking.stored_runs import Reader, read_run
+from plainmlp.tracking.tags import SWEEP_TAG
 
 BEST, TIED, WORSE, UNTESTED, PRUNED = "best", "tied", "worse", "untested", "pruned"
 TEST_PART = "test_"
@@ -70,6 +73,15 @@ class Leaderboard:
     def n_first(self) -> int:
         """Return how many rows have the mean of the best."""
         return len([row for row in self.rows if row.score.mean == self.rows[0].score.mean])
+
+    def best_result(self, row: Row) -> Result:
+        """Return the result of the seed of a row that scored best, of several the first."""
+        return min(row.results, key=lambda result: _sign(self.metric) * result.value)
+
+    @property
+    def best_run(self) -> str | None:
+        """Return the run of the best seed of the best row, if there is a row and it is in MLflow."""
+        return (self.best_result(self.rows[0]).child.run_id or None) if self.rows else None
 
     @property
     def direction(self) -> str:
@@ -167,3 +179,14 @@ def _test_metrics(results: Sequence[Result]) -> dict[str, Summary]:
     names = sorted(name for name in tables[0] if name.startswith(TEST_PART))
     columns = {name: [table.get(name, math.nan) for table in tables] for name in names}
     return {name: summarize(values) for name, values in columns.items() if all(map(is_measured, values))}
+
+
+def best_run(reader: Reader, run_id: str) -> str:
+    """Return the run of the best point of a sweep's run, of any other run its own id; raise InputError if there is none."""
+    if SWEEP_TAG not in read_run(reader, run_id).tags:
+        return run_id
+    best = build_leaderboard(read_sweep(reader, run_id)).best_run
+    if best is None:
+        message = f"the sweep {run_id} has no finished point yet"
+        raise InputError(message)
+    return best

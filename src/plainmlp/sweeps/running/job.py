@@ -20,9 +20,10 @@ from plainmlp.sweeps.running.training import train_points
 from plainmlp.sweeps.running.units import PointError
 from plainmlp.system.process import end_with
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
+from plainmlp.tracking.recording.page import run_name
 from plainmlp.tracking.recording.provenance import FOLDER as PROVENANCE
 from plainmlp.tracking.recording.provenance import read_code, training_numerics, write_provenance
-from plainmlp.tracking.recording.training import open_store, point_of, provenance_tags, run_name
+from plainmlp.tracking.recording.training import open_store, point_of, provenance_tags
 from plainmlp.tracking.store import ChildRun, Store
 from plainmlp.tracking.tags import FAILURE_TAG
 
