@@ -63,6 +63,7 @@ REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("-m", "seed=0,1", "dataset=table", "dataset.target=y", "dataset.path=no.csv"): ("no.csv",),
     ("-m", "split.test=0.1,0.99", "split.validation=0.1"): ("split.test=0.99", "train part empty"),
     ("sweep=layers_activations", "sweep.method=tpe"): ("sweep.method=tpe needs hydra/sweeper=search",),
+    ("-m", "seed=0,1", "sweep.trials=3"): ("sweep.trials=3 is of searches", "sweep.sample"),
     (*SEARCH, "seed=0"): ("the space of the search is empty",),
     (*SEARCH, "model.l2=interval(0,inf)"): ("model.l2", "no interval to draw from"),
     (*SEARCH, "model.l2=tag(log,interval(0,1))"): ("model.l2", "no logarithm"),

@@ -166,6 +166,12 @@ def test_halving_ends_with_the_bits_of_the_whole_training(tracking, checkout):
     assert judge_sweep(store, parent.info.run_id, checkout).summarize() == "identical"
 
 
+def test_without_optuna_a_search_has_its_record_and_no_journal(tracking, tmp_path, monkeypatch):
+    monkeypatch.setattr("plainmlp.sweeps.search.search.find_spec", lambda name: None)
+    search(SPACE, settings("random", trials=3), tracking).write(tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [RECORD]
+
+
 @pytest.mark.slow
 def test_search_that_is_killed_three_times_ends_as_the_undisturbed_one_under_another_launcher(tmp_path):
     folder = clone(tmp_path / "clone")

@@ -136,7 +136,7 @@ def _check_settings(space: Space, settings: SweepSection) -> None:
         if getattr(settings, name):
             message = f"sweep.{name} is of grids, and no setting of sweep.method={settings.method}; leave it out"
             raise InputError(message)
-    n_points = (settings.trials or 1) * max(1, len(space.seeds))
+    n_points = (settings.trials or space.n_combinations) * max(1, len(space.seeds))
     if n_points > MAX_POINTS:
         message = f"sweep.trials={settings.trials} gives {n_points:,} points; allowed: at most {MAX_POINTS:,}"
         raise InputError(message)
@@ -171,8 +171,10 @@ def _mean(points: Sequence[str], values: Mapping[str, float]) -> float | None:
 
 def replay(record: Mapping[str, Any], results: SweepResults) -> int | None:
     """Ask again what a record says was asked, given the results; return the number of the first trial that differs."""
-    settings = SweepSection.model_construct(**record["settings"])
-    asking = METHODS[settings.method](space_of(record["space"]), settings, record["epochs"])
+    settings = SweepSection.model_validate({"name": None, "exclude": (), "sample": None, **record["settings"]})
+    space = space_of(record["space"])
+    _check_settings(space, settings)
+    asking = METHODS[settings.method](space, settings, record["epochs"])
     parameters = {child.point_id: child.parameters for child in results.children}
     trials, done = record["trials"], 0
     batch = next(asking)
