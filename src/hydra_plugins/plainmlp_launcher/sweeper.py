@@ -92,6 +92,9 @@ class GridSweeper(Sweeper):
         if settings.method != "grid":
             message = f"sweep.method={settings.method} needs hydra/sweeper=search; a grid has sweep.method=grid"
             raise InputError(message)
+        if settings.trials is not None:
+            message = f"sweep.trials={settings.trials} is of searches; sweep.sample draws so many points of a grid"
+            raise InputError(message)
         candidates = choose_points(read_grid(arguments, self._loader), composer, settings)
         return Listed(identify_points(candidates, checkout, Archive(checkout / FOLDER).splits))
 
