@@ -37,7 +37,15 @@ class StackedConf(ProcessesConf):
     _target_: str = f"{MODULE}.StackedLauncher"
 
 
-for name, node in {"processes": ProcessesConf, "stacked": StackedConf}.items():
+@dataclass
+class DaskConf:
+    """The settings `hydra.launcher`: the address of a scheduler, or null for a cluster on this machine."""
+
+    _target_: str = f"{MODULE}.DaskLauncher"
+    address: str | None = None
+
+
+for name, node in {"processes": ProcessesConf, "stacked": StackedConf, "dask": DaskConf}.items():
     ConfigStore.instance().store(group="hydra/launcher", name=name, node=node, provider="plainmlp")
 
 
@@ -127,6 +135,31 @@ class StackedLauncher(ProcessesLauncher):
         """Say the name that it has now."""
         log.warning("hydra/launcher=stacked is called hydra/launcher=processes now")
         return super().start()
+
+
+class DaskLauncher(EngineLauncher):
+    """Train on the workers of a Dask cluster.
+
+    Parameters
+    ----------
+    address : str, optional
+        Of its scheduler, `tcp://host:port`; None starts a cluster on this machine, a worker for each core.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        super().__init__()
+        self._address = address
+
+    def start(self) -> "Engine":
+        """Return the cluster, whose workers have been asked for their code."""
+        from plainmlp.system.errors import InputError
+
+        try:
+            from plainmlp.sweeps.running.dask_cluster import DaskCluster
+        except ImportError as error:
+            message = f"hydra/launcher=dask needs what pip install 'plainmlp[dask]' installs ({error})"
+            raise InputError(message) from error
+        return DaskCluster(self._address, _cores())
 
 
 def _cores() -> int:
