@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, settings
 
+from databases import new_database
 from fuzzing import EXAMPLES, SECONDS_AN_EXAMPLE, bounded
 from servers import Server, serving
 
@@ -51,15 +52,13 @@ def bounds(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the address of a real MLflow store."""
-    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+    return new_database(tmp_path_factory.mktemp("store") / "mlflow.db")
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Return a real MLflow server, which a test that stops or kills it lets go on or starts again."""
-    from plainmlp.tracking.store import Store
-
     folder = tmp_path_factory.mktemp("server")
-    Store(f"sqlite:///{folder / 'mlflow.db'}", "made beforehand")  # the server would take longer
+    new_database(folder / "mlflow.db")  # the server would take longer
     with serving(folder) as server:
         yield server

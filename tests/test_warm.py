@@ -19,6 +19,7 @@ print(sys.argv, os.getcwd(), os.environ.get("WORD"), __name__, beside.__file__, 
 print("of errors", file=sys.stderr)
 sys.exit(3)
 """
+LEAVES = "import subprocess; print(subprocess.Popen(['sleep', '100'], stdout=-3, stderr=-3).pid, flush=True)"
 WAITS = "import os, time; print(os.getpid(), flush=True); time.sleep(100)"
 
 
@@ -28,6 +29,7 @@ def folder(tmp_path):
     (tmp_path / "scripts" / "beside.py").touch()
     (tmp_path / "scripts" / "tell.py").write_text(SCRIPT)
     (tmp_path / "scripts" / "wait.py").write_text(WAITS)
+    (tmp_path / "scripts" / "leave.py").write_text(LEAVES)
     return tmp_path
 
 
@@ -73,3 +75,10 @@ def test_signals_end_it(folder, number):
     assert process.returncode == -number
     wait_until(lambda: not is_at_work(script), "the end of the script")
     assert os.getpid() != script.pid != process.pid
+
+
+def test_what_outlives_a_script_has_who_collects_it(folder):
+    orphan = psutil.Process(int(run(folder, "python", "scripts/leave.py").stdout))
+    assert orphan.parent().cmdline()[-2].endswith("warm.py")
+    orphan.kill()
+    wait_until(lambda: not orphan.is_running(), "the end of the orphan")

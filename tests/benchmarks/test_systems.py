@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
+from databases import new_database
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.places import Places
 from plainmlp.data.datasets import clusters
@@ -79,8 +80,8 @@ def test_outputs_of_a_linear_link_are_never_dead(published_sincos):
 def test_run_warns_of_dead_outputs(published_sincos, tmp_path, capsys):
     splits, models = published_sincos
     dead = [bool(model.dead_outputs(model.predict(splits.test.features))) for model in models]
+    store = f"tracking.uri={new_database(tmp_path / 'mlflow.db')}"
     for seed in (dead.index(True), dead.index(False)):
-        store = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"
         run(configured("sincos_published", f"seed={seed}", store), tmp_path / str(seed))
         shown = capsys.readouterr().out
         assert ("warning: dead outputs" in shown) == dead[seed]

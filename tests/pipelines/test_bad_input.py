@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from checkouts import ROOT, run, run_many, tracked_runs
+from databases import new_database
 
 pytestmark = pytest.mark.slow
 
@@ -111,11 +112,12 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     _weights(folder)
     before = _files(folder)
     variables = {
-        "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
+        "MLFLOW_TRACKING_URI": new_database(folder / "mlflow.db"),
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "SCIKIT_LEARN_DATA": str(folder / "cache"),
     }
-    results = dict(zip(CASES, run_many(folder, [(variables, overrides) for overrides in CASES]), strict=True))
+    commands = [(variables, ("run.py", *overrides)) for overrides in CASES]
+    results = dict(zip(CASES, run_many(folder, commands), strict=True))
     return SimpleNamespace(folder=folder, before=before, results=results)
 
 
@@ -165,7 +167,12 @@ def _corrupt(content: bytes, position: int = -6) -> bytes:
 
 def _weights(folder: Path) -> None:
     """Write what a real run leaves behind, whole and damaged."""
-    arguments = (*WARM, "training.epochs=1", "hydra.run.dir=made", f"tracking.uri=sqlite:///{folder / 'earlier.db'}")
+    arguments = (
+        *WARM,
+        "training.epochs=1",
+        "hydra.run.dir=made",
+        f"tracking.uri={new_database(folder / 'earlier.db')}",
+    )
     assert run(folder, "python", ROOT / "pipelines" / "run.py", *arguments).returncode == 0
     content = (folder / "made" / "models" / "model.safetensors").read_bytes()
     (folder / "whole.safetensors").write_bytes(content)

@@ -15,7 +15,7 @@ TINY = ("dataset=sincos", "dataset.n_samples=60", "split.validation=0", "model.h
 
 
 def test_processes_that_start_at_once_make_one_database_and_lose_no_run(tmp_path: Path) -> None:
-    folder = clone(tmp_path / "clone")
+    folder = clone(tmp_path / "clone", has_database=False)
     run_ids = set()
     with ExitStack() as stack:
         processes = [

@@ -1,18 +1,18 @@
-"""Every experiment of conf/ through both doors: `dvc repro` and one process give one point and the same weights."""
+"""Every experiment of conf/ through both doors: the stages and run.py give one point and the same weights."""
 
-import json
 from functools import cache
 from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
 
-from checkouts import ROOT, clone, last_ids, run_many, succeed, tracked_runs
+from checkouts import ROOT, clone, last_ids, run_many, tracked_runs
 from plainmlp.composition.compose import compose, parse
 from plainmlp.training.backends.table import BACKENDS, OWN_BACKEND
 
 pytestmark = pytest.mark.slow
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
+OVERRIDES = "import json, sys\njson.dump({'overrides': sys.argv[1:]}, open('overrides.yaml', 'w'))\n"
 MNIST = ROOT.parent / "shared" / "data" / "mnist-8k"
 
 
@@ -38,27 +38,33 @@ def obstacle(experiment: str) -> str:
 
 @pytest.fixture(scope="module")
 def doors(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """Run every experiment that can be run by run.py, all in one process; return what each said, and the checkout."""
+    """Run every experiment that can be run through both doors, all in one process; return their ends and runs."""
     folder = clone(tmp_path_factory.mktemp("doors") / "clone")
+    (folder / "pipelines" / "overrides.py").write_text(OVERRIDES)
     possible = [experiment for experiment in EXPERIMENTS if not obstacle(experiment)]
-    ended = run_many(folder, [({}, overrides_for(experiment)) for experiment in possible], checkout=folder)
-    return SimpleNamespace(folder=folder, ended=dict(zip(possible, ended, strict=True)))
+    ended = iter(run_many(folder, [each for name in possible for each in commands_for(name)], checkout=folder))
+    by_door = {name: [next(ended) for _ in commands_for(name)] for name in possible}
+    runs = iter(reversed(tracked_runs(folder / "mlflow.db")))
+    return SimpleNamespace(ended=by_door, runs={name: (next(runs), next(runs)) for name in possible})
+
+
+def commands_for(experiment: str) -> list[tuple[dict[str, str], tuple[str, ...]]]:
+    """Return the commands of the stages, as `dvc repro train` would run them, and that of run.py."""
+    overrides = overrides_for(experiment)
+    stages = [({}, (f"{name}.py",)) for name in ("compose", "fetch", "split", "train")]
+    return [({}, ("overrides.py", *overrides)), *stages, ({}, ("run.py", *overrides))]
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_both_doors_give_the_same_point_and_weights(doors: SimpleNamespace, experiment: str) -> None:
     if obstacle(experiment):
         pytest.skip(obstacle(experiment))
-    ended, overrides = doors.ended[experiment], {"overrides": overrides_for(experiment)}
-    assert (ended["code"], ended["errors"]) == (0, "")
-    (doors.folder / "overrides.yaml").write_text(json.dumps(overrides), encoding="utf-8")
-    succeed(doors.folder, "dvc", "repro", "train")
-    by_stages, *others = tracked_runs(doors.folder / "mlflow.db")
-    (alone,) = [run for run in others if run.info.run_id == last_ids(ended["output"])["run_id"]]
-    assert {tag: by_stages.data.tags[tag] for tag in ("point_id", "weights_digest")} == {
-        tag: alone.data.tags[tag] for tag in ("point_id", "weights_digest")
-    }
-    assert last_ids(ended["output"])["weights_digest"] == alone.data.tags["weights_digest"]
+    ended, runs = doors.ended[experiment], doors.runs[experiment]
+    assert [(each["code"], each["errors"]) for each in ended] == [(0, "")] * len(ended)
+    by_stages, alone = ({tag: run.data.tags[tag] for tag in ("point_id", "weights_digest")} for run in runs)
+    assert by_stages == alone
+    said = last_ids(ended[-1]["output"])
+    assert (said["run_id"], said["weights_digest"]) == (runs[1].info.run_id, alone["weights_digest"])
 
 
 def test_there_are_experiments() -> None:

@@ -2,14 +2,16 @@
 
 import os
 import signal
-import subprocess
-import time
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from checkouts import ROOT, clone, environment, tracked_runs
+from checkouts import ROOT, clone, tracked_runs
+from databases import new_database
 from script import Script
+from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 LONG = ("dataset=clusters", "split.validation=0", "training.epochs=1000000", "model.hidden_sizes=[4]")
@@ -21,7 +23,7 @@ SECONDS = 120
 )
 def test_interrupted_training_ends_clean(tmp_path: Path, number: signal.Signals, code: int, word: str) -> None:
     database = tmp_path / "mlflow.db"
-    words = (str(ROOT / "pipelines" / "run.py"), *LONG, f"tracking.uri=sqlite:///{database}")
+    words = (str(ROOT / "pipelines" / "run.py"), *LONG, f"tracking.uri={new_database(database)}")
     with Script(tmp_path, *words) as process:
         _wait_for_training(database, process)
         process.send_signal(number)
@@ -33,32 +35,21 @@ def test_interrupted_training_ends_clean(tmp_path: Path, number: signal.Signals,
     assert [path for path in tmp_path.glob("outputs/*/*/*") if path.name != ".hydra"] == []
 
 
-def _wait_for_training(database: Path, process: subprocess.Popen[str] | Script) -> None:
+def _wait_for_training(database: Path, process: Script) -> None:
     """Wait until the first epochs of the run are recorded."""
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until and process.poll() is None:
-        if (database.with_name("mlruns")).exists() and _epochs_recorded(database):
-            return
-        time.sleep(0.2)
-    pytest.fail(f"no epoch was recorded: {process.communicate(timeout=SECONDS)}")
+    wait_until(lambda: _epochs_recorded(database) or process.poll() is not None, "an epoch", SECONDS)
+    assert process.poll() is None, process.communicate()
 
 
 def _epochs_recorded(database: Path) -> bool:
-    return any("train_loss" in tracked.data.metrics for tracked in tracked_runs(database))
+    with closing(sqlite3.connect(database)) as connection:
+        found: bool = connection.execute("SELECT EXISTS (SELECT * FROM metrics WHERE key = 'train_loss')").fetchone()[0]
+        return found
 
 
 def test_interrupted_repro_ends_clean(tmp_path: Path) -> None:
     folder = clone(tmp_path / "clone")
-    command = ["python", "pipelines/repro.py", *LONG]
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    with Script(folder, "pipelines/repro.py", *LONG) as process:
         _wait_for_training(folder / "mlflow.db", process)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to all processes of the command
         _, errors = process.communicate(timeout=SECONDS)

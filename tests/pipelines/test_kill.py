@@ -3,14 +3,12 @@
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from checkouts import ROOT, clone, environment, run, succeed
+from checkouts import ROOT, clone, run, succeed
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.places import Places
 from plainmlp.tracking.recording.training import point_of
@@ -18,6 +16,8 @@ from plainmlp.training.history import read_digests, read_history
 from plainmlp.training.model import Model, Trained
 from plainmlp.training.train import train
 from recorded import splits_of
+from script import Script
+from waiting import at_work_in, wait_until
 
 pytestmark = pytest.mark.slow
 SECONDS = 120
@@ -70,36 +70,24 @@ def latest(checkout: Path) -> int:
 
 
 def kill(checkout: Path, *command: str) -> None:
-    """Run a command and end it, with all its processes, once it has kept a later checkpoint than there is."""
-    before, until = latest(checkout), time.monotonic() + SECONDS
-    with subprocess.Popen(
-        command,
-        cwd=checkout,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        while latest(checkout) <= before:
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < until
-            time.sleep(0.02)
+    """Run a script and end it, with all its processes, once it has kept a later checkpoint than there is."""
+    before = latest(checkout)
+    with Script(checkout, *command) as process:
+        wait_until(lambda: latest(checkout) > before or process.poll() is not None, "a later checkpoint", SECONDS)
+        assert process.poll() is None, process.communicate()
         os.killpg(process.pid, signal.SIGKILL)
-    wait_for_the_end_of(process.pid)
+        process.wait()
+    wait_until(lambda: not (exists(process.pid) or at_work_in(checkout)), "the end of all processes", SECONDS)
     assert latest(checkout) > before
 
 
-def wait_for_the_end_of(group: int) -> None:
-    """Wait until the system has forgotten all processes of a group: DVC asks whether who holds a lock still exists."""
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.02)
-    pytest.fail("processes are left of a command that was killed")
+def exists(group: int) -> bool:
+    """Say whether the system knows a process of a group, as DVC asks of who holds a lock; a zombie counts."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def assert_same(folder: Path, trained: Trained) -> None:
@@ -111,18 +99,17 @@ def assert_same(folder: Path, trained: Trained) -> None:
 
 
 def test_run_goes_on_where_it_was_killed(checkout, whole):
-    command = ("python", "pipelines/run.py", *LONG, "hydra.run.dir=killed")
+    command = ("pipelines/run.py", *LONG, "hydra.run.dir=killed")
     for _ in range(2):
         kill(checkout, *command)
         assert not (checkout / "killed" / "run.json").exists()
-    succeed(checkout, *command)
+    succeed(checkout, "python", *command)
     assert_same(checkout / "killed", whole[1])
     assert latest(checkout) == 0
 
 
 def test_repro_goes_on_where_it_was_killed(checkout, whole):
-    command = ("python", "pipelines/repro.py", *LONG)
-    kill(checkout, *command)
+    kill(checkout, "pipelines/repro.py", *LONG)
     assert not (checkout / "models" / "model.safetensors").exists()
     succeed(checkout, "dvc", "repro")
     assert_same(checkout, whole[1])
@@ -130,9 +117,9 @@ def test_repro_goes_on_where_it_was_killed(checkout, whole):
 
 
 def test_sweep_goes_on_where_it_was_killed(checkout, whole):
-    command = ("python", "pipelines/run.py", "-m", *LONG, "seed=0,1", "hydra/launcher=stacked")
+    command = ("pipelines/run.py", "-m", *LONG, "seed=0,1", "hydra/launcher=stacked")
     kill(checkout, *command)
-    succeed(checkout, *command)
+    succeed(checkout, "python", *command)
     point_id, trained = whole
     (points,) = (checkout / ".plainmlp" / "archive").glob("*/points")
     assert len(list(points.iterdir())) == 2

@@ -18,7 +18,7 @@ SLOWER = ("learning_rate: 0.001", "learning_rate: 0.0005")
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Run `dvc repro` in a fresh clone, twice."""
-    folder = clone(tmp_path_factory.mktemp("a place") / "my clone")
+    folder = clone(tmp_path_factory.mktemp("a place") / "my clone", has_database=False)
     (folder / "dvc.lock").unlink(missing_ok=True)
     first = succeed(folder, "dvc", "repro")
     runs = tracked_runs(folder / "mlflow.db")

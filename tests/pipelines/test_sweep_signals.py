@@ -14,7 +14,7 @@ import pytest
 from checkouts import clone, run, succeed
 from launched import LAUNCHERS, PROCESSES, SCRIPT, archived, board, experiment, tree
 from script import Script
-from waiting import wait_until
+from waiting import at_work_in, wait_until
 
 pytestmark = pytest.mark.slow
 SECONDS = 240
@@ -26,22 +26,10 @@ def folder(tmp_path_factory) -> Path:
     return clone(tmp_path_factory.mktemp("clone"))
 
 
-def living(folder: Path) -> dict[psutil.Process, float]:
-    """Return the processes that work in a folder, and the seconds that each has worked."""
-    found = {}
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == folder:
-                found[process] = process.cpu_times().user
-        except psutil.Error:  # it has ended meanwhile
-            continue
-    return found
-
-
 def busy(folder: Path, parent: int) -> list[psutil.Process]:
     """Return the workers of a sweep that train: they have worked for longer than it takes to start."""
     children = psutil.Process(parent).children()
-    return [process for process, seconds in living(folder).items() if process in children and seconds > 2.5]
+    return [process for process, seconds in at_work_in(folder).items() if process in children and seconds > 2.5]
 
 
 @contextmanager
@@ -70,7 +58,7 @@ def test_signals_end_all_of_a_sweep(folder: Path, launcher: str, number: signal.
         _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == code, errors
     assert errors.splitlines()[-1] == ("interrupted" if code == 130 else "terminated")
-    wait_until(lambda: not living(folder), "the end of all processes", SECONDS)
+    wait_until(lambda: not at_work_in(folder), "the end of all processes", SECONDS)
     parents, children = tree(folder, name)
     assert [each.info.status for each in (*parents, *children)] == ["KILLED"]
 
@@ -83,7 +71,7 @@ def test_processes_die_with_their_sweep(folder: Path, launcher: str) -> None:
         wait_until(lambda: len(busy(folder, process.pid)) == 2, "the work", SECONDS)
         process.kill()
         process.wait()
-        wait_until(lambda: not living(folder), "the end of all processes", SECONDS)
+        wait_until(lambda: not at_work_in(folder), "the end of all processes", SECONDS)
 
 
 def test_second_process_of_one_sweep_is_refused(folder: Path) -> None:
@@ -131,7 +119,7 @@ def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
             wait_for_moment(folder, process, number, draw)
             (os.killpg if number % 2 else os.kill)(process.pid, signal.SIGKILL)
             process.wait()
-            wait_until(lambda: not living(folder), "the end of all processes", SECONDS)
+            wait_until(lambda: not at_work_in(folder), "the end of all processes", SECONDS)
         counts.add(len(archived(folder)))
     assert len(counts - {0, 24}) > 1, "the kills must not all come before or after the training"
     ended = run(folder, "python", SCRIPT, *arguments, "hydra.sweep.dir=end")

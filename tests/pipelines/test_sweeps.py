@@ -175,7 +175,10 @@ MISTAKES = {
     ("seed=range(5,5)",): "error: seed has no value",
     ("seed=range(0,100001)",): "error: the grid has 100,001 points",
     ("model.hidden_sizes=[4],[4,4]", "model.activation=[relu,tanh],relu"): "error: model.activation=['relu', 'ta",
-    ("seed=0,1", "split.validation=0"): "error: a sweep is ranked on the validation part, but split.validation is 0",
+    (
+        "seed=0,1",
+        "split.validation=0",
+    ): "error: a sweep is ranked on the validation part, but split.validation is 0; split.validation=0.15 keeps",
 }
 
 
@@ -183,7 +186,7 @@ MISTAKES = {
 def refused(folder: Path) -> dict[tuple[str, ...], dict[str, Any]]:
     """Give every mistake to run.py, in one process, and see that nothing is trained."""
     before = archived(folder)
-    commands = [({}, ("-m", *SMALL, *grid, experiment("refused"))) for grid in MISTAKES]
+    commands = [({}, ("run.py", "-m", *SMALL, *grid, experiment("refused"))) for grid in MISTAKES]
     ended = run_many(folder, commands, checkout=folder)
     assert archived(folder) == before
     return dict(zip(MISTAKES, ended, strict=True))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from checkouts import ROOT
+from databases import new_database
 from plainmlp.proof.recorded import RunFiles
 from plainmlp.tracking.store import Store
 from planted import Subject, executed_again, target_of
@@ -16,7 +17,7 @@ FLATS = {"name": "table", "missing": "mean"}
 def _subject(folder: Path, target: str, **values: object) -> Subject:
     """Record a run on a table, in a store of its own, since tests tamper with it."""
     write_flats(folder / "flats.csv")
-    address = f"sqlite:///{folder / 'mlflow.db'}"
+    address = new_database(folder / "mlflow.db")
     config = configuration(
         dataset={**FLATS, "path": str(folder / "flats.csv"), "target": target},
         model__hidden_sizes=[4],

@@ -8,12 +8,13 @@ import pytest
 
 from checkouts import ROOT, commit, succeed
 from configurations import changed, refusal
+from databases import new_database
 from plainmlp.composition.compose import parse
 from plainmlp.proof.sweep import draw_points, judge_sweep
 from plainmlp.proof.verdict import Agreement, Judgement, Verdict
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.job import Job, run_point
-from plainmlp.sweeps.session import run_sweep
+from plainmlp.sweeps.session import Listed, run_sweep
 from plainmlp.tracking.recording.training import point_of
 from plainmlp.tracking.store import ChildRun, Store
 from planted import Subject, Target, executed_again, target_of
@@ -73,7 +74,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     succeed(checkout, "git", "init", "--quiet", "--initial-branch=main")
     commit(checkout)
     database = checkout / "mlflow.db"
-    tracking = {"uri": f"sqlite:///{database}", "experiment": "swept"}
+    tracking = {"uri": new_database(database), "experiment": "swept"}
     places = [(seed, name) for seed in (0, 1) for name in ("relu", "tanh")]
     configs = [parse(changed(**SMALL, tracking=tracking, seed=s, model__activation=a)) for s, a in places]
     points = [Point((f"point={i}",), c, point_of(c, splits_of(c))) for i, c in enumerate(configs)]
@@ -82,7 +83,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
         for job in jobs:
             run_point(job.point.config, job.parent, checkout)
 
-    run_sweep(points, launch, checkout, checkout / "board")
+    run_sweep(Listed(points), launch, checkout, checkout / "board")
     store = Store(tracking["uri"], "swept")
     (parent,) = (r.info.run_id for r in store.search("tags.sweep_id != ''", store.experiment_id))
     first = points[0]

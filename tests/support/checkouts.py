@@ -15,14 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import warm_client
+from databases import new_database
 from plainmlp.tracking.connection import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("DVC_", "GIT_", "HYDRA_", "MAKE", "MFLAGS", "MLFLOW_", "PLAINMLP_", "PYTHONPATH", "PYTEST_")
 
 
-def clone(folder: Path) -> Path:
-    """Make a repository of the files of this checkout as they are, and return its folder."""
+def clone(folder: Path, *, has_database: bool = True) -> Path:
+    """Make a repository of the files of this checkout as they are, and return its folder.
+
+    Unless told otherwise it has an MLflow database without a run already, which its first command would make.
+    """
     listing = _git(ROOT, "ls-files", "-co", "--exclude-standard", "-z")
     for name in filter(None, listing.split("\0")):
         if (ROOT / name).is_file():
@@ -30,6 +34,8 @@ def clone(folder: Path) -> Path:
             shutil.copyfile(ROOT / name, folder / name, follow_symlinks=False)
     _git(folder, "init", "--quiet")
     commit(folder)
+    if has_database:
+        new_database(folder / "mlflow.db")
     return folder
 
 
@@ -75,12 +81,15 @@ def succeed(folder: Path, *words: str | Path, **variables: str) -> str:
 def run_many(
     folder: Path, commands: Sequence[tuple[Mapping[str, str], Sequence[str]]], checkout: Path = ROOT
 ) -> list[dict[str, Any]]:
-    """Give run.py of a checkout many sets of variables and arguments, in one process; return what each came to."""
+    """Run scripts of a checkout's pipelines/ in one process; return what each came to.
+
+    A command is its variables, and its words: the script and the arguments.
+    """
     process = subprocess.run(
         ["python", str(checkout / "tests" / "support" / "many_runs.py")],
         cwd=folder,
         env=warm_environment(),
-        input=json.dumps([[dict(variables), list(arguments)] for variables, arguments in commands]),
+        input=json.dumps([[dict(variables), list(words)] for variables, words in commands]),
         capture_output=True,
         text=True,
         check=False,

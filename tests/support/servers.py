@@ -15,6 +15,7 @@ from pathlib import Path
 from checkouts import environment
 
 SECONDS_TO_START = 120
+EXPERIMENTS = "api/2.0/mlflow/experiments/search?max_results=1"
 
 
 # It starts a program, and ends all of its group with it or when its own input ends, as it does with whoever holds it.
@@ -75,10 +76,13 @@ class Server:
     Parameters
     ----------
     folder : Path
+    store : str, optional
+        The address of its database; one in the folder if there is none.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: str | None = None) -> None:
         self.database = folder / "mlflow.db"
+        self._store = store or f"sqlite:///{self.database}"
         self._artifacts, self._log = folder / "artifacts", folder / "server.log"
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
@@ -92,7 +96,7 @@ class Server:
             "mlflow",
             "server",
             "--backend-store-uri",
-            f"sqlite:///{self.database}",
+            self._store,
             "--workers",
             "1",
         ]
@@ -105,8 +109,9 @@ class Server:
             time.sleep(0.1)
 
     def _answers(self) -> bool:
+        """Say whether it reads its database, which it is not quick to do at first; its health it can tell before."""
         try:
-            with urllib.request.urlopen(f"{self.address}/health", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.address}/{EXPERIMENTS}", timeout=SECONDS_TO_START) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
@@ -129,11 +134,11 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
+def serving(folder: Path, store: str | None = None) -> Iterator[Server]:
     """Give a server that has started, and end it."""
-    server = Server(folder)
-    server.start()
+    server = Server(folder, store)
     try:
+        server.start()
         yield server
     finally:
         server.kill()

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -10,10 +12,24 @@ import pytest
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     """Wait until a condition holds; fail with what was expected if it does not within so many seconds."""
     until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
+    while True:
+        asked = time.monotonic()
+        if condition():
+            return
+        now = time.monotonic()
+        if now > until:
             pytest.fail(f"{what} did not happen within {seconds:g} s")
-        time.sleep(0.02)
+        time.sleep(max(0.02, 4 * (now - asked)))  # what is waited for needs the processor more
+
+
+def at_work_in(folder: Path) -> dict[psutil.Process, float]:
+    """Return the processes that work in a folder, and the seconds that each has worked."""
+    found = {}
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it has ended meanwhile
+            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == folder:
+                found[process] = process.cpu_times().user
+    return found
 
 
 def is_at_work(process: psutil.Process) -> bool:

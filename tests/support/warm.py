@@ -5,6 +5,7 @@ number of a listening socket, where `warm_client.py` asks, it ends with its stan
 """
 
 import contextlib
+import ctypes
 import importlib
 import json
 import os
@@ -31,6 +32,8 @@ LIBRARIES = (
     "scipy.stats",
     "sklearn.datasets",
 )
+PR_SET_CHILD_SUBREAPER = 36  # of prctl in Linux
+SECONDS = 0.05  # between two looks for orphans that have ended
 READ_AT_START = ("HOME", "LANG", "LC_", "MPL", "NPY_", "NUMBA_", "NVPL_", "OMP_", "OPENBLAS_", "PYTHON", "XDG_")
 
 
@@ -47,10 +50,13 @@ def serve(listener: socket.socket, standard_input: int) -> None:
     _reap(0)
 
 
-def _reap(options: int) -> None:
+def _reap(options: int) -> bool:
+    """Collect children that have ended; say whether there are others."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, options) != (0, 0):
             pass
+        return True
+    return False
 
 
 def rehearse(folder: Path) -> None:
@@ -76,6 +82,7 @@ def watch(connection: socket.socket, standard_input: int) -> None:
     if _read_at_start(request["variables"]) != _read_at_start(dict(os.environ)):
         connection.send(b"cold")
         return
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     process = os.fork()
     if process == 0:
         os.setsid()
@@ -91,6 +98,9 @@ def watch(connection: socket.socket, standard_input: int) -> None:
     _, status = os.waitpid(process, 0)
     with contextlib.suppress(OSError):
         connection.send(str(status).encode())
+    # what outlives the script is this process's now, which collects it as the first process of a machine does
+    while _reap(os.WNOHANG) and not select.select([standard_input], [], [], SECONDS)[0]:
+        pass
     os._exit(0)
 
 

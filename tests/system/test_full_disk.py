@@ -9,6 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from checkouts import ROOT, run, tracked_runs
+from databases import new_database
 from full_disk import PAGE, fill, make_room, small_disk
 from plainmlp.config.places import Places
 from plainmlp.data.storage import write_splits
@@ -111,7 +112,7 @@ RUN = ("split.train=100", "split.validation=40", "split.test=40", "training.epoc
 @pytest.mark.slow
 def test_run_on_a_full_disk_is_one_line_and_works_with_room(disk, tmp_path):
     """With no room for its first file, and with room for some of them."""
-    database = f"tracking.uri=sqlite:///{tmp_path / 'mlflow.db'}"
+    database = f"tracking.uri={new_database(tmp_path / 'mlflow.db')}"
     words = ["python", ROOT / "pipelines" / "run.py", *RUN, database, f"hydra.run.dir={disk / 'run'}"]
     assert run(tmp_path, *words, "seed=0").returncode == 0  # so that Hydra's files have their size in every run
     before = files_below(disk / "run")

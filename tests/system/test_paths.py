@@ -97,7 +97,7 @@ def test_a_run_says_so_in_one_line(read_only: Path, tmp_path: Path) -> None:
         (*FAST, f"tracking.uri=sqlite:///{read_only}/mlflow.db"): ("cannot record there", "Read-only file system"),
     }
     variables = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}"}
-    results = run_many(tmp_path, [(variables, overrides) for overrides in commands])
+    results = run_many(tmp_path, [(variables, ("run.py", *overrides)) for overrides in commands])
     for (overrides, words), result in zip(commands.items(), results, strict=True):
         assert (result["code"], result["errors"].count("\n")) == (2, 1), (overrides, result["errors"])
         assert [word for word in words if word not in result["errors"]] == [], result["errors"]

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from plainmlp.tracking.addresses import database_file
 from plainmlp.tracking.outbox import Entry, Point, RunHeader
-from plainmlp.tracking.tags import RECORD_TAG
+from plainmlp.tracking.tags import NOTE_TAG, PARENT_TAG, POINT_TAG, RECORD_TAG
 from plainmlp.tracking.terminal import show_warning
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def write_runs(address: str, experiment_id: str, runs: Sequence[tuple[RunHeader,
         if artifacts is not None:
             copytree(artifacts, url2pathname(urlsplit(place).path) if urlsplit(place).scheme else place)
         run = _run_row(header, entry) | {"artifact_uri": place, "experiment_id": int(experiment_id)}
-        for table, rows in zip(tables, ([run], *_value_rows(header, entry)), strict=True):
+        for table, rows in zip(tables, ([run], *_value_rows(run_id, header, entry)), strict=True):
             table += [{**row, "run_uuid": run_id} for row in rows]
     with _engine(address).begin() as connection:
         for model, rows in zip(_tables(), tables, strict=True):
@@ -75,13 +75,30 @@ def write_runs(address: str, experiment_id: str, runs: Sequence[tuple[RunHeader,
     return run_ids
 
 
-def _value_rows(header: RunHeader, entry: Entry) -> tuple[list[dict[str, Any]], ...]:
+def _value_rows(run_id: str, header: RunHeader, entry: Entry) -> tuple[list[dict[str, Any]], ...]:
     """Return the rows of a run's tags, parameters and metrics, and of the last value of each metric."""
     tags = {**header.tags, RECORD_TAG: header.record_id, "mlflow.runName": header.name}
+    tags |= {NOTE_TAG: tags[NOTE_TAG].replace(header.record_id, run_id)} if NOTE_TAG in tags else {}
     values = [[{"key": key, "value": value} for key, value in each.items()] for each in (tags, entry["parameters"])]
     points = [dict(row) for row in dict.fromkeys(map(_stored, entry["metrics"]))]  # MLflow takes equal points for one
     latest = {row["key"]: row for row in sorted(points, key=lambda row: (row["step"], row["timestamp"], row["value"]))}
     return (*values, points, list(latest.values()))
+
+
+def point_ids(address: str, parent_run_id: str) -> dict[str, str]:
+    """Return the ids of the finished runs below another, by their points, from a store that `writes_at_once` approves."""
+    from sqlalchemy import and_, select
+
+    runs, tags, *_ = _tables()
+    below, point = tags.alias(), tags.alias()
+    query = (
+        select(point.c.value, runs.c.run_uuid)
+        .join(point, and_(point.c.run_uuid == runs.c.run_uuid, point.c.key == POINT_TAG))
+        .join(below, and_(below.c.run_uuid == runs.c.run_uuid, below.c.key == PARENT_TAG))
+        .where(below.c.value == parent_run_id, runs.c.lifecycle_stage == "active", runs.c.status == "FINISHED")
+    )
+    with _engine(address).connect() as connection:
+        return {str(point_id): str(run_id) for point_id, run_id in connection.execute(query)}
 
 
 @cache

@@ -23,6 +23,7 @@ from plainmlp.tracking.stored_runs import Reader, StoredRun, waiting_run
 from plainmlp.tracking.tags import (
     CHECKOUT_TAG,
     COMMIT_TAG,
+    EXPERIMENT_TAG,
     FAILURE_TAG,
     KILLED,
     KILLED_REASON,
@@ -32,6 +33,8 @@ from plainmlp.tracking.tags import (
     SWEEP_TAG,
 )
 
+# without this tag of the experiment MLflow opens its pages for prompts and traces
+KIND = ("mlflow.experimentKind", "custom_model_development")
 THREADS = 8  # that send runs to a server at once
 
 
@@ -135,6 +138,8 @@ class Store(Reader):
         found = self.client.get_experiment_by_name(self.experiment)
         if found is None:
             return self._make()
+        if KIND[0] not in found.tags and found.lifecycle_stage != "deleted":
+            self.client.set_experiment_tag(found.experiment_id, *KIND)
         if found.lifecycle_stage == "deleted":
             message = (
                 f"tracking.experiment = {self.experiment!r} was deleted in MLflow; restore it there "
@@ -148,7 +153,8 @@ class Store(Reader):
         from mlflow.exceptions import MlflowException
 
         try:
-            return str(self.client.create_experiment(self.experiment, artifact_location(self.address, self.experiment)))
+            place = artifact_location(self.address, self.experiment)
+            return str(self.client.create_experiment(self.experiment, place, dict([KIND])))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -157,8 +163,8 @@ class Store(Reader):
     def start(
         self, point_id: str, name: str, parameters: Mapping[str, str], tags: Mapping[str, str], data: DataInput
     ) -> TrackedRun:
-        """Start the run of a point; its name is shown in the list of runs, before the first digits of the point id."""
-        header = self._header(f"{name} {point_id[:12]}", {POINT_TAG: point_id, **tags}, new_record_id(), time.time())
+        """Start the run of a point; its name is shown in the list of runs."""
+        header = self._header(name, {POINT_TAG: point_id, **tags}, new_record_id(), time.time())
         return self._begin(header, {"data": asdict(data), "parameters": dict(parameters)})
 
     def start_parent(self, name: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> TrackedRun:
@@ -188,12 +194,16 @@ class Store(Reader):
         `marks` are the tags that say which sweep of which checkout it is.
         """
         record_id = _sweep_record_id(marks)
-        header = self._header(f"sweep {marks[SWEEP_TAG][:12]}", marks, record_id, time.time())
+        header = self._header("sweep", marks, record_id, time.time())
         run, is_held = self._run(header), self._outbox is not None and self._outbox.holds(record_id)
         if not run.resume() or not (is_held or run.run_id):  # what MLflow cannot be asked about is started anew
             return None
         run.reopen()
         return run
+
+    def resumed(self, header: RunHeader) -> TrackedRun:
+        """Return a run that MLflow has, to add to."""
+        return self._run(header)
 
     def add_children(self, children: Sequence[ChildRun]) -> list[str]:
         """Record runs that are over, all in one transaction if MLflow has it, else several at once; return their references."""
@@ -210,7 +220,7 @@ class Store(Reader):
     def _child(self, child: ChildRun) -> tuple[RunHeader, Entry]:
         """Return a run as it is written, its manifest among its artifacts."""
         every_tag = {POINT_TAG: child.point_id, PARENT_TAG: child.parent, **child.tags}
-        header = self._header(f"{child.name} {child.point_id[:12]}", every_tag, new_record_id(), child.started)
+        header = self._header(child.name, every_tag, new_record_id(), child.started)
         curves = {**{name: [value] for name, value in child.metrics.items()}, **child.curves}
         entry: Entry = {"parameters": dict(child.parameters), "metrics": metric_points(curves, child.stamp)}
         if child.artifacts is not None and self._outbox is not None:
@@ -239,6 +249,12 @@ class Store(Reader):
             return waiting + [child for child in sent if child.run_id not in known]
         return waiting
 
+    def mark(self, run_id: str, tag: str, value: str) -> None:
+        """Add a tag to a run that is over, unless it still waits for MLflow."""
+        if not run_id.startswith(PREFIX):
+            with suppress(AwayError):
+                self.connection.call(lambda: self.client.set_tag(run_id, tag, value))
+
     def drop(self, run_id: str) -> None:
         """Move a run to MLflow's deleted ones, or remove it from the outbox."""
         if run_id.startswith(PREFIX) and self._outbox is not None:
@@ -262,9 +278,11 @@ def _sweep_record_id(tags: Mapping[str, str]) -> str:
 
 
 def _origin() -> dict[str, str]:
-    """Return the tags by which MLflow shows who started a run, and with which program."""
+    """Return the tags by which MLflow shows who started a run, and with which program, and DVC's name of an experiment."""
     try:
         user = os.environ.get("MLFLOW_TRACKING_USERNAME") or getuser()
     except (KeyError, OSError):  # a number without a name, as containers have
         user = "unknown"
-    return {"mlflow.user": user, "mlflow.source.name": sys.argv[0], "mlflow.source.type": "LOCAL"}
+    origin = {"mlflow.user": user, "mlflow.source.name": sys.argv[0], "mlflow.source.type": "LOCAL"}
+    experiment = os.environ.get("DVC_EXP_NAME")
+    return origin if experiment is None else {**origin, EXPERIMENT_TAG: experiment}

@@ -15,7 +15,7 @@ from plainmlp.evaluation.reports import final_metrics
 from plainmlp.nn.early_stopping import kept_epoch
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
 from plainmlp.sweeps.ranking.results import choose_metric, judge, one_each, read_sweep
-from plainmlp.sweeps.reports import write_reports, write_timings
+from plainmlp.sweeps.reports import write_reports, write_runs
 from plainmlp.tracking.recording.configuration import flat_parameters
 from plainmlp.tracking.recording.training import point_of
 from plainmlp.tracking.store import ChildRun, Store
@@ -112,13 +112,13 @@ def test_one_command_rebuilds_every_byte(sweep, tmp_path):
     store, run_id = sweep
     board = build_leaderboard(read_sweep(store, run_id))
     write_reports(tmp_path / "first", board)
-    write_timings(tmp_path / "first" / "timings", board)
+    write_runs(tmp_path / "first", board)
     command = [sys.executable, SCRIPT, run_id, "--folder", tmp_path / "second", f"tracking.uri={store.address}"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     first = contents(tmp_path / "first")
     assert contents(tmp_path / "second") == first
-    assert {"leaderboard.md", "figures/heatmap.png", "timings/timing.csv", "timings/training_time.png"} <= set(first)
+    assert {"leaderboard.md", "figures/heatmap.png", "runs.csv", "training_time.png"} <= set(first)
     assert "1 points failed" in ended.stdout
 
 

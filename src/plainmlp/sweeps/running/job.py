@@ -13,16 +13,17 @@ from plainmlp.composition.compose import quote
 from plainmlp.config.inputs import found_inputs
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, TrackingSection
-from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.grid.points import Point, whole
 from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive
 from plainmlp.sweeps.running.engines import ThisProcess
 from plainmlp.sweeps.running.training import train_points
 from plainmlp.sweeps.running.units import PointError
 from plainmlp.system.process import end_with
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
+from plainmlp.tracking.recording.page import run_name
 from plainmlp.tracking.recording.provenance import FOLDER as PROVENANCE
 from plainmlp.tracking.recording.provenance import read_code, training_numerics, write_provenance
-from plainmlp.tracking.recording.training import open_store, point_of, provenance_tags, run_name
+from plainmlp.tracking.recording.training import open_store, point_of, provenance_tags
 from plainmlp.tracking.store import ChildRun, Store
 from plainmlp.tracking.tags import FAILURE_TAG
 
@@ -51,7 +52,8 @@ def run_point(config: Config, parent: str, checkout: Path) -> None:
         end_with(os.getppid())
     config = found_inputs(config, checkout)
     archive = _archive(checkout / FOLDER)
-    point = Point((), config, point_of(config, archive.splits(config.dataset, config.split)))
+    splits = archive.splits(config.dataset, config.split)
+    point = Point((), config, point_of(config, splits), point_of(whole(config), splits))
     started = time.time()
     [(_, failure)] = train_points([point], archive, ThisProcess())
     record_outcomes([(Job(point, parent, os.environ.get(NAME) or run_name(config)), failure)], checkout, started)

@@ -60,7 +60,8 @@ def _keep(archive: Archive, point: Point, result: Files | PointError) -> PointEr
         return result
     try:
         archive.keep(point.point_id, result, point.config.training.loss_every)
-        archive.checkpoints(point.point_id).clear()
+        if point.config.training.stop_after is None:  # else a training of more epochs goes on from there
+            archive.checkpoints(point.training_id).clear()
     except Exception as error:  # noqa: BLE001 - such as a full disk
         return as_point_error(error)
     return None
@@ -71,9 +72,9 @@ class _Queue:
 
     def __init__(self, points: Iterable[Point], archive: Archive) -> None:
         self._archive = archive
-        self._all = {point.point_id: point.config for point in points}
+        self._all = {point.point_id: point for point in points}
         self._folders = {
-            name: archive.splits_folder(config.dataset, config.split) for name, config in self._all.items()
+            name: archive.splits_folder(point.config.dataset, point.config.split) for name, point in self._all.items()
         }
         self.points = deque(sorted(self._all, key=self._folders.__getitem__))
         self.died: set[str] = set()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from plainmlp.config.schema import Config
 from plainmlp.evaluation.evaluate import measure, predict
+from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.archive import Files, pack, read_once
 from plainmlp.system.errors import InputError, StorageError, TrainingError
 from plainmlp.training.checkpoints import Checkpoints
@@ -22,8 +23,8 @@ class Unit:
 
     Parameters
     ----------
-    points : mapping of str to Config
-        Their configurations by their ids, all of the same data.
+    points : mapping of str to Point
+        By their ids, all of the same data.
     folder : Path
         Their data, see `Archive.splits_folder`.
     checkpoints : Path
@@ -32,7 +33,7 @@ class Unit:
         After so long no further point is begun; those that are left are not in the results.
     """
 
-    points: Mapping[str, Config]
+    points: Mapping[str, Point]
     folder: Path
     checkpoints: Path
     seconds: float
@@ -42,9 +43,9 @@ def train_unit(unit: Unit) -> Results:
     """Train the points of a unit, the first of them in any case."""
     results: Results = {}
     end = time.monotonic() + unit.seconds
-    for point_id, config in unit.points.items():
+    for point_id, point in unit.points.items():
         if not results or time.monotonic() < end:
-            results[point_id] = train_point(config, unit.folder, Checkpoints(unit.checkpoints, point_id))
+            results[point_id] = train_point(point.config, unit.folder, Checkpoints(unit.checkpoints, point.training_id))
     return results
 
 
