@@ -17,6 +17,7 @@ import pytest
 from configurations import refusal
 from hydra_plugins.plainmlp_launcher.launcher import DaskLauncher
 from plainmlp.config.code import digest_result_code
+from plainmlp.data.storage import write_manifest
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.sweeps.running.training import train_points
 from plainmlp.system.errors import InputError, TrainingError
@@ -159,3 +160,8 @@ def test_missing_extra_is_named(monkeypatch) -> None:
     monkeypatch.delitem(sys.modules, "plainmlp.sweeps.running.dask_cluster")
     with pytest.raises(InputError, match=r"pip install 'plainmlp\[dask\]'"):
         DaskLauncher().start()
+
+
+def test_data_that_stays_in_its_file_is_refused(tmp_path: Path) -> None:
+    write_manifest(tmp_path, {"references": {"train_features": {"path": "values.npy"}}})
+    assert "set hydra/launcher=processes" in refusal(dask_cluster.DaskCluster._send_data, None, tmp_path)

@@ -11,6 +11,7 @@ import dask
 from distributed import Client, KilledWorker, LocalCluster, Worker, WorkerPlugin, get_worker
 
 from plainmlp.config.code import digest_result_code
+from plainmlp.data.storage import read_manifest
 from plainmlp.sweeps.running.engines import WorkerDiedError
 from plainmlp.sweeps.running.processes import uninterrupted
 from plainmlp.sweeps.running.units import Results, Unit, train_unit
@@ -72,8 +73,7 @@ class DaskCluster:
     def submit(self, unit: Unit) -> Future[Results]:
         """Send a unit, and once its data to all workers, those to come as well."""
         if unit.folder not in self._sent:
-            files = {path.name: path.read_bytes() for path in unit.folder.iterdir()}
-            self._client.register_plugin(_Data(unit.folder.name, files))
+            self._send_data(unit.folder)
             self._sent.add(unit.folder)
         remote = self._client.submit(_train, unit, digest_result_code(), pure=False)
         future: Future[Results] = Future()
@@ -108,6 +108,13 @@ class DaskCluster:
         self._client.close(timeout=SECONDS_TO_ANSWER)
         if self._cluster is not None:
             self._cluster.close()
+
+    def _send_data(self, folder: Path) -> None:
+        if "references" in read_manifest(folder):
+            message = "data that stays in its file cannot be sent to a cluster; set hydra/launcher=processes"
+            raise InputError(message)
+        files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        self._client.register_plugin(_Data(folder.name, files))
 
     def _check_workers(self) -> None:
         try:
