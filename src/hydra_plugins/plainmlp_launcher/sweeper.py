@@ -75,6 +75,8 @@ class GridSweeper(Sweeper):
         params = [f"{key}={values}" for key, values in self._params.items()]
         plan = self._plan([*params, *arguments], composer, _settings(self._config), checkout)
         try:
+            if isinstance(self._launcher, EngineLauncher):  # before anything is recorded
+                self._launcher.open()
             run_sweep(plan, self._launch_from(checkout), checkout, _made_folder(self._config))
         finally:
             if isinstance(self._launcher, EngineLauncher):
