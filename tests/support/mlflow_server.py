@@ -1,0 +1,18 @@
+"""Serves an MLflow database as ``mlflow server`` does, in one process: <database> <folder of artifacts> <port>."""
+
+import os
+import sys
+
+import uvicorn
+from mlflow import server
+
+if __name__ == "__main__":
+    database, artifacts, port = sys.argv[1:]
+    os.environ |= {
+        server.BACKEND_STORE_URI_ENV_VAR: f"sqlite:///{database}",
+        server.REGISTRY_STORE_URI_ENV_VAR: f"sqlite:///{database}",
+        server.ARTIFACT_ROOT_ENV_VAR: "mlflow-artifacts:/",
+        server.ARTIFACTS_DESTINATION_ENV_VAR: artifacts,
+        server.SERVE_ARTIFACTS_ENV_VAR: "true",
+    }
+    uvicorn.run("mlflow.server.fastapi_app:app", host="127.0.0.1", port=int(port), log_level="warning")
