@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends fuzz mutants check lines format bench bench-digests bench-growth bench-sweep lock sync ui clean clean-archive
+.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends test-services fuzz mutants check lines format bench bench-digests bench-growth bench-sweep lock sync ui clean clean-archive
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -24,8 +24,8 @@ sweep: .git $(KERNELS) ## run the default grid search, and whatever it needs
 	@dvc repro searches/dvc.yaml
 	@echo "leaderboard: reports/sweep/leaderboard.md    figures: reports/sweep/figures    runs: make ui"
 
-test: $(KERNELS) ## run every test
-	@python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+test: $(KERNELS) ## run every test that needs nothing but .venv
+	@python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --ignore=tests/services
 
 test-fast: $(KERNELS) ## run the tests that need no real pipelines
 	@python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow"
@@ -39,6 +39,9 @@ mutants: $(KERNELS) ## change the code of nn, proof and sweeps at random places;
 test-backends: $(PEERS)/.ready $(KERNELS) ## run the tests of the other libraries, which are not in .venv
 	@$(PEERS)/bin/python -m pytest tests/training/backends tests/benchmarks/test_certificate.py \
 		tests/benchmarks/test_systems_timed.py
+
+test-services: $(PEERS)/.ready $(KERNELS) ## run the tests against PostgreSQL, SSH and S3, on this machine
+	@$(PEERS)/bin/python -m pytest tests/services
 
 check: $(READY) ## lint, formatting, types
 	@ruff check .
@@ -115,7 +118,8 @@ $(KERNELS): $(READY) $(wildcard src/plainmlp/nn/*.py src/plainmlp/nn/compiled/*.
 # The other libraries, as a group and the extras of pyproject.toml name them (of the pipeline .venv has all).
 LIBRARIES := import sysconfig; print(sysconfig.get_path("purelib"))
 EXTRAS := import tomllib; tables = tomllib.load(open("pyproject.toml", "rb")); \
-	extras = tables["project"]["optional-dependencies"] | {"pipeline": tables["dependency-groups"]["benchmark"]}
+	groups = tables["dependency-groups"]; \
+	extras = tables["project"]["optional-dependencies"] | {"pipeline": groups["benchmark"] + groups["services"]}
 $(PEERS)/.ready: $(READY)
 	@echo "setting up $(PEERS) (once; several minutes)"
 	@$(VENV)/bin/python -m venv $(PEERS)

@@ -4,7 +4,6 @@ It also writes a digest of each part of the code, so that a stage runs again if 
 """
 
 import os
-from pathlib import Path
 from typing import Any
 
 from _checkout import ROOT
@@ -61,12 +60,12 @@ def edits_of_experiment(params: dict[str, Any]) -> list[str]:
 
 
 def link_inputs(config: Config) -> None:
-    """Link the files that the configuration names; DVC_ROOT is the user's checkout, also in a temporary copy."""
+    """Link the files that the configuration names."""
     from plainmlp.config.inputs import INPUTS, link_input, named_inputs
+    from plainmlp.config.places import kept_checkout
 
-    root = Path(os.environ.get("DVC_ROOT", ROOT))
     for key, path in named_inputs(config).items():
-        link_input(ROOT / INPUTS, key, path, root)
+        link_input(ROOT / INPUTS, key, path, kept_checkout(ROOT))
 
 
 def write_params(params: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ def main() -> None:
     from plainmlp.data.storage import read_splits
     from plainmlp.evaluation.evaluate import evaluate
     from plainmlp.evaluation.reports import write_evaluation, write_learning_curves
-    from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results
+    from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results, write_summary
     from plainmlp.tracking.recording.training import continue_run, forget_run
     from plainmlp.training.history import read_digests, read_history, read_steps
     from plainmlp.training.model import Model, Trained
@@ -26,8 +26,9 @@ def main() -> None:
     write_evaluation(places, trained, splits, evaluation)
     write_learning_curves(places, trained.history)
     with continue_run(config, splits, ROOT, places, trained).closing() as run:
-        publish_evaluation(run, places, trained, splits, evaluation)
+        publish_evaluation(run, config, places, trained, evaluation)
     forget_run(ROOT)
+    write_summary(ROOT / "reports" / "run.json", run, trained.model, evaluation)
     show_results(run, places, trained, evaluation)
 
 

@@ -8,14 +8,20 @@ def main() -> None:
     """Read the parameters, fetch, write."""
     from plainmlp.config.canonical import read_parameters
     from plainmlp.config.inputs import INPUTS, linked_inputs
+    from plainmlp.config.places import Places
     from plainmlp.data.stages import fetch
     from plainmlp.data.storage import through_link, write_dataset
+    from plainmlp.data.summary import summary_lines, write_columns
 
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
     dataset = through_link(fetch(config.dataset), ROOT / INPUTS / "dataset.path")
     write_dataset(ROOT / "data" / "raw", dataset)
-    print(f"{dataset.description.name}: {len(dataset.rows)} rows of {len(dataset.description.columns)} features")
+    write_columns(Places(ROOT).columns, dataset)
+    print(*summary_lines(dataset), sep="\n")
 
 
 if __name__ == "__main__":
-    run_stage(main, "Make, read or download the data set that params.yaml names, and write it to data/raw.")
+    run_stage(
+        main,
+        "Make, read or download the data set that params.yaml names, and write it to data/raw; what its columns are to reports/columns.csv.",
+    )

@@ -18,7 +18,7 @@ def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) ->
     from plainmlp.composition.compose import compose, parse
     from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
     from plainmlp.sweeps.ranking.results import read_sweep
-    from plainmlp.sweeps.reports import show_leaderboard, write_reports, write_timings
+    from plainmlp.sweeps.reports import show_leaderboard, write_reports, write_runs
     from plainmlp.tracking.addresses import tracking_address
     from plainmlp.tracking.store import Store
     from plainmlp.tracking.terminal import show_places
@@ -27,9 +27,9 @@ def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) ->
     store = Store(tracking_address(tracking, ROOT), tracking.experiment, wait_seconds=tracking.wait_seconds)
     board = build_leaderboard(read_sweep(store, run_id, metric))
     write_reports(folder, board)
-    write_timings(folder / "timings", board)
+    write_runs(folder, board)
     show_leaderboard(board)
-    show_places({"leaderboard": folder, "timings": folder / "timings"})
+    show_places({"leaderboard": folder})
 
 
 if __name__ == "__main__":

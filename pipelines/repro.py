@@ -52,11 +52,15 @@ def main(overrides: list[str]) -> None:
 
 
 def promoted(run_id: str, own: list[str]) -> list[str]:
-    """Return the overrides that make conf/ compute what a run did; the user's own say which store holds the run."""
+    """Return the overrides that make conf/ compute what a run or a sweep's best did; the user's own say which store has it."""
     from plainmlp.composition.compose import compose, parse
     from plainmlp.composition.overrides import overrides_of_run
+    from plainmlp.sweeps.ranking.leaderboard import best_run
+    from plainmlp.tracking.recording.training import open_store
+    from plainmlp.tracking.stored_runs import whole_run_id
 
-    return overrides_of_run(run_id, parse(compose(ROOT / "conf", own)).tracking, ROOT)
+    store = open_store(parse(compose(ROOT / "conf", own)).tracking, ROOT)
+    return overrides_of_run(best_run(store, whole_run_id(store, run_id)), store, ROOT)
 
 
 def moved_paths(config: "Config", own: list[str]) -> list[str]:

@@ -9,7 +9,9 @@ from _checkout import ROOT
 from plainmlp.system.command import run_command
 
 if TYPE_CHECKING:
+    from plainmlp.config.places import Places
     from plainmlp.config.schema import Config
+    from plainmlp.data.splits import Splits
 
 
 def run(config: "Config", folder: Path) -> None:
@@ -27,7 +29,6 @@ def run_alone(config: "Config", folder: Path) -> None:
     """Fetch, split, train, evaluate; write all results to the folder and to MLflow."""
     from plainmlp.config.inputs import found_inputs
     from plainmlp.config.places import Places
-    from plainmlp.data.stages import fetch, split
     from plainmlp.evaluation.evaluate import evaluate
     from plainmlp.evaluation.reports import write_evaluation
     from plainmlp.tracking.provenance.environment import process_usage
@@ -38,8 +39,8 @@ def run_alone(config: "Config", folder: Path) -> None:
     from plainmlp.training.train import train_and_write
 
     config = found_inputs(config, ROOT)
-    splits = split(fetch(config.dataset), config.split, config.dataset.missing)
     places = Places(folder)
+    splits = prepare(config, places)
     with start_run(config, splits, ROOT).closing() as tracked:
         checkpoints = checkpoints_of(ROOT, tracked.point_id)
         with watch_training(config.training.epochs) as show:
@@ -48,12 +49,26 @@ def run_alone(config: "Config", folder: Path) -> None:
         publish_training(tracked, places, trained.model)
         evaluation = evaluate(trained.model, splits, config.seed, config.training.compiled)
         write_evaluation(places, trained, splits, evaluation)
-        publish_evaluation(tracked, places, trained, splits, evaluation)
+        publish_evaluation(tracked, config, places, trained, evaluation)
         tracked.log_results(process_usage(), {})
     write_summary(folder / "run.json", tracked, trained.model, evaluation)
     checkpoints.clear()
     show_results(tracked, places, trained, evaluation)
     show_places({**tracked.ids(), "weights_digest": trained.model.weights_digest})
+
+
+def prepare(config: "Config", places: "Places") -> "Splits":
+    """Fetch and split the data; say what its columns were taken for and what is trained."""
+    from plainmlp.data.stages import fetch, split
+    from plainmlp.data.summary import summary_lines, write_columns
+    from plainmlp.training.construction import describe_training
+
+    dataset = fetch(config.dataset)
+    write_columns(places.columns, dataset)
+    print(*summary_lines(dataset), sep="\n", flush=True)
+    splits = split(dataset, config.split, config.dataset.missing)
+    print(describe_training(splits, config), flush=True)
+    return splits
 
 
 def main() -> None:

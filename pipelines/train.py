@@ -14,10 +14,12 @@ def main() -> None:
     from plainmlp.tracking.recording.training import publish_training, remember_run, start_run
     from plainmlp.tracking.terminal import watch_training
     from plainmlp.training.checkpoints import checkpoints_of
+    from plainmlp.training.construction import describe_training
     from plainmlp.training.train import train_and_write
 
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
     splits = read_splits(ROOT / "data" / "split")
+    print(describe_training(splits, config))
     places = Places(ROOT)
     with start_run(config, splits, ROOT).closing() as run:
         checkpoints = checkpoints_of(ROOT, run.point_id)

@@ -45,7 +45,6 @@ BUILT_IN = {"pow", "sum"}  # Python 3.12 and newer add floating-point numbers in
 
 # (file, function, what it calls): why its bits are the same everywhere all the same
 ALLOWED = {
-    ("data/table.py", "column_kind", "sum"): "counts cells",
     ("data/datasets.py", "digits", "sklearn"): "reads whole numbers from a file",
     ("data/idx.py", "_read_elements", "prod"): "multiplies whole numbers",
     ("data/openml.py", "", "sklearn"): "a type",

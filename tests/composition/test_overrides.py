@@ -24,7 +24,6 @@ from plainmlp.composition.overrides import (
 from plainmlp.config.canonical import canonical
 from plainmlp.config.inputs import locate_inputs
 from plainmlp.system.errors import InputError
-from plainmlp.tracking.recording import training
 from plainmlp.tracking.recording.configuration import recorded_text
 
 COMPOSED = {"seed": 0, "optimizer": {"name": "adam", "learning_rate": 0.001}, "model": {"l1": 0.0, "bias": True}}
@@ -134,12 +133,11 @@ def test_hydra_reads_a_literal_back(value: object) -> None:
     ],
     ids=["table", "npy", "openml", "sincos"],
 )
-def test_run_becomes_overrides_with_paths_relative_to_the_checkout(overrides, tmp_path: Path, monkeypatch) -> None:
+def test_run_becomes_overrides_with_paths_relative_to_the_checkout(overrides, tmp_path: Path) -> None:
     config = parse(compose(ROOT / "conf", overrides))
     recorded = locate_inputs(config, lambda key, path: tmp_path / path)
     store = SimpleNamespace(read_artifact=lambda run_id, name: recorded_text(recorded))
-    monkeypatch.setattr(training, "open_store", lambda tracking, checkout: store)
-    promoted = overrides_of_run("3f2a", config.tracking, ROOT)
+    promoted = overrides_of_run("3f2a", store, ROOT)
     expected = locate_inputs(config, lambda key, path: Path(os.path.relpath(tmp_path / path, ROOT)))
     assert canonical(parse(compose(ROOT / "conf", promoted))) == canonical(expected)
 
@@ -161,18 +159,15 @@ def test_interpolation_in_a_literal_is_text(text: str) -> None:
         ("a: [", "config.yaml of run=3f2a, line 1"),
     ],
 )
-def test_configuration_that_cannot_be_read_is_refused(text: str, problem: str, monkeypatch) -> None:
-    config = parse(compose(ROOT / "conf", []))
+def test_configuration_that_cannot_be_read_is_refused(text: str, problem: str) -> None:
     store = SimpleNamespace(read_artifact=lambda run_id, name: text)
-    monkeypatch.setattr(training, "open_store", lambda tracking, checkout: store)
-    assert refusal(overrides_of_run, "3f2a", config.tracking, ROOT).startswith(problem)
+    assert refusal(overrides_of_run, "3f2a", store, ROOT).startswith(problem)
 
 
-def test_interpolation_in_a_foreign_configuration_is_not_resolved(monkeypatch) -> None:
+def test_interpolation_in_a_foreign_configuration_is_not_resolved() -> None:
     config = parse(compose(ROOT / "conf", ["dataset=table", "dataset.path=x.csv", "dataset.target=kind"]))
     target = "${oc.env:HOME}"
     foreign = config.model_copy(update={"dataset": config.dataset.model_copy(update={"target": target})})
     store = SimpleNamespace(read_artifact=lambda run_id, name: recorded_text(foreign))
-    monkeypatch.setattr(training, "open_store", lambda tracking, checkout: store)
-    promoted = overrides_of_run("3f2a", config.tracking, ROOT)
+    promoted = overrides_of_run("3f2a", store, ROOT)
     assert parse(compose(ROOT / "conf", promoted)).dataset.target == target

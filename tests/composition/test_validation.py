@@ -51,6 +51,11 @@ def test_switch_refuses_what_is_no_bool(key: str, bad: object) -> None:
     [
         ("seed", 2**32, "seed=4294967296 is not allowed: it must be below 4294967296"),
         ("model.dropout", 1, "model.dropout=1 is not allowed: it must be below 1"),
+        (
+            "model.hidden_sizes",
+            [2] * 1001,
+            "model.hidden_sizes=[2, 2, 2, 2, 2, 2, ...] is not allowed: it must be a list of at most 1000",
+        ),
         ("model.hidden_sizes", [8, 0], "model.hidden_sizes[1]=0 is not allowed: it must be at least 1"),
         (
             "training.class_weights",

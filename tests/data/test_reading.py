@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plainmlp.data.reading import listed, read_table
+from plainmlp.data.cells import listed
+from plainmlp.data.reading import read_table
 from plainmlp.data.table import table_dataset
 from plainmlp.system.errors import InputError
 

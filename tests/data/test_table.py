@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from plainmlp.data.arrays import Column
-from plainmlp.data.reading import Cells
+from plainmlp.data.cells import Cells
 from plainmlp.data.table import table_dataset
 from plainmlp.system.errors import InputError
 
@@ -180,9 +180,11 @@ def test_a_typed_source_may_hold_texts_that_look_like_numbers():
     assert "in row 2" in refusal({"x": [1, None, 1, 1], "y": FEATURE}, typed=True)
 
 
-def test_a_column_that_names_its_rows_is_refused():
-    rows = range(1001)
-    words = refusal({"id": [f"row {row}" for row in rows], "y": rows}, task="regression")
-    assert "column 'id' holds 1001 different labels in 1001 rows; at most 1000" in words
-    dataset = dataset_of({"id": [f"row {row % 1000}" for row in rows], "y": rows}, task="regression")
+def test_more_levels_than_any_column_may_have_are_refused():
+    rows = range(10_010)
+    labels = [f"label {row % 1001}" for row in rows]
+    words = refusal({"x": labels, "y": rows}, task="regression")
+    assert "column 'x' holds 1001 different labels in 10010 rows; at most 1000" in words
+    dataset = dataset_of({"x": [f"label {row % 1000}" for row in rows], "y": rows}, task="regression")
     assert len(dataset.description.columns[0].categories) == 1000
+    assert "column 'y' holds 1001 different labels" in refusal({"x": rows, "y": labels})

@@ -1,8 +1,12 @@
+import re
+
 import numpy as np
 import pytest
+from sklearn.dummy import DummyClassifier, DummyRegressor
 
+from plainmlp.data.arrays import Description
 from plainmlp.data.splits import Splits
-from plainmlp.evaluation.evaluate import evaluate
+from plainmlp.evaluation.evaluate import Evaluation, constant_outputs, evaluate
 from plainmlp.training.train import train
 from recorded import configuration, splits_of
 
@@ -50,3 +54,31 @@ def test_part_that_was_not_asked_for_is_not_there():
     splits = splits_of(config)
     model = train(splits, 0, config.model, config.optimizer, config.training).model
     assert list(evaluate(model, splits, 0).metrics) == ["train", "test"]
+
+
+def test_baseline_is_that_of_scikit_learn(model, splits):
+    found = evaluate(model, splits, 0).baseline
+    dummy = DummyClassifier(strategy="prior").fit(splits.train.features, splits.train.targets)
+    expected = dummy.score(splits.test.features, splits.test.targets)
+    assert (found["accuracy"], found["roc_auc"]) == (pytest.approx(expected), 0.5)
+    prior = constant_outputs(splits.description, splits.train.targets)
+    np.testing.assert_allclose(prior, dummy.predict_proba([[0]])[0], rtol=1e-15)
+    numbers = np.random.default_rng(0).normal(size=(99, 2))
+    mean = constant_outputs(Description("table", "regression", (), ("a", "b")), numbers)
+    np.testing.assert_allclose(mean, DummyRegressor().fit(numbers, numbers).predict([[0]])[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "reached", "interval", "words"),
+    [
+        ("accuracy", 0.91, (0.89, 0.93), "accuracy 0.9 on the test part, this network 0.91; .*class_weights=balanced"),
+        ("accuracy", 0.94, (0.91, 0.96), None),
+        ("accuracy", 0.89, None, "accuracy 0.9"),
+        ("r2", 0.95, (0.93, 0.97), None),
+        ("r2", 0.5, (0.2, 0.91), "try another network"),
+    ],
+)
+def test_a_network_that_is_no_better_than_a_constant_is_named(name, reached, interval, words):
+    intervals = {} if interval is None else {name: interval}
+    warning = Evaluation({"test": {name: reached}}, intervals, np.empty(0), {name: 0.9}).warning()
+    assert warning is None if words is None else re.search(words, warning)

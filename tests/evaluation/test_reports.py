@@ -31,8 +31,8 @@ def written(request, tmp_path_factory):
 def test_metrics_of_every_part_and_intervals(written):
     folder, _, _, evaluation = written
     found = json.loads(Places(folder / "a").metrics.read_text())
-    assert list(found) == ["train", "validation", "test"]
-    assert found == evaluation.metrics
+    assert list(found) == ["train", "validation", "test", "baseline"]
+    assert found == {**evaluation.metrics, "baseline": evaluation.baseline}
     intervals = json.loads(Places(folder / "a").intervals.read_text())["test"]
     assert intervals == {name: {"low": low, "high": high} for name, (low, high) in evaluation.intervals.items()}
 
@@ -75,6 +75,30 @@ def test_predictions_can_be_joined_to_the_rows_of_the_source(tmp_path, target, s
     assert sorted(rows) == list(range(90))
 
 
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_predictions_hold_the_ids_of_the_source(tmp_path, is_stored):
+    lines = (
+        f"{index:03};{index % 7},5;{'-' if index % 9 == 4 else index % 11}"
+        for index in np.random.default_rng(0).permutation(60)
+    )
+    (tmp_path / "a.csv").write_text("name;x;y\n" + "\n".join(lines), encoding="utf-8")
+    table = {"path": str(tmp_path / "a.csv"), "target": "y", "id": "name", "missing_target": "drop"}
+    table |= {"missing_values": ["-"], "task": "regression"}
+    values = {f"dataset__{key}": value for key, value in {"name": "table", **table}.items()}
+    config = configuration(**values, model__hidden_sizes=[3], training__epochs=1)
+    splits = splits_of(config)
+    if is_stored:
+        write_splits(tmp_path / "split", splits)
+        splits = read_splits(tmp_path / "split")
+    trained = train(splits, 0, config.model, config.optimizer, config.training)
+    write_evaluation(Places(tmp_path), trained, splits, evaluate(trained.model, splits, 0))
+    found = pd.read_csv(Places(tmp_path).predictions)
+    source = pd.read_csv(tmp_path / "a.csv", sep=";").iloc[found["row"]]
+    assert list(found) == ["row", "name", "actual_y", "predicted_y"]
+    assert found["name"].tolist() == source["name"].tolist()
+    assert found["actual_y"].tolist() == source["y"].astype(float).tolist()
+
+
 def test_same_evaluation_gives_the_same_bytes(written):
     folder = written[0]
     files = [sorted(path.relative_to(folder / name) for path in (folder / name).rglob("*.*")) for name in ("a", "b")]
@@ -91,4 +115,6 @@ def test_final_metrics_are_one_flat_table(written):
         assert {name: found[f"{part}_{name}"] for name in metrics} == metrics
     for name, ends in evaluation.intervals.items():
         assert (found[f"interval/test_{name}_low"], found[f"interval/test_{name}_high"]) == ends
-    assert len(found) == sum(map(len, evaluation.metrics.values())) + 2 * len(evaluation.intervals)
+    assert {name: found[f"baseline_{name}"] for name in evaluation.baseline} == evaluation.baseline
+    measured = [*evaluation.metrics.values(), evaluation.baseline]
+    assert len(found) == sum(map(len, measured)) + 2 * len(evaluation.intervals)

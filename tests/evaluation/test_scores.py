@@ -12,6 +12,7 @@ from sklearn import metrics as sk
 
 from plainmlp.data.arrays import Array, Task
 from plainmlp.evaluation.metrics import METRICS, measure, reliability, summands
+from plainmlp.evaluation.ranking import rank
 from plainmlp.evaluation.scores import bootstrap_intervals, evaluate_outputs, percentile_intervals, proportion_interval
 
 
@@ -30,9 +31,20 @@ class Case(NamedTuple):
     def evaluate_resamples(self, rows: Array) -> dict[str, Array]:
         """Return every metric of resamples whose drawn rows are the columns of a table."""
         centre = self.targets.mean(axis=0) if self.task == "regression" else np.empty(0)
-        found = summands(self.task, self.targets, self.outputs.astype(np.float64), centre)
+        outputs = self.outputs.astype(np.float64)
+        found = {**summands(self.task, self.targets, outputs, centre)}
+        if self.task != "regression":
+            found["areas"] = rank(self.task, self.targets, outputs)
         values = measure(self.task, {name: summand.total(rows) for name, summand in found.items()}, len(rows))
         return dict(zip(METRICS[self.task], values, strict=True))
+
+
+def areas_of_scikit_learn(truth: Array, scores: Array) -> dict[str, float]:
+    """Return the mean areas over the classes that some samples are of and some are not."""
+    pairs = [pair for pair in zip(truth.T, scores.T, strict=True) if 0 < pair[0].sum() < len(truth)]
+    roc, precision = ([area(*pair) for pair in pairs] for area in (sk.roc_auc_score, sk.average_precision_score))
+    full = [1.0 for column in truth.T if column.all()]  # all samples are of the class, so precision is 1 throughout
+    return {"roc_auc": np.mean(roc or [0.5]), "average_precision": np.mean([*precision, *full] or [0.5])}
 
 
 def of_scikit_learn(case: Case) -> dict[str, float]:
@@ -56,14 +68,17 @@ def of_scikit_learn(case: Case) -> dict[str, float]:
             "macro_f1": np.mean(scores or [1.0]),
             "log_loss": sk.log_loss(*flat, labels=[0, 1]),
             "brier_score": sk.brier_score_loss(*flat, labels=[0, 1], pos_label=1),
+            **areas_of_scikit_learn(truth, outputs),
         }
     predicted, labels = outputs.argmax(axis=1), np.arange(case.n_classes)
+    ranked = slice(1, None) if case.n_classes == 2 else slice(None)
     return {
         "accuracy": sk.accuracy_score(targets, predicted),
         "balanced_accuracy": sk.recall_score(targets, predicted, labels=np.unique(targets), average="macro"),
         "macro_f1": sk.f1_score(targets, predicted, average="macro"),
         "log_loss": sk.log_loss(targets, outputs, labels=labels),
         "brier_score": sk.brier_score_loss(targets, outputs, labels=labels, scale_by_half=False),
+        **areas_of_scikit_learn((targets[:, np.newaxis] == labels)[:, ranked], outputs[:, ranked]),
     }
 
 
@@ -92,6 +107,8 @@ def test_classification_metrics_are_the_numbers_worked_by_hand() -> None:
         "log_loss": -(np.log(0.8) + np.log(0.2) + np.log(0.5)) / 4,
         "brier_score": (0.06 + (0.64 + 0.49 + 0.01) + (0.01 + 0.25 + 0.16)) / 4,
         "expected_calibration_error": (0.2 + 0.7 + 0.5) / 4,
+        "roc_auc": (1 + 2 / 3 + 1) / 3,
+        "average_precision": (1 + 1 / 2 + 1) / 3,
     }
     assert evaluate_outputs("classification", targets, probabilities, n_classes=3) == pytest.approx(expected)
 
@@ -109,6 +126,8 @@ def test_multilabel_metrics_are_the_numbers_worked_by_hand() -> None:
         "macro_f1": (2 / 3 + 1) / 2,  # the third label neither occurs nor is predicted
         "log_loss": -np.log([0.9, 0.8, 0.9, 0.4, 0.8, 0.5]).mean(),
         "brier_score": (0.01 + 0.04 + 0.01 + 0.36 + 0.04 + 0.25) / 6,
+        "roc_auc": 1,  # of the second label; the others are in all samples or in none
+        "average_precision": 1,  # of the first two
     }
     assert evaluate_outputs("multilabel", targets, probabilities, n_classes=0) == pytest.approx(expected)
 
@@ -164,7 +183,7 @@ def test_resampled_metrics_have_the_bits_of_those_of_the_resampled_rows(
     values = case.evaluate_resamples(rows)
     for resample, draw in enumerate(rows.T):
         for name, expected in case.take(draw).evaluate().items():
-            if name == "r2":  # its spread is taken around the mean of all rows
+            if name in {"r2", "average_precision"}:  # one is around the mean of all rows, one adds zeros in between
                 assert values[name][resample] == pytest.approx(expected, rel=1e-7, abs=1e-9)
             else:
                 assert values[name][resample] == expected, name
@@ -178,6 +197,13 @@ def test_metrics_are_those_of_scikit_learn(task: Task, n_samples: int, width: in
     values, expected = case.evaluate(), of_scikit_learn(case)
     assert set(values) - set(expected) <= {"expected_calibration_error"}
     assert {name: values[name] for name in expected} == pytest.approx(expected, rel=1e-11, abs=1e-12)
+
+
+def test_of_very_many_scores_the_areas_have_no_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = make_case("classification", 40, 3, seed=1)
+    monkeypatch.setattr("plainmlp.evaluation.scores.MOST_RANKED_AGAIN", 119)
+    found = bootstrap_intervals(*case[:3], n_classes=3, generator=np.random.default_rng(0), resamples=50)
+    assert set(METRICS["classification"]) - set(found) == {"roc_auc", "average_precision"}
 
 
 @pytest.mark.parametrize("task", METRICS)
@@ -216,7 +242,12 @@ def test_intervals_exist_for_every_metric_and_hold_its_value(task: Task, n_sampl
     values = case.evaluate()
     intervals = bootstrap_intervals(*case[:3], n_classes=case.n_classes, generator=np.random.default_rng(0))
     assert [name for name in METRICS[task] if name in intervals] == list(intervals)
-    assert n_samples == 1 or set(values) - set(intervals) <= {"macro_f1", "balanced_accuracy"}
+    assert n_samples == 1 or set(values) - set(intervals) <= {
+        "macro_f1",
+        "balanced_accuracy",
+        "roc_auc",
+        "average_precision",
+    }
     for name in set(intervals) - {"expected_calibration_error", "r2"}:  # both are biased in small samples
         low, high = intervals[name]
         assert low - 1e-9 <= values[name] <= high + 1e-9, name

@@ -1,7 +1,8 @@
-"""The launcher `stacked`: what it trains, what it records of each point, and what it refuses."""
+"""The launcher `processes`: what it trains, what it records of each point, and what it refuses."""
 
 import multiprocessing
 import os
+from contextlib import closing
 
 import psutil
 import pytest
@@ -10,8 +11,8 @@ from hydra.types import HydraContext
 
 import multirun
 from configurations import refusal
-from hydra_plugins.plainmlp_launcher.launcher import StackedLauncher
-from plainmlp.sweeps.running import job as jobs
+from hydra_plugins.plainmlp_launcher.launcher import ProcessesLauncher
+from plainmlp.sweeps.running import recorder
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import Job
 from pointed import point
@@ -25,9 +26,10 @@ class Records:
     def __init__(self, checkout):
         self.archive, self.found = Archive(checkout / FOLDER), []
 
-    def __call__(self, job, checkout, failure):
-        reason, is_there = None if failure is None else str(failure), self.archive.has(job.point.point_id)
-        self.found.append((job.point.config.seed, reason, job.parent, job.name, is_there))
+    def __call__(self, ended, checkout):
+        for job, failure in ended:
+            reason, is_there = None if failure is None else str(failure), self.archive.has(job.point.point_id)
+            self.found.append((job.point.config.seed, reason, job.parent, job.name, is_there))
 
 
 @pytest.fixture
@@ -36,12 +38,12 @@ def records(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     records = Records(tmp_path / "checkout")
-    monkeypatch.setattr(jobs, "record_outcome", records)
+    monkeypatch.setattr(recorder, "record_outcomes", records)
     return records
 
 
 def launcher_of(*sweep):
-    loader, master = multirun.begin("hydra/launcher=stacked", *sweep)
+    loader, master = multirun.begin("hydra/launcher=processes", *sweep)
     context = HydraContext(config_loader=loader, callbacks=None)
     return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=None, config=master)
 
@@ -49,10 +51,10 @@ def launcher_of(*sweep):
 def train(records, points, n_jobs=1):
     """Train points as the sweeper does."""
     launcher = launcher_of(f"hydra.launcher.n_jobs={n_jobs}")
-    assert isinstance(launcher, StackedLauncher)
-    launcher.train(
-        records.archive.root.parents[1], [Job(each, "the sweep", f"of {each.config.seed}") for each in points]
-    )
+    assert isinstance(launcher, ProcessesLauncher)
+    with closing(launcher):
+        jobs = [Job(each, "the sweep", f"of {each.config.seed}") for each in points]
+        launcher.train(records.archive.root.parents[1], jobs)
 
 
 @pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
@@ -87,7 +89,7 @@ def test_ctrl_c_while_a_point_is_recorded_leaves_no_process(records, monkeypatch
         raise KeyboardInterrupt
 
     before = multiprocessing.active_children()  # joblib keeps its own for other tests
-    monkeypatch.setattr(jobs, "record_outcome", interrupt)
+    monkeypatch.setattr(recorder, "record_outcomes", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(records, [point(seed=seed, training__batch_size=8 + seed) for seed in range(6)], 2)
     assert set(multiprocessing.active_children()) <= set(before)
@@ -95,9 +97,9 @@ def test_ctrl_c_while_a_point_is_recorded_leaves_no_process(records, monkeypatch
 
 @pytest.mark.parametrize("n_jobs", [0, -1])
 def test_a_number_of_processes_that_is_none_is_refused(n_jobs):
-    assert f"hydra.launcher.n_jobs={n_jobs} " in refusal(StackedLauncher, n_jobs)
+    assert f"hydra.launcher.n_jobs={n_jobs} " in refusal(ProcessesLauncher, n_jobs)
 
 
 def test_there_is_a_process_for_each_core_that_may_be_used():
-    assert StackedLauncher()._n_jobs == len(os.sched_getaffinity(0))
-    assert StackedLauncher(3)._n_jobs == 3
+    assert ProcessesLauncher()._n_jobs == len(os.sched_getaffinity(0))
+    assert ProcessesLauncher(3)._n_jobs == 3

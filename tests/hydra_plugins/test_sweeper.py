@@ -36,8 +36,10 @@ GRIDS = {
     "sincos_losses": {"model.loss": 2, "optimizer.learning_rate": 2, "seed": 25},
     "sincos_small": {"model.l1": 4, "model.l2": 4, "seed": 5},
 }
+SEARCHES = {"learning_rate_search", "halving_example"}
 TIMED = {"sincos_activations"}  # one point after the other
 FAST = ("model.hidden_sizes=[2]", "training.epochs=1", "hydra/launcher=basic")
+SEARCH = ("-m", "hydra/sweeper=search", "sweep.method=tpe", "sweep.trials=3")
 # what is refused before anything is trained -> words of the line, in their order
 REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("-m", "seed=range(100001)"): ("the grid has 100,001 points", "at most 100,000"),
@@ -60,6 +62,15 @@ REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("-m", "seed=0,1", "sweep.metric=test_loss"): ("sweep.metric='test_loss' is unknown",),
     ("-m", "seed=0,1", "dataset=table", "dataset.target=y", "dataset.path=no.csv"): ("no.csv",),
     ("-m", "split.test=0.1,0.99", "split.validation=0.1"): ("split.test=0.99", "train part empty"),
+    ("sweep=layers_activations", "sweep.method=tpe"): ("sweep.method=tpe needs hydra/sweeper=search",),
+    (*SEARCH, "seed=0"): ("the space of the search is empty",),
+    (*SEARCH, "model.l2=interval(0,inf)"): ("model.l2", "no interval to draw from"),
+    (*SEARCH, "model.l2=tag(log,interval(0,1))"): ("model.l2", "no logarithm"),
+    (*SEARCH, "model.l2=interval(0,1)", "sweep.trials=0"): ("sweep.trials=0 is not allowed", "at least 1"),
+    (*SEARCH, "model.l2=interval(0,1)", "sweep.trials=null"): ("sweep.trials=null", "at least 1"),
+    (*SEARCH, "model.l2=interval(0,1)", "sweep.batch=0"): ("sweep.batch=0 is not allowed", "at least 1"),
+    (*SEARCH, "model.l2=interval(-1,1)"): ("model.l2=-1.0 is not allowed",),
+    (*SEARCH, "model.activation=relu,tanhh"): ("did you mean 'tanh'",),
     ("sweep=layer_activations",): ("sweep='layer_activations' is unknown; did you mean 'layers_activations'",),
 }
 
@@ -84,7 +95,7 @@ def values_of(candidates: list[Candidate], key: str) -> list[object]:
 
 
 def test_every_grid_is_tested() -> None:
-    assert {path.stem for path in (CONF / "sweep").glob("*.yaml")} == {*GRIDS, "none"}
+    assert {path.stem for path in (CONF / "sweep").glob("*.yaml")} == {*GRIDS, *SEARCHES, "none"}
 
 
 @pytest.mark.parametrize("name", GRIDS)
@@ -103,7 +114,7 @@ def test_grid_has_the_points_that_it_says(name: str) -> None:
 def test_grid_needs_no_flag_and_trains_in_processes(name: str) -> None:
     _, master = begin(f"sweep={name}")
     assert master.hydra.mode.name == "MULTIRUN"
-    assert master.hydra.launcher._target_.endswith(".BasicLauncher" if name in TIMED else ".StackedLauncher")
+    assert master.hydra.launcher._target_.endswith(".BasicLauncher" if name in TIMED else ".ProcessesLauncher")
 
 
 def test_settings_without_a_grid_file_are_all_there() -> None:

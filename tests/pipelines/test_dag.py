@@ -13,7 +13,8 @@ DOORS = {
     "leaderboard",
     "sync",
     "verify",
-}  # they run the whole chain, or read, publish or prove what it recorded
+    "describe",
+}  # they run the whole chain, or read, publish or prove what it recorded, or show a table
 MOST_LINES, MOST_ENTRIES = 130, 8
 # what an edit of a module runs again; all run compose
 RERUN = {

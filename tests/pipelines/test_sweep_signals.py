@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from checkouts import clone, run, succeed
-from launched import LAUNCHERS, SCRIPT, STACKED, archived, board, experiment, tree
+from launched import LAUNCHERS, PROCESSES, SCRIPT, archived, board, experiment, tree
 from script import Script
 from waiting import at_work_in, wait_until
 
@@ -63,7 +63,7 @@ def test_signals_end_all_of_a_sweep(folder: Path, launcher: str, number: signal.
     assert [each.info.status for each in (*parents, *children)] == ["KILLED"]
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "stacked"])
+@pytest.mark.parametrize("launcher", ["joblib", "processes"])
 def test_processes_die_with_their_sweep(folder: Path, launcher: str) -> None:
     arguments = ("-m", *LONG, *LAUNCHERS[launcher], "seed=0,1", "model.hidden_sizes=[4],[5]")
     with started(folder, *arguments, experiment("orphans")) as process:
@@ -85,7 +85,7 @@ def test_second_process_of_one_sweep_is_refused(folder: Path) -> None:
 
 def test_killed_worker_costs_nothing(folder: Path) -> None:
     sizes = ("split.train=1200", *LONG[1:3], "training.batch_size=1", "training.epochs=1600")
-    arguments = (*sizes, *STACKED, "seed=20", "model.hidden_sizes=[4],[5],[6]", "tracking.wait_seconds=100")
+    arguments = (*sizes, *PROCESSES, "seed=20", "model.hidden_sizes=[4],[5],[6]", "tracking.wait_seconds=100")
     with started(folder, "-m", *arguments, experiment("worker")) as process:
         wait_until(lambda: busy(folder, process.pid), "the work", SECONDS)
         busy(folder, process.pid)[0].kill()
@@ -112,7 +112,7 @@ def test_launcher_that_gives_up_is_one_line(folder: Path) -> None:
 def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
     folder = clone(tmp_path / "killed")
     grid = ("model.hidden_sizes=[4],[5],[6],[7]", "model.activation=relu,tanh", "seed=0,1,2")
-    arguments = ("-m", *LONG[:3], "training.epochs=3000", *STACKED, *grid)
+    arguments = ("-m", *LONG[:3], "training.epochs=3000", *PROCESSES, *grid)
     draw, counts = random.Random(20), set()
     for number in range(20):
         with started(folder, *arguments) as process:

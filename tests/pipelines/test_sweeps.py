@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from checkouts import clone, environment, run, run_many, succeed, tracked_runs
-from launched import LAUNCHERS, LEADERBOARD, SCRIPT, STACKED, archived, board, experiment, tree
+from launched import LAUNCHERS, LEADERBOARD, PROCESSES, SCRIPT, archived, board, experiment, tree
 
 pytestmark = pytest.mark.slow
 SMALL = ("split.train=100", "split.validation=50", "split.test=50", "training.epochs=3")
@@ -47,7 +47,7 @@ def test_every_launcher_gives_the_same_tree_and_the_same_bits(folder: Path) -> N
         assert parent.data.metrics["points_failed"] == 0
         found[name] = digests(children)
         boards.append(board(folder / name))
-    assert found["basic"] == found["joblib"] == found["stacked"]
+    assert found["basic"] == found["joblib"] == found["processes"]
     assert len(set(found["basic"].values())) == 8
     assert boards[0] == boards[1] == boards[2]
     check_child(folder, children[0])
@@ -87,10 +87,10 @@ def test_backends_are_side_by_side_under_the_same_metrics(folder: Path) -> None:
 
 def test_nothing_is_trained_or_recorded_twice(folder: Path) -> None:
     where, grid = experiment("twice"), ("seed=3,4,3", "model.hidden_sizes=[4],[4]")
-    assert sweep(folder, *STACKED, *grid, where, "hydra.sweep.dir=first").returncode == 0
+    assert sweep(folder, *PROCESSES, *grid, where, "hydra.sweep.dir=first").returncode == 0
     before, first = archived(folder), tree(folder, "twice")
     assert len(first[1]) == 2
-    assert sweep(folder, *STACKED, *grid, where, "hydra.sweep.dir=second").returncode == 0
+    assert sweep(folder, *PROCESSES, *grid, where, "hydra.sweep.dir=second").returncode == 0
     assert archived(folder) == before
     again = tree(folder, "twice")
     assert [[each.info.run_id for each in runs] for runs in again] == [[r.info.run_id for r in runs] for runs in first]
@@ -106,7 +106,7 @@ def test_nothing_is_trained_or_recorded_twice(folder: Path) -> None:
 def test_losses_of_steps_that_are_asked_for_later_are_recorded(folder: Path) -> None:
     from mlflow import MlflowClient
 
-    grid = (*STACKED, "seed=70,71", "model.hidden_sizes=[4]", experiment("steps"))
+    grid = (*PROCESSES, "seed=70,71", "model.hidden_sizes=[4]", experiment("steps"))
     for extra in ((), ("training.loss_every=4",)):
         assert sweep(folder, *grid, *extra).returncode == 0
     parents, children = tree(folder, "steps")
@@ -120,7 +120,7 @@ def test_losses_of_steps_that_are_asked_for_later_are_recorded(folder: Path) -> 
 def test_points_that_fail_are_said_and_tried_again(folder: Path) -> None:
     where = experiment("failing")
     arguments = (*GRID[:1], "seed=6", "optimizer=sgd", "optimizer.learning_rate=0.1,1e30", where)
-    ended = sweep(folder, *STACKED, *arguments)
+    ended = sweep(folder, *PROCESSES, *arguments)
     assert ended.returncode == 1
     first, *lines = ended.stderr.splitlines()
     assert first == "error: 2 of 4 points failed; the same command tries them again, or one by one:"
@@ -175,7 +175,10 @@ MISTAKES = {
     ("seed=range(5,5)",): "error: seed has no value",
     ("seed=range(0,100001)",): "error: the grid has 100,001 points",
     ("model.hidden_sizes=[4],[4,4]", "model.activation=[relu,tanh],relu"): "error: model.activation=['relu', 'ta",
-    ("seed=0,1", "split.validation=0"): "error: a sweep is ranked on the validation part, but split.validation is 0",
+    (
+        "seed=0,1",
+        "split.validation=0",
+    ): "error: a sweep is ranked on the validation part, but split.validation is 0; split.validation=0.15 keeps",
 }
 
 
@@ -266,7 +269,7 @@ def test_hand_over_to_jobs_does_not_leak(folder: Path) -> None:
 
 def test_folder_of_a_sweep_has_its_configuration(folder: Path) -> None:
     grid = ("seed=60,61", experiment("jobs"))
-    assert sweep(folder, *STACKED, *grid, "hydra.sweep.dir=jobs").returncode == 0
+    assert sweep(folder, *PROCESSES, *grid, "hydra.sweep.dir=jobs").returncode == 0
     files = {path.name for path in (folder / "jobs").iterdir()}
     assert files == {"multirun.yaml", "figures", *LEADERBOARD}
     assert "seed=60,61" in (folder / "jobs" / "multirun.yaml").read_text()

@@ -275,3 +275,11 @@ def test_estimates(estimated: Subject, tmp_path: Path, name: str, seal) -> None:
 
 def test_estimates_that_nobody_touched(estimated: Subject, tmp_path: Path) -> None:
     assert estimated.judged(tmp_path / "read", lambda run: None).summarize() == "identical"
+
+
+def test_packages_that_a_run_did_not_have_are_named(classified: Subject, tmp_path: Path) -> None:
+    judgement = classified.judged(tmp_path / "read", environment)
+    assert [text for text in judgement.environment.packages if text.startswith("numpi ")], judgement.environment
+    assert classified.judged(tmp_path / "left", lambda run: None).environment.packages == ()
+    without = classified.judged(tmp_path / "without", lambda run: run.remove("provenance/environment.txt"))
+    assert without.environment.packages == ()

@@ -11,12 +11,12 @@ from configurations import changed, refusal
 from databases import new_database
 from plainmlp.composition.compose import parse
 from plainmlp.proof.sweep import draw_points, judge_sweep
-from plainmlp.proof.verdict import Judgement, Verdict
+from plainmlp.proof.verdict import Agreement, Judgement, Verdict
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.job import Job, run_point
-from plainmlp.sweeps.session import run_sweep
+from plainmlp.sweeps.session import Listed, run_sweep
 from plainmlp.tracking.recording.training import point_of
-from plainmlp.tracking.store import Store
+from plainmlp.tracking.store import ChildRun, Store
 from planted import Subject, Target, executed_again, target_of
 from pointed import SMALL, splits_of
 
@@ -30,8 +30,8 @@ def drawn(address: str) -> SimpleNamespace:
     for point in range(9):
         status = "FAILED" if point == 8 else "FINISHED"
         place = {"parameters": {}, "tags": {}, "metrics": {}, "curves": {}, "artifacts": None}
-        run_id = store.add_child(parent.run_id, f"{point}" * 64, "p", **place, status=status, started=0.0, ended=1.0)
-        ids.append(run_id)
+        child = ChildRun(parent.run_id, f"{point}" * 64, "p", **place, status=status, started=0.0, ended=1.0)
+        ids += store.add_children([child])
     parent.end("FINISHED")
     return SimpleNamespace(store=store, run_id=parent.run_id, finished=ids[:8])
 
@@ -83,7 +83,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
         for job in jobs:
             run_point(job.point.config, job.parent, checkout)
 
-    run_sweep(points, launch, checkout, checkout / "board")
+    run_sweep(Listed(points), launch, checkout, checkout / "board")
     store = Store(tracking["uri"], "swept")
     (parent,) = (r.info.run_id for r in store.search("tags.sweep_id != ''", store.experiment_id))
     first = points[0]
@@ -163,6 +163,14 @@ SWEEP = {
         lambda s: s.point.target.sql("UPDATE latest_metrics SET value = 5 WHERE key = 'n_parameters' AND"),
         "is not what the points give",
     ),
+    "weights of a point": (
+        lambda s: s.point.target.file("model.safetensors", flip),
+        "model.safetensors is not as the run wrote it",
+    ),
+    "digest of a point": (
+        lambda s: s.point.target.untag("weights_digest"),
+        "the tag weights_digest is missing in MLflow and",
+    ),
     "seed of a point": (
         lambda s: s.point.target.sql("UPDATE params SET value = '7' WHERE key = 'seed' AND"),
         "is not what the points give",
@@ -202,5 +210,6 @@ def test_leaderboard_by_other_code_is_not_compared(sweep: Sweep) -> None:
     succeed(sweep.checkout, "git", "add", "src")
     judgement = sweep.judged(lambda s: s.point.target.file("history.csv", forged_value))
     succeed(sweep.checkout, "git", "rm", "--quiet", "-f", "src/plainmlp/sweeps/new.py")
-    assert judgement.verdict is Verdict.INCOMPLETE
-    assert "leaderboard (this checkout's code of sweeps is not the one that ranked it)" in judgement.summarize()
+    (board,) = (aspect for aspect in judgement.aspects if aspect.name == "leaderboard")
+    assert board.agreement is Agreement.UNKNOWN
+    assert "this checkout's code of sweeps is not the one that ranked it" in str(board)

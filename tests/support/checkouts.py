@@ -31,7 +31,7 @@ def clone(folder: Path, *, has_database: bool = True) -> Path:
     for name in filter(None, listing.split("\0")):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name)
+            shutil.copyfile(ROOT / name, folder / name, follow_symlinks=False)
     _git(folder, "init", "--quiet")
     commit(folder)
     if has_database:

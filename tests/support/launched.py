@@ -8,9 +8,9 @@ SCRIPT = "pipelines/run.py"
 LAUNCHERS = {
     "basic": (),
     "joblib": ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
-    "stacked": ("hydra/launcher=stacked", "hydra.launcher.n_jobs=2"),
+    "processes": ("hydra/launcher=processes", "hydra.launcher.n_jobs=2"),
 }
-STACKED = LAUNCHERS["stacked"]
+PROCESSES = LAUNCHERS["processes"]
 LEADERBOARD = ("leaderboard.csv", "leaderboard.json", "leaderboard.md")
 
 

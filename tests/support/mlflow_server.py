@@ -1,4 +1,4 @@
-"""Serves an MLflow database as ``mlflow server`` does, in one process: <database> <folder of artifacts> <port>."""
+"""Serves a store as ``mlflow server`` does, in one process; its arguments: <address> <folder of artifacts> <port>."""
 
 import os
 import sys
@@ -7,10 +7,10 @@ import uvicorn
 from mlflow import server
 
 if __name__ == "__main__":
-    database, artifacts, port = sys.argv[1:]
+    address, artifacts, port = sys.argv[1:]
     os.environ |= {
-        server.BACKEND_STORE_URI_ENV_VAR: f"sqlite:///{database}",
-        server.REGISTRY_STORE_URI_ENV_VAR: f"sqlite:///{database}",
+        server.BACKEND_STORE_URI_ENV_VAR: address,
+        server.REGISTRY_STORE_URI_ENV_VAR: address,
         server.ARTIFACT_ROOT_ENV_VAR: "mlflow-artifacts:/",
         server.ARTIFACTS_DESTINATION_ENV_VAR: artifacts,
         server.SERVE_ARTIFACTS_ENV_VAR: "true",

@@ -9,6 +9,7 @@ import ast
 import importlib
 import os
 import random
+import resource
 import signal
 import sys
 import tempfile
@@ -29,7 +30,7 @@ LIBRARIES = ("hypothesis", "mlflow.store.tracking.sqlalchemy_store", "mpmath", "
 ONE = (ast.Lt, ast.Gt, ast.Eq, ast.In, ast.Is, ast.Add, ast.Mult, ast.And)
 OTHER = (ast.LtE, ast.GtE, ast.NotEq, ast.NotIn, ast.IsNot, ast.Sub, ast.Div, ast.Or)
 SWAPPED = dict(zip((*ONE, *OTHER), (*OTHER, *ONE), strict=True))
-SECONDS = 120  # a change whose tests take longer is noticed
+SECONDS = 120  # of the processor: a change whose tests take longer is noticed
 IMPORTED = "-Wignore::pytest.PytestAssertRewriteWarning"  # as the libraries are
 OPTIONS = ("-x", "-q", "-m", "not slow", "-k", "not compiled", "--hypothesis-seed=0", IMPORTED)
 
@@ -81,7 +82,7 @@ def fails(tests: tuple[str, ...]) -> bool:
     """Say whether tests fail, or take too long, in a fork that has the libraries."""
     process = FORK.Process(target=_run, args=(tests,))
     process.start()
-    process.join(SECONDS)
+    process.join(10 * SECONDS)
     if process.is_alive():
         os.killpg(process.pid, signal.SIGKILL)
         process.join()
@@ -92,6 +93,7 @@ def _run(tests: tuple[str, ...]) -> None:
     import pytest
 
     os.setsid()
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     os.chdir(CHECKOUT)
     ours = tuple(str(ROOT / name) for name in ("src", "tests", "pipelines", "benchmarks"))
     sys.path[:] = [path for path in sys.path if not path.startswith(ours)]

@@ -34,9 +34,9 @@ def child(
     return StoredRun(run or f"run-{point_id[:8]}", status, texts, tags, metrics or {})
 
 
-def result(parameters: Mapping[str, object], value: float, **metrics: float) -> Result:
+def result(parameters: Mapping[str, object], value: float, run: str = "", **metrics: float) -> Result:
     """Return a finished point with a validation accuracy."""
-    return Result(child(parameters, {"validation_accuracy": value, **metrics}), value, ())
+    return Result(child(parameters, {"validation_accuracy": value, **metrics}, run=run), value, ())
 
 
 def failure(parameters: Mapping[str, object]) -> Failure:

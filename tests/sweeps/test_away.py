@@ -15,7 +15,7 @@ from plainmlp.sweeps.ranking.results import read_sweep
 from plainmlp.sweeps.reports import write_reports
 from plainmlp.sweeps.running import job as module
 from plainmlp.sweeps.running.job import run_point
-from plainmlp.sweeps.session import run_sweep
+from plainmlp.sweeps.session import Listed, run_sweep
 from plainmlp.system.errors import TrainingError
 from plainmlp.tracking import connection
 from plainmlp.tracking.outbox import Outbox
@@ -74,7 +74,7 @@ class Launcher:
 def sweep(points, launcher, checkout) -> dict[str, bytes]:
     """Run a sweep as a process of its own would; return its leaderboard and figures."""
     forget()
-    run_sweep(points, launcher, checkout, checkout / "out")
+    run_sweep(Listed(points), launcher, checkout, checkout / "out")
     return files_below(checkout / "out")
 
 
@@ -101,7 +101,7 @@ def check_whole(server: Server, experiment: str, checkout: Path, board: dict[str
     client = MlflowClient(server.address)
     kept = Path(client.download_artifacts(parent.info.run_id, "leaderboard.csv")).read_bytes()
     assert kept == board["leaderboard.csv"]
-    assert {file.path for file in client.list_artifacts(parent.info.run_id)} >= {"figures", "timings"}
+    assert {file.path for file in client.list_artifacts(parent.info.run_id)} >= {"figures", "runs.csv"}
     forget()
     again = build_leaderboard(read_sweep(Store(server.address, experiment), parent.info.run_id))
     write_reports(checkout / "again", again)
@@ -207,6 +207,6 @@ def test_failed_point_is_kept_with_its_reason_and_its_success_takes_its_place(se
     assert parent.data.metrics["points_failed"] == 1
     forget()
     with pytest.raises(TrainingError):
-        run_sweep(points, launcher, checkout, checkout / "out")
+        run_sweep(Listed(points), launcher, checkout, checkout / "out")
     assert launcher.ran.count(bad.point_id) == 2
     assert len(runs_of(server, experiment)[1]) == N_POINTS

@@ -4,7 +4,7 @@ import random
 
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
 from plainmlp.sweeps.ranking.results import SweepResults
-from plainmlp.sweeps.reports import TIES, show_leaderboard, write_leaderboard, write_timing
+from plainmlp.sweeps.reports import TIES, show_leaderboard, write_leaderboard, write_runs
 from swept import board_of, failure, result, whole_sweep
 
 
@@ -68,15 +68,17 @@ def test_lower_is_said_to_be_better_where_it_is(tmp_path):
     assert json.loads((tmp_path / "leaderboard.json").read_text(encoding="utf-8"))["higher_is_better"] is False
 
 
-def test_what_differs_from_run_to_run_is_in_the_timing_alone(tmp_path):
-    write_leaderboard(tmp_path, small_board())
-    write_timing(tmp_path / "timing.csv", small_board())
-    rows = rows_of(tmp_path / "timing.csv")
-    assert [(row["rank"], row["seed"], float(row["training_seconds"])) for row in rows] == [
-        ("1", "0", 1.5),
-        ("2", "0", 2.5),
-        ("2", "1", 3.5),
+def test_what_differs_from_run_to_run_is_in_the_table_of_runs_alone(tmp_path):
+    board = small_board()
+    write_leaderboard(tmp_path, board)
+    assert write_runs(tmp_path, board) == [tmp_path / "runs.csv", tmp_path / "training_time.png"]
+    rows = rows_of(tmp_path / "runs.csv")
+    assert [(row["rank"], row["model.activation"], row["seed"], float(row["training_seconds"])) for row in rows] == [
+        ("1", "re|lu", "0", 1.5),
+        ("2", "tanh", "0", 2.5),
+        ("2", "tanh", "1", 3.5),
     ]
+    assert [row["run_id"] for row in rows] == [point.child.run_id for row in board.rows for point in row.results]
     for path in tmp_path.glob("leaderboard.*"):
         text = path.read_text(encoding="utf-8")
         assert not any(secret in text for row in rows for secret in (row["run_id"], row["training_seconds"]))
@@ -111,6 +113,18 @@ def test_terminal_shows_the_first_rows_and_how_many_more(capsys):
     assert "best" in lines[2]
     assert f"and {len(board.rows) - 10} more rows in leaderboard.csv" in lines
     assert any("statistically tied with the best" in line for line in lines)
+
+
+def test_terminal_shows_the_run_of_the_best_seed_of_each_row(capsys):
+    points = [
+        result({"model.activation": name, "seed": s}, s / 4, run=f"{name}{s}" * 4) for name in "ab" for s in range(3)
+    ]
+    board = board_of(points)
+    show_leaderboard(board)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[-2:] == ["best", "run"]
+    assert [line.split()[-1] for line in lines[2:4]] == ["a2a2a2a2", "b2b2b2b2"]
+    assert board.best_run == "a2" * 4
 
 
 def test_terminal_shows_whole_values_in_80_columns(capsys, monkeypatch):

@@ -1,20 +1,30 @@
 """A sweep as a whole, with launchers that do as the tests want."""
 
+import csv
 import os
 import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import mlflow
 import pytest
 
 from checkouts import commit
 from configurations import changed, refusal
 from plainmlp.composition.compose import parse
+from plainmlp.proof.alterations import find_alterations, find_uncovered
+from plainmlp.proof.recorded import read_recorded
 from plainmlp.sweeps import session
 from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.ranking.leaderboard import best_run
 from plainmlp.sweeps.running.job import run_point
-from plainmlp.sweeps.session import identify_sweep, run_sweep
+from plainmlp.sweeps.session import Listed, identify_sweep, run_sweep
 from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.tracking.children import add_model
 from plainmlp.tracking.recording.training import open_store, point_of
+from plainmlp.tracking.stored_runs import whole_run_id
 from plainmlp.tracking.tags import PROCESS_TAG
+from plainmlp.training.model import Model
 from pointed import SMALL, splits_of
 
 
@@ -62,7 +72,7 @@ def test_sweep_is_the_set_of_its_points(points):
 def test_lost_points_are_named_and_alone_tried_again(points, checkout):
     launch = Launcher(checkout, lost=(1,))
     with pytest.raises(TrainingError) as caught:
-        run_sweep(points, launch, checkout, checkout / "out")
+        run_sweep(Listed(points), launch, checkout, checkout / "out")
     first, command, reason = str(caught.value).splitlines()
     assert first.startswith("1 of 3 points failed")
     assert re.fullmatch(r"  python \S+run\.py seed=1 'of=it'\"'\"'s' hydra\.mode=RUN", command)
@@ -70,12 +80,12 @@ def test_lost_points_are_named_and_alone_tried_again(points, checkout):
     store, parent = parent_of(points, checkout)
     assert (parent.info.status, parent.data.metrics["points_failed"]) == ("FINISHED", 1)
     launch.lost, launch.ran = (), []
-    run_sweep(points[::-1], launch, checkout, checkout / "out")
-    assert (launch.ran, launch.names) == ([1], ["seed=0", "seed=1", "seed=2", "seed=1"])
+    run_sweep(Listed(points[::-1]), launch, checkout, checkout / "out")
+    assert (launch.ran, launch.names) == ([1], ["s0", "s1", "s2", "s1"])
     store, parent = parent_of(points, checkout)
     assert parent.data.metrics == {**parent.data.metrics, "points_done": 3, "points_failed": 0}
     assert len(store.children(parent.info.run_id)) == 3
-    run_sweep(points, None, checkout, checkout / "out")  # nothing is left to launch
+    run_sweep(Listed(points), None, checkout, checkout / "out")  # nothing is left to launch
 
 
 def test_launcher_that_breaks_is_one_line_and_the_next_start_forgets_it(points, checkout):
@@ -84,11 +94,11 @@ def test_launcher_that_breaks_is_one_line_and_the_next_start_forgets_it(points, 
         raise RuntimeError(message)
 
     with pytest.raises(TrainingError, match=r"^the launcher gave up; .*\(RuntimeError: a worker was killed\)$"):
-        run_sweep(points, breaks, checkout, checkout / "out")
+        run_sweep(Listed(points), breaks, checkout, checkout / "out")
     _, parent = parent_of(points, checkout)
     assert parent.info.status == "FAILED"
     assert "gave up" in parent.data.tags["failure"]
-    run_sweep(points, Launcher(checkout), checkout, checkout / "out")
+    run_sweep(Listed(points), Launcher(checkout), checkout, checkout / "out")
     _, again = parent_of(points, checkout)
     assert (again.info.status, again.info.run_id) == ("FINISHED", parent.info.run_id)
     assert "failure" not in again.data.tags
@@ -100,7 +110,7 @@ def test_sweep_of_a_killed_process_goes_on(points, checkout):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_sweep(points, interrupted, checkout, checkout / "out")
+        run_sweep(Listed(points), interrupted, checkout, checkout / "out")
     store, parent = parent_of(points, checkout)
     assert parent.info.status == "KILLED"
     store.client.update_run(parent.info.run_id, status="RUNNING")
@@ -111,11 +121,11 @@ def test_sweep_of_a_killed_process_goes_on(points, checkout):
 
 def test_two_at_once_are_refused_and_other_sweeps_are_not(points, checkout):
     def starts_others(jobs):
-        assert "another process runs this sweep" in refusal(run_sweep, points, None, checkout, checkout / "out")
-        run_sweep(points[:1], Launcher(checkout), checkout, checkout / "other")
+        assert "another process runs this sweep" in refusal(run_sweep, Listed(points), None, checkout, checkout / "out")
+        run_sweep(Listed(points[:1]), Launcher(checkout), checkout, checkout / "other")
         Launcher(checkout)(jobs)
 
-    run_sweep(points, starts_others, checkout, checkout / "out")
+    run_sweep(Listed(points), starts_others, checkout, checkout / "out")
 
 
 def test_two_checkouts_that_run_the_same_sweep_on_one_server_have_a_run_each(points, checkout, tmp_path_factory):
@@ -123,23 +133,23 @@ def test_two_checkouts_that_run_the_same_sweep_on_one_server_have_a_run_each(poi
 
     def starts_other(jobs):
         Launcher(checkout)(jobs[:1])
-        run_sweep(points, Launcher(other), other, other / "out")
+        run_sweep(Listed(points), Launcher(other), other, other / "out")
         Launcher(checkout)(jobs[1:])
 
-    run_sweep(points, starts_other, checkout, checkout / "out")
+    run_sweep(Listed(points), starts_other, checkout, checkout / "out")
     store = open_store(points[0].config.tracking, checkout)
     parents = [run for run in store.client.search_runs([store.experiment_id]) if "sweep_id" in run.data.tags]
     assert [parent.info.status for parent in parents] == ["FINISHED", "FINISHED"]
     assert [len(store.children(parent.info.run_id)) for parent in parents] == [3, 3]
     moved = checkout.rename(checkout.with_name("moved"))
-    run_sweep(points, None, moved, moved / "out")  # it is the same checkout, and all its points are done
+    run_sweep(Listed(points), None, moved, moved / "out")  # it is the same checkout, and all its points are done
 
 
 def test_archive_is_named_where_it_is_large(points, checkout, monkeypatch, capsys):
-    run_sweep(points, Launcher(checkout), checkout, checkout / "out")
+    run_sweep(Listed(points), Launcher(checkout), checkout, checkout / "out")
     assert "clean-archive" not in capsys.readouterr().out
     monkeypatch.setattr(session, "LARGE_ARCHIVE", 1000)
-    run_sweep(points, None, checkout, checkout / "out")
+    run_sweep(Listed(points), None, checkout, checkout / "out")
     assert re.search(r"archive +\S+archive holds 0\.0 GB; make clean-archive removes it", capsys.readouterr().out)
 
 
@@ -147,8 +157,38 @@ def test_metric_that_cannot_rank_leaves_the_results(points, checkout):
     sweep = points[0].config.sweep.model_copy(update={"metric": "validation_r2"})
     first = Point(points[0].overrides, points[0].config.model_copy(update={"sweep": sweep}), points[0].point_id)
     with pytest.raises(InputError, match="validation_r2"):
-        run_sweep([first, *points[1:]], Launcher(checkout), checkout, checkout / "out")
+        run_sweep(Listed([first, *points[1:]]), Launcher(checkout), checkout, checkout / "out")
     store, parent = parent_of(points, checkout)
     assert parent.info.status == "FAILED"
     assert len(store.children(parent.info.run_id)) == 3
-    run_sweep(points, None, checkout, checkout / "out")
+    run_sweep(Listed(points), None, checkout, checkout / "out")
+
+
+def test_the_best_point_carries_its_model_and_any_other_gets_one_by_one_command(points, checkout, capsys):
+    run_sweep(Listed(points), Launcher(checkout), checkout, checkout / "out")
+    with (checkout / "out" / "runs.csv").open(encoding="utf-8") as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: -float(row["validation_accuracy"]))
+    best, other, last = (row["run_id"] for row in rows)
+    assert f"model        runs:/{best}/model\n" in capsys.readouterr().out
+    store, parent = parent_of(points, checkout)
+    assert add_model(store, best_run(store, parent.info.run_id)) == f"runs:/{best}/model"
+    assert add_model(store, whole_run_id(store, other[:8])) == f"runs:/{other}/model"
+    splits = splits_of(points[0].config)
+    frame = splits.preparation.to_frame(splits.test.features)
+    mlflow.set_tracking_uri(store.address)
+    for run_id in (best, other):
+        kept = Path(store.client.download_artifacts(run_id, "model.safetensors"))
+        expected = Model.load(kept).predict_frame(frame)
+        assert mlflow.pyfunc.load_model(f"runs:/{run_id}/model").predict(frame).equals(expected)
+    for run_id in (best, other, last):
+        with TemporaryDirectory() as folder:
+            recorded = read_recorded(store, run_id, Path(folder))
+            assert find_alterations(recorded, checkout) == []
+            assert find_uncovered(recorded.run, Path(folder)) == {}
+    assert store.client.get_run(other).info.status == "FINISHED"
+    description = parent.data.tags["mlflow.note.content"]
+    assert best[:8] in description
+    assert f"repro.py run={parent.info.run_id}" in description
+    assert "a sweep's own run" in refusal(add_model, store, parent.info.run_id)
+    foreign = open_store(points[0].config.tracking, checkout.parent)
+    assert "not recorded by this checkout" in refusal(add_model, foreign, last)

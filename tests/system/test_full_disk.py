@@ -16,7 +16,7 @@ from plainmlp.data.storage import write_splits
 from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.evaluation.reports import write_evaluation
 from plainmlp.sweeps.reports import write_reports
-from plainmlp.sweeps.running.archive import Archive
+from plainmlp.sweeps.running.archive import Archive, pack
 from plainmlp.system.errors import StorageError
 from plainmlp.system.files import write_json
 from plainmlp.tracking import connection
@@ -45,14 +45,14 @@ def writers() -> dict[str, Callable[[Path], object]]:
     config, splits = point_.config, splits_of(point_.config)
     trained = train(splits, config.seed, config.model, config.optimizer, config.training)
     evaluation = evaluate(trained.model, splits, config.seed)
-    board = whole_sweep(seeds=2)
+    board, files = whole_sweep(seeds=2), pack(config, trained, evaluation.metrics)
     return {
         "json": lambda folder: write_json(folder / "metrics.json", list(range(5000))),
         "model": lambda folder: trained.model.save(Places(folder).model),
         "history": lambda folder: write_history(Places(folder).history, LONG_HISTORY, ["0" * 64] * 9000),
         "splits": lambda folder: write_splits(folder / "split", splits),
         "evaluation": lambda folder: write_evaluation(Places(folder), trained, splits, evaluation),
-        "archive": lambda folder: Archive(folder).keep(f"{_count(folder)}", config, trained, evaluation.metrics),
+        "archive": lambda folder: Archive(folder).keep(f"{_count(folder)}", files),
         "leaderboard": lambda folder: write_reports(folder, board),
         "outbox entry": lambda folder: Outbox(folder).add(HEADER, {"metrics": [("a", 0.5, 1, 1)] * 9000}, {}),
         "outbox file": lambda folder: Outbox(folder).add(HEADER, {}, {"lock": ROOT / "requirements.lock"}),

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from configurations import refusal
 from plainmlp.tracking.bulk import is_known
 from plainmlp.tracking.run import ITEMS_PER_BATCH, TrackedRun
-from plainmlp.tracking.store import Store
+from plainmlp.tracking.store import ChildRun, Store
 from plainmlp.training.history import write_history
 
 CURVES = {"train_loss": [0.5, 0.25, math.pi], "validation_accuracy": [0.1, 0.9, 0.8]}
@@ -40,7 +40,8 @@ def add(store: Store, parent: TrackedRun, point_id: str = "ab" * 32, **changes) 
         "started": 1000.5,
         "ended": 1002.0,
     }
-    return store.add_child(parent.run_id, point_id, "digits 16", **{**values, **changes})
+    [reference] = store.add_children([ChildRun(parent.run_id, point_id, "digits 16", **{**values, **changes})])
+    return reference
 
 
 def test_parent_is_a_running_run_with_parameters_and_tags(store, parent):
@@ -57,7 +58,7 @@ def test_child_is_whole(store, parent):
     assert run.data.tags["mlflow.parentRunId"] == parent.run_id
     assert run.data.tags["point_id"] == "ab" * 32
     assert run.data.tags["weights_digest"] == "d1"
-    assert run.info.run_name == f"digits 16 {'ab' * 6}"
+    assert run.info.run_name == "digits 16"
     assert (run.info.status, run.info.start_time, run.info.end_time) == ("FINISHED", 1000500, 1002000)
     assert run.data.params == {"seed": "0", "model.activation": "relu"}
     for name, values in CURVES.items():
@@ -195,5 +196,5 @@ def test_tables_of_another_version_are_left_to_the_client_which_is_said_once(
 
 def test_artifacts_that_are_elsewhere_are_left_to_the_client(store, parent, monkeypatch):
     monkeypatch.setattr("plainmlp.tracking.bulk._artifact_location", lambda *place: "s3://bucket/1")
-    monkeypatch.setattr("plainmlp.tracking.store.write_run", None)
+    monkeypatch.setattr("plainmlp.tracking.store.write_runs", None)
     assert store.client.get_run(add(store, parent)).info.status == "FINISHED"

@@ -6,10 +6,10 @@ import random
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
@@ -20,9 +20,11 @@ from plainmlp.tracking.outbox import Outbox, RunHeader
 from plainmlp.tracking.publication import publish
 from plainmlp.tracking.recording.manifest import MANIFEST
 from plainmlp.tracking.run import TrackedRun
-from plainmlp.tracking.store import DataInput, Store
+from plainmlp.tracking.store import ChildRun, DataInput, Store
 from plainmlp.tracking.stored_runs import read_run
 from plainmlp.tracking.tags import MANIFEST_TAG, PARENT_TAG, POINT_TAG, PROCESS_TAG, RECORD_TAG
+from plainmlp.training.model import Model
+from pointed import point, trained_alone
 from servers import Server
 
 pytestmark = pytest.mark.slow
@@ -35,6 +37,11 @@ def opened(server: Server, folder: Path, wait_seconds: float = WAIT) -> Store:
     """Open the store as another process would."""
     connection.connect.cache_clear()
     return Store(server.address, "runs", Outbox(folder), wait_seconds)
+
+
+@cache
+def trained() -> Model:
+    return trained_alone(point().config).model
 
 
 STEPS = ("start", "epochs", "results", "file", "text", "model", "end")
@@ -60,7 +67,8 @@ def record(store: Store, server: Server, folder: Path, stopped_at: str = "") -> 
         step("text")
         run.log_text("seed: 0\n", "config.yaml")
         step("model")
-        run.log_model(folder / "history.csv", pd.DataFrame({"x": [1.0]}), pd.DataFrame({"y": [2.0]}))
+        trained().save(folder / "model.safetensors")
+        run.log_model(folder / "model.safetensors")
         step("end")
     return run
 
@@ -274,7 +282,7 @@ def test_points_wait_for_their_sweep_while_that_goes_on(server, folder):
     server.go_on()
     times = {"started": 1.0, "ended": 2.0}
     values = {"parameters": {}, "tags": {}, "metrics": {}, "curves": {}, "artifacts": None, "status": "FINISHED"}
-    store.add_child(parent.reference, POINT, "a point", **values, **times)
+    store.add_children([ChildRun(parent.reference, POINT, "a point", **values, **times)])
     assert synced(server, folder) == []
     parent.end("FINISHED")
     assert [entry.refusal for entry in synced(server, folder)] == ["", ""]

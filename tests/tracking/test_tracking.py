@@ -65,7 +65,7 @@ def test_address_of_configuration_wins_then_environment_then_database_of_checkou
 def test_run_has_name_parameters_tags_and_data(store, tracked):
     run = read(store, tracked)
     assert run.info.status == "RUNNING"
-    assert run.info.run_name == f"points 5 {POINT[:12]}"
+    assert run.info.run_name == "points 5"
     assert run.data.params == {"seed": "0"}
     assert run.data.tags["point_id"] == POINT
     assert run.data.tags["git_commit"] == "c0ffee"
@@ -73,6 +73,14 @@ def test_run_has_name_parameters_tags_and_data(store, tracked):
     (used,) = run.inputs.dataset_inputs
     assert (used.dataset.name, used.dataset.digest, used.dataset.profile) == ("points", "d" * 36, '{"n_train": 3}')
     assert [(tag.key, tag.value) for tag in used.tags] == [("mlflow.data.context", "training")]
+
+
+def test_experiment_opens_on_the_pages_for_models(store, address):
+    kind = ("mlflow.experimentKind", "custom_model_development")
+    assert kind in store.client.get_experiment(store.experiment_id).tags.items()
+    earlier = store.client.create_experiment("made by an earlier version")
+    Store(address, "made by an earlier version")
+    assert kind in store.client.get_experiment(earlier).tags.items()
 
 
 def test_curves_are_visible_while_the_run_goes_on(store, tracked):

@@ -1,4 +1,4 @@
-"""What plainmlp adds to Hydra: the sweeper `grid` and the launcher `stacked`.
+"""What plainmlp adds to Hydra: the sweeper `grid` and the launchers `processes` and `dask`.
 
 Hydra imports every module here whose name does not begin with an underscore, at the start of every command.
 """

@@ -1,4 +1,4 @@
-"""A grid in Hydra's grammar of overrides: the values of each key, counted before they are written out."""
+"""A grid, or the space of a search, in Hydra's grammar of overrides: the values of each key, counted before they are listed."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -6,10 +6,14 @@ from math import ceil, isfinite
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, RangeSweep
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 
 from plainmlp.sweeps.grid.grid import Grid, check_counts
+from plainmlp.sweeps.ranking.results import SEED
+from plainmlp.sweeps.search.space import Choice, Interval, Space
 from plainmlp.system.errors import InputError
+
+LOG = "log"  # the tag of Hydra's grammar for a logarithmic prior
 
 
 def read_grid(arguments: Sequence[str], loader: ConfigLoader) -> Grid:
@@ -29,10 +33,58 @@ def read_grid(arguments: Sequence[str], loader: ConfigLoader) -> Grid:
     HydraException
         An override cannot be read.
     """
+    overrides = _last_of_each_key(arguments, loader)
+    check_counts({override.get_key_element(): _count(override) for override in overrides})
+    return Grid(tuple(_axis(override) for override in overrides))
+
+
+def read_space(arguments: Sequence[str], loader: ConfigLoader) -> Space:
+    """Return the space of a search: what the overrides of several values mean, and the others.
+
+    Of the key `seed` every candidate gets each value.
+
+    Raises
+    ------
+    InputError
+        There is no key of several values, or one that nothing can be drawn from.
+    HydraException
+        An override cannot be read.
+    """
+    dimensions: list[Interval | Choice] = []
+    fixed: list[str] = []
+    seeds: tuple[str, ...] = ()
+    for override in _last_of_each_key(arguments, loader):
+        key = override.get_key_element()
+        if not override.is_sweep_override():
+            fixed += _axis(override)
+        elif key == SEED:
+            check_counts({key: _count(override)})
+            seeds = tuple(dict.fromkeys(_axis(override)))
+        else:
+            dimensions.append(_dimension(key, override))
+    return Space(tuple(dimensions), tuple(fixed), seeds)
+
+
+def _last_of_each_key(arguments: Sequence[str], loader: ConfigLoader) -> list[Override]:
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
-    overrides = {override.get_key_element(): override for override in parsed}
-    check_counts({key: _count(override) for key, override in overrides.items()})
-    return Grid(tuple(_axis(override) for override in overrides.values()))
+    return list({override.get_key_element(): override for override in parsed}.values())
+
+
+def _dimension(key: str, override: Override) -> Interval | Choice:
+    """Return the prior of a key."""
+    value = override.value()
+    tags: set[str] = getattr(value, "tags", set())
+    if tags - {LOG} or (tags and isinstance(value, ChoiceSweep)):
+        message = f"{override.input_line}: a search knows the tag log alone, of an interval or a range"
+        raise InputError(message)
+    if isinstance(value, IntervalSweep):
+        return Interval(key, value.start or 0.0, value.end or 0.0, is_log=LOG in tags)
+    check_counts({key: _count(override)})
+    if isinstance(value, RangeSweep):
+        first, step = value.start or 0, value.step
+        last = first + (_count_range(override, value) - 1) * step
+        return Interval(key, min(first, last), max(first, last), LOG in tags, abs(step))
+    return Choice(key, tuple(dict.fromkeys(override.sweep_string_iterator())))
 
 
 def _axis(override: Override) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
-"""The launcher `stacked`: trains the points of a sweep in processes, each network alone, and records each."""
+"""The launchers that train points in units: `processes` here, `dask` on a cluster; this process records every point."""
 
 import logging
 import os
+from abc import abstractmethod
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,31 +15,92 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
+    from plainmlp.sweeps.running.engines import Engine
     from plainmlp.sweeps.running.job import Job
 
 log = logging.getLogger(__name__)
+MODULE = "hydra_plugins.plainmlp_launcher.launcher"
 
 
 @dataclass
-class StackedLauncherConf:
+class ProcessesConf:
     """The settings `hydra.launcher`: how many processes train at once, or null for one a core."""
 
-    _target_: str = "hydra_plugins.plainmlp_launcher.launcher.StackedLauncher"
+    _target_: str = f"{MODULE}.ProcessesLauncher"
     n_jobs: int | None = None
 
 
-ConfigStore.instance().store(group="hydra/launcher", name="stacked", node=StackedLauncherConf, provider="plainmlp")
+@dataclass
+class StackedConf(ProcessesConf):
+    """The same under the name that it had."""
+
+    _target_: str = f"{MODULE}.StackedLauncher"
 
 
-class StackedLauncher(Launcher):
-    """Train what the archive does not hold, and record each point as soon as it is there or has failed.
+for name, node in {"processes": ProcessesConf, "stacked": StackedConf}.items():
+    ConfigStore.instance().store(group="hydra/launcher", name=name, node=node, provider="plainmlp")
+
+
+class EngineLauncher(Launcher):
+    """Train what the archive does not hold, and record each point once it is there or has failed.
 
     A point is no job of Hydra's: it has no folder, no log and no callbacks.
+    """
+
+    _engine: "Engine | None" = None
+
+    @abstractmethod
+    def start(self) -> "Engine":
+        """Return the engine, ready to train; raise InputError where there is none."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take in the configuration of the sweep, as Hydra calls it."""
+        self._config = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Refuse what another sweeper launches."""
+        from plainmlp.system.errors import InputError
+
+        message = "this hydra/launcher trains points of the sweeper grid alone; set hydra/sweeper=grid"
+        raise InputError(message)
+
+    def train(self, checkout: Path, jobs: Sequence["Job"]) -> None:
+        """Train and record the points of jobs; a point that fails does not stop the others.
+
+        The engine serves until `close`, which an exception calls at once.
+        """
+        from plainmlp.sweeps.running.archive import FOLDER, Archive
+        from plainmlp.sweeps.running.recorder import Recorder
+        from plainmlp.sweeps.running.training import train_points
+
+        if self._engine is None:
+            configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
+            self._engine = self.start()
+        log.info("Launching %d jobs, trained by %s", len(jobs), self._engine)
+        by_point = {job.point.point_id: job for job in jobs}
+        points = [job.point for job in jobs]
+        with Recorder(checkout) as recorder:
+            try:
+                for point_id, failure in train_points(points, Archive(checkout / FOLDER), self._engine):
+                    recorder.add(by_point[point_id], failure)
+            except BaseException:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """End the engine, whatever it does."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+
+class ProcessesLauncher(EngineLauncher):
+    """Train in processes of this machine.
 
     Parameters
     ----------
     n_jobs : int, optional
-        How many processes train at once, at least 1; one for each core where it is not given.
+        How many train at once, at least 1; one for each core where it is not given.
     """
 
     def __init__(self, n_jobs: int | None = None) -> None:
@@ -51,31 +112,21 @@ class StackedLauncher(Launcher):
             raise InputError(message)
         self._n_jobs = n_jobs or _cores()
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take in the configuration of the sweep, as Hydra calls it."""
-        self._config = config
+    def start(self) -> "Engine":
+        """Return the processes, none of which is started yet; this one alone if one is enough."""
+        from plainmlp.sweeps.running.engines import ThisProcess
+        from plainmlp.sweeps.running.processes import Processes
 
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Refuse what another sweeper launches."""
-        from plainmlp.system.errors import InputError
+        return ThisProcess() if self._n_jobs == 1 else Processes(self._n_jobs)
 
-        message = "hydra/launcher=stacked trains points of the sweeper grid alone; set hydra/sweeper=grid"
-        raise InputError(message)
 
-    def train(self, checkout: Path, jobs: Sequence["Job"]) -> None:
-        """Train and record the points of jobs; a point that fails does not stop the others."""
-        from plainmlp.sweeps.running.archive import FOLDER, Archive
-        from plainmlp.sweeps.running.job import record_outcome
-        from plainmlp.sweeps.running.workers import train_points
+class StackedLauncher(ProcessesLauncher):
+    """The launcher `processes` under its earlier name."""
 
-        configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
-        log.info("Launching %d jobs, trained by %d processes", len(jobs), self._n_jobs)
-        by_point = {job.point.point_id: job for job in jobs}
-        points = [job.point for job in jobs]
-        # closed here, and its processes with it, also where recording ends with Ctrl-C
-        with closing(train_points(points, Archive(checkout / FOLDER), self._n_jobs)) as results:
-            for point_id, failure in results:
-                record_outcome(by_point[point_id], checkout, failure)
+    def start(self) -> "Engine":
+        """Say the name that it has now."""
+        log.warning("hydra/launcher=stacked is called hydra/launcher=processes now")
+        return super().start()
 
 
 def _cores() -> int:

@@ -1,12 +1,14 @@
-"""The sweeper `grid`: as Hydra's basic sweeper, but every point is checked and identified before the first is trained.
+"""The sweepers `grid`, as Hydra's basic one but with every point checked before the first is trained, and `search`.
 
 Without `from __future__ import annotations`, which would break every command: OmegaConf reads the types.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
@@ -14,10 +16,14 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.plainmlp_launcher.launcher import StackedLauncher
+from hydra_plugins.plainmlp_launcher.launcher import EngineLauncher
 
 if TYPE_CHECKING:
-    from plainmlp.sweeps.session import Launch
+    from hydra_plugins.plainmlp_launcher._composition import Composer
+    from plainmlp.config.schema import Config, SweepSection
+    from plainmlp.sweeps.grid.points import Point
+    from plainmlp.sweeps.running.job import Job
+    from plainmlp.sweeps.session import Launch, Plan
 
 
 @dataclass
@@ -28,11 +34,19 @@ class GridSweeperConf:
     params: dict[str, str] = field(default_factory=dict)  # not None, of which OmegaConf cannot set a key
 
 
-ConfigStore.instance().store(group="hydra/sweeper", name="grid", node=GridSweeperConf, provider="plainmlp")
+@dataclass
+class SearchSweeperConf(GridSweeperConf):
+    """The same for the space of a search, where a key may have an interval."""
+
+    _target_: str = "hydra_plugins.plainmlp_launcher.sweeper.SearchSweeper"
+
+
+for name, node in {"grid": GridSweeperConf, "search": SearchSweeperConf}.items():
+    ConfigStore.instance().store(group="hydra/sweeper", name=name, node=node, provider="plainmlp")
 
 
 class GridSweeper(Sweeper):
-    """Runs the points of a grid through whichever launcher is configured.
+    """Runs the points of a sweep through whichever launcher is configured.
 
     Parameters
     ----------
@@ -51,29 +65,72 @@ class GridSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> None:
-        """Run the grid of overrides, which Hydra's own are not among; if one is not valid, none is trained."""
+        """Run the sweep of overrides, which Hydra's own are not among; if one is not valid, none is trained."""
         # Hydra imports this module for every command, and these take half a second.
         from hydra_plugins.plainmlp_launcher._composition import Composer
+        from plainmlp.sweeps.session import run_sweep
+
+        composer = Composer(self._loader, self._config)
+        checkout = composer.conf_folder.parent
+        params = [f"{key}={values}" for key, values in self._params.items()]
+        plan = self._plan([*params, *arguments], composer, _settings(self._config), checkout)
+        try:
+            run_sweep(plan, self._launch_from(checkout), checkout, _made_folder(self._config))
+        finally:
+            if isinstance(self._launcher, EngineLauncher):
+                self._launcher.close()
+
+    def _plan(self, arguments: list[str], composer: "Composer", settings: "SweepSection", checkout: Path) -> "Plan":
+        """Return the points of a grid."""
         from hydra_plugins.plainmlp_launcher._expansion import read_grid
         from plainmlp.sweeps.grid.grid import choose_points
         from plainmlp.sweeps.grid.points import identify_points
         from plainmlp.sweeps.running.archive import FOLDER, Archive
-        from plainmlp.sweeps.session import run_sweep
+        from plainmlp.sweeps.session import Listed
+        from plainmlp.system.errors import InputError
 
-        params = [f"{key}={values}" for key, values in self._params.items()]
-        grid = read_grid([*params, *arguments], self._loader)
-        composer = Composer(self._loader, self._config)
-        candidates = choose_points(grid, composer, _settings(self._config))
-        checkout = composer.conf_folder.parent
-        points = identify_points(candidates, checkout, Archive(checkout / FOLDER).splits)
-        run_sweep(points, self._launch_from(checkout), checkout, _made_folder(self._config))
+        if settings.method != "grid":
+            message = f"sweep.method={settings.method} needs hydra/sweeper=search; a grid has sweep.method=grid"
+            raise InputError(message)
+        candidates = choose_points(read_grid(arguments, self._loader), composer, settings)
+        return Listed(identify_points(candidates, checkout, Archive(checkout / FOLDER).splits))
 
     def _launch_from(self, checkout: Path) -> "Launch":
         """Return what runs jobs: as they are under our own launcher, as overrides under one of Hydra's."""
         launcher = self._launcher
-        if isinstance(launcher, StackedLauncher):
+        if isinstance(launcher, EngineLauncher):
             return partial(launcher.train, checkout)
-        return lambda jobs: launcher.launch([job.overrides() for job in jobs], initial_job_idx=0)
+        numbers = count()  # of the jobs, which their folders are named by
+
+        def launch(jobs: Sequence["Job"]) -> None:
+            first, *_ = [next(numbers) for _ in jobs]
+            launcher.launch([job.overrides() for job in jobs], initial_job_idx=first)
+
+        return launch
+
+
+class SearchSweeper(GridSweeper):
+    """Runs the points that a search asks for, batch by batch, through whichever launcher is configured."""
+
+    def _plan(self, arguments: list[str], composer: "Composer", settings: "SweepSection", checkout: Path) -> "Plan":
+        """Return a search over what the overrides span."""
+        from hydra_plugins.plainmlp_launcher._expansion import read_space
+        from plainmlp.sweeps.grid.grid import Candidate, checked
+        from plainmlp.sweeps.grid.points import identifier
+        from plainmlp.sweeps.running.archive import FOLDER, Archive
+        from plainmlp.sweeps.search.search import Search
+
+        if settings.method == "grid":
+            return super()._plan(arguments, composer, settings, checkout)
+        identify = identifier(checkout, Archive(checkout / FOLDER).splits)
+
+        def check(overrides: tuple[str, ...]) -> "Config":
+            return checked(composer.composed(overrides))
+
+        def point_of(overrides: tuple[str, ...]) -> "Point":
+            return identify(Candidate(overrides, check(overrides)))
+
+        return Search(read_space(arguments, self._loader), settings, check, point_of)
 
 
 def _made_folder(config: DictConfig) -> Path:
@@ -84,7 +141,7 @@ def _made_folder(config: DictConfig) -> Path:
     return folder
 
 
-def _settings(config: DictConfig) -> Any:
+def _settings(config: DictConfig) -> "SweepSection":
     from plainmlp.sweeps.grid.grid import SECTION, read_settings
 
     section = OmegaConf.select(config, SECTION)

@@ -23,6 +23,7 @@ _KEY_IN_CAUSE = re.compile(r"full_key: (\S+)")
 _YAML_WORDS = {
     r"^Input should be ": "",
     r"^String should have at least 1 character": "a text that is not empty",
+    r"^Tuple should have at most (\d+) items.*": r"a list of at most \1",
     r"greater than or equal to": "at least",
     r"less than or equal to": "at most",
     r"greater than": "above",

@@ -14,9 +14,9 @@ import yaml  # type: ignore[import-untyped]
 from plainmlp.composition.compose import compose, parse, quote
 from plainmlp.config.canonical import canonical, parse_yaml, read_yaml
 from plainmlp.config.inputs import locate_inputs
-from plainmlp.config.schema import TrackingSection
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import replace_file
+from plainmlp.tracking.stored_runs import Reader
 
 _INTERPOLATION = re.compile(r"(\\*)\$\{")
 MARKS = "# as composed:"
@@ -123,24 +123,23 @@ def _escaped(text: str) -> str:
     return _INTERPOLATION.sub(lambda found: f"{found[1] * 2}\\${{", text)
 
 
-def overrides_of_run(run_id: str, tracking: TrackingSection, checkout: Path) -> list[str]:
+def overrides_of_run(run_id: str, store: Reader, checkout: Path) -> list[str]:
     """Return the overrides under which conf/ gives the configuration of a run that MLflow holds.
 
     Parameters
     ----------
     run_id : str
         Of a single run or of a point of a sweep.
-    tracking : TrackingSection
-        Where the run is.
+    store : Reader
+        Has the run.
     checkout : Path
         The repository, whose conf/ is overridden; paths become relative to it.
     """
     from plainmlp.composition.choices import REQUIRED_DATASET_KEYS
     from plainmlp.tracking.provenance.identity import RESULT_SECTIONS
-    from plainmlp.tracking.recording.training import open_store
 
     conf = checkout / "conf"
-    text = open_store(tracking, checkout).read_artifact(run_id, CONFIGURATION)
+    text = store.read_artifact(run_id, CONFIGURATION)
     recorded = parse(parse_yaml(text, f"{CONFIGURATION} of run={run_id}"))
     config = locate_inputs(recorded, lambda key, path: Path(os.path.relpath(path, checkout)))
     wanted = canonical(config)

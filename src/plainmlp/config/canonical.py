@@ -1,7 +1,9 @@
 """A configuration as plain values: the same for all its spellings, written as YAML and read back."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,14 @@ def dump_yaml(config: Config) -> str:
 
 def dump_values(values: Mapping[str, Any]) -> str:
     """Return nested plain values as such YAML; `parse_yaml` returns them as they were, types and all."""
-    return str(yaml.dump(values, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000))
+    return "".join(_dump_section(key, json.dumps(value)) for key, value in values.items()) or "{}\n"
+
+
+@lru_cache(1024)
+def _dump_section(key: str, value: str) -> str:
+    """Return a section, given as JSON; the points of a sweep share most of theirs, and PyYAML is slow."""
+    section = {key: json.loads(value)}
+    return str(yaml.dump(section, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000))
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]

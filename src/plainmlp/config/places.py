@@ -1,6 +1,12 @@
 """Places: where the files of a run are, in one layout below the checkout or the run's own folder."""
 
+import os
 from pathlib import Path
+
+
+def kept_checkout(checkout: Path) -> Path:
+    """Return the user's own checkout, also where DVC runs an experiment in a temporary copy, which it deletes."""
+    return Path(os.environ.get("DVC_ROOT", checkout))
 
 
 class Places:
@@ -14,6 +20,8 @@ class Places:
         The trained model.
     history, steps : Path
         The tables of epochs and of steps.
+    columns : Path
+        The table of what each column of the data was taken for.
     metrics, intervals, predictions : Path
         The metrics of every part; the intervals and the predictions of the test part.
     figures, learning_curves : Path
@@ -25,6 +33,7 @@ class Places:
         self.model = root / "models" / "model.safetensors"
         self.history = reports / "history.csv"
         self.steps = reports / "steps.csv"
+        self.columns = reports / "columns.csv"
         self.metrics = reports / "metrics.json"
         self.intervals = reports / "intervals.json"
         self.predictions = reports / "predictions.csv"

@@ -31,6 +31,11 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Text = Annotated[str, Field(min_length=1)]
 Missing = Literal["refuse", "mean", "median"]
+MissingTarget = Literal["refuse", "drop"]
+Unknown = Literal["refuse", "missing", "rare"]
+Dates = Literal["parts", "days"]
+Separator = Literal["auto", "comma", "semicolon", "tab", "bar"]
+Decimal = Literal["auto", "point", "comma"]
 WAIT_SECONDS = 10.0
 Texts = Annotated[tuple[Text, ...], Field(strict=False)]
 
@@ -77,6 +82,18 @@ class DatasetSection(Section):
     task: Literal["auto", "classification", "regression"] = "auto"
     missing: Missing = "refuse"
     sample_weights: Text | None = None
+    # earlier runs have none of these keys
+    id: Text | None = None
+    drop: Texts = ()
+    columns: Texts | None = None
+    missing_target: MissingTarget = "refuse"
+    dates: Dates | None = None
+    rare_levels: Fraction | None = None
+    unknown: Unknown = "refuse"
+    separator: Separator = "auto"
+    decimal: Decimal = "auto"
+    encoding: Text = "utf-8"
+    missing_values: Texts = ()
 
 
 class SplitSection(Section):
@@ -95,7 +112,7 @@ class SplitSection(Section):
 class ModelSection(Section):
     """The network, its loss and what keeps it from over-fitting."""
 
-    hidden_sizes: Annotated[tuple[Count, ...], Field(strict=False)]
+    hidden_sizes: Annotated[tuple[Count, ...], Field(strict=False, max_length=1000)]
     activation: Text | Texts
     bias: bool
     initializer: Chosen
@@ -120,6 +137,7 @@ class TrainingSection(Section):
 
     epochs: Count
     max_steps: Count | None = None  # earlier runs have no such key
+    stop_after: Count | None = None  # earlier runs have no such key
     batch_size: Count | Literal["full"]
     dtype: Literal["float32", "float64"]
     shuffle: bool
@@ -162,13 +180,18 @@ class Exclusion(Section):
 
 
 class SweepSection(Section):
-    """Which points of its grid a sweep takes, and how it ranks them; a single run ignores it."""
+    """Which points a sweep takes or asks for, and how it ranks them; a single run ignores it."""
 
     name: Text | None
     exclude: Annotated[tuple[Exclusion, ...], Field(strict=False)]
     sample: Count | None
     seed: Seed
     metric: Text
+    method: Literal["grid", "random", "tpe", "halving"] = "grid"  # earlier runs have neither this nor the next ones
+    trials: Count | None = None
+    batch: Count = 4
+    rungs: Count = 3
+    reduction: Annotated[int, Field(ge=2)] = 3
 
 
 class Config(Section):

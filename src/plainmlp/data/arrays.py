@@ -1,13 +1,15 @@
 """What data is once it is fetched: arrays and a description of them, which JSON can hold."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from plainmlp.config.schema import Dates, Unknown
 from plainmlp.data.stored import StoredRows
 
 Task = Literal["classification", "multilabel", "regression"]
@@ -18,11 +20,32 @@ Array = NDArray[Any]
 class Column:
     """One raw feature: its name and, where it is a category, its allowed values.
 
-    A category is stored in `features` as its position in `categories`; a missing value as NaN.
+    A category is stored in `features` as its position in `categories`, a date as days since 1970-01-01, a missing value
+    as NaN.
+
+    Parameters
+    ----------
+    rare : tuple of str
+        Levels that have joined as the last one of the categories.
+    unknown : {"refuse", "missing", "rare"}, default "refuse"
+        What becomes of a level that is none of these.
+    dates : {"parts", "days"}, optional
+        The column holds dates, which become year, month and day of the week, or stay days.
+    date_format : str, optional
+        How texts write the dates, see `plainmlp.data.dates`.
     """
 
     name: str
     categories: tuple[str, ...] | None = None
+    rare: tuple[str, ...] = ()
+    unknown: Unknown = "refuse"
+    dates: Dates | None = None
+    date_format: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the column as JSON can hold it, without what is as in most columns."""
+        kept = {field.name for field in fields(self) if getattr(self, field.name) != field.default}
+        return {name: value for name, value in asdict(self).items() if name in kept | {"name", "categories"}}
 
 
 @dataclass(frozen=True)
@@ -41,6 +64,8 @@ class Description:
         The label of each class index; empty unless the task is a classification.
     image_shape : tuple of int, optional
         Height and width, where a row of features is an image.
+    id_name : str, optional
+        The column that names the rows, where there is one.
     """
 
     name: str
@@ -49,6 +74,14 @@ class Description:
     target_names: tuple[str, ...]
     class_names: tuple[str, ...] = ()
     image_shape: tuple[int, int] | None = None
+    id_name: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the description as JSON can hold it."""
+        record = {**asdict(self), "columns": [column.to_dict() for column in self.columns]}
+        if self.id_name is None:
+            del record["id_name"]
+        return record
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +99,15 @@ class Part:
         How much each sample counts, at least 0.
     rows : ndarray of shape (n_samples,), integer, optional
         Which rows of their source these are, from 0; without it all of them, in order.
+    ids : ndarray of shape (n_samples,), integer or text, optional
+        What the source calls each sample.
     """
 
     features: Array
     targets: Array
     weights: Array | None = None
     rows: NDArray[np.integer[Any]] | None = None
+    ids: Array | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -81,18 +117,26 @@ class Part:
         """Return the given rows, in the given order."""
         features: Any = self.features
         taken: Any = features.select(rows) if isinstance(features, StoredRows) else features[rows]
-        weights = None if self.weights is None else self.weights[rows]
-        return Part(taken, self.targets[rows], weights, rows if self.rows is None else self.rows[rows])
+        weights, ids = (None if each is None else each[rows] for each in (self.weights, self.ids))
+        return Part(taken, self.targets[rows], weights, rows if self.rows is None else self.rows[rows], ids)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """All rows of a data set and what they mean."""
+    """All rows of a data set, what they mean, and what was found out on the way and has to be said."""
 
     rows: Part
     description: Description
+    notes: tuple[str, ...] = ()
+
+
+@cache
+def adapter_of(kind: type) -> TypeAdapter[Any]:
+    """Return what reads and writes a dataclass; it takes 10 ms to make."""
+    return TypeAdapter(kind)
 
 
 def description_from_dict(record: Mapping[str, Any]) -> Description:
-    """Return the description that `dataclasses.asdict` made a record of, also after a way through JSON."""
-    return TypeAdapter(Description).validate_python(record)
+    """Return the description that `Description.to_dict` made a record of, also after a way through JSON."""
+    description: Description = adapter_of(Description).validate_python(record)
+    return description

@@ -3,20 +3,23 @@
 import inspect
 import math
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plainmlp.config.schema import Missing
+from plainmlp.config.schema import Decimal, Separator
 from plainmlp.data.arrays import Array, Column, Dataset, Description, Part
+from plainmlp.data.cells import Cells, check_names, listed
+from plainmlp.data.delimited import TextFormat
 from plainmlp.data.idx import read_idx_folder
 from plainmlp.data.npy import read_npy_folder
 from plainmlp.data.openml import fetch_openml_dataset
-from plainmlp.data.reading import Cells, check_names, listed, read_table
+from plainmlp.data.reading import read_table
 from plainmlp.data.sums import sine_and_cosine
-from plainmlp.data.table import TableTask, table_dataset
+from plainmlp.data.table import ColumnOptions, table_dataset
 from plainmlp.nn.functions import log
 from plainmlp.nn.randomness import generator
 from plainmlp.system.errors import InputError
@@ -34,7 +37,9 @@ def fetch_dataset(name: str, **options: Any) -> Dataset:
 
 def dataset_options(name: str) -> tuple[str, ...]:
     """Return the names of the options that a data set takes."""
-    return tuple(inspect.signature(DATASETS[name]).parameters)
+    parameters = inspect.signature(DATASETS[name]).parameters.values()
+    own = tuple(parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD)
+    return own if len(own) == len(parameters) else (*own, *(field.name for field in fields(ColumnOptions)))
 
 
 def clusters(*, seed: int = 0) -> Dataset:
@@ -127,46 +132,39 @@ def mnist(*, path: str | None = None) -> Dataset:
     return _image_dataset("mnist", images.reshape(len(images), -1), labels, (height, width))
 
 
-def openml(
-    *,
-    data_id: int | None = None,
-    target: str | tuple[str, ...] | None = None,
-    task: TableTask = "auto",
-    missing: Missing = "refuse",
-    sample_weights: str | None = None,
-) -> Dataset:
-    """Return a data set of OpenML by its number there; without a target its own default, for the rest see `table_dataset`."""
+def openml(*, data_id: int | None = None, **columns: Any) -> Dataset:
+    """Return a data set of OpenML by its number there; without a target its own default, for the rest see `ColumnOptions`."""
     if data_id is None:
         message = "dataset.data_id is missing: the data set 'openml' needs the number of a data set on OpenML"
         raise InputError(message)
-    default = "default-target" if target is None else None
+    default = None if columns.get("target") else "default-target"
     # The faster parser of scikit-learn 1.9 fails where pandas 3 takes categories such as 0 and 1 for numbers.
     bunch = fetch_openml_dataset(data_id, as_frame=True, parser="liac-arff", target_column=default)
     source = f"OpenML data set {data_id}"
-    target = target or tuple(bunch.target_names)
+    target = columns.get("target") or tuple(bunch.target_names)
     if not target:
         message = f"dataset.target is missing: {source} has no default target (columns: {listed(list(bunch.frame))})"
         raise InputError(message)
     check_names(list(bunch.frame.columns), source)
-    cells = Cells(bunch.frame, source)
-    return table_dataset(cells, name="openml", target=target, task=task, missing=missing, sample_weights=sample_weights)
+    return table_dataset(Cells(bunch.frame, source), name="openml", **{**columns, "target": target})
 
 
 def table(
     *,
     path: str | None = None,
-    target: str | tuple[str, ...] | None = None,
-    task: TableTask = "auto",
-    missing: Missing = "refuse",
-    sample_weights: str | None = None,
+    separator: Separator = "auto",
+    decimal: Decimal = "auto",
+    encoding: str = "utf-8",
+    missing_values: tuple[str, ...] = (),
+    **columns: Any,
 ) -> Dataset:
-    """Return the user's own table."""
-    if path is None or target is None:
+    """Return the user's own table; for the keys of its columns see `ColumnOptions`."""
+    if path is None or columns.get("target") is None:
         missing_key = "path" if path is None else "target"
         message = f"dataset.{missing_key} is missing: the data set 'table' needs both path and target"
         raise InputError(message)
-    cells = read_table(Path(path))
-    return table_dataset(cells, name="table", target=target, task=task, missing=missing, sample_weights=sample_weights)
+    cells = read_table(Path(path), TextFormat(separator, decimal, encoding, missing_values))
+    return table_dataset(cells, name="table", **columns)
 
 
 def npy(*, path: str | None = None) -> Dataset:

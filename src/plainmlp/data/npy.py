@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from plainmlp.data.arrays import Array, Task
+from plainmlp.data.columns import MOST_CATEGORIES
 from plainmlp.data.stored import RowFile, StoredRows
-from plainmlp.data.table import MOST_CATEGORIES
 from plainmlp.system.errors import InputError
 from plainmlp.system.memory import require_memory
 

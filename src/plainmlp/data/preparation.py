@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from pydantic import TypeAdapter
 
 from plainmlp.config.schema import Choice, Missing
-from plainmlp.data.arrays import Array, Column, Description, Part
-from plainmlp.data.reading import Cells, check_column, check_names, listed
+from plainmlp.data.arrays import Array, Column, Description, Part, adapter_of
+from plainmlp.data.cells import Cells, check_column, check_names, listed
+from plainmlp.data.columns import label_text, numbers
+from plainmlp.data.dates import DATE_PARTS, days_of, parts_of_dates, write_dates
 from plainmlp.data.scaling import Scaling, Vector, fit_scaling
 from plainmlp.data.stored import StoredRows
 from plainmlp.data.sums import sum_by_halves
-from plainmlp.data.table import label_text, numbers
 from plainmlp.system.errors import InputError
 from plainmlp.system.wording import shown
 
@@ -35,11 +35,12 @@ class Preparation:
     columns : tuple of Column
         The raw features.
     input_names : tuple of str
-        A column of numbers keeps its name and place; a category becomes ``name=value``, once for each of its values.
+        A column of numbers keeps its name and place; a category becomes ``name=value``, once for each of its values; a
+        date that becomes its parts ``name.part``.
     fill_values : ndarray of shape (n_columns,), float64, optional
         What stands in for a missing value of each column; None refuses missing values.
     input_scaling : Scaling
-        Of the columns of numbers, in order.
+        Of the columns of numbers and of dates, in order.
     target_scaling : Scaling, optional
         Of the targets of a regression.
     """
@@ -64,13 +65,19 @@ class Preparation:
             return features.converted(partial(self.inputs, dtype=dtype), len(self.input_names), dtype)
         filled = fill_missing(features, self.columns, self.fill_values)
         numeric = are_numeric(self.columns)
+        scaled = self.input_scaling.apply(numbers_of(filled, self.columns), dtype, self._number_names)
         if numeric.all():
-            return self.input_scaling.apply(filled, dtype, self._number_names)
+            return scaled
         prepared = np.zeros((len(features), len(self.input_names)), dtype)
-        starts = self._starts()
-        prepared[:, starts[numeric]] = self.input_scaling.apply(filled[:, numeric], dtype, self._number_names)
+        starts, widths = self._starts(), input_widths(self.columns)
+        places = [
+            np.arange(starts[position], starts[position] + widths[position]) for position in np.flatnonzero(numeric)
+        ]
+        prepared[:, np.concatenate([*places, np.empty(0, np.intp)])] = scaled
         for position in np.flatnonzero(~numeric):
-            prepared[np.arange(len(features)), starts[position] + filled[:, position].astype(np.intp)] = 1
+            codes = filled[:, position].astype(np.intp)
+            (known,) = np.nonzero(codes >= 0)  # of a level that is neither known nor rare all inputs are 0
+            prepared[known, starts[position] + codes[known]] = 1
         return prepared
 
     def targets(self, targets: Array, dtype: DTypeLike) -> Array:
@@ -91,24 +98,21 @@ class Preparation:
         names = [str(name) for name in frame.columns]
         for position, column in enumerate(self.columns):
             check_column("feature", column.name, names, TABLE)
-            is_number = column.categories is None
-            features[:, position] = (
-                numbers(Cells(frame, TABLE), column.name) if is_number else _positions(frame, column)
-            )
+            features[:, position] = _values(frame, column)
         fill_missing(features, self.columns, self.fill_values)
         return features
 
     def to_frame(self, features: Array) -> "DataFrame":
-        """Return raw features as a table: numbers as float64, categories by their names, None where missing."""
+        """Return raw features as a table: numbers as float64, categories by their names, dates as texts, None where missing."""
         from pandas import DataFrame
 
         pairs = zip(self.columns, features.T, strict=True)
-        return DataFrame({column.name: _readable(column.categories, values) for column, values in pairs})
+        return DataFrame({column.name: _readable(column, values) for column, values in pairs})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the preparation as JSON can hold it, no number rounded."""
-        record: dict[str, Any] = TypeAdapter(Preparation).dump_python(self)
-        return record
+        record: dict[str, Any] = adapter_of(Preparation).dump_python(self)
+        return record | {"columns": tuple(column.to_dict() for column in self.columns)}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> "Preparation":
@@ -119,8 +123,8 @@ class Preparation:
         ValueError
             The record is none, or its parts do not fit together.
         """
-        preparation = TypeAdapter(cls).validate_python(record)
-        n_numbers = np.count_nonzero(are_numeric(preparation.columns))
+        preparation: Preparation = adapter_of(Preparation).validate_python(record)
+        n_numbers = len(preparation._number_names)
         scaling, fill_values = preparation.input_scaling, preparation.fill_values
         shapes = {scaling.offset.shape, scaling.scale.shape}
         are_filled = fill_values is None or fill_values.shape == (len(preparation.columns),)
@@ -135,12 +139,11 @@ class Preparation:
 
     @cached_property
     def _number_names(self) -> list[str]:
-        return [column.name for column in self.columns if column.categories is None]
+        return [name for column in self.columns if column.categories is None for name in fit_input_names((column,))]
 
     def _starts(self) -> NDArray[np.intp]:
         """Return the place of each column's first input."""
-        widths = [1 if column.categories is None else len(column.categories) for column in self.columns]
-        return np.cumsum([0, *widths[:-1]])
+        return np.cumsum([0, *input_widths(self.columns)[:-1]])
 
 
 def fit_preparation(
@@ -162,12 +165,12 @@ def fit_preparation(
     """
     columns = description.columns
     fill_values = None if missing == "refuse" else fit_fill_values(train.features, columns, missing)
-    filled, numeric = fill_missing(train.features, columns, fill_values), are_numeric(columns)
+    filled = fill_missing(train.features, columns, fill_values)
     return Preparation(
         columns=columns,
         input_names=fit_input_names(columns),
         fill_values=fill_values,
-        input_scaling=_fit(scaling, filled if numeric.all() else filled[:, numeric]),
+        input_scaling=_fit(scaling, numbers_of(filled, columns)),
         target_scaling=_fit(target_scaling, train.targets) if description.task == "regression" else None,
     )
 
@@ -178,8 +181,26 @@ def _fit(scaling: str | Choice, values: Array) -> Scaling:
 
 
 def are_numeric(columns: tuple[Column, ...]) -> NDArray[np.bool_]:
-    """Say of each column whether it holds numbers (and not a category)."""
+    """Say of each column whether it holds numbers or dates (and not a category)."""
     return np.array([column.categories is None for column in columns])
+
+
+def numbers_of(features: Array, columns: tuple[Column, ...]) -> Array:
+    """Return the columns of numbers, and of dates the days or their parts: the very same array where there is no more."""
+    numeric = are_numeric(columns)
+    if all(column.dates != "parts" for column in columns):
+        return features if numeric.all() else features[:, numeric]
+    pieces = [
+        parts_of_dates(values) if column.dates == "parts" else values[:, np.newaxis]
+        for column, values in zip(columns, features.T, strict=True)
+        if column.categories is None
+    ]
+    return np.hstack(pieces)
+
+
+def input_widths(columns: tuple[Column, ...]) -> list[int]:
+    """Return how many inputs each column becomes."""
+    return [len(fit_input_names((column,))) for column in columns]
 
 
 def fit_fill_values(features: Array, columns: tuple[Column, ...], strategy: str) -> NDArray[np.float64]:
@@ -221,12 +242,22 @@ def fill_missing(features: Array, columns: tuple[Column, ...], fill_values: NDAr
 
 
 def fit_input_names(columns: tuple[Column, ...]) -> tuple[str, ...]:
-    """Name the inputs: a number by its column, a category as ``column=value``, once for each of its values."""
-    names = (
-        [column.name] if column.categories is None else [f"{column.name}={value}" for value in column.categories]
-        for column in columns
-    )
-    return tuple(chain.from_iterable(names))
+    """Name the inputs: a number by its column, a category as ``column=value``, a date's parts as ``column.part``."""
+    return tuple(chain.from_iterable(map(_input_names, columns)))
+
+
+def _input_names(column: Column) -> list[str]:
+    if column.dates == "parts":
+        return [f"{column.name}.{part}" for part in DATE_PARTS]
+    return [column.name] if column.categories is None else [f"{column.name}={value}" for value in column.categories]
+
+
+def _values(frame: "DataFrame", column: Column) -> NDArray[np.float64]:
+    """Return the raw features that a table holds in a column."""
+    cells = Cells(frame, TABLE)
+    if column.dates is not None:
+        return days_of(cells, column.name, column.date_format)
+    return numbers(cells, column.name) if column.categories is None else _positions(frame, column)
 
 
 def _positions(frame: "DataFrame", column: Column) -> NDArray[np.float64]:
@@ -234,19 +265,31 @@ def _positions(frame: "DataFrame", column: Column) -> NDArray[np.float64]:
     from pandas import factorize
 
     codes, distinct = factorize(frame[column.name].astype(object))
-    texts = [label_text(label) for label in distinct]
-    categories = column.categories or ()
-    places = {category: float(place) for place, category in enumerate(categories)}
-    if unknown := [text for text in texts if text not in places]:
-        value, allowed = shown(unknown[0]), listed(categories)
-        message = f"{TABLE}: column {shown(column.name)} has the unknown value {value} (allowed: {allowed})"
+    return np.array([*(_position(label_text(label), column) for label in distinct), np.nan])[codes]
+
+
+def _position(text: str, column: Column) -> float:
+    """Return the place of a level; one that is unknown is refused, missing, or a rare one: -1 if there is none."""
+    levels, rare = column.categories or (), float(len(column.categories or ()) - 1) if column.rare else -1.0
+    if text in levels and not (column.rare and text == levels[-1]):
+        return float(levels.index(text))
+    if text in column.rare or text in levels:
+        return rare
+    if column.unknown == "refuse":
+        message = (
+            f"{TABLE}: column {shown(column.name)} has the unknown value {shown(text)} (allowed: "
+            f"{listed((*levels, *column.rare))}); a network trained with dataset.unknown=missing or rare takes it"
+        )
         raise InputError(message)
-    return np.array([*(places[text] for text in texts), np.nan])[codes]
+    return np.nan if column.unknown == "missing" else rare
 
 
-def _readable(categories: tuple[str, ...] | None, values: Array) -> "Series[Any]":
+def _readable(column: Column, values: Array) -> "Series[Any]":
     from pandas import Series
 
-    if categories is None:
+    if column.dates is not None:
+        return Series(write_dates(values, column.date_format), dtype=object)
+    if column.categories is None:
         return Series(values.astype(np.float64))
-    return Series([None if np.isnan(value) else categories[int(value)] for value in values], dtype=object)
+    levels = (*column.categories[:-1], column.rare[0]) if column.rare else column.categories
+    return Series([None if np.isnan(value) else levels[int(value)] for value in values], dtype=object)

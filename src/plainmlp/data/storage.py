@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def _digest_parts(parts: dict[str, Part], description: Description) -> str:
         name: digest_arrays(*(array for array in (part.features, part.targets, part.weights) if array is not None))
         for name, part in parts.items()
     }
-    return _digest_record({"arrays": arrays, "description": asdict(description)})
+    return _digest_record({"arrays": arrays, "description": description.to_dict()})
 
 
 def write_dataset(folder: Path, dataset: Dataset) -> None:
@@ -66,7 +66,7 @@ def write_dataset(folder: Path, dataset: Dataset) -> None:
 
     Of features that stay in their file the manifest has its path and digest, and no copy is made.
     """
-    _write_folder(folder, {"": dataset.rows}, {"description": asdict(dataset.description)})
+    _write_folder(folder, {"": dataset.rows}, {"description": dataset.description.to_dict()})
 
 
 def read_dataset(folder: Path) -> Dataset:
@@ -78,7 +78,7 @@ def read_dataset(folder: Path) -> Dataset:
 def write_splits(folder: Path, splits: Splits) -> None:
     """Write the parts of a data set and their preparation as a folder; an earlier folder is replaced."""
     record = {
-        "description": asdict(splits.description),
+        "description": splits.description.to_dict(),
         "preparation": splits.preparation.to_dict(),
         "data_digest": splits.data_digest,
     }
@@ -104,7 +104,7 @@ def _write_folder(folder: Path, parts: dict[str, Part], record: dict[str, Any]) 
     with replace_folder(folder) as temporary:
         references: dict[str, Any] = {}
         for prefix, part in parts.items():
-            arrays = {"targets": part.targets, "weights": part.weights, "rows": part.rows}
+            arrays = {"targets": part.targets, "weights": part.weights, "rows": part.rows, "ids": part.ids}
             if isinstance(part.features, StoredRows):
                 references[f"{prefix}features"] = _refer(part.features, folder)
             else:
@@ -153,7 +153,7 @@ def _digest_record(record: dict[str, Any]) -> str:
 def _read_part(folder: Path, manifest: dict[str, Any], prefix: str) -> Part:
     arrays: dict[str, Any] = {
         name: np.load(folder / f"{prefix}{name}.npy", allow_pickle=False)
-        for name in ("features", "targets", "weights", "rows")
+        for name in ("features", "targets", "weights", "rows", "ids")
         if f"{prefix}{name}.npy" in manifest["files"]
     }
     if reference := manifest.get("references", {}).get(f"{prefix}features"):

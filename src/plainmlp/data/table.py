@@ -1,89 +1,156 @@
 """A data set made of any table: its columns are told apart, checked and encoded as features, targets and weights."""
 
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plainmlp.config.schema import Missing
+from plainmlp.config.schema import Dates, Missing, MissingTarget, Unknown
 from plainmlp.data.arrays import Array, Column, Dataset, Description, Part, Task
-from plainmlp.data.reading import Cells, check_column, listed
+from plainmlp.data.cells import Cells, check_column, listed
+from plainmlp.data.columns import check_number_of_labels, column_kind, encode_feature, labels, numbers
 from plainmlp.system.errors import InputError
+from plainmlp.system.memory import require_memory
 from plainmlp.system.wording import printable, shown
 
-if TYPE_CHECKING:
-    from pandas import Series
-
-Kind = Literal["integer", "real", "boolean", "label"]
 TableTask = Literal["auto", "classification", "regression"]
-MOST_CATEGORIES = 1000
 MOST_INTEGER_CLASSES = 20
 
-_KINDS: dict[str, Kind] = {  # by what pandas infers of a column
-    "categorical": "label",
-    "string": "label",
-    "boolean": "boolean",
-    "integer": "integer",
-    "floating": "real",
-    "mixed-integer-float": "real",
-    "decimal": "real",
-    "empty": "real",
-}
 
-
-def table_dataset(
-    cells: Cells,
-    *,
-    name: str,
-    target: str | tuple[str, ...],
-    task: TableTask = "auto",
-    missing: Missing = "refuse",
-    sample_weights: str | None = None,
-) -> Dataset:
-    """Make a data set of a table.
+@dataclass(frozen=True)
+class ColumnOptions:
+    """What the columns of a table are for.
 
     Parameters
     ----------
-    name : str
-        The data set's name in `DATASETS`.
     target : str or tuple of str
         The column or columns to predict.
     task : {"auto", "classification", "regression"}, default "auto"
         See `encode_targets`.
     missing : {"refuse", "mean", "median"}, default "refuse"
         Whether features may be missing; how they are imputed is fitted on the train part later.
-    sample_weights : str, optional
-        The column that holds how much each row counts; it is no feature then.
+    missing_target : {"refuse", "drop"}, default "refuse"
+        Whether rows without a target are left out.
+    sample_weights, id : str, optional
+        The columns that hold how much each row counts and what it is called; they are no features.
+    drop : tuple of str, optional
+        Columns to leave out.
+    columns : tuple of str, optional
+        The features; without it all columns that are nothing else.
+    dates, rare_levels, unknown
+        See `plainmlp.data.columns.encode_feature`.
+    """
+
+    target: str | tuple[str, ...] = ()
+    task: TableTask = "auto"
+    missing: Missing = "refuse"
+    missing_target: MissingTarget = "refuse"
+    sample_weights: str | None = None
+    id: str | None = None
+    drop: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None
+    dates: Dates | None = None
+    rare_levels: float | None = None
+    unknown: Unknown = "refuse"
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """Return the columns to predict."""
+        return (self.target,) if isinstance(self.target, str) else tuple(self.target)
+
+    def roles(self) -> dict[str, tuple[str, ...]]:
+        """Return the columns under each key that takes some away from the features."""
+        single = {"sample_weights": self.sample_weights, "id": self.id}
+        return {
+            "target": self.target_names,
+            **{key: () if name is None else (name,) for key, name in single.items()},
+            "drop": tuple(self.drop),
+        }
+
+
+def table_dataset(cells: Cells, *, name: str, **options: Any) -> Dataset:
+    """Make a data set of a table.
+
+    Parameters
+    ----------
+    name : str
+        The data set's name in `DATASETS`.
+    options
+        Those of `ColumnOptions`; `target` is needed.
 
     Returns
     -------
     Dataset
-        float64 features: numbers, 0 and 1 for false and true, positions in `Column.categories`; NaN where missing.
+        float64 features: numbers, 0 and 1 for false and true, positions in `Column.categories`, days of dates; NaN
+        where missing.
     """
-    target_names = (target,) if isinstance(target, str) else target
-    _check_roles(cells, target_names, sample_weights)
-    found_task, targets, class_names = encode_targets(cells, target_names, task)
-    weights = None if sample_weights is None else _weights(cells, sample_weights)
-    columns, features = _features(cells, {*target_names, sample_weights})
-    if missing == "refuse":
+    chosen = ColumnOptions(**options)
+    if chosen.unknown == "missing" and chosen.missing == "refuse":
+        message = "dataset.unknown=missing needs a value for what is missing: set dataset.missing to mean or median"
+        raise InputError(message)
+    feature_names = choose_features(cells, chosen)
+    cells = with_targets(cells, chosen)
+    task, targets, class_names = encode_targets(cells, chosen.target_names, chosen.task)
+    weights = None if chosen.sample_weights is None else _weights(cells, chosen.sample_weights)
+    columns, features = _features(cells, feature_names, chosen)
+    if chosen.missing == "refuse":
         _refuse_missing(cells, columns, features)
-    description = Description(name, found_task, columns, target_names, class_names)
-    return Dataset(Part(features, targets, weights), description)
+    ids = None if chosen.id is None else read_ids(cells, chosen.id)
+    description = Description(name, task, columns, chosen.target_names, class_names, id_name=chosen.id)
+    return Dataset(Part(features, targets, weights, cells.rows, ids), description, cells.notes)
 
 
-def _check_roles(cells: Cells, target_names: tuple[str, ...], sample_weights: str | None) -> None:
-    """Refuse columns that are not there, and columns with two roles."""
-    if len(set(target_names)) != len(target_names) or not target_names:
-        message = f"dataset.target={shown(target_names)}: name at least one column, and each one once"
+def choose_features(cells: Cells, options: ColumnOptions) -> list[str]:
+    """Return the columns that are features; refuse names of no column, and columns with two roles."""
+    names, roles = list(cells.frame.columns), options.roles()
+    if len(set(options.target_names)) != len(options.target_names) or not options.target_names:
+        message = f"dataset.target={shown(options.target_names)}: name at least one column, and each one once"
         raise InputError(message)
-    names = list(cells.frame.columns)
-    for target_name in target_names:
-        check_column("dataset.target", target_name, names, cells.source)
-    if sample_weights is not None:
-        check_column("dataset.sample_weights", sample_weights, names, cells.source)
-    if sample_weights in target_names:
-        message = f"dataset.sample_weights={shown(sample_weights)} is the target too; allowed: another column"
+    taken: dict[str, str] = {}
+    for key, chosen in {**roles, "columns": options.columns or ()}.items():
+        for name in chosen:
+            check_column(f"dataset.{key}", name, names, cells.source)
+            if taken.setdefault(name, key) != key:
+                message = f"dataset.{key}={shown(name)} is the {taken[name]} too; allowed: another column"
+                raise InputError(message)
+    others = [name for names in roles.values() for name in names]
+    features = [name for name in (options.columns or names) if name not in others]
+    if not features:
+        message = f"{cells.source}: no feature column is left beside {listed(sorted(others))}"
         raise InputError(message)
+    return features
+
+
+def with_targets(cells: Cells, options: ColumnOptions) -> Cells:
+    """Return the rows in which no target is missing, if the others are to be left out, and say how many are."""
+    if options.missing_target == "refuse":
+        return cells
+    target_names = options.target_names
+    is_there = cells.frame[list(target_names)].notna().all(axis=1).to_numpy()
+    n_left_out = len(is_there) - np.count_nonzero(is_there)
+    if n_left_out == len(is_there):
+        message = f"{cells.source}: no row has a value of the target {listed(target_names)}"
+        raise InputError(message)
+    note = f"{n_left_out} of {len(is_there)} rows have no target and are left out"
+    return cells.take(np.flatnonzero(is_there), note) if n_left_out else cells
+
+
+def read_ids(cells: Cells, name: str) -> Array:
+    """Return what a column calls each row: whole numbers, or texts."""
+    values = cells.frame[name]
+    if values.isna().any():
+        row = int(np.argmax(values.isna()))
+        message = f"{cells.source}: the id {shown(name)} is missing in {cells.place(row)}"
+        raise InputError(message)
+    if values.dtype.kind in "iu":
+        return values.to_numpy(np.int64)
+    texts = values.astype(str)
+    longest = int(texts.str.len().max())
+    require_memory(
+        4 * longest * len(texts), f"dataset.id={shown(name)}: keeping {len(texts)} texts of {longest} characters"
+    )
+    return texts.to_numpy(f"<U{longest}")
 
 
 def _weights(cells: Cells, name: str) -> NDArray[np.float64]:
@@ -102,16 +169,13 @@ def _weights(cells: Cells, name: str) -> NDArray[np.float64]:
     return weights
 
 
-def _features(cells: Cells, taken: set[str | None]) -> tuple[tuple[Column, ...], NDArray[np.float64]]:
-    names = [name for name in cells.frame.columns if name not in taken]
-    if not names:
-        others = listed(sorted(name for name in taken if name))
-        message = f"{cells.source}: no feature column is left beside {others}"
-        raise InputError(message)
+def _features(cells: Cells, names: list[str], options: ColumnOptions) -> tuple[tuple[Column, ...], NDArray[np.float64]]:
     features = np.empty((len(cells.frame), len(names)))
     columns = []
     for position, name in enumerate(names):
-        column, features[:, position] = encode_feature(cells, name)
+        column, features[:, position] = encode_feature(
+            cells, name, dates=options.dates, rare_levels=options.rare_levels, unknown=options.unknown
+        )
         columns.append(column)
     return tuple(columns), features
 
@@ -155,7 +219,7 @@ def _refuse_missing_target(cells: Cells, name: str) -> None:
     if missing.size:
         message = (
             f"{cells.source}: the target {shown(name)} is missing in {cells.place(int(missing[0]))} ({missing.size} of "
-            f"{len(cells.frame)} rows); targets are never imputed: fill it in or leave the row out"
+            f"{len(cells.frame)} rows); targets are never imputed: fill it in or leave the row out (dataset.missing_target=drop)"
         )
         raise InputError(message)
 
@@ -169,6 +233,7 @@ def _holds_classes(cells: Cells, name: str) -> bool:
 def _classes(cells: Cells, name: str) -> tuple[Array, tuple[str, ...]]:
     column_kind(cells, name, refuse_stray_text=False)
     codes, class_names = labels(cells, name)
+    check_number_of_labels(cells, name, len(class_names))
     if len(class_names) < 2:
         message = f"{cells.source}: the target {shown(name)} is {printable(class_names[0])} in every row; two classes are needed"
         raise InputError(message)
@@ -182,88 +247,3 @@ def _several(cells: Cells, names: tuple[str, ...], task: TableTask) -> tuple[Tas
         message = f"dataset.task='classification' of several targets needs 0 and 1 only; {cells.source} holds more"
         raise InputError(message)
     return "multilabel" if is_binary and task != "regression" else "regression", values, ()
-
-
-def column_kind(cells: Cells, name: str, *, refuse_stray_text: bool = True) -> Kind:
-    """Find out what a column holds.
-
-    Parameters
-    ----------
-    refuse_stray_text : bool, default True
-        Whether a text column of an untyped source, most of whose cells are numbers, is a mistake.
-    """
-    from pandas.api.types import infer_dtype
-
-    values = cells.frame[name]
-    inferred = infer_dtype(values, skipna=True)
-    kind = _KINDS.get(inferred)
-    if kind is None:
-        message = (
-            f"{cells.source}: column {shown(name)} holds {inferred} ({values.dtype}); "
-            "allowed: numbers, texts, categories, true and false"
-        )
-        raise InputError(message)
-    if kind == "label" and cells.lines is not None and refuse_stray_text:
-        is_text = _text_cells(values)
-        if 0 < is_text.sum() < values.notna().sum() / 2:
-            raise _no_number(cells, name, is_text)
-    return kind
-
-
-def numbers(cells: Cells, name: str) -> NDArray[np.float64]:
-    """Return a column of numbers, or of true and false, as float64 with NaN for what is missing."""
-    if column_kind(cells, name) == "label":
-        raise _no_number(cells, name, _text_cells(cells.frame[name]))
-    values = cells.frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-    infinite = np.flatnonzero(np.isinf(values))
-    if infinite.size:
-        row = int(infinite[0])
-        message = f"{cells.source}: column {shown(name)} is {values[row]} in {cells.place(row)}; numbers must be finite"
-        raise InputError(message)
-    return values
-
-
-def labels(cells: Cells, name: str) -> tuple[NDArray[np.intp], tuple[str, ...]]:
-    """Return a column as positions in its sorted distinct labels, -1 for what is missing."""
-    from pandas import factorize
-
-    codes, distinct = factorize(cells.frame[name].astype(object), sort=True)
-    if len(distinct) > MOST_CATEGORIES:
-        message = (
-            f"{cells.source}: column {shown(name)} holds {len(distinct)} different labels in {len(codes)} rows; "
-            f"at most {MOST_CATEGORIES} are allowed: leave out a column that only names its rows"
-        )
-        raise InputError(message)
-    return codes, tuple(label_text(label) for label in distinct)
-
-
-def label_text(label: object) -> str:
-    """Return a label as text: a whole number without a decimal point, all else as it prints."""
-    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
-
-
-def encode_feature(cells: Cells, name: str) -> tuple[Column, NDArray[np.float64]]:
-    """Return a feature column and its values: numbers, or positions in its categories; NaN for what is missing."""
-    if bool(cells.frame[name].isna().all()):
-        message = f"{cells.source}: column {shown(name)} has no value in any row; leave the column out"
-        raise InputError(message)
-    if column_kind(cells, name) != "label":
-        return Column(name), numbers(cells, name)
-    codes, categories = labels(cells, name)
-    return Column(name, categories), np.where(codes < 0, np.nan, codes)
-
-
-def _text_cells(values: "Series") -> NDArray[np.bool_]:
-    """Say which cells are there and are no numbers."""
-    from pandas import to_numeric
-
-    parsed = to_numeric(values.astype(object), errors="coerce")
-    return (parsed.isna() & values.notna()).to_numpy()
-
-
-def _no_number(cells: Cells, name: str, is_text: NDArray[np.bool_]) -> InputError:
-    row = int(np.argmax(is_text))
-    return InputError(
-        f"{cells.source}: column {shown(name)} has the text {shown(cells.frame[name].iloc[row])} where numbers belong, "
-        f"in {cells.place(row)}; allowed: a number"
-    )

@@ -1,7 +1,7 @@
 """Stage evaluate: from a trained model and the parts of a data set to what the model is worth."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
 
@@ -10,6 +10,7 @@ import numpy as np
 from plainmlp.data.arrays import Array, Description, Part
 from plainmlp.data.splits import Splits
 from plainmlp.data.stored import StoredRows
+from plainmlp.data.sums import sum_by_halves
 from plainmlp.evaluation.scores import bootstrap_intervals, evaluate_outputs
 from plainmlp.nn.forms import Compiled
 from plainmlp.nn.randomness import generator
@@ -30,11 +31,28 @@ class Evaluation:
         The ends of the 95 % interval of each metric of the test part that has one.
     outputs : ndarray of shape (n_test, n_classes or n_targets)
         What the model says of the test part.
+    baseline : dict
+        Every metric of the test part for the best that says the same of every row, see `constant_outputs`.
     """
 
     metrics: dict[str, dict[str, float]]
     intervals: dict[str, tuple[float, float]]
     outputs: Array
+    baseline: dict[str, float] = field(default_factory=dict)
+
+    def warning(self) -> str | None:
+        """Return what to say where an answer that is the same for every row does as well, up to chance."""
+        name = next(name for name in ("accuracy", "r2") if name in self.baseline)
+        reached, constant = self.metrics["test"][name], self.baseline[name]
+        if self.intervals.get(name, (reached, reached))[0] > constant:
+            return None
+        advice = "try another network or more training"
+        if name == "accuracy":
+            advice = "look at balanced_accuracy and roc_auc, and try training.class_weights=balanced"
+        return (
+            f"the same answer for every row would do as well, up to chance: {name} {constant:.4g} on the test part, this "
+            f"network {reached:.4g}; {advice}"
+        )
 
 
 def evaluate(model: Model, splits: Splits, seed: int, compiled: Compiled = "auto") -> Evaluation:
@@ -48,7 +66,25 @@ def evaluate(model: Model, splits: Splits, seed: int, compiled: Compiled = "auto
         n_classes=len(splits.description.class_names),
         generator=generator(seed, "bootstrap"),
     )
-    return Evaluation(measure(splits, outputs), intervals, tested)
+    return Evaluation(measure(splits, outputs), intervals, tested, measure_baseline(splits))
+
+
+def measure_baseline(splits: Splits) -> dict[str, float]:
+    """Return every metric of the test part for `constant_outputs`."""
+    description = splits.description
+    outputs = np.tile(constant_outputs(description, splits.train.targets), (len(splits.test), 1))
+    return evaluate_outputs(description.task, splits.test.targets, outputs, n_classes=len(description.class_names))
+
+
+def constant_outputs(description: Description, targets: Array) -> Array:
+    """Return the best answer that is the same for every row: the shares of the classes, or the means of the targets.
+
+    As scikit-learn's DummyClassifier and DummyRegressor have it, fitted on the train part's targets.
+    """
+    if description.task == "classification":
+        return np.bincount(targets, minlength=len(description.class_names)) / len(targets)
+    mean: Array = sum_by_halves(targets) / len(targets)
+    return mean
 
 
 def predict(model: Model, splits: Splits, compiled: Compiled = "auto") -> dict[str, Array]:

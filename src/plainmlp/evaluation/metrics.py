@@ -178,11 +178,27 @@ def _r2(totals: Totals, n_samples: int) -> Values:
     return 1 - _mean(ratios)
 
 
+def _mean_area(totals: Totals, *, of_precision: bool) -> Values:
+    """Return the mean over the classes of the area under one of the two curves, see `plainmlp.evaluation.ranking`.
+
+    A class that all samples or none are of has no such area and is left out; where that leaves none, nothing was ranked
+    and the value is that of chance, 0.5. Without a ranking the value is NaN.
+    """
+    if "areas" not in totals:
+        return np.full(totals["log_losses"].shape[1:], np.nan)
+    areas = np.split(totals["areas"], 2)[of_precision]
+    defined = ~np.isnan(areas)
+    n_defined = np.count_nonzero(defined, axis=0)
+    return np.where(n_defined > 0, sum_by_halves(np.where(defined, areas, 0.0)) / np.maximum(n_defined, 1), 0.5)
+
+
 METRICS: dict[Task, dict[str, Metric]] = {
     "classification": {
         "accuracy": lambda totals, n: sum_by_halves(totals["hits"]) / n,
         "balanced_accuracy": lambda totals, n: _mean_ratio(totals["hits"], totals["true"]),
         "macro_f1": lambda totals, n: _mean_ratio(2 * totals["hits"], totals["true"] + totals["predicted"]),
+        "roc_auc": lambda totals, _: _mean_area(totals, of_precision=False),
+        "average_precision": lambda totals, _: _mean_area(totals, of_precision=True),
         "log_loss": lambda totals, n: totals["log_losses"][0] / n,
         # Brier (1950): the sum over all classes, from 0 to 2, also where there are two.
         "brier_score": lambda totals, n: totals["squares"][0] / n,
@@ -191,6 +207,8 @@ METRICS: dict[Task, dict[str, Metric]] = {
     "multilabel": {
         "accuracy": lambda totals, n: totals["hits"][0] / n,
         "macro_f1": lambda totals, n: _mean_ratio(2 * totals["both"], totals["either"]),
+        "roc_auc": lambda totals, _: _mean_area(totals, of_precision=False),
+        "average_precision": lambda totals, _: _mean_area(totals, of_precision=True),
         "log_loss": lambda totals, n: totals["log_losses"][0] / n,
         # The mean over labels of the binary score, from 0 to 1.
         "brier_score": lambda totals, n: totals["squares"][0] / n,

@@ -31,7 +31,7 @@ def write_evaluation(places: Places, trained: Trained, splits: Splits, evaluatio
 
 def write_measures(places: Places, model: Model, splits: Splits, evaluation: Evaluation) -> None:
     """Write metrics, their intervals and predictions."""
-    write_json(places.metrics, evaluation.metrics)
+    write_json(places.metrics, _with_baseline(evaluation))
     write_json(places.intervals, _interval_ends(evaluation))
     with replace_file(places.predictions) as temporary:
         _predictions(model, splits, evaluation).to_csv(temporary, index_label="row", lineterminator="\n")
@@ -46,7 +46,10 @@ def write_learning_curves(places: Places, history: History) -> None:
 
 
 def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataFrame":
-    """Return what is true and what the model says of the samples of the test part, each under its row in the source."""
+    """Return what is true and what the model says of the samples of the test part, each under its row in the source.
+
+    Where a column names the rows, it comes next, under its own name.
+    """
     from pandas import DataFrame, concat
 
     description = splits.description
@@ -55,6 +58,8 @@ def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataF
     else:
         actual = DataFrame(splits.test.targets, columns=[f"actual_{name}" for name in description.target_names])
     table = concat([actual, model.label_outputs(evaluation.outputs)], axis=1)
+    if splits.test.ids is not None:
+        table.insert(0, description.id_name, splits.test.ids)
     return table if splits.test.rows is None else table.set_index(splits.test.rows)
 
 
@@ -65,7 +70,12 @@ def flat_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]
 
 def final_metrics(evaluation: Evaluation) -> dict[str, float]:
     """Return every metric of every part in one flat table, such as `test_accuracy` and `interval/test_accuracy_low`."""
-    return flat_metrics(evaluation.metrics) | flat_intervals(_interval_ends(evaluation))
+    return flat_metrics(_with_baseline(evaluation)) | flat_intervals(_interval_ends(evaluation))
+
+
+def _with_baseline(evaluation: Evaluation) -> dict[str, dict[str, float]]:
+    """Return the metrics as reports/metrics.json has them: of each part, and of the test part for a constant answer."""
+    return {**evaluation.metrics, **({"baseline": evaluation.baseline} if evaluation.baseline else {})}
 
 
 def flat_intervals(intervals: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, float]:

@@ -8,7 +8,11 @@ import numpy as np
 from plainmlp.data.arrays import Array, Task
 from plainmlp.data.stored import StoredRows
 from plainmlp.data.sums import sum_by_halves
-from plainmlp.evaluation.metrics import METRICS, Rows, Values, measure, summands
+from plainmlp.evaluation.metrics import METRICS, Rows, Sum, Values, measure, summands
+from plainmlp.evaluation.ranking import Ranking, rank
+
+MOST_RANKED = 1 << 17  # rows of those that stay in their file; of more, as many evenly spaced ones are put in order
+MOST_RANKED_AGAIN = 10**6  # scores that are put in order for an interval
 
 
 def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: int) -> dict[str, float]:
@@ -29,16 +33,23 @@ def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: i
     Notes
     -----
     Metrics of several targets are averaged over them, `largest_error` alone is the largest of all.
-    `macro_f1` and `balanced_accuracy` leave out classes that the samples do not hold. Ties between classes go to
+    `macro_f1`, `balanced_accuracy`, `roc_auc` and `average_precision` leave out classes that the samples do not hold;
+    the last two are those of the second class where there are two. Ties between classes go to
     the first; a label is predicted where its probability is above 0.5. Sums over samples are in the order that
     `plainmlp.evaluation.metrics` states, so that the values have the same bits on every processor.
     """
-    centre, of_pieces = _centre(task, targets), []
+    centre, of_pieces, ranked = _centre(task, targets), [], []
+    every = -(-len(targets) // MOST_RANKED) if isinstance(outputs, StoredRows) else 1
     for of_piece, piece in _pieces(targets, outputs):
-        found = summands(task, of_piece, _checked(task, of_piece, piece, n_classes), centre)
+        checked = _checked(task, of_piece, piece, n_classes)
+        found = summands(task, of_piece, checked, centre)
+        ranked.append((of_piece[::every], checked[::every]))
         rows = np.arange(len(of_piece))[:, np.newaxis]
         of_pieces.append({name: summand.total(rows) for name, summand in found.items()})
     totals = {name: summand.join([each[name] for each in of_pieces]) for name, summand in found.items()}
+    if task != "regression":
+        ranking = rank(task, *map(np.concatenate, zip(*ranked, strict=True)))
+        totals["areas"] = ranking.total(np.arange(ranking.scores.shape[1])[:, np.newaxis])
     values = measure(task, totals, len(targets))[:, 0]
     return dict(zip(METRICS[task], values.tolist(), strict=True))
 
@@ -66,15 +77,19 @@ def bootstrap_intervals(
 
     Notes
     -----
-    Percentile intervals (Efron and Tibshirani, 1993), but for accuracy, see `proportion_interval`. A metric on which all
+    Percentile intervals (Efron and Tibshirani, 1993), but for accuracy, see `proportion_interval`; of more than
+    `MOST_RANKED_AGAIN` scores the areas under the curves have none, which would take long. A metric on which all
     resamples agree has none: the samples say too little about it. The intervals hold the spread of the samples, not that of the training.
     The upper limit of `largest_error` cannot exceed the largest error seen, so it says too little about new data; and
     `expected_calibration_error`, which noise can only raise, is biased upwards in every resample.
     """
-    found = summands(task, targets, _checked(task, targets, outputs, n_classes), _centre(task, targets))
+    checked = _checked(task, targets, outputs, n_classes)
+    found: dict[str, Sum | Ranking] = {**summands(task, targets, checked, _centre(task, targets))}
+    if task != "regression" and checked.size <= MOST_RANKED_AGAIN:
+        found["areas"] = rank(task, targets, checked)
 
     def measure_rows(rows: Rows) -> Values:
-        totals = {name: summand.total(rows) for name, summand in found.items()}
+        totals = {name: each.total(rows) for name, each in found.items()}
         return measure(task, totals, len(targets))
 
     limits = percentile_intervals(measure_rows, len(targets), generator=generator, resamples=resamples, level=level)

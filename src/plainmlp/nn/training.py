@@ -85,6 +85,8 @@ class Training:
         At least 1.
     max_steps : int, optional
         At least 1: the training ends after so many steps, within an epoch where need be.
+    stop_after : int, optional
+        At least 1: the run ends after so many epochs, and what it ends with is a state of the training of all epochs.
     batch_size : int
         At least 1; all samples at once where it is not below their number, and their order is then left as it is.
     shuffle : bool
@@ -102,6 +104,7 @@ class Training:
         *,
         epochs: int,
         max_steps: int | None,
+        stop_after: int | None = None,
         batch_size: int,
         shuffle: bool,
     ) -> None:
@@ -109,6 +112,7 @@ class Training:
         n_samples = len(train.inputs)
         batch_size = min(batch_size, n_samples)
         self._epochs, self._n_batches, self._last_batches = limit_epochs(n_samples, batch_size, epochs, max_steps)
+        self._end = min(self._epochs, stop_after or self._epochs)
         self._first, self._steps, self._product = snapshot.epochs, snapshot.steps, snapshot.product
         self._shuffles, self._shuffle_state = restore(snapshot.shuffle), snapshot.shuffle
         self._dropouts, self._dropout_state = restore(snapshot.dropout), snapshot.dropout
@@ -132,7 +136,7 @@ class Training:
 
         That are the best parameters where the recipe's patience is set, else the last.
         """
-        for number in range(self._first, self._epochs):
+        for number in range(self._first, self._end):
             with np.errstate(all="ignore"):  # a loss that is not finite is found and reported
                 epoch = self._epoch(number)
             yield epoch

@@ -12,11 +12,12 @@ from plainmlp.tracking.recording import manifest as manifests
 from plainmlp.tracking.recording.manifest import MANIFEST, SIGNATURE, Manifest, file_entry, neutral, stored_text
 from plainmlp.tracking.recording.provenance import FOLDER, PACKAGES, PATCH, RECORD
 from plainmlp.tracking.stored_runs import StoredRun
-from plainmlp.tracking.tags import MANIFEST_TAG, PARENT_TAG, RECORD_TAG
+from plainmlp.tracking.tags import MANIFEST_TAG, PARENT_TAG, PRUNED_TAG, RECORD_TAG
 
 WRITER = "src/plainmlp/tracking/recording/manifest.py"  # a commit that has it writes a manifest for every run
 REPORTS = "verify/"  # earlier verifications, among the artifacts of a run
-FREE_TAGS = ("verify.", "mlflow.")  # prefixes of tags that are added later: by verifications, and by MLflow's pages
+# prefixes of tags that are added later: by verifications, by MLflow's pages, and once a search has compared its points
+FREE_TAGS = ("verify.", "mlflow.", PRUNED_TAG)
 EVERY_RUN = (CONFIGURATION, "model.safetensors", "history.csv", f"{FOLDER}/{RECORD}", f"{FOLDER}/{PACKAGES}")
 SINGLE_RUN = ("metrics.json", "intervals.json", "predictions.csv", "model/MLmodel", "model/data/model.safetensors")
 FROM_WHOM = "manifest.json has no signature of an allowed signer"

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import site
 import subprocess
 import sys
 from contextlib import suppress
@@ -16,6 +15,7 @@ from plainmlp.system.errors import InputError, TrainingError
 
 LONGEST_LINE = 4096  # bytes of what a process says at its end
 HIDDEN = ("MLFLOW_", "PYTHON")  # prefixes of environment variables that a training needs not know
+INSTALLED = ("site-packages", "dist-packages")  # names of the folders that pip installs into; Debian has one of its own
 # -I and -S: no variables, no folder of the user's, no sitecustomize and no .pth; packages come after the code
 START = """
 import resource, runpy, sys
@@ -55,7 +55,7 @@ def execute(source: Source, configuration: Path, folder: Path, limits: Limits, *
     TrainingError
         The process crashed.
     """
-    packages = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
+    packages = [path for path in sys.path if Path(path).name in INSTALLED]
     paths = [str(limits.memory), str(source.root / "src"), ":".join(packages), MODULE, str(configuration), str(folder)]
     folder.mkdir(parents=True, exist_ok=True)
     with (

@@ -1,17 +1,24 @@
-"""The verification of a sweep: its points are all there, they give its leaderboard, and a sample is executed again."""
+"""The verification of a sweep: its points are all there, they give its leaderboard, a search would ask for them again.
 
+A sample of them is executed again elsewhere.
+"""
+
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from plainmlp.proof.alterations import find_uncovered, find_unlisted
+from plainmlp.proof.alterations import find_alterations, find_uncovered, find_unlisted
 from plainmlp.proof.git import commit_of, git
-from plainmlp.proof.recorded import DAMAGES
+from plainmlp.proof.recorded import DAMAGES, read_recorded
 from plainmlp.proof.verdict import Agreement, Aspect, Judgement
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
-from plainmlp.sweeps.ranking.results import FINISHED, UNRECORDED, read_sweep
+from plainmlp.sweeps.ranking.results import FINISHED, UNRECORDED, SweepResults, read_sweep
 from plainmlp.sweeps.reports import write_leaderboard
+from plainmlp.sweeps.search.methods import library_of
+from plainmlp.sweeps.search.search import RECORD as SEARCH
+from plainmlp.sweeps.search.search import replay, search_id
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import read_json
@@ -36,26 +43,40 @@ def draw_points(store: Store, parent_run_id: str, size: int, seed: int) -> list[
 
 
 def judge_sweep(store: Store, run_id: str, checkout: Path, allowed_signers: Path | None = None) -> Judgement:
-    """Compare a sweep's own run with its points: that none is missing, and that they give its leaderboard."""
-    run = read_run(store, run_id)
+    """Compare a sweep's own run with its points: none is missing or altered, and they give its leaderboard."""
+    run, children, results = read_run(store, run_id), store.children(run_id), read_sweep(store, run_id)
     with TemporaryDirectory(prefix="plainmlp-") as folder:
         root = Path(folder) / "recorded"
         problems = download_files(store, run, root)
         altered = [*(f"{name} {reason}" for name, reason in problems.items())]
         altered += find_unlisted(run, root, checkout, allowed_signers)
+        altered += _altered_points(store, children, checkout, allowed_signers)
         aspects = [
-            _compare_points(run, root, store.children(run_id)),
-            _compare_leaderboard(store, run, root, Path(folder) / "again", checkout),
+            _compare_points(run, root, children),
+            *_compare_search(results, root),
+            _compare_leaderboard(results, run, root, Path(folder) / "again", checkout),
             *(Aspect(name, Agreement.UNKNOWN, detail) for name, detail in find_uncovered(run, root).items()),
         ]
     return Judgement(tuple(aspects), tuple(altered))
+
+
+def _altered_points(
+    store: Store, children: Iterable[StoredRun], checkout: Path, allowed_signers: Path | None
+) -> Iterator[str]:
+    """Compare the record of each point that has ended with its manifest and with itself."""
+    for child in children:
+        if child.status == FINISHED:
+            with TemporaryDirectory(prefix="plainmlp-") as folder:
+                recorded = read_recorded(store, child.run_id, Path(folder))
+                lines = find_alterations(recorded, checkout, allowed_signers)
+            yield from (f"point {child.point_id[:12]}: {line}" for line in lines)
 
 
 def _compare_points(run: StoredRun, root: Path, children: list[StoredRun]) -> Aspect:
     """Compare the runs below a sweep's with its id and its leaderboard."""
     found = {child.point_id for child in children}
     try:
-        listed = _listed_points(read_json(root / "leaderboard.json"))
+        listed = _listed_points(root)
     except DAMAGES:
         listed = {}
     missing = sorted(point for point, is_recorded in listed.items() if is_recorded and point not in found)
@@ -66,23 +87,53 @@ def _compare_points(run: StoredRun, root: Path, children: list[StoredRun]) -> As
             return Aspect(
                 "points", Agreement.DIFFERENT, f"{len(points)} of {len(listed)} are {problem}, such as {shown}"
             )
-    if digest_json(sorted(found | listed.keys())) != run.tags.get(SWEEP_TAG):
+    if _sweep_id(found | listed.keys(), root) != run.tags.get(SWEEP_TAG):
         return Aspect(
             "points", Agreement.DIFFERENT, f"the {len(found)} points do not give the {SWEEP_TAG} of the sweep"
         )
     return Aspect("points", Agreement.EQUAL, f"{len(found)} points, {SWEEP_TAG} {run.tags[SWEEP_TAG][:12]}")
 
 
-def _listed_points(board: dict[str, list[dict[str, list[dict[str, str]]]]]) -> dict[str, bool]:
-    """Return the ids of the points of a leaderboard, and whether each left a record."""
-    finished = {point["point_id"]: True for row in board["rows"] for point in row["points"]}
+def _listed_points(root: Path) -> dict[str, bool]:
+    """Return the ids of the points of a leaderboard and of a search, and whether each left a record."""
+    board = read_json(root / "leaderboard.json")
+    trials = read_json(root / SEARCH)["trials"] if (root / SEARCH).is_file() else []
+    finished = {point: True for trial in trials for point in trial["points"]}
+    finished |= {point["point_id"]: True for row in board["rows"] for point in row["points"]}
     return finished | {str(f["point_id"]): str(f["reason"]) != UNRECORDED for f in board["failures"]}
 
 
-def _compare_leaderboard(store: Store, run: StoredRun, root: Path, again: Path, checkout: Path) -> Aspect:
+def _sweep_id(points: set[str], root: Path) -> str:
+    """Return the id of a sweep: of a search by its record, else by the set of its points."""
+    if not (root / SEARCH).is_file():
+        return digest_json(sorted(points))
+    record = read_json(root / SEARCH)
+    asked = {point for trial in record["trials"] for point in trial["points"]}
+    return search_id(record) if asked == points and set(record["first"]) <= asked else ""
+
+
+def _compare_search(results: SweepResults, root: Path) -> list[Aspect]:
+    """Ask again what a search asked, given the results of its points, where the sweep is one."""
+    if not (root / SEARCH).is_file():
+        return []
+    try:
+        record = read_json(root / SEARCH)
+        here, there = library_of(record["settings"]["method"]), record["libraries"]
+        if here != there:
+            return [Aspect("search", Agreement.UNKNOWN, f"drawn with {there}, and here are {here}")]
+        trials, differing = record["trials"], replay(record, results)
+    except DAMAGES as error:
+        return [Aspect("search", Agreement.UNKNOWN, f"cannot be asked again: {error}")]
+    if differing is None:
+        return [Aspect("search", Agreement.EQUAL, f"{len(trials)} trials, asked for again")]
+    detail = f"trial {differing} of {len(trials)} is not what the results before it lead to"
+    return [Aspect("search", Agreement.DIFFERENT, detail)]
+
+
+def _compare_leaderboard(results: SweepResults, run: StoredRun, root: Path, again: Path, checkout: Path) -> Aspect:
     """Rank the points again and compare the files of the leaderboard, byte for byte."""
     name = "leaderboard"
-    board = build_leaderboard(read_sweep(store, run.run_id))
+    board = build_leaderboard(results)
     write_leaderboard(again, board)
     changed = [file for file in LEADERBOARD if not _is_same(root / file, again / file)]
     if not changed:

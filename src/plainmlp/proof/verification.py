@@ -1,12 +1,10 @@
 """The verification of a run: read, executed again, measured by the code of this checkout, compared, judged."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import psutil
 
 from plainmlp.composition.compose import parse
 from plainmlp.config.canonical import read_yaml
@@ -26,6 +24,7 @@ from plainmlp.proof.reexecution import check_inputs
 from plainmlp.proof.verdict import Agreement, Aspect, Judgement, compare_environments
 from plainmlp.system.digests import digest_modules
 from plainmlp.system.errors import InputError
+from plainmlp.system.memory import memory_limit
 from plainmlp.tracking.provenance.environment import installed_packages
 from plainmlp.tracking.recording.provenance import training_numerics
 from plainmlp.tracking.recording.training import point_of
@@ -50,7 +49,7 @@ class Terms:
     seconds : float
         How long a re-execution may take.
     memory : int
-        How many bytes it may fill; default: what the machine has.
+        How many bytes it may fill; default: `system.memory.memory_limit`.
     is_quiet : bool
         Print no progress.
     """
@@ -59,7 +58,7 @@ class Terms:
     is_allowed: bool = False
     allowed_signers: Path | None = None
     seconds: float = 3600.0
-    memory: int = psutil.virtual_memory().total
+    memory: int = field(default_factory=lambda: int(memory_limit()))
     is_quiet: bool = False
 
 
@@ -74,7 +73,7 @@ class Verification:
 
 
 def verify(
-    store: Store, run_id: str, checkout: Path, terms: Terms = Terms(), show: Callable[[str], None] = print
+    store: Store, run_id: str, checkout: Path, terms: Terms | None = None, show: Callable[[str], None] = print
 ) -> Verification:
     """Execute a run again and compare; raise InputError if that is not possible or not allowed.
 
@@ -88,7 +87,7 @@ def verify(
     show : callable (line)
         Shows whose code a foreign run would be executed with.
     """
-    began = datetime.now(UTC)
+    began, terms = datetime.now(UTC), terms or Terms()
     with TemporaryDirectory(prefix="plainmlp-") as record, TemporaryDirectory(prefix="plainmlp-") as results:
         recorded = read_recorded(store, run_id, Path(record))
         untrusted = find_untrusted(recorded)

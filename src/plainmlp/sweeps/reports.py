@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.figures.pictures import SWEEP_FIGURES, TIMING_FIGURES, draw_sweep_figures
-from plainmlp.sweeps.ranking.leaderboard import LOG_LOSS, TIED, UNTESTED, Leaderboard, Row
-from plainmlp.sweeps.ranking.results import SEED, Failure
+from plainmlp.sweeps.ranking.leaderboard import LOG_LOSS, PRUNED, TIED, UNTESTED, Leaderboard, Row
+from plainmlp.sweeps.ranking.results import SEED, Failure, Result
 from plainmlp.sweeps.ranking.statistics import Summary
 from plainmlp.sweeps.ranking.swept import settings_of, short_names
 from plainmlp.system.files import replace_file, replace_folder, write_csv, write_json
 from plainmlp.system.wording import markdown_table
+from plainmlp.tracking.outbox import PREFIX
+from plainmlp.tracking.recording.page import LONGEST_NOTE
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,9 +24,13 @@ VERDICTS = (
     "account). tied: cannot be told from the best. "
     "untested: fewer than two seeds in common with the best, so it cannot be told from it either."
 )
+PRUNING = (
+    "pruned: behind others after as many epochs as `stop_after` says, and not trained on; ranked below all that were."
+)
 TIES = f"Of equal means the lower `{LOG_LOSS}` ranks first if there is one, then the smaller network."
 SCORES = ("n", "mean", "standard_deviation", "low", "high")
 SHOWN_ROWS = 10  # on the terminal
+SHOWN_LETTERS = 8  # of the id of a run
 MAX_LETTERS = 16  # of a column that keeps its width
 WIDEST = 200  # of a table that goes to a file
 
@@ -36,11 +42,24 @@ def write_reports(folder: Path, board: Leaderboard) -> None:
         draw_sweep_figures(SWEEP_FIGURES, board, figures)
 
 
-def write_timings(folder: Path, board: Leaderboard) -> None:
-    """Replace a folder by `timing.csv` and, if times were recorded, `training_time.png`; both differ from run to run."""
-    with replace_folder(folder) as temporary:
-        write_timing(temporary / "timing.csv", board)
-        draw_sweep_figures(TIMING_FIGURES, board, temporary)
+def write_runs(folder: Path, board: Leaderboard) -> list[Path]:
+    """Write `runs.csv` and, if times were recorded, `training_time.png`, and return their paths; both differ from run to run.
+
+    The table says which run in MLflow each point is, and how long its training took.
+    """
+    lines = [
+        [rank, *row.settings.values(), result.seed, result.value, *_run_cells(result)]
+        for rank, row in enumerate(board.rows, 1)
+        for result in row.results
+    ]
+    header = ["rank", *board.keys, SEED, board.metric, "run_id", "point_id", "training_seconds"]
+    write_csv(folder / "runs.csv", header, lines)
+    return [folder / "runs.csv", *draw_sweep_figures(TIMING_FIGURES, board, folder)]
+
+
+def _run_cells(result: Result) -> list[object]:
+    child = result.child
+    return [child.run_id, child.point_id, child.metrics.get("training_seconds")]
 
 
 def write_leaderboard(folder: Path, board: Leaderboard) -> None:
@@ -50,16 +69,6 @@ def write_leaderboard(folder: Path, board: Leaderboard) -> None:
     write_json(folder / "leaderboard.json", _record(board))
     with replace_file(folder / "leaderboard.md") as temporary:
         temporary.write_text("\n".join(_markdown(board)) + "\n", encoding="utf-8", newline="\n")
-
-
-def write_timing(path: Path, board: Leaderboard) -> None:
-    """Write as CSV what differs from run to run: where each point's run is, and how long its training took."""
-    points = [(rank, result) for rank, row in enumerate(board.rows, 1) for result in row.results]
-    lines = [
-        [rank, result.seed, result.child.point_id, result.child.run_id, result.child.metrics.get("training_seconds")]
-        for rank, result in points
-    ]
-    write_csv(path, ["rank", SEED, "point_id", "run_id", "training_seconds"], lines)
 
 
 def _csv_cells(rank: int, row: Row) -> list[object]:
@@ -112,7 +121,8 @@ def _markdown(board: Leaderboard) -> list[str]:
     names = [short_names(board.keys)[key] for key in board.keys]
     header = ["rank", *names, "n", "mean", "standard deviation", "95 % interval", "verdict", "parameters"]
     lines += markdown_table(header, [_markdown_cells(rank, row) for rank, row in enumerate(board.rows, 1)])
-    lines += [TIES, VERDICTS, ""]
+    pruning = [PRUNING] if any(row.verdict == PRUNED for row in board.rows) else []
+    lines += [TIES, VERDICTS, *pruning, ""]
     if board.test:
         lines += ["## The best settings on the test part", ""]
         header = ["metric", "n", "mean", "standard deviation", "95 % interval"]
@@ -122,6 +132,20 @@ def _markdown(board: Leaderboard) -> list[str]:
         rows = [[*_point(board, failure).values(), failure.reason] for failure in board.failures]
         lines += markdown_table([*names, SEED, "reason"], rows)
     return lines[:-1]
+
+
+def describe_sweep(board: Leaderboard, run_id: str) -> str:
+    """Return the description of a sweep's run in Markdown: its leaderboard, in short, and how to go on from there."""
+    names = short_names(board.keys)
+    header = ["rank", *(names[key] for key in board.keys), "n", "mean", "interval", "verdict", "best run"]
+    cells = [_markdown_cells(rank, row) for rank, row in enumerate(board.rows[:SHOWN_ROWS], 1)]
+    runs = [_shown_run(board, row) for row in board.rows]
+    rows = [[*cell[:-4], *cell[-3:-1], run] for cell, run in zip(cells, runs, strict=False)]
+    lines = [f"Mean of `{board.metric}` over n seeds; {board.direction}.", ""] if rows else []
+    lines += [*(markdown_table(header, rows) if rows else []), *(f"{line}.\n" for line in _remarks(board))]
+    lines += [f"The best as the main job: `python pipelines/repro.py run={run_id}`\n"] if rows else []
+    lines += [f"Rank and compute again: `python pipelines/verify.py --sweep {run_id}`"]
+    return "\n".join(lines)[:LONGEST_NOTE]
 
 
 def _markdown_cells(rank: int, row: Row) -> list[str]:
@@ -159,9 +183,21 @@ def _table(board: Leaderboard) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    rows = [[str(rank), *_shown_cells(row)] for rank, row in enumerate(board.rows[:SHOWN_ROWS], 1)]
+    rows = [
+        [str(rank), *_shown_cells(row), _shown_run(board, row)] for rank, row in enumerate(board.rows[:SHOWN_ROWS], 1)
+    ]
     names = short_names(board.keys)
-    heads = ("", *(names[key] for key in board.keys), "verdict", "n", "mean", "interval", "parameters", "seconds")
+    heads = (
+        "",
+        *(names[key] for key in board.keys),
+        "verdict",
+        "n",
+        "mean",
+        "interval",
+        "parameters",
+        "seconds",
+        "best run",
+    )
     table = Table(box=None, pad_edge=False)
     for head, values in zip(heads, zip(*rows, strict=True), strict=True):
         table.add_column(head, min_width=min(MAX_LETTERS, max(map(len, values))), overflow="fold")
@@ -181,6 +217,12 @@ def _shown_cells(row: Row) -> list[str]:
         "" if row.n_parameters is None else f"{row.n_parameters:,}",
         "" if seconds is None else f"{seconds:.2f}",
     ]
+
+
+def _shown_run(board: Leaderboard, row: Row) -> str:
+    """Return the beginning of the id of the run of a row's best seed, if MLflow has it."""
+    run_id = board.best_result(row).child.run_id
+    return "" if run_id.startswith(PREFIX) else run_id[:SHOWN_LETTERS]
 
 
 def _remarks(board: Leaderboard) -> list[str]:

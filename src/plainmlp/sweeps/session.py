@@ -5,28 +5,33 @@ import os
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Protocol
 from uuid import uuid4
 
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.ranking.leaderboard import Leaderboard, build_leaderboard
-from plainmlp.sweeps.ranking.results import FINISHED, Outcomes
+from plainmlp.sweeps.ranking.leaderboard import PRUNED, Leaderboard, build_leaderboard
+from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults
 from plainmlp.sweeps.ranking.swept import short_names
-from plainmlp.sweeps.reports import show_leaderboard, write_reports, write_timings
+from plainmlp.sweeps.reports import describe_sweep, show_leaderboard, write_reports, write_runs
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.progress import show_progress
+from plainmlp.sweeps.search.search import RECORD as SEARCH
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError, StorageError, TrainingError
 from plainmlp.system.files import replace_file
 from plainmlp.system.process import alone
+from plainmlp.tracking.children import add_model, finished_children
+from plainmlp.tracking.outbox import PREFIX
 from plainmlp.tracking.provenance.environment import process_usage
+from plainmlp.tracking.recording.page import data_name, run_name, value_name
 from plainmlp.tracking.recording.provenance import common_numerics, read_code
-from plainmlp.tracking.recording.training import open_store, publish_provenance, run_name
+from plainmlp.tracking.recording.training import open_store, publish_provenance
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
-from plainmlp.tracking.tags import CHECKOUT_TAG, SWEEP_TAG
+from plainmlp.tracking.tags import CHECKOUT_TAG, NOTE_TAG, PRUNED_TAG, SWEEP_TAG
 from plainmlp.tracking.terminal import show_places
 
 Launch = Callable[[Sequence[Job]], object]  # returns when all have ended; a job records its own result or failure
@@ -38,10 +43,65 @@ LOSS_EVERY = "training.loss_every"
 LARGE_ARCHIVE = 1_000_000_000  # bytes
 
 
-def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: Path) -> None:
+class Plan(Protocol):
+    """What a sweep tries, and what it is known by."""
+
+    @property
+    def first(self) -> Sequence[Point]:
+        """Return the points that are run before anything is known."""
+
+    @property
+    def sweep_id(self) -> str:
+        """Return what the same sweep has again when it is started again."""
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """Return what the sweep's run records beside its points."""
+
+    @property
+    def common(self) -> Collection[str]:
+        """Return the overrides that do not set a point apart."""
+
+    def after(self, results: SweepResults) -> Sequence[Point]:
+        """Return the points to run next, given the results of all so far; none at the end."""
+
+    def write(self, folder: Path) -> None:
+        """Write what is left to say of the choice of the points."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A sweep whose points are known before it begins, as those of a grid are; no two have one id."""
+
+    first: Sequence[Point]
+
+    @property
+    def sweep_id(self) -> str:
+        """Return the id: a digest of the set of the points."""
+        return identify_sweep(self.first)
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """Return how many points there are."""
+        return {"sweep.points": str(len(self.first))}
+
+    @property
+    def common(self) -> Collection[str]:
+        """Return the overrides of every point."""
+        return set.intersection(*(set(point.overrides) for point in self.first))
+
+    def after(self, results: SweepResults) -> Sequence[Point]:
+        """Return no further points."""
+        return ()
+
+    def write(self, folder: Path) -> None:
+        """Write nothing, since the points say it all."""
+
+
+def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
     """Run the points of a sweep that have no result yet, and rank all of them.
 
-    No two points have one id. The leaderboard goes to the folder; the checkout is the one whose code runs.
+    The leaderboard goes to the folder; the checkout is the one whose code runs.
 
     Raises
     ------
@@ -50,21 +110,49 @@ def run_sweep(points: Sequence[Point], launch: Launch, checkout: Path, folder: P
     TrainingError
         Points failed, and all others have their results; or the launcher gave up.
     """
-    settings, archive = points[0].config, Archive(checkout / FOLDER)
+    settings, archive = plan.first[0].config, Archive(checkout / FOLDER)
     archive.remove_unused()
-    with _alone(checkout, identify_sweep(points)):
+    with _alone(checkout, plan.sweep_id):
         store = open_store(settings.tracking, checkout)
-        parent = _open_parent(store, points, checkout)
+        parent = _open_parent(store, plan, checkout)
         with parent.closing():
-            _launch_all(_missing(store, parent, points), points, launch, parent, checkout)
-            outcomes = _outcomes(store, parent, points, archive)
+            outcomes = _run_batches(store, parent, plan, launch, checkout)
+            points, failures = outcomes.points, outcomes.failures
             board = build_leaderboard(outcomes.results(settings.sweep.metric))
+            _mark_pruned(store, parent, board)
+            plan.write(folder)
             _publish(parent, board, folder)
-            parent.log_results({**_summary(board, len(points), len(outcomes.failures)), **process_usage()}, {})
+            parent.log_results({**_summary(board, len(points), len(failures)), **process_usage()}, {})
+        model = _add_model(store, board)
     show_leaderboard(board)
-    show_places({"leaderboard": folder, "mlflow": parent.page(), **_large(archive)})
-    if outcomes.failures:
-        raise TrainingError(_failure_message(points, outcomes.failures, checkout))
+    show_places({"leaderboard": folder, **model, "mlflow": parent.page(), **_large(archive)})
+    if failures:
+        raise TrainingError(_failure_message(points, failures, checkout))
+
+
+def _run_batches(store: Store, parent: TrackedRun, plan: Plan, launch: Launch, checkout: Path) -> Outcomes:
+    """Run one batch of points after the other, and return how all of them ended."""
+    archive = Archive(checkout / FOLDER)
+    outcomes, batch = Outcomes(archive, store), plan.first
+    while batch:
+        new = list({point.point_id: point for point in batch if not outcomes.has(point)}.values())
+        _launch_all(_missing(store, parent, new), plan.common, launch, parent, checkout)
+        is_whole = all(archive.has(point.point_id) for point in new)
+        # MLflow, which takes its time, is asked for more than the ids where the archive lacks any
+        outcomes.add(new, finished_children(store, parent) if is_whole else store.recorded_children(parent))
+        batch = plan.after(outcomes.results(plan.first[0].config.sweep.metric))
+    for point in outcomes.points:
+        if point.training_id != point.point_id:
+            archive.checkpoints(point.training_id).clear()  # of which nothing goes on any more
+    return outcomes
+
+
+def _mark_pruned(store: Store, parent: TrackedRun, board: Leaderboard) -> None:
+    """Mark the runs of points that a search has pruned."""
+    epochs = {r.child.point_id: row.epochs for row in board.rows if row.verdict == PRUNED for r in row.results}
+    for child in store.recorded_children(parent) if epochs else ():
+        if child.point_id in epochs:
+            store.mark(child.run_id, PRUNED_TAG, f"after {epochs[child.point_id]:.0f} epochs")
 
 
 def _large(archive: Archive) -> dict[str, str]:
@@ -72,12 +160,6 @@ def _large(archive: Archive) -> dict[str, str]:
     size = archive.size()
     found = f"{archive.root} holds {size / 1e9:.1f} GB; make clean-archive removes it, and keeps the runs in MLflow"
     return {"archive": found} if size > LARGE_ARCHIVE else {}
-
-
-def _outcomes(store: Store, parent: TrackedRun, points: Sequence[Point], archive: Archive) -> Outcomes:
-    """Return what has become of the points; MLflow, which takes its time, is asked where the archive lacks any."""
-    is_whole = all(archive.has(point.point_id) for point in points)
-    return Outcomes(points, archive, store, [] if is_whole else store.recorded_children(parent))
 
 
 def identify_sweep(points: Sequence[Point]) -> str:
@@ -110,16 +192,16 @@ def checkout_id(checkout: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _open_parent(store: Store, points: Sequence[Point], checkout: Path) -> TrackedRun:
+def _open_parent(store: Store, plan: Plan, checkout: Path) -> TrackedRun:
     """Return the run of the sweep, which goes on where it was started before."""
-    sweep_id = identify_sweep(points)
+    sweep_id, points = plan.sweep_id, plan.first
     marks = {SWEEP_TAG: sweep_id, CHECKOUT_TAG: checkout_id(checkout)}
     parent = store.resume_parent(marks)
     if parent is not None:
         return parent
-    name = points[0].config.sweep.name or "sweep"
+    name = points[0].config.sweep.name or f"sweep of {data_name(points[0].config.dataset)}"
     tags = {**read_code(checkout).tags, **common_numerics(point.config.training for point in points)}
-    parent = store.start_parent(f"{name} {sweep_id[:12]}", {"sweep.points": str(len(points))}, {**marks, **tags})
+    parent = store.start_parent(name, plan.parameters, {**marks, **tags})
     with parent.closing_on_failure():
         publish_provenance(parent, tags, checkout)
     return parent
@@ -129,9 +211,11 @@ def _missing(store: Store, parent: TrackedRun, points: Sequence[Point]) -> list[
     """Return the points without a result or the losses of steps; the records of earlier attempts are moved away."""
     loss_every = {point.point_id: point.config.training.loss_every for point in points}
     done = set()
-    for child in store.recorded_children(parent):
+    for child in store.recorded_children(parent) if points else ():
+        if child.point_id not in loss_every:
+            continue
         recorded = json.loads(child.parameters.get(LOSS_EVERY, "null"))
-        if child.status == FINISHED and loss_every.get(child.point_id) in {None, recorded}:
+        if child.status == FINISHED and loss_every[child.point_id] in {None, recorded}:
             done.add(child.point_id)
         else:
             store.drop(child.run_id)
@@ -139,14 +223,13 @@ def _missing(store: Store, parent: TrackedRun, points: Sequence[Point]) -> list[
 
 
 def _launch_all(
-    missing: Sequence[Point], points: Sequence[Point], launch: Launch, parent: TrackedRun, checkout: Path
+    missing: Sequence[Point], common: Collection[str], launch: Launch, parent: TrackedRun, checkout: Path
 ) -> None:
     """Run a job for each missing point, if there are any, and show how they come to their end."""
     if not missing:
         return
     archive, point_ids = Archive(checkout / FOLDER), [point.point_id for point in missing]
     archive.forget_failures(point_ids)
-    common = set.intersection(*(set(point.overrides) for point in points))
     try:
         with show_progress(point_ids, archive):
             launch([Job(point, parent.reference, _name(point, common)) for point in missing])
@@ -159,25 +242,34 @@ def _launch_all(
 
 
 def _name(point: Point, common: Collection[str]) -> str:
-    """Return a name that says what sets a point apart: `hidden_sizes=[64,32] seed=1`."""
+    """Return a name that says what sets a point apart: `64-32 s1`."""
     own = [override.lstrip("+") for override in point.overrides if override not in common and "$" not in override]
     values = dict(override.split("=", 1) for override in own if "=" in override)
     names = short_names(list(values))
-    return " ".join(f"{names[key]}={value}" for key, value in values.items()) or run_name(point.config)
+    return " ".join(value_name(names[key], value) for key, value in values.items()) or run_name(point.config)
 
 
 def _publish(parent: TrackedRun, board: Leaderboard, folder: Path) -> None:
     """Write the leaderboard and add it to the sweep's run."""
     write_reports(folder, board)
-    for path in sorted(folder.glob("leaderboard.*")):
+    parent.log_results({}, {NOTE_TAG: describe_sweep(board, parent.reference)})
+    for path in sorted([*folder.glob("leaderboard.*"), *folder.glob(SEARCH)]):
         parent.log_file(path)
     for path in sorted((folder / "figures").iterdir()):
         parent.log_file(path, "figures")
-    with TemporaryDirectory() as temporary:
-        timings = Path(temporary) / "timings"
-        write_timings(timings, board)
-        for path in sorted(timings.iterdir()):
-            parent.log_file(path, "timings")
+    for path in write_runs(folder, board):
+        parent.log_file(path)
+
+
+def _add_model(store: Store, board: Leaderboard) -> dict[str, str]:
+    """Let the run of the best point carry its model; return what to say of it, which is nothing while MLflow is away."""
+    run_id = board.best_run
+    if run_id is None or run_id.startswith(PREFIX) or store.connection.is_away:
+        return {}
+    try:
+        return {"model": add_model(store, run_id)}
+    except InputError as error:
+        return {"model": f"none ({error})"}
 
 
 def _summary(board: Leaderboard, n_points: int, n_failed: int) -> dict[str, float]:

@@ -68,15 +68,18 @@ def is_dead(name: str) -> bool:
 
 
 @contextmanager
-def alone(locks: Path, name: str) -> Iterator[None]:
+def alone(locks: Path, name: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     """Hold the lock of a name (hexadecimal digits); the operating system releases it when the process dies.
 
     The folder holds at most 256 locks, each for all names with the same first two digits.
-    """
-    from filelock import FileLock
 
+    Raises
+    ------
+    InputError
+        Another process holds it for longer than `seconds`.
+    """
     locks.mkdir(parents=True, exist_ok=True)
-    with FileLock(locks / name[:2]):
+    with held(locks / name[:2], seconds):
         yield
 
 

@@ -1,9 +1,10 @@
-"""A run that is over, written in one transaction into MLflow's database, if that is a file of our own.
+"""Runs that are over, written in one transaction into MLflow's database, if that is a file of our own.
 
 The client takes five transactions and a dozen queries, ten times as long; it serves servers and other databases.
 """
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +16,7 @@ from uuid import uuid4
 
 from plainmlp.tracking.addresses import database_file
 from plainmlp.tracking.outbox import Entry, Point, RunHeader
-from plainmlp.tracking.tags import RECORD_TAG
+from plainmlp.tracking.tags import NOTE_TAG, PARENT_TAG, POINT_TAG, RECORD_TAG
 from plainmlp.tracking.terminal import show_warning
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ METRIC_COLUMNS = "key value timestamp run_uuid step is_nan"
 
 @cache
 def is_known() -> bool:
-    """Say whether this version of MLflow has the tables that `write_run` writes; warn once if not."""
+    """Say whether this version of MLflow has the tables that `write_runs` writes; warn once if not."""
     try:
         columns = [{column.name for column in table.columns} for table in _tables()]
     except (ImportError, AttributeError):
@@ -45,33 +46,59 @@ def is_known() -> bool:
 
 
 def writes_at_once(address: str, experiment_id: str) -> bool:
-    """Say whether `write_run` can write into a store: a known SQLite file whose artifacts are in a folder here."""
+    """Say whether `write_runs` can write into a store: a known SQLite file whose artifacts are in a folder here."""
     is_ours = database_file(address) is not None and is_known()
     return is_ours and urlsplit(_artifact_location(address, experiment_id)).scheme in {"", "file"}
 
 
-def write_run(address: str, experiment_id: str, header: RunHeader, entry: Entry, artifacts: Path | None) -> str:
-    """Write a run whole or not at all, as the client would, and return its id.
+def write_runs(address: str, experiment_id: str, runs: Sequence[tuple[RunHeader, Entry, Path | None]]) -> list[str]:
+    """Write runs, all of them whole or none, as the client would, and return their ids.
 
-    `writes_at_once` approves the store; the entry has metrics, parameters, status and end; the content of the folder
-    `artifacts` is copied.
+    `writes_at_once` approves the store; each entry has metrics, parameters, status and end; the content of each folder
+    of artifacts is copied.
     """
     from sqlalchemy import insert
 
-    run_id = uuid4().hex
-    place = f"{_artifact_location(address, experiment_id)}/{run_id}/artifacts"
-    if artifacts is not None:
-        copytree(artifacts, url2pathname(urlsplit(place).path) if urlsplit(place).scheme else place)
+    location, run_ids = _artifact_location(address, experiment_id), [uuid4().hex for _ in runs]
+    tables: list[list[dict[str, Any]]] = [[] for _ in _tables()]
+    for run_id, (header, entry, artifacts) in zip(run_ids, runs, strict=True):
+        place = f"{location}/{run_id}/artifacts"
+        if artifacts is not None:
+            copytree(artifacts, url2pathname(urlsplit(place).path) if urlsplit(place).scheme else place)
+        run = _run_row(header, entry) | {"artifact_uri": place, "experiment_id": int(experiment_id)}
+        for table, rows in zip(tables, ([run], *_value_rows(run_id, header, entry)), strict=True):
+            table += [{**row, "run_uuid": run_id} for row in rows]
+    with _engine(address).begin() as connection:
+        for model, rows in zip(_tables(), tables, strict=True):
+            if rows:
+                connection.execute(insert(model), rows)
+    return run_ids
+
+
+def _value_rows(run_id: str, header: RunHeader, entry: Entry) -> tuple[list[dict[str, Any]], ...]:
+    """Return the rows of a run's tags, parameters and metrics, and of the last value of each metric."""
     tags = {**header.tags, RECORD_TAG: header.record_id, "mlflow.runName": header.name}
+    tags |= {NOTE_TAG: tags[NOTE_TAG].replace(header.record_id, run_id)} if NOTE_TAG in tags else {}
     values = [[{"key": key, "value": value} for key, value in each.items()] for each in (tags, entry["parameters"])]
     points = [dict(row) for row in dict.fromkeys(map(_stored, entry["metrics"]))]  # MLflow takes equal points for one
     latest = {row["key"]: row for row in sorted(points, key=lambda row: (row["step"], row["timestamp"], row["value"]))}
-    run = _run_row(header, entry) | {"artifact_uri": place, "experiment_id": int(experiment_id)}
-    with _engine(address).begin() as connection:
-        for table, rows in zip(_tables(), ([run], *values, points, list(latest.values())), strict=True):
-            if rows:
-                connection.execute(insert(table), [{**row, "run_uuid": run_id} for row in rows])
-    return run_id
+    return (*values, points, list(latest.values()))
+
+
+def point_ids(address: str, parent_run_id: str) -> dict[str, str]:
+    """Return the ids of the finished runs below another, by their points, from a store that `writes_at_once` approves."""
+    from sqlalchemy import and_, select
+
+    runs, tags, *_ = _tables()
+    below, point = tags.alias(), tags.alias()
+    query = (
+        select(point.c.value, runs.c.run_uuid)
+        .join(point, and_(point.c.run_uuid == runs.c.run_uuid, point.c.key == POINT_TAG))
+        .join(below, and_(below.c.run_uuid == runs.c.run_uuid, below.c.key == PARENT_TAG))
+        .where(below.c.value == parent_run_id, runs.c.lifecycle_stage == "active", runs.c.status == "FINISHED")
+    )
+    with _engine(address).connect() as connection:
+        return {str(point_id): str(run_id) for point_id, run_id in connection.execute(query)}
 
 
 @cache

@@ -1,23 +1,30 @@
 """A trained model as MLflow keeps it: a folder that `mlflow.pyfunc.load_model` loads."""
 
+import ast
+from collections.abc import Iterator
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from plainmlp.system.files import replace_file
 from plainmlp.tracking.credentials import find_secrets
 from plainmlp.tracking.terminal import show_warning
+from plainmlp.training.model import Model
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 PACKAGE = Path(__file__).parents[1]
+SERVING = f"{PACKAGE.name}.training.serving"
 MODEL_FILE = "MLmodel"  # MLflow's name of the file that says what a model is, and of which run
 
 
-def pack_model(folder: Path, run_id: str, path: Path, example: "DataFrame", answers: "DataFrame") -> dict[str, Any]:
+def pack_model(folder: Path, run_id: str, path: Path) -> dict[str, Any]:
     """Write a model as a folder that `mlflow.pyfunc.load_model` loads; return how MLflow lists it.
 
     Parameters
@@ -27,44 +34,60 @@ def pack_model(folder: Path, run_id: str, path: Path, example: "DataFrame", answ
     run_id : str
         The run that the model belongs to, or its record.
     path : Path
-        The file that `Model.save` wrote.
-    example, answers : DataFrame
-        Some rows of raw features, and the model's predictions for them.
+        The file that `plainmlp.training.model.Model.save` wrote.
     """
     from mlflow import pyfunc
-    from mlflow.models import Model
+    from mlflow.models import Model as Record
 
-    record, secrets = Model(folder.name, run_id), _secrets_of_package()
+    model, record, secrets = Model.load(path), Record(folder.name, run_id), _secrets_of_code()
+    example = model.preparation.to_frame(np.zeros((1, len(model.preparation.columns))))  # nobody's data
     if secrets:
         show_warning(f"the model is recorded without its code, which seems to hold secrets: {', '.join(secrets)}")
     with TemporaryDirectory() as temporary:
         code = Path(temporary) / PACKAGE.name
-        for source in _modules():
+        for source in serving_code():
             (code / source.relative_to(PACKAGE)).parent.mkdir(parents=True, exist_ok=True)
             copyfile(source, code / source.relative_to(PACKAGE))
         pyfunc.save_model(
             str(folder),
-            loader_module="plainmlp.training.serving",
+            loader_module=SERVING,
             data_path=str(path),
             code_paths=None if secrets else [str(code)],
             mlflow_model=record,
-            signature=signature(example, answers),
+            signature=signature(model, example),
             input_example=example,
             pip_requirements=serving_requirements(),
         )
     return dict(record.get_tags_dict())
 
 
-def _modules() -> list[Path]:
-    """Return the modules of this package; whatever else lies beside them is nobody's business."""
-    return sorted(PACKAGE.rglob("*.py"))
+@cache
+def serving_code() -> tuple[Path, ...]:
+    """Return the modules that predicting runs: what serving imports, also inside of functions, and nothing beside it."""
+    found: dict[str, Path] = {}
+    waiting = [SERVING]
+    while waiting:
+        name = waiting.pop()
+        path = PACKAGE.parent.joinpath(*name.split("."))
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if name not in found and file.is_file():  # else it is a name in a module
+            found[name] = file
+            waiting += [*_imported(file), *accumulate(name.split(".")[:-1], "{}.{}".format)]
+    return tuple(sorted(found.values()))
+
+
+def _imported(file: Path) -> Iterator[str]:
+    """Yield what a module imports of this package: modules, and names in them."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE.name:
+            yield from (f"{node.module}{name}" for name in ("", *(f".{alias.name}" for alias in node.names)))
 
 
 @cache
-def _secrets_of_package() -> tuple[str, ...]:
-    """Return which lines of this package seem to hold secrets."""
+def _secrets_of_code() -> tuple[str, ...]:
+    """Return which lines of the code that goes along seem to hold secrets."""
     root = PACKAGE.parents[1]
-    texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in _modules()}
+    texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in serving_code()}
     return tuple(note for name, text in texts.items() for note in find_secrets(enumerate(text.splitlines(), 1), name))
 
 
@@ -76,7 +99,7 @@ def rename_run(path: Path, record_id: str, run_id: str) -> None:
             temporary.write_text(text.replace(record_id, run_id), encoding="utf-8")
 
 
-def signature(example: "DataFrame", answers: "DataFrame") -> Any:
+def signature(model: Model, row: "DataFrame") -> Any:
     """Return the names of a model's columns, and the types of its answers.
 
     The model itself checks and converts what it is given: under the type `double` MLflow would refuse whole numbers.
@@ -84,13 +107,13 @@ def signature(example: "DataFrame", answers: "DataFrame") -> Any:
     from mlflow.models import ModelSignature, infer_signature
     from mlflow.types.schema import AnyType, ColSpec, Schema
 
-    inputs = Schema([ColSpec(AnyType(), name) for name in example.columns])  # type: ignore[no-untyped-call]
-    return ModelSignature(inputs, infer_signature(answers).inputs)
+    inputs = Schema([ColSpec(AnyType(), name) for name in row.columns])  # type: ignore[no-untyped-call]
+    return ModelSignature(inputs, infer_signature(model.predict_frame(row)).inputs)
 
 
 def serving_requirements() -> list[str]:
     """Return what a served model needs, in the versions that are installed."""
     from importlib.metadata import version
 
-    names = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "threadpoolctl")
+    names = ("mlflow-skinny", "numpy", "pandas", "pydantic", "safetensors", "threadpoolctl")
     return [f"{name}=={version(name)}" for name in names]

@@ -10,20 +10,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from plainmlp.system.errors import StorageError
+from plainmlp.system.errors import InputError, StorageError
 from plainmlp.system.process import own_process
 from plainmlp.tracking.connection import AwayError
 from plainmlp.tracking.credentials import without_credentials
 from plainmlp.tracking.models import MODEL_FILE, pack_model, rename_run
 from plainmlp.tracking.outbox import Entry, Outbox, Point, RunHeader, metric_points
 from plainmlp.tracking.recording.configuration import LONGEST_PARAMETER
-from plainmlp.tracking.recording.manifest import seal
+from plainmlp.tracking.recording.manifest import copy_of, read_copy, seal, seal_entries
 from plainmlp.tracking.stored_runs import Reader
 from plainmlp.tracking.tags import FAILURE_TAG, MANIFEST_TAG, MODEL_TAG, POINT_TAG, PROCESS_TAG, RECORD_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from pandas import DataFrame
 
 WORKFLOW = "workflowType=machine_learning"  # without it MLflow opens its pages for traces and prompts
 MODEL_FOLDER = "model"
@@ -161,13 +160,27 @@ class TrackedRun:
             path.write_text(text, encoding="utf-8", newline="\n")
             self.log_file(path)
 
-    def log_model(self, path: Path, example: "DataFrame", answers: "DataFrame") -> None:
+    def log_model(self, path: Path) -> None:
         """Add a model that `mlflow.pyfunc.load_model` loads from the run's artifact `model`; see `pack_model`."""
         with TemporaryDirectory() as temporary:
             folder = Path(temporary) / MODEL_FOLDER
-            listed = pack_model(folder, self.reference, path, example, answers)
+            listed = pack_model(folder, self.reference, path)
             self.log_file(folder, MODEL_FOLDER)
         self.log_results({}, {MODEL_TAG: json.dumps([listed])})
+
+    def add_model(self, path: Path, status: str, ended: int) -> None:
+        """Add a model to a run that is over, as `log_model` does, with its manifest, and all of it or nothing."""
+        if self._outbox is None or read_copy(copy_of(self._outbox.checkout, self.header.record_id)) is None:
+            message = f"{self.run_id} was not recorded by this checkout, which adds nothing to it"
+            raise InputError(message)
+        with TemporaryDirectory() as temporary:
+            listed = pack_model(Path(temporary) / MODEL_FOLDER, self.reference, path)
+            tags = {MODEL_TAG: json.dumps([listed])}
+            files = dict(_files(Path(temporary)))
+            tags |= seal_entries(Path(temporary), self._outbox, self.header, [{"tags": tags}], files)
+            self.write({"tags": tags, "status": status, "ended": ended}, Path(temporary))
+        if not self._is_waiting:
+            self._outbox.remove(self.header.record_id)
 
     def end(self, status: str, ended: int | None = None) -> None:
         """Close the run as FINISHED, FAILED or KILLED; once MLflow has it whole, it leaves the outbox."""

@@ -4,8 +4,9 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from getpass import getuser
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from plainmlp.config.schema import WAIT_SECONDS
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import is_dead, own_process
 from plainmlp.tracking.addresses import artifact_location, shown_address
-from plainmlp.tracking.bulk import write_run, writes_at_once
+from plainmlp.tracking.bulk import write_runs, writes_at_once
 from plainmlp.tracking.connection import AwayError, apply_settings, connect, locked, opening, refusal
 from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, RunHeader, metric_points, new_record_id
 from plainmlp.tracking.recording.manifest import seal_entries
@@ -22,6 +23,7 @@ from plainmlp.tracking.stored_runs import Reader, StoredRun, waiting_run
 from plainmlp.tracking.tags import (
     CHECKOUT_TAG,
     COMMIT_TAG,
+    EXPERIMENT_TAG,
     FAILURE_TAG,
     KILLED,
     KILLED_REASON,
@@ -31,6 +33,10 @@ from plainmlp.tracking.tags import (
     SWEEP_TAG,
 )
 
+# without this tag of the experiment MLflow opens its pages for prompts and traces
+KIND = ("mlflow.experimentKind", "custom_model_development")
+THREADS = 8  # that send runs to a server at once
+
 
 @dataclass(frozen=True)
 class DataInput:
@@ -39,6 +45,48 @@ class DataInput:
     name: str
     digest: str
     profile: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class ChildRun:
+    """A run that is over, below another.
+
+    Parameters
+    ----------
+    parent : str
+        The `reference` of the run above it.
+    point_id, name, parameters, tags
+        As in `Store.start`; if it failed, the tag `failure` says why.
+    metrics, curves
+        Names are in one of them; curves have a value an epoch.
+    artifacts : Path, optional
+        The folder whose content is kept.
+    status : {"FINISHED", "FAILED", "KILLED"}
+    started, ended : float
+        In seconds, as `time.time` has them.
+    """
+
+    parent: str
+    point_id: str
+    name: str
+    _: KW_ONLY
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+    curves: Mapping[str, Sequence[float]]
+    artifacts: Path | None
+    status: str
+    started: float
+    ended: float
+
+    @property
+    def stamp(self) -> int:
+        """Return when it ended, in milliseconds."""
+        return int(self.ended * 1000)
+
+    def whole(self, entry: Entry) -> Entry:
+        """Return an entry with the end of the run."""
+        return {**entry, "status": self.status, "ended": self.stamp}
 
 
 class Store(Reader):
@@ -90,6 +138,8 @@ class Store(Reader):
         found = self.client.get_experiment_by_name(self.experiment)
         if found is None:
             return self._make()
+        if KIND[0] not in found.tags and found.lifecycle_stage != "deleted":
+            self.client.set_experiment_tag(found.experiment_id, *KIND)
         if found.lifecycle_stage == "deleted":
             message = (
                 f"tracking.experiment = {self.experiment!r} was deleted in MLflow; restore it there "
@@ -103,7 +153,8 @@ class Store(Reader):
         from mlflow.exceptions import MlflowException
 
         try:
-            return str(self.client.create_experiment(self.experiment, artifact_location(self.address, self.experiment)))
+            place = artifact_location(self.address, self.experiment)
+            return str(self.client.create_experiment(self.experiment, place, dict([KIND])))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -112,8 +163,8 @@ class Store(Reader):
     def start(
         self, point_id: str, name: str, parameters: Mapping[str, str], tags: Mapping[str, str], data: DataInput
     ) -> TrackedRun:
-        """Start the run of a point; its name is shown in the list of runs, before the first digits of the point id."""
-        header = self._header(f"{name} {point_id[:12]}", {POINT_TAG: point_id, **tags}, new_record_id(), time.time())
+        """Start the run of a point; its name is shown in the list of runs."""
+        header = self._header(name, {POINT_TAG: point_id, **tags}, new_record_id(), time.time())
         return self._begin(header, {"data": asdict(data), "parameters": dict(parameters)})
 
     def start_parent(self, name: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> TrackedRun:
@@ -143,63 +194,47 @@ class Store(Reader):
         `marks` are the tags that say which sweep of which checkout it is.
         """
         record_id = _sweep_record_id(marks)
-        header = self._header(f"sweep {marks[SWEEP_TAG][:12]}", marks, record_id, time.time())
+        header = self._header("sweep", marks, record_id, time.time())
         run, is_held = self._run(header), self._outbox is not None and self._outbox.holds(record_id)
         if not run.resume() or not (is_held or run.run_id):  # what MLflow cannot be asked about is started anew
             return None
         run.reopen()
         return run
 
-    def add_child(
-        self,
-        parent: str,
-        point_id: str,
-        name: str,
-        *,
-        parameters: Mapping[str, str],
-        tags: Mapping[str, str],
-        metrics: Mapping[str, float],
-        curves: Mapping[str, Sequence[float]],
-        artifacts: Path | None,
-        status: str,
-        started: float,
-        ended: float,
-    ) -> str:
-        """Record a run that is over below another, in as few transactions as MLflow has for it; return its reference.
+    def resumed(self, header: RunHeader) -> TrackedRun:
+        """Return a run that MLflow has, to add to."""
+        return self._run(header)
 
-        Parameters
-        ----------
-        parent : str
-            The `reference` of the run above it.
-        point_id, name, parameters, tags
-            As in `start`; if it failed, the tag `failure` says why.
-        metrics, curves
-            Names are in one of them; curves have a value an epoch.
-        artifacts : Path, optional
-            The folder whose content is kept.
-        status : {"FINISHED", "FAILED", "KILLED"}
-        started, ended : float
-            In seconds, as `time.time` has them.
-        """
-        every_tag = {POINT_TAG: point_id, PARENT_TAG: parent, **tags}
-        header = self._header(f"{name} {point_id[:12]}", every_tag, new_record_id(), started)
-        stamp = int(ended * 1000)
-        points = metric_points({**{name: [value] for name, value in metrics.items()}, **curves}, stamp)
-        entry: Entry = {"parameters": dict(parameters), "metrics": points}
-        if artifacts is not None and self._outbox is not None:
-            files = {path.relative_to(artifacts).as_posix(): path for path in artifacts.rglob("*") if path.is_file()}
-            header.tags.update(seal_entries(artifacts, self._outbox, header, [entry], files))
-        is_waiting = parent.startswith(PREFIX)
-        if not is_waiting:
-            store, whole = (self.address, self.experiment_id), {**entry, "status": status, "ended": stamp}
-            with suppress(AwayError):  # the run below will meet it too, and wait
+    def add_children(self, children: Sequence[ChildRun]) -> list[str]:
+        """Record runs that are over, all in one transaction if MLflow has it, else several at once; return their references."""
+        made = [(child, *self._child(child)) for child in children]
+        if not any(child.parent.startswith(PREFIX) for child in children):
+            store = (self.address, self.experiment_id)
+            with suppress(AwayError):  # the runs below will meet it too, and wait
                 if self.connection.call(lambda: writes_at_once(*store)):
-                    return self.connection.call(lambda: write_run(*store, header, whole, artifacts))
-        run = self._run(header, is_waiting=is_waiting)
+                    rows = [(header, child.whole(entry), child.artifacts) for child, header, entry in made]
+                    return self.connection.call(lambda: write_runs(*store, rows))
+        with ThreadPoolExecutor(min(len(made), THREADS)) as threads:
+            return list(threads.map(lambda each: self._send_child(*each), made))
+
+    def _child(self, child: ChildRun) -> tuple[RunHeader, Entry]:
+        """Return a run as it is written, its manifest among its artifacts."""
+        every_tag = {POINT_TAG: child.point_id, PARENT_TAG: child.parent, **child.tags}
+        header = self._header(child.name, every_tag, new_record_id(), child.started)
+        curves = {**{name: [value] for name, value in child.metrics.items()}, **child.curves}
+        entry: Entry = {"parameters": dict(child.parameters), "metrics": metric_points(curves, child.stamp)}
+        if child.artifacts is not None and self._outbox is not None:
+            paths = (path for path in child.artifacts.rglob("*") if path.is_file())
+            files = {path.relative_to(child.artifacts).as_posix(): path for path in paths}
+            header.tags.update(seal_entries(child.artifacts, self._outbox, header, [entry], files))
+        return header, entry
+
+    def _send_child(self, child: ChildRun, header: RunHeader, entry: Entry) -> str:
+        run = self._run(header, is_waiting=child.parent.startswith(PREFIX))
         run.begin()
         with run.closing_on_failure():
-            run.write(entry, artifacts)
-            run.end(status, stamp)
+            run.write(entry, child.artifacts)
+            run.end(child.status, child.stamp)
         return run.reference
 
     def recorded_children(self, parent: TrackedRun) -> list[StoredRun]:
@@ -213,6 +248,12 @@ class Store(Reader):
             sent = [] if parent.run_id is None else self.sent_children(parent.run_id)
             return waiting + [child for child in sent if child.run_id not in known]
         return waiting
+
+    def mark(self, run_id: str, tag: str, value: str) -> None:
+        """Add a tag to a run that is over, unless it still waits for MLflow."""
+        if not run_id.startswith(PREFIX):
+            with suppress(AwayError):
+                self.connection.call(lambda: self.client.set_tag(run_id, tag, value))
 
     def drop(self, run_id: str) -> None:
         """Move a run to MLflow's deleted ones, or remove it from the outbox."""
@@ -237,9 +278,11 @@ def _sweep_record_id(tags: Mapping[str, str]) -> str:
 
 
 def _origin() -> dict[str, str]:
-    """Return the tags by which MLflow shows who started a run, and with which program."""
+    """Return the tags by which MLflow shows who started a run, and with which program, and DVC's name of an experiment."""
     try:
         user = os.environ.get("MLFLOW_TRACKING_USERNAME") or getuser()
     except (KeyError, OSError):  # a number without a name, as containers have
         user = "unknown"
-    return {"mlflow.user": user, "mlflow.source.name": sys.argv[0], "mlflow.source.type": "LOCAL"}
+    origin = {"mlflow.user": user, "mlflow.source.name": sys.argv[0], "mlflow.source.type": "LOCAL"}
+    experiment = os.environ.get("DVC_EXP_NAME")
+    return origin if experiment is None else {**origin, EXPERIMENT_TAG: experiment}

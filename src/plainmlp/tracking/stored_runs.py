@@ -1,5 +1,6 @@
 """The runs that MLflow has: found, read whole, and marked from outside."""
 
+import re
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -161,6 +162,18 @@ def read_run(reader: Reader, run_id: str) -> StoredRun:
     """
     with _refusing(reader, run_id):
         return _stored(reader.connection.call(lambda: reader.client.get_run(run_id)))
+
+
+def whole_run_id(reader: Reader, beginning: str) -> str:
+    """Return the id of the run of any experiment that begins so; raise InputError if several do."""
+    if not re.fullmatch(r"[0-9a-f]{4,31}", beginning):
+        return beginning
+    every = [each.experiment_id for each in reader.ask(lambda: list(reader.client.search_experiments()))]
+    runs = reader.ask(lambda: reader.client.search_runs(every, f"attributes.run_id LIKE '{beginning}%'", max_results=9))
+    if len(runs) > 1:
+        message = f"{beginning!r} begins several run ids: {', '.join(run.info.run_id for run in runs)}"
+        raise InputError(message)
+    return str(runs[0].info.run_id) if runs else beginning
 
 
 @contextmanager

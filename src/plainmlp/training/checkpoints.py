@@ -93,10 +93,12 @@ class Checkpoints:
         try:
             with self._alone():
                 self._replace(progress)
-        except OSError as error:  # such as a full disk, which may have room again before the training ends
-            sys.stderr.write(
-                f"warning: {self._folder}: no checkpoint can be kept ({error.strerror}); training goes on\n"
-            )
+        except (
+            OSError,
+            InputError,
+        ) as error:  # such as a full disk, which may have room again before the training ends
+            reason = error.strerror if isinstance(error, OSError) else error
+            sys.stderr.write(f"warning: {self._folder}: no checkpoint can be kept ({reason}); training goes on\n")
 
     def _replace(self, progress: Progress) -> None:
         """Write a progress and remove what it outdates."""
@@ -184,12 +186,15 @@ def _progress(content: dict[str, Any], tensors: dict[str, Array]) -> Progress:
     return Progress(snapshot, history=history, steps=steps, **{name: content[name] for name in OF_PROGRESS})
 
 
-def resume(checkpoints: Checkpoints | None, start: Snapshot, loss_every: int | None) -> Progress:
+def resume(checkpoints: Checkpoints | None, start: Snapshot, training: TrainingSection) -> Progress:
     """Return the progress that a checkpoint has kept, or that before the first epoch.
 
-    What was trained with another `training.loss_every` has lost the steps that are asked for now and starts again.
+    What was trained with another `training.loss_every` has lost the steps that are asked for now and starts again, as does
+    what has come further than `training.stop_after`.
     """
-    kept = None if checkpoints is None else checkpoints.load()
+    loss_every, kept = training.loss_every, None if checkpoints is None else checkpoints.load()
+    if kept is not None and training.stop_after is not None and kept.snapshot.epochs > training.stop_after:
+        kept = None
     if checkpoints is not None and kept is not None and kept.loss_every != loss_every:
         sys.stderr.write(f"warning: training.loss_every was {kept.loss_every} before; training starts again\n")
         checkpoints.clear()  # else a later attempt would find it again
@@ -205,7 +210,7 @@ class Journal:
     progress : Progress
         To go on from.
     training : TrainingSection
-        Its `loss_every`, `digest_every`, `checkpoint_epochs` and `checkpoint_seconds` count.
+        Its `loss_every`, `digest_every`, `stop_after`, `checkpoint_epochs` and `checkpoint_seconds` count.
     watchers : sequence of callable (epoch, metrics)
         Called at once for the epochs that `progress` has already.
     digests : bool, default True
@@ -254,8 +259,10 @@ class Journal:
             self._checkpoints.clear()
 
     def _is_due(self, epoch: int) -> bool:
-        """Say whether the checkpoints is to be written after an epoch."""
+        """Say whether a checkpoint is to be written after an epoch."""
         epochs, seconds = self._training.checkpoint_epochs, self._training.checkpoint_seconds
+        if epoch + 1 == self._training.stop_after:
+            return True
         if epochs is not None and (epoch + 1) % epochs == 0:
             return True
         return seconds is not None and time.monotonic() - self._saved >= seconds

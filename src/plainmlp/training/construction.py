@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from plainmlp.config.schema import ModelSection, OptimizerSection, TrainingSection
+from plainmlp.config.schema import Config, ModelSection, OptimizerSection, TrainingSection
 from plainmlp.data.arrays import Array, Description, Part
 from plainmlp.data.preparation import Preparation
 from plainmlp.data.splits import Splits
@@ -30,6 +30,17 @@ def build_architecture(splits: Splits, model: ModelSection) -> Architecture:
     activations = (names,) * len(model.hidden_sizes) if isinstance(names, str) else names
     sizes = (len(splits.preparation.input_names), *model.hidden_sizes, n_outputs)
     return Architecture(sizes, activations, loss, tuple(sorted(model.loss.options.items())), model.bias)
+
+
+def describe_training(splits: Splits, config: Config) -> str:
+    """Return in one line what is trained: the rows of each part, the layers and the optimiser."""
+    architecture = build_architecture(splits, config.model)
+    rows = ", ".join(f"{name} {len(part):,}" for name, part in splits.parts().items())
+    n_inputs, *hidden, n_outputs = architecture.layer_sizes
+    layers = [f"{units} {name}" for units, name in zip(hidden, architecture.activations, strict=True)]
+    network = " > ".join([f"{n_inputs} inputs", *layers, f"{n_outputs} outputs"])
+    ends = f"{architecture.n_parameters:,} parameters, {architecture.loss}, {config.optimizer.name}"
+    return f"training: rows {rows}; {network}; {ends}"
 
 
 def _is_single_probability(loss: str, description: Description) -> bool:

@@ -25,7 +25,7 @@ def check_memory(splits: Splits, architecture: Architecture, optimizer: str, tra
     ]
     n_numbers = len(splits.preparation.input_names) * sum(map(len, held))
     network = architecture.n_parameters * itemsize * copies
-    epochs = min(training.epochs, training.max_steps or training.epochs)
+    epochs = min(training.epochs, training.max_steps or training.epochs, training.stop_after or training.epochs)
     purpose = (
         f"a training of {architecture.n_parameters} parameters on {n_numbers} numbers in {epochs} epochs "
         "(model.hidden_sizes, training.epochs)"

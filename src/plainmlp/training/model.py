@@ -141,7 +141,7 @@ class Model:
     def _record(self) -> dict[str, Any]:
         return {
             "preparation": self.preparation.to_dict(),
-            "description": asdict(self.description),
+            "description": self.description.to_dict(),
             "initial_digest": self.initial_digest,
         }
 

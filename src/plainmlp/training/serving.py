@@ -1,8 +1,10 @@
 """The door through which MLflow loads a model again."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plainmlp.system.errors import InputError
 from plainmlp.training.model import Model
 
 if TYPE_CHECKING:
@@ -16,8 +18,17 @@ class Served:
         self._model = model
 
     def predict(self, frame: "DataFrame", params: dict[str, Any] | None = None) -> "DataFrame":
-        """Return what the model says of a table of raw features."""
-        return self._model.predict_frame(frame)
+        """Return what the model says of a table of raw features; what is wrong with it reaches who asks a server."""
+        try:
+            return self._model.predict_frame(frame)
+        except InputError as error:
+            raise _as_answer(error) from None
+
+
+def _as_answer(error: InputError) -> Exception:
+    """Return an error as MLflow's own, whose message a server answers with; MLflow, which calls, is loaded."""
+    exceptions = sys.modules.get("mlflow.exceptions")
+    return error if exceptions is None else exceptions.MlflowException.invalid_parameter_value(str(error))
 
 
 def _load_pyfunc(path: str) -> Served:

@@ -78,7 +78,7 @@ def train(
     start = Start(architecture, recipe, parameters, (), _target_scale(splits, training.dtype), training.threads)
     weights = weigh_samples(splits.train, splits.description, training)
     is_own = backend == OWN_BACKEND
-    progress = resume(checkpoint if is_own else None, Snapshot.initial(parameters, recipe), training.loss_every)
+    progress = resume(checkpoint if is_own else None, Snapshot.initial(parameters, recipe), training)
     journal = Journal(progress, training, watchers, checkpoint if is_own else None, digests=is_own)
     if not is_own:
         check_backend(backend, start, weighted=weights is not None)
@@ -93,6 +93,7 @@ def train(
         progress.snapshot,
         epochs=training.epochs,
         max_steps=training.max_steps,
+        stop_after=training.stop_after,
         batch_size=len(splits.train) if training.batch_size == "full" else training.batch_size,
         shuffle=training.shuffle,
     )

@@ -15,10 +15,10 @@ from plainmlp.evaluation.reports import final_metrics
 from plainmlp.nn.early_stopping import kept_epoch
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
 from plainmlp.sweeps.ranking.results import choose_metric, judge, one_each, read_sweep
-from plainmlp.sweeps.reports import write_reports, write_timings
+from plainmlp.sweeps.reports import write_reports, write_runs
 from plainmlp.tracking.recording.configuration import flat_parameters
 from plainmlp.tracking.recording.training import point_of
-from plainmlp.tracking.store import Store
+from plainmlp.tracking.store import ChildRun, Store
 from plainmlp.training.construction import build_recipe
 from plainmlp.training.history import write_history
 from plainmlp.training.train import train
@@ -40,7 +40,7 @@ def record(store: Store, parent_run_id: str, config, folder: Path) -> None:
     evaluation = evaluate(trained.model, splits, config.seed)
     folder.mkdir()
     write_history(folder / "history.csv", trained.history, trained.digests)
-    store.add_child(
+    child = ChildRun(
         parent_run_id,
         point_of(config, splits),
         "digits",
@@ -53,6 +53,7 @@ def record(store: Store, parent_run_id: str, config, folder: Path) -> None:
         started=1.0,
         ended=2.0,
     )
+    store.add_children([child])
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def sweep(address, tmp_path_factory) -> tuple[Store, str]:
     broken = flat_parameters(canonical(made(seed=2, model__hidden_sizes=[4])))
     nothing = {"metrics": {}, "curves": {}, "artifacts": None, "started": 1.0, "ended": 2.0}
     failed = {"parameters": broken, "tags": {"failure": "too fast"}, "status": "FAILED"}
-    store.add_child(parent.run_id, "f" * 64, "digits", **failed, **nothing)
+    store.add_children([ChildRun(parent.run_id, "f" * 64, "digits", **failed, **nothing)])
     return store, parent.run_id
 
 
@@ -111,13 +112,13 @@ def test_one_command_rebuilds_every_byte(sweep, tmp_path):
     store, run_id = sweep
     board = build_leaderboard(read_sweep(store, run_id))
     write_reports(tmp_path / "first", board)
-    write_timings(tmp_path / "first" / "timings", board)
+    write_runs(tmp_path / "first", board)
     command = [sys.executable, SCRIPT, run_id, "--folder", tmp_path / "second", f"tracking.uri={store.address}"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     first = contents(tmp_path / "first")
     assert contents(tmp_path / "second") == first
-    assert {"leaderboard.md", "figures/heatmap.png", "timings/timing.csv", "timings/training_time.png"} <= set(first)
+    assert {"leaderboard.md", "figures/heatmap.png", "runs.csv", "training_time.png"} <= set(first)
     assert "1 points failed" in ended.stdout
 
 

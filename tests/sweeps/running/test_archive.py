@@ -15,7 +15,7 @@ from plainmlp.config.canonical import dump_yaml
 from plainmlp.data.storage import digest_splits
 from plainmlp.evaluation.evaluate import measure, predict
 from plainmlp.sweeps.running import archive as module
-from plainmlp.sweeps.running.archive import Archive, read_once
+from plainmlp.sweeps.running.archive import Archive, pack, read_once
 from plainmlp.tracking.recording.training import point_of
 from plainmlp.training.history import read_history
 from plainmlp.training.model import Model
@@ -24,10 +24,15 @@ from pointed import files_below, point, splits_of
 
 
 def finished(member):
-    """Return what `keep` takes of a point."""
+    """Return a point, and what comes of it."""
     config, splits = member.config, splits_of(member.config)
     trained = train(splits, config.seed, config.model, config.optimizer, config.training)
     return member.point_id, config, trained, measure(splits, predict(trained.model, splits))
+
+
+def keep(archive, kept):
+    point_id, config, *results = kept
+    archive.keep(point_id, pack(config, *results), config.training.loss_every)
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def kept():
 def test_what_is_kept_is_there_and_is_loaded_as_it_was(archive, kept):
     point_id, config, trained, metrics = kept
     assert not archive.has(point_id)
-    archive.keep(*kept)
+    keep(archive, kept)
     assert archive.has(point_id)
     loaded = archive.load(point_id)
     assert loaded.trained.model.weights_digest == trained.model.weights_digest
@@ -57,7 +62,7 @@ def test_what_is_kept_is_there_and_is_loaded_as_it_was(archive, kept):
 
 
 def test_the_files_are_where_places_says(archive, kept):
-    archive.keep(*kept)
+    keep(archive, kept)
     point_id, config, trained, metrics = kept
     places = archive.places(point_id)
     assert Model.load(places.model).weights_digest == trained.model.weights_digest
@@ -73,20 +78,20 @@ def damage(path, generator):
 
 
 def test_a_point_that_is_damaged_anywhere_counts_as_absent_and_is_kept_anew(archive, kept):
-    archive.keep(*kept)
+    keep(archive, kept)
     folder, generator = archive.places(kept[0]).root, random.Random(0)
     whole = files_below(folder)
     for name, content in sorted(whole.items()):
         for harm in (lambda path: damage(path, generator), Path.unlink, lambda path: path.write_bytes(b"")):
             harm(folder / name)
             assert not archive.has(kept[0]), name
-            archive.keep(*kept)
+            keep(archive, kept)
             assert archive.has(kept[0])
             assert (folder / name).read_bytes() == content
 
 
 def test_a_manifest_that_names_fewer_files_does_not_make_a_point_whole(archive, kept):
-    archive.keep(*kept)
+    keep(archive, kept)
     folder = archive.places(kept[0]).root
     manifest = json.loads((folder / "manifest.json").read_text())
     del manifest["files"]["reports/history.csv"]
@@ -96,9 +101,9 @@ def test_a_manifest_that_names_fewer_files_does_not_make_a_point_whole(archive, 
 
 
 def test_a_point_that_is_whole_is_not_written_again(archive, kept):
-    archive.keep(*kept)
+    keep(archive, kept)
     before = archive.places(kept[0]).model.stat()
-    archive.keep(*kept)
+    keep(archive, kept)
     assert archive.places(kept[0]).model.stat().st_ino == before.st_ino
 
 
@@ -106,9 +111,11 @@ def test_a_point_that_cannot_be_written_leaves_nothing(archive, kept, monkeypatc
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "write_history", fail)
-    with pytest.raises(OSError, match="No space"):
-        archive.keep(*kept)
+    files = pack(*kept[1:])
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_bytes", fail)
+        with pytest.raises(OSError, match="No space"):
+            archive.keep(kept[0], files)
     assert not archive.has(kept[0])
     assert not files_below(archive.places("").root)
 
@@ -116,8 +123,9 @@ def test_a_point_that_cannot_be_written_leaves_nothing(archive, kept, monkeypatc
 def keep_and_die(root, kept):
     import os
 
-    module.write_json = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-    Archive(root).keep(*kept)
+    files = pack(*kept[1:])
+    Path.write_bytes = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    Archive(root).keep(kept[0], files)
 
 
 @pytest.mark.slow
@@ -128,13 +136,13 @@ def test_what_a_killed_process_left_is_removed_with_the_next_try(archive, kept):
     assert process.exitcode == -signal.SIGKILL
     assert any(path.name.startswith(f".{kept[0]}") for path in (archive.places("").root).iterdir())
     assert not archive.has(kept[0])
-    archive.keep(*kept)
+    keep(archive, kept)
     assert [path.name for path in (archive.places("").root).iterdir()] == [kept[0]]
 
 
 def test_several_writers_of_one_point_do_not_disturb_each_other(archive, kept):
     with ThreadPoolExecutor(8) as pool:
-        results = [pool.submit(Archive(archive.root).keep, *kept) for _ in range(16)]
+        results = [pool.submit(keep, Archive(archive.root), kept) for _ in range(16)]
     assert [result.result() for result in results] == [None] * 16
     assert archive.has(kept[0])
 
@@ -209,7 +217,7 @@ def aged(folder, days):
 
 
 def test_what_other_code_trained_goes_once_no_sweep_has_used_it_for_30_days(archive, kept, tmp_path):
-    archive.keep(*kept)
+    keep(archive, kept)
     own = archive.places(kept[0]).root.parents[1]
     os.utime(own, (0, 0))
     other = aged(archive.root / "0123456789abcdef", 29)

@@ -14,6 +14,7 @@ from plainmlp.proof.recorded import read_recorded
 from plainmlp.proof.verification import verify
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running import job as module
+from plainmlp.sweeps.running import units
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import Job, run_point
 from plainmlp.system.errors import TrainingError
@@ -34,7 +35,7 @@ def given(address, tmp_path):
 def test_point_is_trained_once_and_recorded_each_time(given, tmp_path, monkeypatch):
     store, parent, config = given
     run_point(config(), parent.run_id, tmp_path)
-    monkeypatch.setattr(module, "train_point", None)  # a second training would end with an error
+    monkeypatch.setattr(units, "train_point", None)  # a second training would end with an error
     run_point(config(), parent.run_id, tmp_path)
     first, second = store.children(parent.run_id)
     assert (first.status, second.status) == ("FINISHED", "FINISHED")
@@ -105,7 +106,7 @@ def test_failure_of_another_kind_is_recorded_too(given, tmp_path, monkeypatch):
         raise MemoryError(message)
 
     store, parent, config = given
-    monkeypatch.setattr(module, "train_configured", too_large)
+    monkeypatch.setattr(units, "train_configured", too_large)
     with pytest.raises(TrainingError, match="MemoryError"):
         run_point(config(), parent.run_id, tmp_path)
     assert [child.failure for child in store.children(parent.run_id)] == ["MemoryError: no room for it"]
@@ -114,7 +115,8 @@ def test_failure_of_another_kind_is_recorded_too(given, tmp_path, monkeypatch):
 def test_failure_of_a_point_that_a_launcher_trained_is_recorded(given, tmp_path):
     store, parent, config = given
     point = Point((), config(), module.point_of(config(), splits_of(config())))
-    module.record_outcome(Job(point, parent.run_id, "a name"), tmp_path, TrainingError("it was ended by SIGKILL"))
+    failure = TrainingError("it was ended by SIGKILL")
+    module.record_outcomes([(Job(point, parent.run_id, "a name"), failure)], tmp_path)
     (child,) = store.children(parent.run_id)
     assert (child.status, child.failure) == ("FAILED", "it was ended by SIGKILL")
     assert Archive(tmp_path / FOLDER).failure(point.point_id) == "it was ended by SIGKILL"

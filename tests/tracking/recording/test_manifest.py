@@ -17,7 +17,7 @@ from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.publication import publish
 from plainmlp.tracking.recording.manifest import PASSING, check_signing, copy_of, is_signed, neutral, stored_text
 from plainmlp.tracking.run import TrackedRun
-from plainmlp.tracking.store import DataInput, Store
+from plainmlp.tracking.store import ChildRun, DataInput, Store
 from plainmlp.tracking.tags import RECORD_TAG
 
 DATA = DataInput("data", "0" * 32, {"n_train": 3})
@@ -121,9 +121,9 @@ def test_point_of_a_sweep(store: Store, tmp_path: Path, monkeypatch: pytest.Monk
     parent = store.start_parent("a sweep", {}, {"sweep_id": tmp_path.name})
     values = {"parameters": {"seed": "1"}, "tags": {"weights_digest": "3" * 64}, "metrics": {"test_loss": 0.5}}
     ends = {"status": "FINISHED", "started": 0.0, "ended": 1.0}
-    run_id = store.add_child(
-        parent.reference, "1" * 64, "p", **values, curves={"loss": [2.0, 1.0]}, artifacts=files, **ends
-    )
+    curves = {"loss": [2.0, 1.0]}
+    child = ChildRun(parent.reference, "1" * 64, "p", **values, curves=curves, artifacts=files, **ends)
+    [run_id] = store.add_children([child])
     parent.end("FINISHED")
     assert assert_whole(store, run_id, tmp_path / "got")["whole"]
     assert assert_whole(store, parent.run_id, tmp_path / "got")["whole"]

@@ -16,7 +16,7 @@ from plainmlp.config.code import digest_result_code
 from plainmlp.data.storage import digest_splits
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import run_point
-from plainmlp.sweeps.session import run_sweep
+from plainmlp.sweeps.session import Listed, run_sweep
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.tracking.recording.provenance import common_numerics, read_code, training_numerics
 from plainmlp.tracking.recording.training import start_run
@@ -235,7 +235,7 @@ def sweep(address, checkout, tmp_path) -> SimpleNamespace:
         for job in jobs:
             run_point(job.point.config, job.parent, checkout)
 
-    run_sweep(points, launch, checkout, tmp_path / "leaderboard")
+    run_sweep(Listed(points), launch, checkout, tmp_path / "leaderboard")
     client = MlflowClient(address)
     (experiment,) = client.search_experiments(filter_string=f"name = '{tracking['experiment']}'")
     runs = [found(address, run.info.run_id) for run in client.search_runs([experiment.experiment_id])]

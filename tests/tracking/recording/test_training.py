@@ -135,3 +135,15 @@ def test_two_commands_of_one_point_are_two_runs(config, splits, tmp_path):
         run.end("FINISHED")
     assert runs[0].run_id != runs[1].run_id
     assert runs[0].point_id == runs[1].point_id
+
+
+def test_a_run_of_an_experiment_in_a_copy_belongs_to_the_users_checkout(splits, tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "checkout"))
+    monkeypatch.setenv("DVC_EXP_NAME", "rich-owls")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    config = configuration(**SMALL, split__test=30)
+    with start_run(config, splits, tmp_path / "copy").closing() as run:
+        pass
+    database = tmp_path / "checkout" / "mlflow.db"
+    assert MlflowClient(f"sqlite:///{database}").get_run(run.run_id).data.tags["dvc.experiment"] == "rich-owls"
+    assert not (tmp_path / "copy").exists()

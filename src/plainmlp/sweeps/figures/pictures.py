@@ -26,7 +26,7 @@ from plainmlp.sweeps.figures.sheet import (
 )
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, Row
 from plainmlp.sweeps.ranking.results import is_measured
-from plainmlp.sweeps.ranking.swept import short_names
+from plainmlp.sweeps.ranking.swept import STOP_AFTER, short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,8 @@ def choose_keys(board: Leaderboard) -> tuple[str, str]:
     """Return the two keys of the heatmap, rows first."""
     if set(PREFERRED_KEYS) <= set(board.keys):
         return PREFERRED_KEYS
-    return max(combinations(board.keys, 2), key=lambda pair: len(best_of_pairs(board, *pair)))
+    keys = [key for key in board.keys if key != STOP_AFTER]
+    return max(combinations(keys, 2), key=lambda pair: len(best_of_pairs(board, *pair)))
 
 
 def best_of_pairs(board: Leaderboard, rows_key: str, columns_key: str) -> Cells:
@@ -274,7 +275,7 @@ def draw_sweep_figures(figures: Mapping[str, SweepFigure], board: Leaderboard, f
 
 
 SWEEP_FIGURES: dict[str, SweepFigure] = {
-    "heatmap": SweepFigure(draw_heatmap, lambda board: len(board.keys) >= 2),
+    "heatmap": SweepFigure(draw_heatmap, lambda board: len({*board.keys} - {STOP_AFTER}) >= 2),
     "learning_curves": SweepFigure(
         draw_learning_curves, lambda board: any(point.curve for row in board.rows for point in row.results)
     ),

@@ -191,11 +191,16 @@ def _candidate(overrides: tuple[str, ...], composing: Composing, excluder: Exclu
     composed = composing.composed(overrides)
     if excluder.excludes_composed(composed.values, composed.choices):
         return None
+    return Candidate(overrides, checked(composed))
+
+
+def checked(composed: Composed) -> Config:
+    """Check the configuration of a point, which needs a validation part to be ranked by."""
     config = parse(composed.values)
     if not config.split.validation:
-        message = f"a sweep is ranked on the validation part, but split.validation is {config.split.validation}; set it above 0"
+        message = f"a sweep is ranked on the validation part, but split.validation is {config.split.validation}; split.validation=0.15 keeps 15 % of the rows for it"
         raise InputError(message)
-    return Candidate(overrides, config)
+    return config
 
 
 def _result(config: Config) -> str:

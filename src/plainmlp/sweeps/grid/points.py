@@ -19,24 +19,48 @@ SplitsOf = Callable[[DatasetSection, SplitSection], Splits]
 
 @dataclass(frozen=True)
 class Point:
-    """One training of a sweep: overrides as Hydra takes them, the configuration with absolute paths, and its id."""
+    """One training of a sweep: overrides as Hydra takes them, the configuration with absolute paths, and its id.
+
+    Its training goes on from the checkpoints of `training_id`: that of all epochs where `training.stop_after` is set.
+    """
 
     overrides: tuple[str, ...]
     config: Config
     point_id: str
+    whole_id: str | None = None
+
+    @property
+    def training_id(self) -> str:
+        """Return the id of the training of all epochs."""
+        return self.whole_id or self.point_id
 
 
-def identify_points(candidates: Iterable[Candidate], checkout: Path, splits_of: SplitsOf) -> list[Point]:
-    """Return the points of a sweep; of several that compute the same, the first.
+def identifier(checkout: Path, splits_of: SplitsOf) -> Callable[[Candidate], Point]:
+    """Return what identifies the points of a sweep.
 
     Relative paths are looked for in the current folder, then in the checkout. The same data is asked for once.
     """
     digest_weights = cache(digest_file)
     digest_data = cache(lambda dataset, split: digest_splits(splits_of(dataset, split)))
-    points: dict[str, Point] = {}
-    for candidate in candidates:
+
+    def identify(candidate: Candidate) -> Point:
         config = found_inputs(candidate.config, checkout)
         weights = None if config.model.weights is None else digest_weights(Path(config.model.weights))
-        point_id = identify_point(canonical(config), digest_data(config.dataset, config.split), weights)
-        points.setdefault(point_id, Point(candidate.overrides, config, point_id))
+        data = digest_data(config.dataset, config.split)
+        ids = [identify_point(canonical(each), data, weights) for each in (config, whole(config))]
+        return Point(candidate.overrides, config, *ids)
+
+    return identify
+
+
+def whole(config: Config) -> Config:
+    """Return the configuration of the training of all epochs."""
+    return config.model_copy(update={"training": config.training.model_copy(update={"stop_after": None})})
+
+
+def identify_points(candidates: Iterable[Candidate], checkout: Path, splits_of: SplitsOf) -> list[Point]:
+    """Return the points of a sweep; of several that compute the same, the first."""
+    points: dict[str, Point] = {}
+    for point in map(identifier(checkout, splits_of), candidates):
+        points.setdefault(point.point_id, point)
     return list(points.values())

@@ -6,11 +6,15 @@ from dataclasses import dataclass, replace
 
 from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.ranking.comparison import LEVEL, compare_with_best
-from plainmlp.sweeps.ranking.results import Failure, Result, SweepResults, is_measured
+from plainmlp.sweeps.ranking.pruning import furthest, stopped_after
+from plainmlp.sweeps.ranking.results import Failure, Result, SweepResults, is_measured, read_sweep
 from plainmlp.sweeps.ranking.statistics import Summary, summarize
 from plainmlp.sweeps.ranking.swept import Identity, Settings, identity, settings_of, settings_order, swept_keys
+from plainmlp.system.errors import InputError
+from plainmlp.tracking.stored_runs import Reader, read_run
+from plainmlp.tracking.tags import SWEEP_TAG
 
-BEST, TIED, WORSE, UNTESTED = "best", "tied", "worse", "untested"
+BEST, TIED, WORSE, UNTESTED, PRUNED = "best", "tied", "worse", "untested", "pruned"
 TEST_PART = "test_"
 LOG_LOSS = "validation_log_loss"  # ranks rows of equal means, the lower the better
 
@@ -35,6 +39,11 @@ class Row:
         """Return the size of the network, if it was recorded."""
         size = self.results[0].child.metrics.get("n_parameters")
         return None if size is None else int(size)
+
+    @property
+    def epochs(self) -> float:
+        """Return after how many epochs a search pruned it; infinite if it did not."""
+        return stopped_after(self.results[0].child.parameters)
 
     @property
     def log_loss(self) -> float:
@@ -65,6 +74,15 @@ class Leaderboard:
         """Return how many rows have the mean of the best."""
         return len([row for row in self.rows if row.score.mean == self.rows[0].score.mean])
 
+    def best_result(self, row: Row) -> Result:
+        """Return the result of the seed of a row that scored best, of several the first."""
+        return min(row.results, key=lambda result: _sign(self.metric) * result.value)
+
+    @property
+    def best_run(self) -> str | None:
+        """Return the run of the best seed of the best row, if there is a row and it is in MLflow."""
+        return (self.best_result(self.rows[0]).child.run_id or None) if self.rows else None
+
     @property
     def direction(self) -> str:
         """Say whether higher or lower values of the ranking metric are better."""
@@ -75,7 +93,9 @@ def build_leaderboard(results: SweepResults) -> Leaderboard:
     """Rank the settings of a sweep; the same results in any order make the same leaderboard.
 
     Of equal means the lower log loss ranks first, then the smaller network. Every row is compared with the best one as `compare_with_best` does.
+    What a search has pruned after some epochs ranks below all that went on.
     """
+    results = furthest(results)
     keys = swept_keys([child.parameters for child in results.children])
     rows = _ranked(_rows(results, keys), results.metric)
     return Leaderboard(
@@ -112,6 +132,7 @@ def _ranked(rows: list[Row], metric: str) -> list[Row]:
     return sorted(
         rows,
         key=lambda row: (
+            -row.epochs,
             sign * row.score.mean,
             row.log_loss,
             row.n_parameters or 0,
@@ -139,10 +160,11 @@ def _compared(rows: Sequence[Row], metric: str) -> list[Row]:
     """Return the rows with the outcome of their comparison with the first of them."""
     if not rows:
         return []
-    sign = _sign(metric)
-    p_values = compare_with_best([{result.seed: -sign * result.value for result in row.results} for row in rows])
-    others = [replace(row, p_value=p, verdict=_verdict(p)) for row, p in zip(rows[1:], p_values, strict=True)]
-    return [replace(rows[0], verdict=BEST), *others]
+    sign, alike = _sign(metric), [row for row in rows if row.epochs == rows[0].epochs]
+    p_values = compare_with_best([{result.seed: -sign * result.value for result in row.results} for row in alike])
+    others = [replace(row, p_value=p, verdict=_verdict(p)) for row, p in zip(alike[1:], p_values, strict=True)]
+    pruned = [replace(row, verdict=PRUNED) for row in rows[len(alike) :]]
+    return [replace(rows[0], verdict=BEST), *others, *pruned]
 
 
 def _verdict(p_value: float | None) -> str:
@@ -157,3 +179,14 @@ def _test_metrics(results: Sequence[Result]) -> dict[str, Summary]:
     names = sorted(name for name in tables[0] if name.startswith(TEST_PART))
     columns = {name: [table.get(name, math.nan) for table in tables] for name in names}
     return {name: summarize(values) for name, values in columns.items() if all(map(is_measured, values))}
+
+
+def best_run(reader: Reader, run_id: str) -> str:
+    """Return the run of the best point of a sweep's run, of any other run its own id; raise InputError if there is none."""
+    if SWEEP_TAG not in read_run(reader, run_id).tags:
+        return run_id
+    best = build_leaderboard(read_sweep(reader, run_id)).best_run
+    if best is None:
+        message = f"the sweep {run_id} has no finished point yet"
+        raise InputError(message)
+    return best

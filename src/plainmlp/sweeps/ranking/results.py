@@ -84,13 +84,27 @@ def read_sweep(reader: Reader, parent_run_id: str, metric: str | None = None) ->
 class Outcomes:
     """How the points of a sweep ended; a point in the archive needs no recorded run, others were trained elsewhere."""
 
-    def __init__(
-        self, points: Iterable[Point], archive: Archive, reader: Reader, recorded: Iterable[StoredRun]
-    ) -> None:
+    def __init__(self, archive: Archive, reader: Reader) -> None:
         self._archive, self._reader = archive, reader
         self._histories: dict[str, History] = {}
+        self._points: dict[str, Point] = {}
+        self.children: list[StoredRun] = []
+
+    @property
+    def points(self) -> list[Point]:
+        """Return the points in the order of their batches."""
+        return list(self._points.values())
+
+    def has(self, point: Point) -> bool:
+        """Say whether a point has ended."""
+        return point.point_id in self._points
+
+    def add(self, points: Iterable[Point], recorded: Iterable[StoredRun]) -> None:
+        """Take in points that have ended, and the runs that are known of any."""
         runs = {child.point_id: child for child in recorded}
-        self.children = [self._child(point, runs) for point in points]
+        for point in points:
+            self._points[point.point_id] = point
+            self.children.append(self._child(point, runs))
 
     @property
     def failures(self) -> dict[str, str]:

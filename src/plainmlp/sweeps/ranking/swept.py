@@ -6,6 +6,7 @@ from typing import Any
 
 from plainmlp.sweeps.ranking.results import SEED
 
+STOP_AFTER = "training.stop_after"
 ASIDE = ("tracking.", "sweep.")  # where a point is recorded, and beside which others, does not change it
 Identity = tuple[tuple[str, str], ...]
 Settings = dict[str, str]  # the value of each swept key, as MLflow has it; "" if absent

@@ -3,11 +3,12 @@
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from plainmlp.config.canonical import read_yaml
 from plainmlp.config.code import digest_result_code
@@ -21,7 +22,7 @@ from plainmlp.evaluation.reports import flat_metrics
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import digest_file, read_json, replace_file, replace_folder, unflushed, write_json
-from plainmlp.system.process import alone
+from plainmlp.system.process import LOCK_SECONDS, alone
 from plainmlp.tracking.recording.configuration import recorded_text
 from plainmlp.tracking.recording.provenance import training_numerics
 from plainmlp.training.checkpoints import FOLDER as CHECKPOINTS
@@ -36,8 +37,10 @@ NUMERICS = "numerics.json"  # of the process that trained
 SPLITS_IN_MEMORY = 4
 CODE_LETTERS = 16  # of the digest of the code
 UNUSED_DAYS = 30
+FETCH_SECONDS = 3600.0  # that another process may take to fetch and split data
 
 Metrics = dict[str, dict[str, float]]
+Files = dict[str, bytes]  # of a point, by name
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,17 +85,21 @@ class Archive:
             return False
         return loss_every in {None, read_yaml(folder / CONFIGURATION)["training"].get("loss_every")}
 
-    def keep(self, point_id: str, config: Config, trained: Trained, metrics: Metrics) -> None:
-        """Add a point, whole or not at all; one that is there already stays as it is, unless it lacks losses of steps."""
+    def keep(self, point_id: str, files: Mapping[str, bytes], loss_every: int | None = None) -> None:
+        """Add a point by what `pack` made of it, whole or not at all.
+
+        One that is there already stays as it is, unless it lacks losses of steps.
+        """
         folder = self.places(point_id).root
         with self._alone(point_id):
-            if self.has(point_id, config.training.loss_every):
+            if self.has(point_id, loss_every):
                 return
             for leftover in folder.parent.glob(f".{point_id}.*"):  # of a process that was killed while it wrote
                 shutil.rmtree(leftover)
             with unflushed(), replace_folder(folder) as temporary:  # a damaged point counts as absent
-                trained.model.save(Places(temporary).model)
-                _write(Places(temporary), config, trained, metrics)
+                for name, content in files.items():
+                    (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+                    (temporary / name).write_bytes(content)
 
     def present(self) -> set[str]:
         """Return the ids of the points that are there, unchecked."""
@@ -145,7 +152,7 @@ class Archive:
         key = (dataset, split)
         if key not in self._folders:
             folder = self._own / "data" / _data_key(dataset, split)
-            with self._alone(folder.name):
+            with self._alone(folder.name, FETCH_SECONDS):
                 if not _is_whole(folder):
                     write_splits(folder, split_rows(fetch(dataset), split, dataset.missing))
             self._folders[key] = folder
@@ -153,7 +160,12 @@ class Archive:
 
     def checkpoints(self, point_id: str) -> Checkpoints:
         """Return what is kept of a point while it trains; a single run of the checkout keeps it there too."""
-        return Checkpoints(self.root.parent / CHECKPOINTS.name, point_id)
+        return Checkpoints(self.checkpoints_folder, point_id)
+
+    @property
+    def checkpoints_folder(self) -> Path:
+        """Return the folder of all that is unfinished."""
+        return self.root.parent / CHECKPOINTS.name
 
     def remove_unused(self) -> None:
         """Remove what other code has trained and no sweep has used for `UNUSED_DAYS` days."""
@@ -169,8 +181,8 @@ class Archive:
         """Return how many bytes the files of the archive hold."""
         return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
 
-    def _alone(self, name: str) -> AbstractContextManager[None]:
-        return alone(self._own / "locks", name)
+    def _alone(self, name: str, seconds: float = LOCK_SECONDS) -> AbstractContextManager[None]:
+        return alone(self._own / "locks", name, seconds)
 
 
 def _names(folder: Path) -> set[str]:
@@ -206,6 +218,16 @@ def _digest_path(path: Path) -> dict[str, str]:
     """Return the digest of a file, or of every file in a folder; none of what is missing, as `fetch` will say."""
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     return {file.relative_to(path).as_posix(): digest_file(file) for file in files}
+
+
+def pack(config: Config, trained: Trained, metrics: Metrics) -> Files:
+    """Return the files of a point, with the digests of all."""
+    with TemporaryDirectory() as folder, unflushed():
+        places = Places(Path(folder))
+        trained.model.save(places.model)
+        _write(places, config, trained, metrics)
+        paths = [path for path in places.root.rglob("*") if path.is_file()]
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 def _write(places: Places, config: Config, trained: Trained, metrics: Metrics) -> None:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,22 +13,22 @@ from plainmlp.composition.compose import quote
 from plainmlp.config.inputs import found_inputs
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, TrackingSection
-from plainmlp.evaluation.evaluate import measure, predict
-from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive, read_once
-from plainmlp.system.errors import InputError, StorageError, TrainingError
+from plainmlp.sweeps.grid.points import Point, whole
+from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive
+from plainmlp.sweeps.running.engines import ThisProcess
+from plainmlp.sweeps.running.training import train_points
+from plainmlp.sweeps.running.units import PointError
 from plainmlp.system.process import end_with
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
+from plainmlp.tracking.recording.page import run_name
 from plainmlp.tracking.recording.provenance import FOLDER as PROVENANCE
 from plainmlp.tracking.recording.provenance import read_code, training_numerics, write_provenance
-from plainmlp.tracking.recording.training import open_store, point_of, provenance_tags, run_name
-from plainmlp.tracking.store import Store
+from plainmlp.tracking.recording.training import open_store, point_of, provenance_tags
+from plainmlp.tracking.store import ChildRun, Store
 from plainmlp.tracking.tags import FAILURE_TAG
-from plainmlp.training.train import train_configured
 
 # environment variables that give a job the run of its sweep, the process that launched it, and its name
 PARENT, LAUNCHER, NAME = "PLAINMLP_PARENT", "PLAINMLP_LAUNCHER", "PLAINMLP_NAME"
-PointError = InputError | StorageError | TrainingError
 
 
 @dataclass(frozen=True)
@@ -52,79 +52,68 @@ def run_point(config: Config, parent: str, checkout: Path) -> None:
         end_with(os.getppid())
     config = found_inputs(config, checkout)
     archive = _archive(checkout / FOLDER)
-    point = Point((), config, point_of(config, archive.splits(config.dataset, config.split)))
+    splits = archive.splits(config.dataset, config.split)
+    point = Point((), config, point_of(config, splits), point_of(whole(config), splits))
     started = time.time()
-    is_there = archive.has(point.point_id, config.training.loss_every)
-    folder = archive.splits_folder(config.dataset, config.split)
-    failure = None if is_there else train_point(point, folder, archive)
-    record_outcome(Job(point, parent, os.environ.get(NAME) or run_name(config)), checkout, failure, started)
+    [(_, failure)] = train_points([point], archive, ThisProcess())
+    record_outcomes([(Job(point, parent, os.environ.get(NAME) or run_name(config)), failure)], checkout, started)
     if failure is not None:
         raise failure
 
 
-def train_point(point: Point, folder: Path, archive: Archive) -> PointError | None:
-    """Train a point on the data in an archive's folder, evaluate and archive it; return why it failed, if it did."""
-    checkpoint = archive.checkpoints(point.point_id)
-    try:
-        splits = read_once(folder)
-        trained = train_configured(point.config, splits, checkpoint=checkpoint)
-        archive.keep(point.point_id, point.config, trained, measure(splits, predict(trained.model, splits)))
-        checkpoint.clear()
-    except Exception as error:  # noqa: BLE001 - any error is the failure of this point
-        return _as_point_error(error)
-    return None
+def record_outcomes(
+    ended: Sequence[tuple[Job, PointError | None]], checkout: Path, started: float | None = None
+) -> None:
+    """Record points that are in the checkout's archive, or have failed, in as few transactions as MLflow has for them.
+
+    Those that failed began at `started`, by default now.
+    """
+    archive = _archive(checkout / FOLDER)
+    by_store: dict[Store, list[ChildRun]] = {}
+    with TemporaryDirectory() as folder:
+        for number, (job, failure) in enumerate(ended):
+            if failure is None:
+                child = _finished(job, checkout, Path(folder) / str(number))
+            else:
+                archive.note_failure(job.point.point_id, str(failure))
+                child = _failed(job, checkout, str(failure), started or time.time())
+            by_store.setdefault(_store(job.point.config.tracking, checkout), []).append(child)
+        for store, children in by_store.items():
+            store.add_children(children)
 
 
-def _as_point_error(error: Exception) -> PointError:
-    """Return an exception as one that has one line and an exit code, and can be sent between processes."""
-    if isinstance(error, PointError):
-        return error
-    line = " ".join(str(error).split())
-    return TrainingError(f"{type(error).__name__}: {line}")
-
-
-def record_outcome(job: Job, checkout: Path, failure: PointError | None, started: float | None = None) -> None:
-    """Record a point that is in the checkout's archive, or has failed, having begun at `started` (default: now)."""
-    if failure is None:
-        _record_point(job, checkout)
-    else:
-        _archive(checkout / FOLDER).note_failure(job.point.point_id, str(failure))
-        _record_failure(job, checkout, str(failure), time.time() if started is None else started)
-
-
-def _record_point(job: Job, checkout: Path) -> None:
-    """Record a point that the archive has."""
+def _finished(job: Job, checkout: Path, folder: Path) -> ChildRun:
+    """Return the run of a point that the archive has; its artifacts are gathered in a folder, which is made."""
     point, archive = job.point, _archive(checkout / FOLDER)
-    kept = archive.load(point.point_id)
-    curves, ended = kept.trained.history, time.time()
+    kept, ended = archive.load(point.point_id), time.time()
     tags = _provenance_tags(point, checkout, kept.numerics)
     text, parameters = recorded_text(point.config), recorded_parameters(point.config)
-    with TemporaryDirectory() as folder:
-        _gather(point, archive.places(point.point_id), Path(folder))
-        # an earlier sweep may have trained it with other settings that change no result
-        (Path(folder) / CONFIGURATION).write_text(text, encoding="utf-8", newline="\n")
-        tags |= configuration_tags(text.encode(), parameters)
-        write_provenance(Path(folder) / PROVENANCE, read_code(checkout), tags)
-        _store(point.config.tracking, checkout).add_child(
-            job.parent,
-            point.point_id,
-            job.name,
-            parameters=parameters,
-            tags={"weights_digest": kept.trained.model.weights_digest, **tags},
-            metrics=kept.final_metrics(),
-            curves=curves,
-            artifacts=Path(folder),
-            status="FINISHED",
-            started=ended - kept.trained.seconds,
-            ended=ended,
-        )
+    folder.mkdir()
+    _gather(point, archive.places(point.point_id), folder)
+    # an earlier sweep may have trained it with other settings that change no result
+    (folder / CONFIGURATION).write_text(text, encoding="utf-8", newline="\n")
+    tags |= configuration_tags(text.encode(), parameters)
+    write_provenance(folder / PROVENANCE, read_code(checkout), tags)
+    return ChildRun(
+        job.parent,
+        point.point_id,
+        job.name,
+        parameters=parameters,
+        tags={"weights_digest": kept.trained.model.weights_digest, **tags},
+        metrics=kept.final_metrics(),
+        curves=kept.trained.history,
+        artifacts=folder,
+        status="FINISHED",
+        started=ended - kept.trained.seconds,
+        ended=ended,
+    )
 
 
-def _record_failure(job: Job, checkout: Path, reason: str, started: float) -> None:
-    """Record that a point failed, and why."""
+def _failed(job: Job, checkout: Path, reason: str, started: float) -> ChildRun:
+    """Return the run of a point that failed, and why."""
     point = job.point
     tags = _provenance_tags(point, checkout, training_numerics(point.config.training))
-    _store(point.config.tracking, checkout).add_child(
+    return ChildRun(
         job.parent,
         point.point_id,
         job.name,

@@ -2,32 +2,32 @@
 
 from pathlib import Path
 
-from plainmlp.config.places import Places
-from plainmlp.data.splits import Splits
+from plainmlp.config.places import Places, kept_checkout
+from plainmlp.config.schema import Config
 from plainmlp.evaluation.evaluate import Evaluation
 from plainmlp.evaluation.reports import final_metrics
 from plainmlp.system.files import write_json
+from plainmlp.tracking.recording.page import describe_run
 from plainmlp.tracking.run import TrackedRun
+from plainmlp.tracking.tags import EXPERIMENT_TAG, NOTE_TAG
 from plainmlp.tracking.terminal import show_dead_units, show_metrics, show_places, show_steps, show_warning
 from plainmlp.training.model import Model, Trained
 
-EXAMPLE_ROWS = 3
-
 
 def publish_evaluation(
-    run: TrackedRun, places: Places, trained: Trained, splits: Splits, evaluation: Evaluation
+    run: TrackedRun, config: Config, places: Places, trained: Trained, evaluation: Evaluation
 ) -> None:
     """Add metrics, predictions, figures and the model to a run; metrics that it has as curves stay curves."""
     metrics = {name: value for name, value in final_metrics(evaluation).items() if name not in trained.history}
-    run.log_results(metrics, {})
+    note = describe_run(config, "test", evaluation.metrics["test"], evaluation.intervals, run.reference)
+    run.log_results(metrics, {NOTE_TAG: note})
     run.log_file(places.metrics)
     run.log_file(places.intervals)
     run.log_file(places.predictions)
     if trained.steps:
         run.log_file(places.steps)
     run.log_file(places.figures, "figures")
-    example = trained.model.preparation.to_frame(splits.test.features[:EXAMPLE_ROWS])
-    run.log_model(places.model, example, trained.model.predict_frame(example))
+    run.log_model(places.model)
 
 
 def write_summary(path: Path, run: TrackedRun, model: Model, evaluation: Evaluation) -> None:
@@ -40,9 +40,19 @@ def write_summary(path: Path, run: TrackedRun, model: Model, evaluation: Evaluat
 def show_results(run: TrackedRun, places: Places, trained: Trained, evaluation: Evaluation) -> None:
     """Print the metrics, the first and the last recorded step, dead units and outputs, and where to look for more."""
     show_metrics(evaluation.metrics, evaluation.intervals)
+    if warning := evaluation.warning():
+        show_warning(warning)
     show_steps(trained.steps)
     show_dead_units(trained.history["dead_units"][-1])
     dead = trained.model.dead_outputs(evaluation.outputs)
     if dead:
         show_warning(f"dead outputs, zero for every row of the test part: {', '.join(dead)}; try another seed or loss")
-    show_places({"figures": places.figures, "model": places.model, "mlflow": run.page()})
+    show_places({**_lasting(run, places), "mlflow": run.page()})
+
+
+def _lasting(run: TrackedRun, places: Places) -> dict[str, object]:
+    """Return where the files of a run stay; DVC deletes the temporary copy that an experiment runs in, and keeps them."""
+    experiment = run.header.tags.get(EXPERIMENT_TAG)
+    if experiment is not None and kept_checkout(places.root) != places.root:
+        return {"files": f"dvc exp apply {experiment}"}
+    return {"figures": places.figures, "model": places.model}

@@ -18,13 +18,14 @@ from plainmlp.system.errors import InputError
 from plainmlp.system.files import digest_file, read_json, replace_file, unflushed, write_json
 from plainmlp.tracking.models import MODEL_FILE
 from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, Point, RunHeader
-from plainmlp.tracking.tags import FAILURE_TAG, MANIFEST_TAG, PROCESS_TAG
+from plainmlp.tracking.tags import FAILURE_TAG, MANIFEST_TAG, NOTE_TAG, PROCESS_TAG
 from plainmlp.tracking.terminal import show_warning
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.json.sig"  # among the artifacts of a run
 COPIES = Path(".plainmlp") / "manifests"  # below a checkout
 NAMESPACE = "plainmlp"  # of the signatures
-PASSING = {PROCESS_TAG, FAILURE_TAG, MANIFEST_TAG}  # tags that say nothing of a finished run, or that follow from it
+# tags that say nothing of a finished run, that follow from it, or that MLflow's pages let anyone edit
+PASSING = {PROCESS_TAG, FAILURE_TAG, MANIFEST_TAG, NOTE_TAG}
 _RECORD_ID = re.compile(rf"{PREFIX}[0-9A-Za-z_-]{{1,200}}")
 
 Manifest = dict[str, Any]

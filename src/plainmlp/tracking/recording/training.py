@@ -6,8 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from plainmlp.config.canonical import canonical
-from plainmlp.config.places import Places
-from plainmlp.config.schema import Config, DatasetSection, TrackingSection
+from plainmlp.config.places import Places, kept_checkout
+from plainmlp.config.schema import Config, TrackingSection
 from plainmlp.data.splits import Splits
 from plainmlp.data.storage import digest_splits
 from plainmlp.system.files import digest_file, write_json
@@ -17,6 +17,7 @@ from plainmlp.tracking.provenance.environment import process_usage
 from plainmlp.tracking.provenance.identity import identify_point
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.tracking.recording.manifest import check_signing
+from plainmlp.tracking.recording.page import data_name, run_name
 from plainmlp.tracking.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import DataInput, Store
@@ -46,7 +47,7 @@ def start_run(config: Config, splits: Splits, checkout: Path) -> TrackedRun:
         run_name(config),
         parameters,
         tags,
-        DataInput(_data_name(config.dataset), digest_splits(splits)[:DATA_DIGEST_LENGTH], sizes),
+        DataInput(data_name(config.dataset), digest_splits(splits)[:DATA_DIGEST_LENGTH], sizes),
     )
     with run.closing_on_failure():
         run.log_text(text, "config.yaml")
@@ -70,23 +71,11 @@ def publish_provenance(run: TrackedRun, tags: Mapping[str, str], checkout: Path)
         run.log_file(Path(folder), FOLDER)
 
 
-def run_name(config: Config) -> str:
-    """Return the name of a run in a list: its data and its layers."""
-    return f"{_data_name(config.dataset)} {'-'.join(map(str, config.model.hidden_sizes)) or 'linear'}"
-
-
-def _data_name(dataset: DatasetSection) -> str:
-    """Return the name of a data set in a list, with its number or file if it has one."""
-    number = () if dataset.data_id is None else (str(dataset.data_id),)
-    file = () if dataset.path is None else (Path(dataset.path).stem,)
-    return " ".join((dataset.name, *number, *file))
-
-
 def open_store(tracking: TrackingSection, checkout: Path) -> Store:
-    """Return the MLflow experiment that a configuration records in."""
-    address = tracking_address(tracking, checkout)
+    """Return the MLflow experiment that a configuration records in; `kept_checkout` holds its database and outbox."""
+    kept = kept_checkout(checkout)
     key = None if tracking.sign is None else check_signing(tracking.sign)
-    return Store(address, tracking.experiment, Outbox(checkout, key), tracking.wait_seconds)
+    return Store(tracking_address(tracking, kept), tracking.experiment, Outbox(kept, key), tracking.wait_seconds)
 
 
 def publish_training(run: TrackedRun, places: Places, model: Model) -> None:

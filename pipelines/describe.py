@@ -1,0 +1,49 @@
+"""Show what a training would take each column of a table for, without training."""
+
+import argparse
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from _checkout import ROOT
+from plainmlp.system.command import run_command
+
+if TYPE_CHECKING:
+    from plainmlp.config.schema import DatasetSection
+
+HELP = """Show what a training would take each column of a table for: type, levels, gaps, share of distinct values.
+
+  python pipelines/describe.py data.csv target=price
+  python pipelines/describe.py data.csv target=price 'drop=[name]' dates=parts missing=mean
+
+The keys are those of conf/dataset/table.yaml, with or without `dataset.`."""
+
+
+def main(path: Path, overrides: list[str]) -> None:
+    """Read the table, print what its columns are taken for."""
+    from plainmlp.composition.compose import compose, parse, quote
+    from plainmlp.data.delimited import TextFormat
+    from plainmlp.data.reading import read_table
+    from plainmlp.data.summary import summarize_table, table_lines
+    from plainmlp.data.table import ColumnOptions
+
+    keys = [key if "." in key.partition("=")[0] else f"dataset.{key}" for key in overrides]
+    chosen = parse(compose(ROOT / "conf", ["dataset=table", f"dataset.path={quote(str(path))}", *keys])).dataset
+    cells = read_table(path, TextFormat(**values_of(TextFormat, chosen)))
+    options = ColumnOptions(**values_of(ColumnOptions, chosen))
+    print(f"{path}: {len(cells.frame)} rows, {cells.frame.shape[1]} columns", *cells.notes, sep="\n")
+    print(*table_lines(summarize_table(cells, options)), sep="\n")
+
+
+def values_of(kind: type[Any], chosen: "DatasetSection") -> dict[str, Any]:
+    """Return the values that a configuration has for the fields of a dataclass."""
+    return {field.name: getattr(chosen, field.name) for field in fields(kind)}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", type=Path, help="the file")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as target=price")
+    arguments = parser.parse_args()
+    sys.exit(run_command(lambda: main(arguments.path, arguments.overrides)))

@@ -1,0 +1,98 @@
+"""How well scores put the samples of a class before all others: the areas under the two curves of every threshold."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plainmlp.data.arrays import Array, Task
+from plainmlp.data.sums import sum_by_halves
+from plainmlp.evaluation.metrics import Rows, Values
+
+Counts = NDArray[np.integer[Any]]
+
+
+class Passed(NamedTuple):
+    """What lies at or above each threshold, from the highest: samples of the class, and samples at all.
+
+    Both of shape (n_thresholds, n_resamples); the last threshold passes every sample.
+    """
+
+    hits: Counts
+    samples: Counts
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Scores and truth of some classes, each against all others.
+
+    Parameters
+    ----------
+    truth : ndarray of shape (n_classes, n_samples), bool
+    scores : ndarray of shape (n_classes, n_samples)
+    """
+
+    truth: NDArray[np.bool_]
+    scores: Values
+
+    def total(self, rows: Rows) -> Values:
+        """Return the area under the ROC curve of each class, then its average precision; NaN where it has none.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_drawn, n_resamples), integer
+
+        Returns
+        -------
+        ndarray of shape (2 * n_classes, n_resamples)
+
+        Notes
+        -----
+        Counts are whole, so the area (Fawcett, 2006) is exact but for one division; the average precision is the sum of
+        precision times the step of recall over the thresholds, as in scikit-learn.
+        """
+        n_samples, n_resamples = self.scores.shape[1], rows.shape[1]
+        places = rows * n_resamples + np.arange(n_resamples)
+        drawn = np.bincount(places.ravel(), minlength=n_samples * n_resamples).reshape(n_samples, n_resamples)
+        passed = [self.passed(position, drawn) for position in range(len(self.scores))]
+        return np.stack([*map(roc_area, passed), *map(average_precision, passed)])
+
+    def passed(self, position: int, drawn: Counts) -> Passed:
+        """Return what passes each distinct score of a class, each sample counted as often as it was drawn."""
+        order = np.argsort(-self.scores[position], kind="stable")
+        ordered = self.scores[position][order]
+        ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
+        counted = drawn[order]
+        hits = np.cumsum(np.where(self.truth[position][order][:, np.newaxis], counted, 0), axis=0)
+        return Passed(hits[ends], np.cumsum(counted, axis=0)[ends])
+
+
+def rank(task: Task, targets: Array, outputs: Values) -> Ranking:
+    """Return the ranking of a classification, of two classes that of the second, or of a multi-label task."""
+    if task == "multilabel":
+        return Ranking(targets.T > 0, outputs.T)
+    classes = np.arange(outputs.shape[1])[-1:] if outputs.shape[1] == 2 else np.arange(outputs.shape[1])
+    return Ranking(targets == classes[:, np.newaxis], outputs.T[classes])
+
+
+def roc_area(passed: Passed) -> Values:
+    """Return the area under the ROC curve: the share of pairs, one of the class, one not, in the right order."""
+    others = passed.samples - passed.hits
+    steps = np.diff(others, axis=0, prepend=0)
+    before = passed.hits - np.diff(passed.hits, axis=0, prepend=0)
+    pairs = passed.hits[-1] * others[-1]
+    return _ratio(sum_by_halves(steps * (passed.hits + before)), 2 * pairs)
+
+
+def average_precision(passed: Passed) -> Values:
+    """Return the mean of the precision over the samples of the class."""
+    precision = _ratio(passed.hits, passed.samples)
+    steps = np.diff(passed.hits, axis=0, prepend=0)
+    return _ratio(sum_by_halves(np.where(steps > 0, steps * precision, 0.0)), passed.hits[-1])
+
+
+def _ratio(parts: Array, wholes: Array) -> Values:
+    """Return parts / wholes, NaN where the whole is 0."""
+    ratios: Values = np.divide(parts, wholes, out=np.full(np.shape(wholes), np.nan), where=wholes > 0)
+    return ratios

@@ -1,0 +1,125 @@
+"""The engine of this machine: a process for each core, none of which outlives the process that started it.
+
+Every worker is a pool of one, since a pool of many loses the work of all with one that is killed.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process, resource_tracker
+from threading import Thread, current_thread, main_thread
+
+from plainmlp.sweeps.running.engines import WorkerDiedError
+from plainmlp.sweeps.running.units import Results, Unit, train_unit
+from plainmlp.system.process import collect_seldom, end_with
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
+SECONDS_TO_END = 5  # after the last result
+
+
+class Processes:
+    """Trains units in `n_jobs` processes of this machine, which are started as they are needed."""
+
+    def __init__(self, n_jobs: int) -> None:
+        self.units_at_once = n_jobs
+        self._idle: list[_Worker] = []
+        self._working: dict[Future[Results], _Worker] = {}
+
+    def __str__(self) -> str:
+        """Say who trains."""
+        return f"{self.units_at_once} processes"
+
+    def submit(self, unit: Unit) -> Future[Results]:
+        """Send a unit to a process that has none."""
+        worker = self._idle.pop() if self._idle else _Worker()
+        try:
+            future = worker.send(unit)
+        except BrokenProcessPool:  # it was killed while it had no work
+            worker.stop()
+            return self.submit(unit)
+        self._working[future] = worker
+        return future
+
+    def results(self, future: Future[Results]) -> Results:
+        """Return what a unit gave, or raise WorkerDiedError."""
+        worker = self._working.pop(future)
+        try:
+            results = future.result()
+        except BrokenProcessPool:
+            end = worker.describe_end()
+            worker.stop()
+            raise WorkerDiedError(end) from None
+        self._idle.append(worker)
+        return results
+
+    def close(self) -> None:
+        """End all processes, whatever they do."""
+        for worker in (*self._idle, *self._working.values()):
+            worker.stop()
+        self._idle.clear()
+        self._working.clear()
+
+
+class _Worker:
+    """A process that trains one unit at a time."""
+
+    def __init__(self) -> None:
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _begin, (os.getpid(),))
+        before = {*multiprocessing.active_children()}
+        with _uninterrupted():
+            self._pool.submit(os.getpid)  # it starts the process
+            [self._process] = {*multiprocessing.active_children()} - before
+
+    def send(self, unit: Unit) -> Future[Results]:
+        return self._pool.submit(train_unit, unit)
+
+    def describe_end(self) -> str:
+        """Say how the process has ended."""
+        self._process.join(SECONDS_TO_END)
+        code = self._process.exitcode
+        if code is None:
+            return "stopped answering"
+        return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+    def stop(self) -> None:
+        """End the process, whatever it does."""
+        self._process.kill()
+        self._pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Delay signals until the block ends, since a process that is started by half complains.
+
+    Ctrl-C stays blocked in the processes started here: a terminal sends it to all, and the parent decides what ends.
+    """
+    received: list[int] = []
+    numbers = ENDING if current_thread() is main_thread() else ()  # signals interrupt no other thread
+    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in numbers}
+    resource_tracker.ensure_running()  # started later, it would undo the next line
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in received:
+            signal.raise_signal(late)
+
+
+def _begin(parent: int) -> None:
+    """Let this process end with its parent, which a thread notices where the system does not help."""
+    end_with(parent)
+    collect_seldom()
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,100 @@
+"""The points of a sweep trained by an engine, unit by unit; this process alone writes the archive."""
+
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+
+from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.running.archive import Archive, Files
+from plainmlp.sweeps.running.engines import Engine, WorkerDiedError
+from plainmlp.sweeps.running.units import PointError, Results, Unit, as_point_error
+from plainmlp.system.errors import TrainingError
+
+SECONDS = 2.0  # that a unit takes, unless a single point takes longer
+LARGEST = 32  # points of a unit
+SHARES = 2  # for each unit on its way: the last units are small, so that all workers end together
+Ended = tuple[str, PointError | None]  # a point id, and why the point failed if it did
+
+
+def train_points(points: Iterable[Point], archive: Archive, engine: Engine) -> Generator[Ended, None, None]:
+    """Train the points that the archive does not hold.
+
+    Each point id is yielded once the point is in the archive or has failed, with the reason; points that the archive
+    held at the start come first. Points of the same data follow each other, since a process keeps the last that it read.
+
+    If a worker ends before its unit is done, each point of the unit is trained once more, alone, and fails if its worker
+    ends again.
+    """
+    distinct = {point.point_id: point for point in points}
+    missing = [point for name, point in distinct.items() if not archive.has(name, point.config.training.loss_every)]
+    present = distinct.keys() - {point.point_id for point in missing}
+    yield from ((name, None) for name in distinct if name in present)
+    queue, running, results = _Queue(missing, archive), dict[Future[Results], Unit](), Results()
+    while queue.points or running or results:
+        while queue.points and len(running) < engine.units_at_once:
+            unit = queue.take(engine.units_at_once)
+            running[engine.submit(unit)] = unit
+        for point_id, result in results.items():  # the engine is busy meanwhile
+            yield point_id, _keep(archive, distinct[point_id], result)
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        results = {}
+        for future in done:
+            results |= _results(engine, future, running.pop(future), queue)
+
+
+def _results(engine: Engine, future: Future[Results], unit: Unit, queue: "_Queue") -> Results:
+    """Return the results of a unit that has ended; the points without one go back to the queue."""
+    try:
+        results = engine.results(future)
+    except WorkerDiedError as death:
+        error = TrainingError(f"its worker process {death}, for the second time")
+        results = {name: error for name in unit.points if name in queue.died}
+        queue.died |= unit.points.keys()
+    queue.take_back(unit.points.keys() - results.keys())
+    return results
+
+
+def _keep(archive: Archive, point: Point, result: Files | PointError) -> PointError | None:
+    """Archive a point; return why it failed, if it did."""
+    if not isinstance(result, dict):
+        return result
+    try:
+        archive.keep(point.point_id, result, point.config.training.loss_every)
+        if point.config.training.stop_after is None:  # else a training of more epochs goes on from there
+            archive.checkpoints(point.training_id).clear()
+    except Exception as error:  # noqa: BLE001 - such as a full disk
+        return as_point_error(error)
+    return None
+
+
+class _Queue:
+    """The points that wait for a worker, those of the same data together; `died` has those that lost one."""
+
+    def __init__(self, points: Iterable[Point], archive: Archive) -> None:
+        self._archive = archive
+        self._all = {point.point_id: point for point in points}
+        self._folders = {
+            name: archive.splits_folder(point.config.dataset, point.config.split) for name, point in self._all.items()
+        }
+        self.points = deque(sorted(self._all, key=self._folders.__getitem__))
+        self.died: set[str] = set()
+
+    def take(self, shares: int) -> Unit:
+        """Return the next unit: points of the same data, or one that lost its worker."""
+        size = min(LARGEST, max(1, len(self.points) // (SHARES * shares)))
+        chosen = [self.points.popleft()]
+        while self.points and len(chosen) < size and self._suits(chosen[0], self.points[0]):
+            chosen.append(self.points.popleft())
+        return Unit(
+            {name: self._all[name] for name in chosen},
+            self._folders[chosen[0]],
+            self._archive.checkpoints_folder,
+            SECONDS,
+        )
+
+    def take_back(self, names: Iterable[str]) -> None:
+        """Put points first that a unit has not trained."""
+        self.points.extendleft(sorted(names))
+
+    def _suits(self, first: str, other: str) -> bool:
+        return self._folders[first] == self._folders[other] and not {first, other} & self.died

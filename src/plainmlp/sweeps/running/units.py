@@ -1,0 +1,67 @@
+"""Units: a handful of points that a worker trains one after another, and what it gives back of each."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from plainmlp.config.schema import Config
+from plainmlp.evaluation.evaluate import measure, predict
+from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.running.archive import Files, pack, read_once
+from plainmlp.system.errors import InputError, StorageError, TrainingError
+from plainmlp.training.checkpoints import Checkpoints
+from plainmlp.training.train import train_configured
+
+PointError = InputError | StorageError | TrainingError
+Results = dict[str, Files | PointError]  # by point id: its files in the archive, or why it failed
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Points that are sent together.
+
+    Parameters
+    ----------
+    points : mapping of str to Point
+        By their ids, all of the same data.
+    folder : Path
+        Their data, see `Archive.splits_folder`.
+    checkpoints : Path
+        The folder that keeps what is unfinished.
+    seconds : float
+        After so long no further point is begun; those that are left are not in the results.
+    """
+
+    points: Mapping[str, Point]
+    folder: Path
+    checkpoints: Path
+    seconds: float
+
+
+def train_unit(unit: Unit) -> Results:
+    """Train the points of a unit, the first of them in any case."""
+    results: Results = {}
+    end = time.monotonic() + unit.seconds
+    for point_id, point in unit.points.items():
+        if not results or time.monotonic() < end:
+            results[point_id] = train_point(point.config, unit.folder, Checkpoints(unit.checkpoints, point.training_id))
+    return results
+
+
+def train_point(config: Config, folder: Path, checkpoint: Checkpoints) -> Files | PointError:
+    """Train a point on the data in a folder and evaluate it; return its files, or why it failed."""
+    try:
+        splits = read_once(folder)
+        trained = train_configured(config, splits, checkpoint=checkpoint)
+        return pack(config, trained, measure(splits, predict(trained.model, splits)))
+    except Exception as error:  # noqa: BLE001 - any error is the failure of this point
+        return as_point_error(error)
+
+
+def as_point_error(error: Exception) -> PointError:
+    """Return an exception as one that has one line and an exit code, and can be sent between processes."""
+    if isinstance(error, PointError):
+        return error
+    line = " ".join(str(error).split())
+    return TrainingError(f"{type(error).__name__}: {line}")

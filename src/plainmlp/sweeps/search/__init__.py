@@ -1,0 +1,1 @@
+"""What a search tries next, from the results so far."""

@@ -1,0 +1,196 @@
+"""A search as a sweep: batches of points, each asked for once the one before has ended, and a record of what was asked."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from plainmlp.config.schema import Config, SweepSection
+from plainmlp.nn.early_stopping import is_higher_better
+from plainmlp.sweeps.grid.grid import MAX_POINTS
+from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.ranking.results import SweepResults
+from plainmlp.sweeps.ranking.swept import STOP_AFTER
+from plainmlp.sweeps.search.methods import METHODS, Trial, library_of
+from plainmlp.sweeps.search.space import Space, space_of
+from plainmlp.system.digests import digest_json
+from plainmlp.system.errors import InputError
+from plainmlp.system.files import write_json
+
+RECORD = "search.json"
+SETTINGS = ("method", "trials", "batch", "seed", "metric", "rungs", "reduction")  # what the trials follow from
+OF_GRIDS = ("exclude", "sample")
+PointOf = Callable[[tuple[str, ...]], Point]  # composes, checks and identifies overrides
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial that was asked for, and its points, one a seed."""
+
+    trial: Trial
+    points: tuple[Point, ...]
+
+
+class Search:
+    """A sweep whose points follow from the results of those before.
+
+    No database keeps it: started again it asks again, and finds the same points trained.
+
+    Parameters
+    ----------
+    space : Space
+    settings : SweepSection
+        Its `method` is one of METHODS.
+    check : callable (overrides) -> Config
+    point_of : callable (overrides) -> Point
+
+    Raises
+    ------
+    InputError
+        The settings do not suit the method, a library is missing, or an edge of the space is not allowed.
+    """
+
+    def __init__(
+        self, space: Space, settings: SweepSection, check: Callable[[tuple[str, ...]], Config], point_of: PointOf
+    ) -> None:
+        _check_settings(space, settings)
+        libraries = library_of(settings.method)
+        epochs = {check(overrides).training.epochs for edge in space.edges() for overrides in space.overrides(edge)}
+        if settings.method == "halving" and len(epochs) > 1:
+            message = f"sweep.method=halving compares after the same epochs, but training.epochs is one of {epochs}"
+            raise InputError(message)
+        self._space, self._point_of = space, point_of
+        self._asking = METHODS[settings.method](space, settings, max(epochs))
+        self._head: dict[str, Any] = {
+            "settings": {name: getattr(settings, name) for name in SETTINGS},
+            "space": space.record(),
+            "seeds": list(space.seeds),
+            "epochs": max(epochs),
+            "libraries": libraries,
+        }
+        self.common = frozenset(space.fixed)
+        self._asked: list[Asked] = []
+        self.first = self._points(next(self._asking))
+        self._values: dict[str, float] = {}
+
+    @property
+    def sweep_id(self) -> str:
+        """Return the id: a digest of what the trials follow from, and of the first points, which stand for code and data."""
+        return search_id(self.record())
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Return what is recorded of the search beside its points."""
+        return {f"sweep.{name}": str(value) for name, value in self._head["settings"].items()}
+
+    def after(self, results: SweepResults) -> list[Point]:
+        """Return the points to run next, once those asked for have ended; none at the end."""
+        n_new = self._n_new
+        self._values = values_of(results)
+        told = costs_of([_ids(asked) for asked in self._asked[-n_new:]], results)
+        try:
+            return self._points(self._asking.send(told))
+        except StopIteration:
+            return []
+
+    def _points(self, trials: Sequence[Trial]) -> list[Point]:
+        """Take in trials, and return their points."""
+        self._n_new = len(trials)
+        for trial in trials:
+            paused = () if trial.stop_after is None else (f"{STOP_AFTER}={trial.stop_after}",)
+            points = (self._point_of((*own, *paused)) for own in self._space.overrides(trial.values))
+            self._asked.append(Asked(trial, tuple(points)))
+        return [point for asked in self._asked[-self._n_new :] for point in asked.points]
+
+    def record(self) -> dict[str, Any]:
+        """Return what was asked and what it was worth, as plain values."""
+        trials = [
+            {**asdict(asked.trial), "points": _ids(asked), "value": _mean(_ids(asked), self._values)}
+            for asked in self._asked
+        ]
+        return {**self._head, "first": self._first_ids(), "trials": trials}
+
+    def _first_ids(self) -> list[str]:
+        return sorted(point.point_id for point in self.first)
+
+    def write(self, folder: Path) -> None:
+        """Write the record to a folder; equal searches give equal bytes."""
+        write_json(folder / RECORD, self.record())
+
+
+def _check_settings(space: Space, settings: SweepSection) -> None:
+    """Refuse settings that the method does not take."""
+    if settings.trials is None and settings.method != "halving":
+        message = f"sweep.trials=null is not allowed with sweep.method={settings.method}; it must be at least 1"
+        raise InputError(message)
+    for name in OF_GRIDS:
+        if getattr(settings, name):
+            message = f"sweep.{name} is of grids, and no setting of sweep.method={settings.method}; leave it out"
+            raise InputError(message)
+    n_points = (settings.trials or 1) * max(1, len(space.seeds))
+    if n_points > MAX_POINTS:
+        message = f"sweep.trials={settings.trials} gives {n_points:,} points; allowed: at most {MAX_POINTS:,}"
+        raise InputError(message)
+
+
+def _ids(asked: Asked) -> list[str]:
+    return [point.point_id for point in asked.points]
+
+
+def search_id(record: Mapping[str, Any]) -> str:
+    """Return the id of the search that a record is of."""
+    return digest_json({key: value for key, value in record.items() if key != "trials"})
+
+
+def values_of(results: SweepResults) -> dict[str, float]:
+    """Return the value of each point that has one."""
+    return {result.child.point_id: result.value for result in results.finished}
+
+
+def costs_of(trials: Sequence[Sequence[str]], results: SweepResults) -> list[float | None]:
+    """Return what trials, given by the ids of their points, cost: the mean, negative where higher is better."""
+    values, sign = values_of(results), -1.0 if is_higher_better(results.metric) else 1.0
+    means = [_mean(points, values) for points in trials]
+    return [None if mean is None else sign * mean for mean in means]
+
+
+def _mean(points: Sequence[str], values: Mapping[str, float]) -> float | None:
+    """Return the mean value of points; None where one of them has none."""
+    found = [values[point] for point in points if point in values]
+    return math.fsum(found) / len(points) if len(found) == len(points) else None
+
+
+def replay(record: Mapping[str, Any], results: SweepResults) -> int | None:
+    """Ask again what a record says was asked, given the results; return the number of the first trial that differs."""
+    settings = SweepSection.model_construct(**record["settings"])
+    asking = METHODS[settings.method](space_of(record["space"]), settings, record["epochs"])
+    parameters = {child.point_id: child.parameters for child in results.children}
+    trials, done = record["trials"], 0
+    batch = next(asking)
+    while batch:
+        for trial, recorded in zip(batch, trials[done:], strict=False):
+            if asdict(trial) != {name: recorded[name] for name in ("values", "stop_after")}:
+                return done
+            if not all(_has(parameters.get(point), trial) for point in recorded["points"]):
+                return done
+            done += 1
+        told = trials[done - len(batch) : done]
+        try:
+            batch = asking.send(costs_of([trial["points"] for trial in told], results))
+        except StopIteration:
+            break
+    return None if done == len(trials) else done
+
+
+def _has(parameters: Mapping[str, str] | None, trial: Trial) -> bool:
+    """Say whether a point, given by its recorded parameters, has the numbers of a trial."""
+    if parameters is None:
+        return False
+    numbers = {**trial.values, STOP_AFTER: trial.stop_after}
+    return all(
+        json.loads(parameters[key]) == value
+        for key, value in numbers.items()
+        if key in parameters and not isinstance(value, str)
+    )

@@ -1,0 +1,62 @@
+"""What MLflow's pages say of a run first: its name in the list, and its description."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from plainmlp.config.schema import Config, DatasetSection
+from plainmlp.training.backends.table import OWN_BACKEND
+
+# what tells most of a network, the first that was measured: of the kinds of data, in this order
+RESULTS = ("accuracy", "exact_match", "r2", "mean_squared_error", "loss")
+LONGEST_NOTE = 7000  # characters; MLflow keeps 8000 of a tag
+
+
+def run_name(config: Config) -> str:
+    """Return the name of a run in a list: its data, its network, and a seed and a backend that are not the usual ones.
+
+    Examples
+    --------
+    ``digits 128 relu adam`` or ``table houses 64-32 tanh sgd s3``
+    """
+    model, backend = config.model, config.backend.name
+    activations = (model.activation,) if isinstance(model.activation, str) else model.activation
+    sizes = "-".join(map(str, model.hidden_sizes))
+    network = f"{sizes} {'-'.join(activations)}" if sizes else "linear"
+    rest = [f"s{config.seed}"] * (config.seed != 0) + [backend] * (backend != OWN_BACKEND)
+    return " ".join([data_name(config.dataset), network, config.optimizer.name, *rest])
+
+
+def data_name(dataset: DatasetSection) -> str:
+    """Return the name of a data set in a list, with its number or file if it has one."""
+    number = () if dataset.data_id is None else (str(dataset.data_id),)
+    file = () if dataset.path is None else (Path(dataset.path).stem,)
+    return " ".join((dataset.name, *number, *file))
+
+
+def value_name(key: str, value: str) -> str:
+    """Return what a point's name says of one of its values, as Hydra takes it: names and sizes stand for themselves.
+
+    Examples
+    --------
+    >>> [value_name(*pair) for pair in (("hidden_sizes", "[64,32]"), ("activation", "tanh"), ("seed", "2"), ("l2", "0.1"))]
+    ['64-32', 'tanh', 's2', 'l2=0.1']
+    """
+    if key.endswith("hidden_sizes"):
+        return value.strip("[]").replace(",", "-").replace(" ", "") or "linear"
+    if key == "seed":
+        return f"s{value}"
+    return value if value.isidentifier() and value not in {"true", "false", "null"} else f"{key}={value}"
+
+
+def describe_run(
+    config: Config, part: str, metrics: Mapping[str, float], intervals: Mapping[str, tuple[float, float]], run_id: str
+) -> str:
+    """Return the description of a run in Markdown: what was trained, what it is worth on a part, and how to verify it."""
+    network = run_name(config).removeprefix(data_name(config.dataset)).strip()
+    lines = [f"`{network}` on **{data_name(config.dataset)}**, {config.training.epochs} epochs at most."]
+    name = next((name for name in RESULTS if name in metrics), None)
+    if name is not None:
+        ends = f" (95 % interval {intervals[name][0]:.4g} to {intervals[name][1]:.4g})" if name in intervals else ""
+        lines.append(f"{part} {name} **{metrics[name]:.4g}**{ends}".replace("_", " "))
+    lines.append(f"Compute it again and compare every bit: `python pipelines/verify.py {run_id}`")
+    return "\n\n".join(lines)

@@ -1,0 +1,20 @@
+"""DVC's experiments: where their runs are recorded, also of those that run in a temporary copy."""
+
+import pytest
+
+from checkouts import clone, succeed, tracked_runs
+
+pytestmark = pytest.mark.slow
+
+
+def test_an_experiment_in_a_temporary_copy_keeps_its_run_under_its_name(tmp_path):
+    folder = clone(tmp_path / "clone")
+    output = succeed(folder, "dvc", "exp", "run", "--temp", "--name", "short", "-S", "training.epochs=1")
+    (run,) = tracked_runs(folder / "mlflow.db")
+    assert run.data.tags["dvc.experiment"] == "short"
+    assert (run.data.params["training.epochs"], run.info.status) == ("1", "FINISHED")
+    assert run.info.artifact_uri.startswith(folder.as_uri())
+    assert "dvc exp apply short" in output
+    assert str(folder / ".dvc" / "tmp") not in output
+    assert f"sqlite:///{folder / 'mlflow.db'}" in output
+    assert (folder / ".plainmlp" / "manifests" / f"{run.data.tags['plainmlp.record']}.json").is_file()
