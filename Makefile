@@ -24,8 +24,9 @@ sweep: .git $(KERNELS) ## run the default grid search, and whatever it needs
 	@dvc repro searches/dvc.yaml
 	@echo "leaderboard: reports/sweep/leaderboard.md    figures: reports/sweep/figures    runs: make ui"
 
+# Three processes on two cores, since many tests wait for a server, a disk or a signal.
 test: $(KERNELS) ## run every test that needs nothing but .venv
-	@python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --ignore=tests/services
+	@python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations=20 --ignore=tests/services
 
 test-fast: $(KERNELS) ## run the tests that need no real pipelines
 	@python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow"
