@@ -3,6 +3,7 @@
 import logging
 import shutil
 import socket
+import subprocess
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Event, Thread
@@ -73,8 +74,8 @@ class Slurm:
     def close(self) -> None:
         """Cancel what waits or runs, and remove what has been exchanged."""
         self._is_over.set()
-        for job in self._jobs.values():
-            job.cancel(check=False)
+        if self._jobs:
+            subprocess.run(["scancel", *(job.job_id for job in self._jobs.values())], check=False)  # noqa: S603, S607
         self._jobs.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
 
