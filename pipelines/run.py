@@ -56,7 +56,8 @@ def run_alone(config: "Config", folder: Path) -> None:
             watchers = [show, tracked.log_epoch]
             trained = train_and_write(config, splits, places, watchers=watchers, checkpoint=checkpoints)
         publish_training(tracked, places, trained.model)
-        evaluation = evaluate(trained.model, splits, config.seed, config.training.compiled)
+        weights, compiled = config.training.class_weights, config.training.compiled
+        evaluation = evaluate(trained.model, splits, config.seed, compiled, class_weights=weights)
         write_evaluation(places, trained, splits, evaluation)
         publish_evaluation(tracked, config, places, trained, evaluation)
         tracked.log_results(process_usage(), {})

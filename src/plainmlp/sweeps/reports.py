@@ -239,12 +239,15 @@ def _shown_run(board: Leaderboard, row: Row) -> str:
 
 def _remarks(board: Leaderboard) -> list[str]:
     more = len(board.rows) - SHOWN_ROWS
+    n_pruned = sum(row.verdict == PRUNED for row in board.rows)
     n_tied = sum(row.verdict in {TIED, UNTESTED} for row in board.rows)
     remarks = [f"and {more} more rows in leaderboard.csv"] if more > 0 else []
     if board.n_first > 1:
         remarks.append(
             f"{board.n_first} rows share the best mean; the lower {LOG_LOSS} ranks first, then the smaller network"
         )
+    if n_pruned:
+        remarks.append(f"{n_pruned} of {len(board.rows)} rows were pruned before the end")
     if n_tied:
         remarks.append(f"{n_tied} of {len(board.rows)} rows are statistically tied with the best")
     if board.test:

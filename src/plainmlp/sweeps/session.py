@@ -133,6 +133,7 @@ def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
                 points, failures = outcomes.points, outcomes.failures
                 board = build_leaderboard(outcomes.results(settings.sweep.metric))
                 _mark_pruned(store, parent, board)
+                write_reports(folder, board)
                 plan.write(folder)
                 _publish(parent, board, folder)
                 parent.log_results({**_summary(board, len(points), len(failures)), **process_usage()}, {})
@@ -290,8 +291,7 @@ def _name(point: Point, common: Collection[str]) -> str:
 
 
 def _publish(parent: TrackedRun, board: Leaderboard, folder: Path) -> None:
-    """Write the leaderboard and add it to the sweep's run."""
-    write_reports(folder, board)
+    """Add the reports in a folder to the sweep's run, and how long its points took."""
     parent.log_results({}, {NOTE_TAG: describe_sweep(board, parent.reference)})
     for path in sorted([*folder.glob("leaderboard.*"), *folder.glob(SEARCH)]):
         parent.log_file(path)

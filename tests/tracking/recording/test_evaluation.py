@@ -128,7 +128,7 @@ def test_artifacts_are_the_files_of_the_run(tracked):
         "predictions.csv",
         "steps.csv",
     }
-    assert names == {"model", "figures", "provenance", "manifest.json", *files}
+    assert names == {"model", "figures", "tables", "provenance", "manifest.json", *files}
     figures = {file.path for file in run.client.list_artifacts(run.run.info.run_id, "figures")}
     assert {"figures/learning_curves.png", "figures/confusion_matrix.png", "figures/steps.png"} <= figures
     stored = artifacts(run)
@@ -166,6 +166,7 @@ def test_model_has_signature_and_example(tracked):
     assert len(example) == 1
 
 
+@pytest.mark.slow
 def test_loaded_model_gives_the_predictions_of_evaluate_elsewhere(tracked, tmp_path, address):
     """In another process, whose folder and paths know nothing of the repository, from features as a user has them."""
     work, expected = [], []
