@@ -55,6 +55,7 @@ def show_results(run: TrackedRun, places: Places, trained: Trained, evaluation: 
 def show_recorded(store: Store, places: Places) -> None:
     """Print what the files of a run say of its results, and the page of the latest run in MLflow that has its weights."""
     metrics, intervals = read_json(places.metrics), read_json(places.intervals)["test"]
+    metrics.pop("baseline", None)
     show_metrics(metrics, {name: (ends["low"], ends["high"]) for name, ends in intervals.items()})
     digest = Model.load(places.model).weights_digest
     found = store.ask(
