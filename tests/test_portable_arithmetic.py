@@ -174,6 +174,7 @@ def results_here():
     return list(results())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="names of x86-64's features")
 @pytest.mark.parametrize(
     ("disabled", "target"),
@@ -186,6 +187,7 @@ def test_all_but_the_network_has_the_same_bits_with_narrower_vectors(results_her
     assert found == results_here[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernels", ["Nehalem", "Haswell", "SkylakeX"])
 def test_all_but_the_network_has_the_same_bits_with_other_kernels(results_here, kernels):
     _, found = results(OPENBLAS_CORETYPE=kernels)

@@ -10,9 +10,11 @@ import psutil
 import pytest
 
 from checkouts import ROOT
+from databases import new_database
+from servers import serving
 from waiting import is_at_work, wait_until
 
-STARTS = """
+STARTS_A_GROUP = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
@@ -21,11 +23,21 @@ group = Group(["sh", "-c", "sleep 1000 & echo $! $$; wait"], Path(sys.argv[2]))
 {then}
 """
 
+STARTS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from servers import serving
+with serving(Path(sys.argv[2])) as server:
+    print(server.pid, flush=True)
+    sys.stdin.read()
+"""
+
 
 @pytest.mark.parametrize("is_stopped", [False, True])
-def test_no_server_outlives_a_killed_test(tmp_path: Path, is_stopped: bool) -> None:
+def test_no_group_outlives_a_killed_test(tmp_path: Path, is_stopped: bool) -> None:
     log = tmp_path / "log"
-    program = STARTS.format(then="sys.stdin.read()")
+    program = STARTS_A_GROUP.format(then="sys.stdin.read()")
     words = [sys.executable, "-c", program, str(ROOT / "tests" / "support"), str(log)]
     with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
         wait_until(lambda: log.exists() and len(log.read_text().split()) == 2, "the start")
@@ -37,7 +49,30 @@ def test_no_server_outlives_a_killed_test(tmp_path: Path, is_stopped: bool) -> N
     wait_until(lambda: not any(map(is_at_work, group)), "the end of the server")
 
 
-def test_server_that_is_ended_leaves_no_guard(tmp_path: Path) -> None:
-    program = STARTS.format(then="group.kill(); import psutil; print(len(psutil.Process().children()))")
+def test_group_that_is_ended_leaves_no_guard(tmp_path: Path) -> None:
+    program = STARTS_A_GROUP.format(then="group.kill(); import psutil; print(len(psutil.Process().children()))")
     words = [sys.executable, "-c", program, str(ROOT / "tests" / "support"), str(tmp_path / "log")]
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "0\n"
+
+
+@pytest.mark.slow
+def test_no_server_outlives_a_killed_test(tmp_path: Path) -> None:
+    new_database(tmp_path / "mlflow.db")
+    words = [sys.executable, "-c", STARTS, str(ROOT / "tests" / "support"), str(tmp_path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        server = psutil.Process(int(process.stdout.readline()))
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert server in family
+        server.send_signal(signal.SIGSTOP)  # what ends a server that has stopped ends any
+        process.kill()
+    wait_until(lambda: not any(map(is_at_work, family)), "the end of the server")
+
+
+@pytest.mark.slow
+def test_server_that_is_ended_is_gone(tmp_path: Path) -> None:
+    new_database(tmp_path / "mlflow.db")
+    with serving(tmp_path) as server:
+        process = psutil.Process(server.pid)
+        assert is_at_work(process)
+    assert not is_at_work(process)

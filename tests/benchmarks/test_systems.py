@@ -77,6 +77,7 @@ def test_outputs_of_a_linear_link_are_never_dead(published_sincos):
     assert linear.dead_outputs(np.zeros((3, 2))) == []
 
 
+@pytest.mark.slow
 def test_run_warns_of_dead_outputs(published_sincos, tmp_path, capsys):
     splits, models = published_sincos
     dead = [bool(model.dead_outputs(model.predict(splits.test.features))) for model in models]

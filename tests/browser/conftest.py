@@ -2,21 +2,15 @@
 
 import re
 import shutil
-import socket
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 
 from checkouts import clone, succeed, tracked_runs
-from servers import Group
+from servers import serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -32,7 +26,6 @@ CHROMIUM = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # the pages must do without the internet
 )
-START = 60  # seconds that a server may take to answer, on a busy machine
 WAIT = 20_000  # milliseconds that a page may take to show something
 
 
@@ -62,11 +55,8 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
 @pytest.fixture(scope="module")
 def server(sweep: Sweep) -> Iterator[str]:
     """Serve the sweep's store and yield the server's address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with _serving(sweep.database, port) as address:
-        yield address
+    with serving(sweep.database.parent) as server:
+        yield server.address
 
 
 @pytest.fixture(scope="module")
@@ -85,27 +75,3 @@ def page(browser: "Browser") -> "Iterator[Page]":
     with browser.new_context(viewport={"width": 2200, "height": 1100}) as context:
         context.set_default_timeout(WAIT)
         yield context.new_page()
-
-
-@contextmanager
-def _serving(database: Path, port: int) -> Iterator[str]:
-    """Run `mlflow ui` in a process group of its own, all of which ends with the block."""
-    log = database.with_name("server.log")
-    program = Path(sys.executable).with_name("mlflow")
-    words = [program, "ui", "--workers", "1", "--port", str(port), "--backend-store-uri", f"sqlite:///{database}"]
-    group = Group(words, log, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
-    try:
-        _wait_for(group, f"http://127.0.0.1:{port}", log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        group.kill()
-
-
-def _wait_for(group: Group, address: str, log: Path) -> None:
-    """Wait until the server answers; say what it wrote if it does not."""
-    deadline = time.monotonic() + START
-    while group.runs() and time.monotonic() < deadline:
-        with suppress(URLError, ConnectionError, TimeoutError), urlopen(f"{address}/health", timeout=5):
-            return
-        time.sleep(0.2)
-    pytest.fail(f"mlflow ui does not answer at {address}\n{log.read_text(encoding='utf-8')}")

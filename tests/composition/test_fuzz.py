@@ -79,6 +79,7 @@ def _one_line(function: Callable[[], T]) -> T | None:
     return None
 
 
+@pytest.mark.slow
 @given(overrides)
 def test_overrides_give_a_configuration_or_one_line(given_overrides: list[str]) -> None:
     config = composed(given_overrides)
@@ -112,6 +113,7 @@ def test_what_is_very_long_or_deep_is_soon_done_with(override: str) -> None:
 MANY = 100_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -251,6 +251,7 @@ print(json.dumps([before, peak()]))
 """
 
 
+@pytest.mark.slow
 def test_a_file_that_is_larger_than_allowed_grows_memory_by_little(tmp_path: Path) -> None:
     n_rows = 75_000
     features = np.lib.format.open_memmap(tmp_path / "features.npy", "w+", np.float32, (n_rows, 1000))

@@ -68,6 +68,7 @@ def test_a_clone_is_not_fitted_and_fits_the_same(fitted, digits):
     assert copied.fit(*digits).weights_digest_ == fitted.weights_digest_
 
 
+@pytest.mark.slow
 def test_a_grid_is_searched_in_processes(digits):
     X, y = digits
     grid = {"alpha": np.logspace(-4, 1, 2), "activation": ["tanh", "relu"]}

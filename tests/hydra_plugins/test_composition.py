@@ -112,6 +112,7 @@ def seen_by_job(config: DictConfig) -> Any:
         singleton.cfg = before
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:provider=hydra.searchpath:UserWarning")
 @pytest.mark.fuzz
 @settings(suppress_health_check=[HealthCheck.too_slow])

@@ -80,7 +80,7 @@ def test_a_second_launch_trains_only_what_is_missing(records):
 
 
 def test_another_sweeper_is_refused():
-    assert "set hydra/sweeper=grid" in refusal(launcher_of().launch, [["seed=1"]], 0)
+    assert "needs hydra/sweeper=grid or search" in refusal(launcher_of().launch, [["seed=1"]], 0)
 
 
 @pytest.mark.slow
@@ -88,10 +88,11 @@ def test_ctrl_c_while_a_point_is_recorded_leaves_no_process(records, monkeypatch
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
+    before = multiprocessing.active_children()  # joblib keeps its own for other tests
     monkeypatch.setattr(recorder, "record_outcomes", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(records, [point(seed=seed, training__batch_size=8 + seed) for seed in range(6)], 2)
-    assert multiprocessing.active_children() == []
+    assert set(multiprocessing.active_children()) <= set(before)
 
 
 @pytest.mark.parametrize("n_jobs", [0, -1])

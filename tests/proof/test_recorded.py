@@ -49,6 +49,7 @@ def test_server_that_went_away_is_said_in_one_line(classified: Subject, tmp_path
     assert "MLflow cannot record there" in refusal(add_verification, store, run_id, {"verify.verdict": "x"}, {})
 
 
+@pytest.mark.slow
 def test_files_come_from_a_server_and_never_from_a_folder_that_it_names(server, tmp_path: Path) -> None:
     store = Store(server.address, "files", Outbox(tmp_path))
     with store.start("1" * 64, "a run", {}, {}, DataInput("data", "0" * 32, {})).closing() as run:

@@ -23,14 +23,14 @@ class Script:
         Where it runs.
     words : str
         The script and its arguments.
-    output : file, optional
+    output, errors : file, optional
         What it says goes there; by default `communicate` returns it.
     """
 
-    def __init__(self, folder: Path, *words: str, output: IO[str] | None = None) -> None:
+    def __init__(self, folder: Path, *words: str, output: IO[str] | None = None, errors: IO[str] | None = None) -> None:
         self._opened = ExitStack()
         self._output = output or self._opened.enter_context(_scratch())
-        self._errors = self._opened.enter_context(_scratch())
+        self._errors = errors or self._opened.enter_context(_scratch())
         self._connection = self._opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
         self._connection.connect(str(warm_programs() / warm_client.SOCKET))
         request = {"words": words, "variables": warm_environment(), "folder": str(folder)}

@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from checkouts import environment
+from script import Script
 
 SECONDS_TO_START = 120
+SERVER = Path(__file__).with_name("mlflow_server.py")
 EXPERIMENTS = "api/2.0/mlflow/experiments/search?max_results=1"
 
 
@@ -71,7 +73,7 @@ class Group:
 
 
 class Server:
-    """An MLflow server of its own on a database in a folder.
+    """An MLflow server of its own on a database in a folder; it does not outlive this process, however that ends.
 
     Parameters
     ----------
@@ -83,28 +85,19 @@ class Server:
     def __init__(self, folder: Path, store: str | None = None) -> None:
         self.database = folder / "mlflow.db"
         self._store = store or f"sqlite:///{self.database}"
-        self._artifacts, self._log = folder / "artifacts", folder / "server.log"
+        self._folder, self._log = folder, folder / "server.log"
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        self._group: Group | None = None
+        self._script: Script | None = None
 
     def start(self) -> None:
         """Start it, and return once it answers."""
-        words = [
-            sys.executable,
-            "-m",
-            "mlflow",
-            "server",
-            "--backend-store-uri",
-            self._store,
-            "--workers",
-            "1",
-        ]
-        words += ["--artifacts-destination", str(self._artifacts), "--host", "127.0.0.1", "--port", str(self.port)]
-        self._group = Group(words, self._log, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
+        words = [self._store, str(self._folder / "artifacts"), str(self.port)]
+        with self._log.open("a") as log:
+            self._script = Script(self._folder, str(SERVER), *words, output=log, errors=log)
         until = time.monotonic() + SECONDS_TO_START
         while not self._answers():
-            assert self._group.runs(), self._log.read_text()
+            assert self._script.poll() is None, self._log.read_text()
             assert time.monotonic() < until, self._log.read_text()
             time.sleep(0.1)
 
@@ -118,19 +111,28 @@ class Server:
 
     def stop(self) -> None:
         """Let it stop where it is: it takes connections in and says nothing."""
-        self._started().signal(signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
         """Let it go on where it stopped."""
-        self._started().signal(signal.SIGCONT)
+        if self._started().poll() is None:
+            self.signal(signal.SIGCONT)
+
+    def signal(self, number: int) -> None:
+        self._started().send_signal(number)
+
+    @property
+    def pid(self) -> int:
+        return self._started().pid
 
     def kill(self) -> None:
         """End it, whatever it does."""
-        self._started().kill()
+        with self._started():
+            pass
 
-    def _started(self) -> Group:
-        assert self._group is not None
-        return self._group
+    def _started(self) -> Script:
+        assert self._script is not None
+        return self._script
 
 
 @contextmanager

@@ -204,6 +204,7 @@ def test_server_that_is_killed_during_runs_and_during_sync(server, whole, folder
     for _ in range(3):
         record(opened(server, folder), server, folder)
     killer.join()
+    assert killer.exitcode == 0
     server.kill()
     connection.connect.cache_clear()
     n_kept = len(Outbox(folder).headers())
@@ -220,7 +221,7 @@ def test_server_that_is_killed_during_runs_and_during_sync(server, whole, folder
 
 def _kill_later(server: Server, seconds: float) -> None:
     time.sleep(seconds)
-    server._signal(signal.SIGKILL)
+    server.signal(signal.SIGKILL)
     os._exit(0)
 
 

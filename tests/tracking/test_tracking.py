@@ -275,6 +275,7 @@ def test_server_that_would_have_files_written_here_is_refused(store, tracked, mo
     assert [path.name for path in tmp_path.rglob("*")] == ["new"]
 
 
+@pytest.mark.slow
 def test_database_whose_making_was_killed_is_made_again(tmp_path):
     database = tmp_path / "mlflow.db"
     words = [sys.executable, "-c", START, f"sqlite:///{database}", "killed"]
@@ -286,6 +287,7 @@ def test_database_whose_making_was_killed_is_made_again(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
 
 
+@pytest.mark.slow
 def test_settings_of_the_user_win(address):
     program = (
         "import os, sys\nfrom plainmlp.tracking.store import Store\nStore(sys.argv[1], 'e')\n"

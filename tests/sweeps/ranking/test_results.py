@@ -108,6 +108,7 @@ def test_a_run_without_children_is_refused(sweep):
     assert "no runs below it" in refusal(read_sweep, store, store.start_parent("alone", {}, {}).run_id)
 
 
+@pytest.mark.slow
 def test_one_command_rebuilds_every_byte(sweep, tmp_path):
     store, run_id = sweep
     board = build_leaderboard(read_sweep(store, run_id))
@@ -122,6 +123,7 @@ def test_one_command_rebuilds_every_byte(sweep, tmp_path):
     assert "1 points failed" in ended.stdout
 
 
+@pytest.mark.slow
 def test_the_command_refuses_an_unknown_run_in_one_line(sweep):
     command = [sys.executable, SCRIPT, "0" * 32, f"tracking.uri={sweep[0].address}"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -155,6 +155,7 @@ def test_model_has_signature_and_example(tracked):
     assert len(example) == 1
 
 
+@pytest.mark.slow
 def test_loaded_model_gives_the_predictions_of_evaluate_elsewhere(tracked, tmp_path, address):
     """In another process, whose folder and paths know nothing of the repository, from features as a user has them."""
     work, expected = [], []
