@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends test-services fuzz mutants check lines format bench bench-digests bench-growth bench-sweep lock sync ui clean clean-archive
+.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends test-services fuzz mutants check lines format bench bench-digests bench-growth bench-sweep engines lock sync ui clean clean-archive
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +78,11 @@ bench-digests: $(KERNELS) ## time what the digests of a training's states cost
 
 bench-sweep: $(KERNELS) ## time a grid of 240 points beside other ways to run it
 	@python benchmarks/sweep.py
+
+engines: $(KERNELS) ## run one grid under each engine and compare what it leaves; and time the parent's own work
+	@python benchmarks/engines.py
+	@python benchmarks/parent.py
+	@echo "tables: docs/scaling.md"
 
 bench-growth: $(KERNELS) ## measure time and memory from 10^4 to 10^7 rows, on 4 GB, and for 1,000 networks
 	@python benchmarks/growth.py

@@ -22,7 +22,7 @@ from _checkout import ROOT
 from _performance import machine, write_section
 
 TITLE = "## Sweeps"
-LAUNCHER = "stacked"  # the one of sweep=: a process for each core
+LAUNCHER = "processes"  # the one of sweep=: a process for each core
 EPOCHS, BATCH = 20, 32
 SIZES = [[32], [128], [64, 32], [128, 64]]
 ACTIVATIONS = ["relu", "tanh", "sigmoid", "gelu"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from _checkout import ROOT
 from plainmlp.system.command import run_command
+from plainmlp.system.errors import InputError
 
 if TYPE_CHECKING:
     from plainmlp.config.schema import DatasetSection
@@ -23,12 +24,17 @@ The keys are those of conf/dataset/table.yaml, with or without `dataset.`."""
 def main(path: Path, overrides: list[str]) -> None:
     """Read the table, print what its columns are taken for."""
     from plainmlp.composition.compose import compose, parse, quote
+    from plainmlp.data.cells import listed
     from plainmlp.data.delimited import TextFormat
     from plainmlp.data.reading import read_table
     from plainmlp.data.summary import summarize_table, table_lines
     from plainmlp.data.table import ColumnOptions
 
     keys = [key if "." in key.partition("=")[0] else f"dataset.{key}" for key in overrides]
+    if not any(key.partition("=")[0] == "dataset.target" for key in keys):
+        columns = listed([str(name) for name in read_table(path).frame])
+        message = f"name the column to predict, or several in brackets: target=... (columns: {columns})"
+        raise InputError(message)
     chosen = parse(compose(ROOT / "conf", ["dataset=table", f"dataset.path={quote(str(path))}", *keys])).dataset
     cells = read_table(path, TextFormat(**values_of(TextFormat, chosen)))
     options = ColumnOptions(**values_of(ColumnOptions, chosen))

@@ -22,7 +22,8 @@ def main() -> None:
     places = Places(ROOT)
     curves = read_history(places.history), read_digests(places.history), read_steps(places.steps)
     trained = Trained(Model.load(places.model), *curves)
-    evaluation = evaluate(trained.model, splits, config.seed, config.training.compiled)
+    weights, compiled = config.training.class_weights, config.training.compiled
+    evaluation = evaluate(trained.model, splits, config.seed, compiled, class_weights=weights)
     write_evaluation(places, trained, splits, evaluation)
     write_learning_curves(places, trained.history)
     with continue_run(config, splits, ROOT, places, trained).closing() as run:

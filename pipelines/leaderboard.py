@@ -21,11 +21,12 @@ def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) ->
     from plainmlp.sweeps.reports import show_leaderboard, write_reports, write_runs
     from plainmlp.tracking.addresses import tracking_address
     from plainmlp.tracking.store import Store
+    from plainmlp.tracking.stored_runs import whole_run_id
     from plainmlp.tracking.terminal import show_places
 
     tracking = parse(compose(ROOT / "conf", overrides)).tracking
     store = Store(tracking_address(tracking, ROOT), tracking.experiment, wait_seconds=tracking.wait_seconds)
-    board = build_leaderboard(read_sweep(store, run_id, metric))
+    board = build_leaderboard(read_sweep(store, whole_run_id(store, run_id), metric))
     write_reports(folder, board)
     write_runs(folder, board)
     show_leaderboard(board)
@@ -34,7 +35,7 @@ def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) ->
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run_id", help="the sweep's own run in MLflow")
+    parser.add_argument("run_id", help="the sweep's own run in MLflow, or the beginning of its id")
     parser.add_argument("--metric", help="the ranking metric, of the validation part (default: the sweep's own)")
     parser.add_argument(
         "--folder", type=Path, default=Path("leaderboard"), help="where to write (default: leaderboard)"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _checkout import ROOT
-from plainmlp.system.command import run_command
+from plainmlp.system.command import GOES_ON, run_command
 
 if TYPE_CHECKING:
     from plainmlp.config.places import Places
@@ -20,9 +20,17 @@ def run(config: "Config", folder: Path) -> None:
 
     parent = os.environ.get(PARENT)
     if parent is None:
+        announce(config, folder)
         run_alone(config, folder)
     else:
         run_point(config, parent, ROOT)
+
+
+def announce(config: "Config", folder: Path) -> None:
+    """Say what is about to be done, before the imports that take a while."""
+    from plainmlp.tracking.recording.page import run_name
+
+    print(f"{run_name(config)}: {config.training.epochs} epochs at most, into {folder}", flush=True)
 
 
 def run_alone(config: "Config", folder: Path) -> None:
@@ -34,7 +42,7 @@ def run_alone(config: "Config", folder: Path) -> None:
     from plainmlp.tracking.provenance.environment import process_usage
     from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results, write_summary
     from plainmlp.tracking.recording.training import publish_training, start_run
-    from plainmlp.tracking.terminal import show_places, watch_training
+    from plainmlp.tracking.terminal import show_places, show_resumption, watch_training
     from plainmlp.training.checkpoints import checkpoints_of
     from plainmlp.training.train import train_and_write
 
@@ -43,11 +51,13 @@ def run_alone(config: "Config", folder: Path) -> None:
     splits = prepare(config, places)
     with start_run(config, splits, ROOT).closing() as tracked:
         checkpoints = checkpoints_of(ROOT, tracked.point_id)
+        show_resumption(checkpoints, config.training)
         with watch_training(config.training.epochs) as show:
             watchers = [show, tracked.log_epoch]
             trained = train_and_write(config, splits, places, watchers=watchers, checkpoint=checkpoints)
         publish_training(tracked, places, trained.model)
-        evaluation = evaluate(trained.model, splits, config.seed, config.training.compiled)
+        weights, compiled = config.training.class_weights, config.training.compiled
+        evaluation = evaluate(trained.model, splits, config.seed, compiled, class_weights=weights)
         write_evaluation(places, trained, splits, evaluation)
         publish_evaluation(tracked, config, places, trained, evaluation)
         tracked.log_results(process_usage(), {})
@@ -84,4 +94,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    sys.exit(run_command(main, GOES_ON))

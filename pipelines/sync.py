@@ -13,6 +13,11 @@ Each goes to its own store and leaves the outbox. If a sync is interrupted, run 
   python pipelines/sync.py
   MLFLOW_TRACKING_USERNAME=... MLFLOW_TRACKING_PASSWORD=... python pipelines/sync.py tracking.uri=https://mlflow.example.org
 
+With tracking.uri= the runs that no store has yet go there, wherever they belonged. See what waits, and give up a run:
+
+  python pipelines/sync.py --list
+  python pipelines/sync.py --discard record-3f2a...
+
 A run that is killed on another machine stays RUNNING in MLflow, since nothing here can tell. List those, and end one:
 
   python pipelines/sync.py --running
@@ -31,7 +36,9 @@ def main(overrides: list[str]) -> None:
     outbox = Outbox(ROOT)
     n_published, refused = 0, []
     with outbox.publishing():
-        for published in publish(outbox, tracking_address(tracking, ROOT), tracking.wait_seconds):
+        is_redirected = any(override.startswith("tracking.uri=") for override in overrides)
+        address = tracking_address(tracking, ROOT)
+        for published in publish(outbox, address, tracking.wait_seconds, is_redirected=is_redirected):
             if published.refusal:
                 refused.append(f"not published: MLflow rejected {published.header.record_id} ({published.refusal})")
             else:
@@ -40,6 +47,28 @@ def main(overrides: list[str]) -> None:
     print(f"{n_published} published")
     if refused:
         raise InputError("; ".join(refused))
+
+
+def manage_waiting(discarded: list[str]) -> None:
+    """Give up runs that wait, for good, then name the others with the store that each belongs to."""
+    from plainmlp.system.errors import InputError
+    from plainmlp.tracking.outbox import Outbox
+
+    outbox = Outbox(ROOT)
+    for record_id in discarded:
+        held = {header.record_id: header for header in outbox.headers()}
+        if record_id not in held:
+            message = (
+                f"--discard {record_id}: no such run waits (allowed: {', '.join(held) or 'none, as nothing waits'})"
+            )
+            raise InputError(message)
+        if outbox.is_going_on(held[record_id]):
+            message = f"--discard {record_id}: a process still writes it; end that first"
+            raise InputError(message)
+        outbox.remove(record_id)
+    headers = outbox.headers()
+    lines = (f"{header.record_id}  {header.name}  for {header.address}, {header.experiment}" for header in headers)
+    print("\n".join([*lines, f"{len(headers)} waiting"]))
 
 
 def manage_running(overrides: list[str], ended: list[str]) -> None:
@@ -62,7 +91,11 @@ if __name__ == "__main__":
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override, such as tracking.uri=...")
     parser.add_argument("--running", action="store_true", help="list the runs that are RUNNING on other machines")
     parser.add_argument("--end", metavar="RUN_ID", action="append", default=[], help="end such a run as KILLED")
+    parser.add_argument("--list", action="store_true", help="list the runs that wait")
+    parser.add_argument("--discard", metavar="RECORD_ID", action="append", default=[], help="give up a run that waits")
     arguments = parser.parse_args()
+    if arguments.list or arguments.discard:
+        sys.exit(run_command(lambda: manage_waiting(arguments.discard)))
     if arguments.running or arguments.end:
         sys.exit(run_command(lambda: manage_running(arguments.overrides, arguments.end)))
     sys.exit(run_command(lambda: main(arguments.overrides)))

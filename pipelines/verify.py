@@ -34,6 +34,7 @@ def main(arguments: argparse.Namespace) -> None:
     from plainmlp.proof.verification import Terms
     from plainmlp.tracking.addresses import tracking_address
     from plainmlp.tracking.store import Store
+    from plainmlp.tracking.stored_runs import whole_run_id
 
     if arguments.allowed_signers is not None and not arguments.allowed_signers.is_file():
         message = f"--allowed-signers {arguments.allowed_signers}: there is no such file"
@@ -48,6 +49,7 @@ def main(arguments: argparse.Namespace) -> None:
         is_quiet=arguments.json,
         **({"memory": int(arguments.memory_limit * 1e9)} if arguments.memory_limit else {}),
     )
+    arguments.run_id = whole_run_id(store, arguments.run_id)
     if arguments.sweep:
         record = verify_sweep(store, arguments, terms)
     else:
@@ -57,8 +59,10 @@ def main(arguments: argparse.Namespace) -> None:
     sys.exit(record["exit_code"])
 
 
-def verify_and_publish(store: "Store", run_id: str, terms: "Terms") -> "tuple[Verification, dict[str, Any]]":
-    """Verify a run, show the verdict and write it on the run; return the report for programs too."""
+def verify_and_publish(
+    store: "Store", run_id: str, terms: "Terms", *, is_point: bool = False
+) -> "tuple[Verification, dict[str, Any]]":
+    """Verify a run, show the verdict (of a point in a line if it is identical) and write it on the run; return the report."""
     from plainmlp.proof.report import print_plain, publish_verification, show
     from plainmlp.proof.verification import verify
     from plainmlp.tracking.provenance.repository import read_repository
@@ -66,7 +70,9 @@ def verify_and_publish(store: "Store", run_id: str, terms: "Terms") -> "tuple[Ve
     repository = read_repository(ROOT)
     verification = verify(store, run_id, ROOT, terms, print_error if terms.is_quiet else print_plain)
     judgement = verification.judgement
-    if not terms.is_quiet:
+    if is_point and not terms.is_quiet and judgement.verdict.exit_code == 0:
+        print_plain(f"{run_id}  {judgement.text}")
+    elif not terms.is_quiet:
         show(f"{run_id}, executed again with {verification.code}", judgement, judgement.summarize())
     return verification, publish_verification(store, verification, repository.commit if repository else "none")
 
@@ -79,7 +85,7 @@ def verify_sweep(store: "Store", arguments: argparse.Namespace, terms: "Terms") 
     run_id = arguments.run_id
     drawn = draw_points(store, run_id, arguments.sample, arguments.seed)
     judgement = judge_sweep(store, run_id, ROOT, terms.allowed_signers)
-    verified = [verify_and_publish(store, point, terms)[0] for point in drawn]
+    verified = [verify_and_publish(store, point, terms, is_point=True)[0] for point in drawn]
     record = publish_sweep(store, run_id, judgement, verified)
     if not terms.is_quiet:
         show(f"{run_id}, the sweep's own run", judgement, record["summary"])
@@ -101,7 +107,7 @@ def positive(text: str) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run_id", help="the run in MLflow")
+    parser.add_argument("run_id", help="the run in MLflow, or the beginning of its id")
     parser.add_argument(
         "--sweep", action="store_true", help="the run is a sweep's parent: verify its leaderboard and some points"
     )

@@ -139,4 +139,22 @@ def test_file_that_is_no_text_is_left_to_hydra(tmp_path):
     shutil.copytree(CONF, tmp_path / "conf")
     (tmp_path / "conf/tracking/other.yaml").write_bytes(b"\xff\xfe")
     (tmp_path / "conf/tracking/gone.yaml").symlink_to("nowhere")
-    refuse_credentials(tmp_path / "conf", ["tracking=other"])
+    refuse_credentials([tmp_path / "conf"], ["tracking=other"])
+
+
+@pytest.mark.parametrize("words", [["--config-dir", "mine"], ["--config-dir=mine"], ["-cd", "mine"]])
+def test_credentials_in_a_folder_of_the_users_are_refused_as_early(tmp_path, monkeypatch, words):
+    (tmp_path / "mine" / "tracking").mkdir(parents=True)
+    (tmp_path / "mine" / "tracking" / "server.yaml").write_text(f"uri: {SECRET}\nexperiment: e\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["run.py", *words, "tracking=server"])
+    assert "MLFLOW_TRACKING_PASSWORD" in refusal(run_app, CONF, lambda config, folder: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("part", ["sweeper", "launcher"])
+def test_a_sweep_without_what_hydra_needs_for_it_is_one_line(tmp_path, monkeypatch, part):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["run.py", "sweep=layers_activations", f"hydra.{part}=null"])
+    line = refusal(run_app, CONF, lambda config, folder: None)
+    assert line == f"hydra.{part}: null is not allowed: a sweep needs one"

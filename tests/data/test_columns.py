@@ -1,12 +1,15 @@
 """What the columns of a real file are taken for: ids, dates, rare levels, and what is refused with what to do."""
 
 import datetime
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.preprocessing import OneHotEncoder
 
+from plainmlp.composition.compose import compose
 from plainmlp.data.arrays import Column
 from plainmlp.data.cells import Cells
 from plainmlp.data.columns import RARE, encode_feature
@@ -14,6 +17,7 @@ from plainmlp.data.preparation import Preparation, fit_preparation
 from plainmlp.data.table import table_dataset
 from plainmlp.system.errors import InputError
 
+CONF = Path(__file__).resolve().parents[2] / "conf"
 ROWS = 60
 DATES = pd.date_range("1968-02-27", periods=ROWS, freq="13D")
 
@@ -57,6 +61,24 @@ def test_texts_with_a_level_for_every_few_rows_are_refused_with_what_to_do(value
     assert words in message
 
 
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("colour", "dataset.drop=[colour]"),
+        ("Größe", "\"dataset.drop=['Größe']\""),
+        ("my id", "\"dataset.drop=['my id']\""),
+        ("it's", r'''"dataset.drop=['it\'s']"'''),
+    ],
+)
+def test_what_to_do_is_an_override_that_works(name, written):
+    frame = pd.DataFrame({name: [f"text {row}" for row in range(ROWS)]})
+    with pytest.raises(InputError) as caught:
+        encode_feature(Cells(frame, "data.csv"), name)
+    assert f"({written})" in str(caught.value)
+    found = compose(CONF, ["dataset=table", "dataset.path=a", "dataset.target=b", shlex.split(written)[0]])
+    assert found["dataset"]["drop"] == [name]
+
+
 def test_a_few_levels_are_allowed_in_a_small_table():
     column, _ = encode_feature(cells_of([f"level {row % 10}" for row in range(20)]), "x")
     assert len(column.categories) == 10
@@ -65,7 +87,7 @@ def test_a_few_levels_are_allowed_in_a_small_table():
 def test_a_text_for_a_gap_is_named_also_among_decimal_commas():
     message = refusal(["1,5", "-", "2,5", "3,25"], decimal=",")
     assert (
-        "has the text '-' where numbers belong, in line 3; allowed: a number, or dataset.missing_values=['-']"
+        "has the text '-' where numbers belong, in line 3; allowed: a number, or \"dataset.missing_values=['-']\""
         in message
     )
 
@@ -160,6 +182,13 @@ def test_an_unknown_level_is_refused_with_what_to_do():
         InputError, match=r"unknown value 'new' \(allowed: a, b, c, d\); .*dataset.unknown=missing or rare"
     ):
         preparation.from_frame(pd.DataFrame({"x": ["new"]}))
+
+
+def test_known_levels_are_listed_the_rare_ones_too():
+    preparation = prepared(dataset_of({"x": LEVELS}, rare_levels=0.1))
+    with pytest.raises(InputError, match=r"unknown value 'new' \(allowed: b, c, a, d\)"):
+        preparation.from_frame(pd.DataFrame({"x": ["new"]}))
+    assert preparation.from_frame(pd.DataFrame({"x": ["d", "c"]})).tolist() == [[2], [1]]
 
 
 def test_columns_of_most_data_sets_are_recorded_as_ever():

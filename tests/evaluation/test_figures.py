@@ -10,11 +10,13 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
+from sklearn.metrics import precision_recall_curve, precision_recall_fscore_support, roc_auc_score, roc_curve
 
 from plainmlp.data.arrays import Array, Column, Description, Part
 from plainmlp.evaluation.figures.canvas import COLOURS, WRONG, FigureData, caption, class_colours, thinned, value_range
 from plainmlp.evaluation.figures.classes import select_worst
 from plainmlp.evaluation.figures.table import FIGURES, draw_figures
+from plainmlp.evaluation.importance import Importance
 
 HISTORY = {
     "train_loss": [2.0, 1.0, 0.5, 0.4],
@@ -85,7 +87,9 @@ def table() -> FigureData:
     """A regression on three columns."""
     features = np.random.default_rng(2).normal(size=(40, 3))
     description = Description("prices", "regression", columns(*"abc"), ("price",))
-    return make_data(description, features, features.sum(axis=1, keepdims=True), lambda x: x[:, :1])
+    data = make_data(description, features, features.sum(axis=1, keepdims=True), lambda x: x[:, :1])
+    means = np.array([0.2, 0.7, 0.0])
+    return replace(data, importance=Importance("r2", ("a", "b", "c"), means, means - 0.1, means + 0.2))
 
 
 @pytest.fixture
@@ -106,12 +110,14 @@ def draw(name: str, data: FigureData) -> list[Axes]:
     return FIGURES[name].draw(data).axes
 
 
+CLASSES = {"class_scores", "threshold_curves"}
 EXPECTED = {
-    "plane": {"learning_curves", "confusion_matrix", "calibration", "data", "right_and_wrong", "decision_regions"},
-    "images": {"learning_curves", "confusion_matrix", "calibration", "worst_mistakes"},
-    "curve": {"learning_curves", "steps", "fitted_curves", "predicted_against_actual"},
-    "table": {"learning_curves", "predicted_against_actual"},
-    "labels": {"learning_curves"},
+    "plane": {"learning_curves", "confusion_matrix", "calibration", "data", "right_and_wrong", "decision_regions"}
+    | CLASSES,
+    "images": {"learning_curves", "confusion_matrix", "calibration", "worst_mistakes"} | CLASSES,
+    "curve": {"learning_curves", "steps", "fitted_curves", "predicted_against_actual", "residuals"},
+    "table": {"learning_curves", "predicted_against_actual", "residuals", "importance"},
+    "labels": {"learning_curves"} | CLASSES,
 }
 
 
@@ -359,6 +365,69 @@ def test_calibration_shows_each_filled_bin_and_the_error() -> None:
     assert heights[9] == 1 / 4  # 0.64 lies in (9/15, 10/15]
     assert heights[13] == 3 / 4
     assert sum(heights) == 1
+
+
+def test_the_confusion_matrix_names_the_weights_of_the_training(plane: FigureData) -> None:
+    title = FIGURES["confusion_matrix"].draw(replace(plane, class_weights="balanced")).get_suptitle()
+    assert title == "clusters: confusion matrix of the test part, class_weights=balanced"
+
+
+def test_scores_of_each_class_are_those_of_scikit_learn(plane: FigureData) -> None:
+    (axes,) = draw("class_scores", plane)
+    expected = precision_recall_fscore_support(plane.test.targets, plane.predicted)
+    dots = [collection.get_offsets() for collection in axes.collections[1:]]
+    np.testing.assert_allclose([offsets[:, 0] for offsets in dots], expected[:3])
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == [f"{name} ({count})" for name, count in zip(("red", "green", "blue"), expected[3], strict=True)]
+
+
+def test_a_class_that_is_not_there_has_no_scores() -> None:
+    description = Description("three", "classification", columns("x"), ("y",), ("ant", "bee", "cat"))
+    data = make_data(description, np.zeros((8, 1)), np.array([0, 1] * 4), lambda x: np.eye(3)[[0, 1, 1, 1]])
+    (axes,) = draw("class_scores", data)
+    assert np.isnan(np.ma.filled(axes.collections[1].get_offsets().astype(float), np.nan)[2, 0])
+    assert len(draw("threshold_curves", data)[0].lines) == 3  # the diagonal, and two classes
+
+
+def test_curves_over_all_thresholds_are_those_of_scikit_learn(plane: FigureData) -> None:
+    roc, precision = draw("threshold_curves", plane)
+    for position, line in enumerate(roc.lines[1:]):
+        truth, scores = plane.test.targets == position, plane.outputs[:, position]
+        expected = roc_curve(truth, scores, drop_intermediate=False)
+        np.testing.assert_allclose(line.get_xydata(), np.stack(expected[:2], axis=1))
+        again = precision_recall_curve(truth, scores)
+        np.testing.assert_allclose(precision.lines[position].get_xydata()[::-1], np.stack(again[1::-1], axis=1))
+        assert f"area {roc_auc_score(truth, scores):.3f}" in line.get_label()
+
+
+def test_of_many_classes_the_hardest_to_tell_are_drawn() -> None:
+    generator = np.random.default_rng(0)
+    names = tuple(f"class {index}" for index in range(40))
+    targets, outputs = np.resize(np.arange(40), 800), generator.random((400, 40))
+    outputs[np.arange(400), targets[400:]] += generator.random(400) * (targets[400:] > 5)
+    data = make_data(
+        Description("many", "classification", columns("x"), ("y",), names),
+        np.zeros((800, 1)),
+        targets,
+        lambda x: outputs,
+    )
+    figure = FIGURES["threshold_curves"].draw(data)
+    assert figure.get_suptitle() == "many: every threshold, the 6 of 40 classes that are hardest to tell"
+    drawn = {line.get_label().partition(":")[0] for line in figure.axes[0].lines[1:]}
+    assert len(drawn & {f"class {index}" for index in range(6)}) >= 4
+    assert FIGURES["class_scores"].draw(data).get_suptitle() == "many: scores of each class, the 30 lowest of 40"
+
+
+def test_residuals_are_what_a_prediction_is_too_high_by(table: FigureData) -> None:
+    (axes,) = draw("residuals", table)
+    expected = np.stack([table.outputs[:, 0], (table.outputs - table.test.targets)[:, 0]], axis=1)
+    np.testing.assert_allclose(axes.collections[0].get_offsets(), expected)
+
+
+def test_the_most_important_column_comes_first(table: FigureData) -> None:
+    (axes,) = draw("importance", table)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a", "c"]
+    assert [bar.get_width() for bar in axes.patches] == [0.7, 0.2, 0.0]
 
 
 def test_names_with_dollar_signs_are_no_formulas(plane: FigureData, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_second_launch_trains_only_what_is_missing(records):
 
 
 def test_another_sweeper_is_refused():
-    assert "set hydra/sweeper=grid" in refusal(launcher_of().launch, [["seed=1"]], 0)
+    assert "needs hydra/sweeper=grid or search" in refusal(launcher_of().launch, [["seed=1"]], 0)
 
 
 @pytest.mark.slow

@@ -11,11 +11,11 @@ from omegaconf import OmegaConf
 from checkouts import clone, run, run_many, succeed
 from configurations import CONF
 from hydra_plugins.plainmlp_launcher._composition import Composer
-from hydra_plugins.plainmlp_launcher._expansion import read_grid
+from hydra_plugins.plainmlp_launcher._expansion import read_grid, read_space
 from multirun import begin
 from plainmlp.config.schema import SweepSection
 from plainmlp.data.datasets import DATASETS
-from plainmlp.sweeps.grid.grid import Candidate, choose_points, read_settings
+from plainmlp.sweeps.grid.grid import Candidate, checked, choose_points, read_settings
 
 GRIDS = {
     "layers_activations": {"model.hidden_sizes": 4, "model.activation": 4, "seed": 3},
@@ -63,6 +63,7 @@ REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("-m", "seed=0,1", "dataset=table", "dataset.target=y", "dataset.path=no.csv"): ("no.csv",),
     ("-m", "split.test=0.1,0.99", "split.validation=0.1"): ("split.test=0.99", "train part empty"),
     ("sweep=layers_activations", "sweep.method=tpe"): ("sweep.method=tpe needs hydra/sweeper=search",),
+    ("-m", "seed=0,1", "sweep.trials=3"): ("sweep.trials=3 is of searches", "sweep.sample"),
     (*SEARCH, "seed=0"): ("the space of the search is empty",),
     (*SEARCH, "model.l2=interval(0,inf)"): ("model.l2", "no interval to draw from"),
     (*SEARCH, "model.l2=tag(log,interval(0,1))"): ("model.l2", "no logarithm"),
@@ -119,9 +120,20 @@ def test_grid_needs_no_flag_and_trains_in_processes(name: str) -> None:
 
 def test_settings_without_a_grid_file_are_all_there() -> None:
     section = yaml.safe_load((CONF / "sweep" / "none.yaml").read_text(encoding="utf-8"))
-    assert set(section) == {"sweep"}
+    assert set(section) == {"defaults", "sweep"}
     assert set(section["sweep"]) == set(SweepSection.model_fields)
     assert begin()[1].hydra.mode is None
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_file_of_a_search_chooses_its_sweeper_and_asks_for_points(name: str) -> None:
+    loader, master = begin(f"sweep={name}")
+    assert (master.hydra.mode.name, master.hydra.sweeper._target_.split(".")[-1]) == ("MULTIRUN", "SearchSweeper")
+    space = read_space([f"{key}={values}" for key, values in master.hydra.sweeper.params.items()], loader)
+    composer, settings = Composer(loader, master), read_settings(OmegaConf.to_container(master.sweep))
+    assert settings.method != "grid"
+    for edge in space.edges():
+        checked(composer.composed([f"sweep={name}", *space.overrides(edge)[0]]))
 
 
 def test_exclusion_of_a_grid_file_holds() -> None:

@@ -63,7 +63,7 @@ def test_signals_end_all_of_a_sweep(folder: Path, launcher: str, number: signal.
     assert [each.info.status for each in (*parents, *children)] == ["KILLED"]
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "processes"])
+@pytest.mark.parametrize("launcher", ["joblib", "dask", "processes"])
 def test_processes_die_with_their_sweep(folder: Path, launcher: str) -> None:
     arguments = ("-m", *LONG, *LAUNCHERS[launcher], "seed=0,1", "model.hidden_sizes=[4],[5]")
     with started(folder, *arguments, experiment("orphans")) as process:

@@ -47,9 +47,9 @@ def test_every_launcher_gives_the_same_tree_and_the_same_bits(folder: Path) -> N
         assert parent.data.metrics["points_failed"] == 0
         found[name] = digests(children)
         boards.append(board(folder / name))
-    assert found["basic"] == found["joblib"] == found["processes"]
+    assert all(each == found["basic"] for each in found.values())
     assert len(set(found["basic"].values())) == 8
-    assert boards[0] == boards[1] == boards[2]
+    assert all(each == boards[0] for each in boards)
     check_child(folder, children[0])
     subset = sweep(folder, "model.hidden_sizes=[8]", "model.activation=tanh", "seed=1", experiment("subset"))
     assert subset.returncode == 0, subset.stderr
@@ -277,3 +277,17 @@ def test_folder_of_a_sweep_has_its_configuration(folder: Path) -> None:
     assert sweep(folder, *grid, "sweep.name=other", experiment("others"), "hydra.sweep.dir=others").returncode == 0
     for number in "01":
         assert "seed=6" in (folder / "others" / number / ".hydra" / "overrides.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ("hydra.launcher.address=tcp://127.0.0.1:9", "no Dask scheduler answers there"),
+        ("hydra.launcher.address=nobody", "no Dask scheduler answers there"),
+    ],
+)
+def test_cluster_that_is_not_there_starts_nothing(folder: Path, setting: str, line: str) -> None:
+    ended = sweep(folder, *LAUNCHERS["dask"], *GRID, setting, experiment("nowhere"))
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert line in ended.stderr
+    assert tree(folder, "nowhere") == ([], [])

@@ -8,6 +8,7 @@ SCRIPT = "pipelines/run.py"
 LAUNCHERS = {
     "basic": (),
     "joblib": ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
+    "dask": ("hydra/launcher=dask",),
     "processes": ("hydra/launcher=processes", "hydra.launcher.n_jobs=2"),
 }
 PROCESSES = LAUNCHERS["processes"]

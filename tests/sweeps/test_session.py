@@ -1,8 +1,10 @@
 """A sweep as a whole, with launchers that do as the tests want."""
 
 import csv
+import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,7 +27,7 @@ from plainmlp.tracking.recording.training import open_store, point_of
 from plainmlp.tracking.stored_runs import whole_run_id
 from plainmlp.tracking.tags import PROCESS_TAG
 from plainmlp.training.model import Model
-from pointed import SMALL, splits_of
+from pointed import SMALL, files_below, splits_of
 
 
 class Launcher:
@@ -192,3 +194,19 @@ def test_the_best_point_carries_its_model_and_any_other_gets_one_by_one_command(
     assert "a sweep's own run" in refusal(add_model, store, parent.info.run_id)
     foreign = open_store(points[0].config.tracking, checkout.parent)
     assert "not recorded by this checkout" in refusal(add_model, foreign, last)
+
+
+def test_a_repeated_sweep_trains_nothing_says_so_and_leaves_its_run_alone(points, checkout, capsys):
+    run_sweep(Listed(points), Launcher(checkout), checkout, checkout / "out")
+    _, before = parent_of(points, checkout)
+    capsys.readouterr()
+    run_sweep(Listed(points), None, checkout, checkout / "again")
+    assert "all 3 points were there; nothing was trained" in capsys.readouterr().out
+    assert files_below(checkout / "again") == files_below(checkout / "out")
+    store, after = parent_of(points, checkout)
+    assert after.info.end_time == before.info.end_time
+    assert after.data.tags == before.data.tags
+    sweep = points[0].config.sweep.model_copy(update={"metric": "validation_loss"})
+    other = [replace(point, config=point.config.model_copy(update={"sweep": sweep})) for point in points]
+    run_sweep(Listed(other), None, checkout, checkout / "by loss")
+    assert json.loads(store.read_artifact(before.info.run_id, "leaderboard.json"))["metric"] == "validation_loss"

@@ -4,6 +4,7 @@ import math
 import sqlite3
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
@@ -30,6 +31,11 @@ def parent(store: Store) -> TrackedRun:
 
 
 def add(store: Store, parent: TrackedRun, point_id: str = "ab" * 32, **changes) -> str:
+    [reference] = store.add_children([child_of(parent, point_id, **changes)])
+    return reference
+
+
+def child_of(parent: TrackedRun, point_id: str = "ab" * 32, **changes) -> ChildRun:
     values = {
         "parameters": {"seed": "0", "model.activation": "relu"},
         "tags": {"weights_digest": "d1"},
@@ -40,8 +46,7 @@ def add(store: Store, parent: TrackedRun, point_id: str = "ab" * 32, **changes) 
         "started": 1000.5,
         "ended": 1002.0,
     }
-    [reference] = store.add_children([ChildRun(parent.run_id, point_id, "digits 16", **{**values, **changes})])
-    return reference
+    return ChildRun(parent.run_id, point_id, "digits 16", **{**values, **changes})
 
 
 def test_parent_is_a_running_run_with_parameters_and_tags(store, parent):
@@ -198,3 +203,28 @@ def test_artifacts_that_are_elsewhere_are_left_to_the_client(store, parent, monk
     monkeypatch.setattr("plainmlp.tracking.bulk._artifact_location", lambda *place: "s3://bucket/1")
     monkeypatch.setattr("plainmlp.tracking.store.write_runs", None)
     assert store.client.get_run(add(store, parent)).info.status == "FINISHED"
+
+
+@pytest.mark.parametrize("is_bulk", [True, False])
+def test_many_are_as_whole_as_one_and_in_their_order(store, parent, monkeypatch, tmp_path, is_bulk):
+    monkeypatch.setattr("plainmlp.tracking.store.writes_at_once", lambda *place: is_bulk)
+    children = []
+    for number in range(12):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "notes.txt").write_text(str(number))
+        values = {"metrics": {"test_accuracy": number / 100}, "artifacts": tmp_path / str(number)}
+        children.append(child_of(parent, f"{number:064}", **values))
+    for number, run_id in enumerate(store.add_children(children)):
+        run = store.client.get_run(run_id)
+        assert (run.info.status, run.data.tags["point_id"]) == ("FINISHED", f"{number:064}")
+        assert run.data.metrics["test_accuracy"] == number / 100
+        assert [value.value for value in store.client.get_metric_history(run_id, "train_loss")] == CURVES["train_loss"]
+        file = store.client.download_artifacts(run_id, "notes.txt", str(tmp_path))
+        assert Path(file).read_text() == str(number)
+    assert len(store.children(parent.run_id)) == 12
+
+
+def test_of_many_none_is_there_where_one_cannot_be_written(store, parent):
+    with pytest.raises(IntegrityError):  # MLflow has no name for this status
+        store.add_children([child_of(parent), child_of(parent, status="UPSIDE DOWN")])
+    assert store.children(parent.run_id) == []

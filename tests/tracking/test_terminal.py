@@ -3,10 +3,19 @@ import pty
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from plainmlp.tracking.terminal import describe, show_dead_units, show_metrics, show_places, show_steps, watch_training
+from plainmlp.tracking.terminal import (
+    describe,
+    show_dead_units,
+    show_metrics,
+    show_places,
+    show_resumption,
+    show_steps,
+    watch_training,
+)
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 WATCH = """
@@ -106,3 +115,12 @@ def test_dead_units_are_shown_where_there_are_any(capsys):
     assert capsys.readouterr().out == ""
     show_dead_units(4 / 18)
     assert capsys.readouterr().out == "dead units: 22.2% of those that can die\n"
+
+
+def test_a_training_that_goes_on_says_from_where(capsys):
+    kept = SimpleNamespace(snapshot=SimpleNamespace(epochs=12), loss_every=None)
+    for progress in (kept, None, SimpleNamespace(snapshot=kept.snapshot, loss_every=5)):
+        show_resumption(
+            SimpleNamespace(load=lambda progress=progress: progress), SimpleNamespace(epochs=30, loss_every=None)
+        )
+    assert capsys.readouterr().out == "goes on after epoch 12 of 30, which a checkpoint has kept\n"

@@ -2,6 +2,7 @@
 
 import random
 from contextlib import suppress
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -92,6 +93,34 @@ def test_every_training_goes_on_from_its_file_with_the_same_bits(optimizer, tmp_
         assert checkpoints[0].load().snapshot.epochs == epochs
         found = [alone(each.config, checkpoint=kept) for each, kept in zip(points, checkpoints, strict=True)]
         assert found == expected
+
+
+def paused(config, epochs):
+    return config.model_copy(update={"training": config.training.model_copy(update={"stop_after": epochs})})
+
+
+def test_every_training_that_pauses_goes_on_with_the_same_bits(tmp_path):
+    points = [replace(each, config=without_checkpoints(each.config)) for each in points_of("adam")]
+    n_stopped = 0
+    for each in points:
+        whole, checkpoint = trained_alone(each.config), Checkpoints(tmp_path, each.point_id)
+        n_stopped += len(whole.digests) < EPOCHS
+        for epochs in (2, 4):
+            part = trained_alone(paused(each.config, epochs), checkpoint=checkpoint)
+            assert part.history == {name: values[:epochs] for name, values in whole.history.items()}
+            assert part.digests == whole.digests[:epochs]
+            if len(whole.digests) > epochs:
+                assert checkpoint.load().snapshot.epochs == epochs
+            fresh = trained_alone(paused(each.config, epochs))
+            assert part.model.weights_digest == fresh.model.weights_digest
+        further = everything(trained_alone(paused(each.config, 1), checkpoint=checkpoint))
+        assert further == alone(paused(each.config, 1))  # what came further is no help
+        assert alone(each.config, checkpoint=checkpoint) == everything(whole)
+    assert 0 < n_stopped < len(points)
+
+
+def without_checkpoints(config):
+    return config.model_copy(update={"training": config.training.model_copy(update={"checkpoint_epochs": None})})
 
 
 def test_a_file_holds_every_bit(files, tmp_path):

@@ -37,7 +37,15 @@ class StackedConf(ProcessesConf):
     _target_: str = f"{MODULE}.StackedLauncher"
 
 
-for name, node in {"processes": ProcessesConf, "stacked": StackedConf}.items():
+@dataclass
+class DaskConf:
+    """The settings `hydra.launcher`: the address of a scheduler, or null for a cluster on this machine."""
+
+    _target_: str = f"{MODULE}.DaskLauncher"
+    address: str | None = None
+
+
+for name, node in {"processes": ProcessesConf, "stacked": StackedConf, "dask": DaskConf}.items():
     ConfigStore.instance().store(group="hydra/launcher", name=name, node=node, provider="plainmlp")
 
 
@@ -61,27 +69,32 @@ class EngineLauncher(Launcher):
         """Refuse what another sweeper launches."""
         from plainmlp.system.errors import InputError
 
-        message = "this hydra/launcher trains points of the sweeper grid alone; set hydra/sweeper=grid"
+        message = "this hydra/launcher needs hydra/sweeper=grid or search"
         raise InputError(message)
+
+    def open(self) -> "Engine":
+        """Return the engine, started if it is not; it serves until `close`."""
+        if self._engine is None:
+            configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
+            self._engine = self.start()
+        return self._engine
 
     def train(self, checkout: Path, jobs: Sequence["Job"]) -> None:
         """Train and record the points of jobs; a point that fails does not stop the others.
 
-        The engine serves until `close`, which an exception calls at once.
+        An exception ends the engine at once.
         """
         from plainmlp.sweeps.running.archive import FOLDER, Archive
         from plainmlp.sweeps.running.recorder import Recorder
         from plainmlp.sweeps.running.training import train_points
 
-        if self._engine is None:
-            configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
-            self._engine = self.start()
-        log.info("Launching %d jobs, trained by %s", len(jobs), self._engine)
+        engine = self.open()
+        log.info("Launching %d jobs, trained by %s", len(jobs), engine)
         by_point = {job.point.point_id: job for job in jobs}
         points = [job.point for job in jobs]
         with Recorder(checkout) as recorder:
             try:
-                for point_id, failure in train_points(points, Archive(checkout / FOLDER), self._engine):
+                for point_id, failure in train_points(points, Archive(checkout / FOLDER), engine):
                     recorder.add(by_point[point_id], failure)
             except BaseException:
                 self.close()
@@ -127,6 +140,31 @@ class StackedLauncher(ProcessesLauncher):
         """Say the name that it has now."""
         log.warning("hydra/launcher=stacked is called hydra/launcher=processes now")
         return super().start()
+
+
+class DaskLauncher(EngineLauncher):
+    """Train on the workers of a Dask cluster.
+
+    Parameters
+    ----------
+    address : str, optional
+        Of its scheduler, `tcp://host:port`; None starts a cluster on this machine, a worker for each core.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        super().__init__()
+        self._address = address
+
+    def start(self) -> "Engine":
+        """Return the cluster, whose workers have been asked for their code."""
+        from plainmlp.system.errors import InputError
+
+        try:
+            from plainmlp.sweeps.running.dask_cluster import DaskCluster
+        except ImportError as error:
+            message = f"hydra/launcher=dask needs what pip install 'plainmlp[dask]' installs ({error})"
+            raise InputError(message) from error
+        return DaskCluster(self._address, _cores())
 
 
 def _cores() -> int:

@@ -75,6 +75,8 @@ class GridSweeper(Sweeper):
         params = [f"{key}={values}" for key, values in self._params.items()]
         plan = self._plan([*params, *arguments], composer, _settings(self._config), checkout)
         try:
+            if isinstance(self._launcher, EngineLauncher):  # before anything is recorded
+                self._launcher.open()
             run_sweep(plan, self._launch_from(checkout), checkout, _made_folder(self._config))
         finally:
             if isinstance(self._launcher, EngineLauncher):
@@ -91,6 +93,9 @@ class GridSweeper(Sweeper):
 
         if settings.method != "grid":
             message = f"sweep.method={settings.method} needs hydra/sweeper=search; a grid has sweep.method=grid"
+            raise InputError(message)
+        if settings.trials is not None:
+            message = f"sweep.trials={settings.trials} is of searches; sweep.sample draws so many points of a grid"
             raise InputError(message)
         candidates = choose_points(read_grid(arguments, self._loader), composer, settings)
         return Listed(identify_points(candidates, checkout, Archive(checkout / FOLDER).splits))

@@ -35,7 +35,7 @@ def composition_errors() -> tuple[type[Exception], ...]:
         ValueError,
         TypeError,
         AssertionError,
-        RecursionError,
+        RuntimeError,
     )
 
 
@@ -139,6 +139,14 @@ def _known_keys(conf_folder: Path, overrides: Sequence[str]) -> list[str]:
     return sorted({*dict(flat_items(_composed(conf_folder, chosen))), *groups})
 
 
+def _further_folders(arguments: Sequence[str]) -> list[Path]:
+    """Return the folders that Hydra's flags for them name, written ``--config-dir x`` or ``--config-dir=x``."""
+    flags = ("--config-dir", "-cd", "--config-path", "-cp")
+    parts = [argument.partition("=") for argument in arguments]
+    following = [*arguments[1:], ""]
+    return [Path(value or after) for (flag, _, value), after in zip(parts, following, strict=True) if flag in flags]
+
+
 def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
     """Be a Hydra app: compose conf/ under the overrides of the command line and call the job, once or for a sweep.
 
@@ -167,7 +175,7 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
     overrides = _not_too_long(argument for argument in sys.argv[1:] if not argument.startswith("-"))
     app = hydra.main(version_base="1.3", config_path=str(conf_folder), config_name="config")(hydra_job)
     try:
-        refuse_credentials(conf_folder, overrides)
+        refuse_credentials([conf_folder, *_further_folders(sys.argv[1:])], overrides)
         with env_override(RAISE):
             app()
         if failures and isinstance(failures[0], OmegaConfBaseException):

@@ -16,7 +16,9 @@ Keys = Callable[[], Sequence[str]]
 Location = tuple[str | int, ...]
 
 GRAMMAR = "write key=value, such as model.activation=tanh or model.hidden_sizes=[8,4]"
+LETTERS = "put quotes around such letters, and around the whole for the shell: \"dataset.drop=['Größe']\""
 _REFUSED_KEY = re.compile(r"Could not override '([^']*)'|Could not delete from config\. '([^']*)' does not exist")
+_NOT_CONFIGURED = re.compile(r"Hydra (sweeper|launcher) is not configured")
 _KEY_IN_CAUSE = re.compile(r"full_key: (\S+)")
 
 # pydantic's words for things that YAML has other words for
@@ -50,7 +52,8 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
         Return every key that exists with the files that these overrides choose.
     """
     if hasattr(error, "override"):
-        return f"override {shown(error.override)} cannot be read ({one_line(str(error))}); {GRAMMAR}"
+        hint = GRAMMAR if error.override.isascii() else LETTERS
+        return f"override {shown(error.override)} cannot be read ({one_line(str(error))}); {hint}"
     if getattr(error, "missing_cfg_file", None) or "Config group override must be" in str(error):
         return _unknown_file(error, conf_folder, overrides)
     if match := _REFUSED_KEY.search(str(error)):
@@ -64,6 +67,8 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
     line = "" if isinstance(error, TypeError) else one_line(str(error))  # of Hydra's insides
     if isinstance(error, RecursionError):
         key, line = None, f"the overrides {shown(list(overrides))} are nested too deeply"
+    if match := _NOT_CONFIGURED.search(line):
+        key, line = f"hydra.{match[1]}", "null is not allowed: a sweep needs one"
     line = line or f"the overrides {shown(list(overrides))} cannot be applied"
     return f"{key}: {line}" if key else line
 

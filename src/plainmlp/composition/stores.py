@@ -1,6 +1,6 @@
 """What keys of tracking may say: addresses without credentials, and experiments that are no path."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from plainmlp.composition.explanation import refusal
@@ -19,10 +19,10 @@ def tracking_problems(tracking: TrackingSection) -> list[str]:
     return problems
 
 
-def refuse_credentials(conf_folder: Path, overrides: Sequence[str]) -> None:
+def refuse_credentials(conf_folders: Iterable[Path], overrides: Sequence[str]) -> None:
     """Refuse credentials of tracking before Hydra writes them into the folder of a job, if they are given as they are."""
     places = [(key, text) for key, _, text in (each.partition("=") for each in overrides) if "tracking" in key]
-    for path in sorted(path for path in conf_folder.rglob("*.yaml") if path.is_file()):
+    for path in sorted(path for folder in conf_folders for path in folder.rglob("*.yaml") if path.is_file()):
         text = path.read_text("utf-8", errors="replace")  # Hydra says what is wrong with it
         lines = [line.partition(" #")[0] for line in text.splitlines()]
         places += [(f"{path}: uri", line) for line in lines if "uri:" in line]

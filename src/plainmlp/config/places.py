@@ -24,8 +24,8 @@ class Places:
         The table of what each column of the data was taken for.
     metrics, intervals, predictions : Path
         The metrics of every part; the intervals and the predictions of the test part.
-    figures, learning_curves : Path
-        The folders of pictures, and of tables that DVC plots, one for each part whose loss was measured.
+    tables, figures, learning_curves : Path
+        The folders of what single classes, targets and columns are worth, of pictures, and of tables that DVC plots, one for each part whose loss was measured.
     """
 
     def __init__(self, root: Path) -> None:
@@ -37,5 +37,6 @@ class Places:
         self.metrics = reports / "metrics.json"
         self.intervals = reports / "intervals.json"
         self.predictions = reports / "predictions.csv"
+        self.tables = reports / "tables"
         self.figures = reports / "figures"
         self.learning_curves = reports / "learning_curves"

@@ -190,7 +190,7 @@ class SweepSection(Section):
     method: Literal["grid", "random", "tpe", "halving"] = "grid"  # earlier runs have neither this nor the next ones
     trials: Count | None = None
     batch: Count = 4
-    rungs: Count = 3
+    rungs: Annotated[int, Field(ge=1, le=20)] = 3
     reduction: Annotated[int, Field(ge=2)] = 3
 
 

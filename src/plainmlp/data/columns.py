@@ -1,5 +1,6 @@
 """What a column of a table holds, and its values as numbers."""
 
+import re
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from plainmlp.data.arrays import Column
 from plainmlp.data.cells import Cells
 from plainmlp.data.dates import TYPED, days_of, find_date_format
 from plainmlp.system.errors import InputError
-from plainmlp.system.wording import shown
+from plainmlp.system.wording import printable, shown
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Kind = Literal["integer", "real", "boolean", "label"]
 MOST_CATEGORIES = 1000
 FEW_LEVELS = 10  # so many levels are allowed in any table, else at most a tenth of the rows
+QUOTE, ESCAPED = "'", r"\'"  # in a text of Hydra's grammar
 RARE = "(rare)"  # the level that rare ones join
 
 _KINDS: dict[str, Kind] = {  # by what pandas infers of a column
@@ -165,17 +167,25 @@ def _too_many_levels(cells: Cells, name: str, n_levels: int) -> InputError:
     """Return the refusal of a column of texts that would be an input for every few rows, and what to do."""
     values, n_rows = cells.frame[name], len(cells.frame)
     texts = values.dropna().astype(str)
-    advice = f"leave it out (dataset.drop=[{name}]), or join what is rare (dataset.rare_levels=0.01)"
+    drop, row_names = f"leave it out ({override('drop', name, is_list=True)})", override("id", name)
+    advice = f"{drop}, or join what is rare (dataset.rare_levels=0.01)"
     if texts.str.fullmatch(r"[+-]?[\d.]*,\d+|[+-]?\d+").all():
         advice = "numbers with a decimal comma need dataset.decimal=comma, and thousands no point"
     elif find_date_format(cells, name) is not None:
-        advice = f"make numbers of dates (dataset.dates=parts or days), or leave it out (dataset.drop=[{name}])"
+        advice = f"make numbers of dates (dataset.dates=parts or days), or {drop}"
     elif n_levels == len(texts):
-        advice = f"if it names the rows, say so (dataset.id={name}), else leave it out (dataset.drop=[{name}])"
+        advice = f"if it names the rows, say so ({row_names}), else {drop}"
     return InputError(
         f"{cells.source}: column {shown(name)} holds {n_levels} different texts in {n_rows} rows, such as "
         f"{shown(texts.iloc[0])}; allowed: up to {max(FEW_LEVELS, n_rows // 10)}, a tenth of the rows; {advice}"
     )
+
+
+def override(key: str, value: str, *, is_list: bool = False) -> str:
+    """Return an override of a key of the data set as a shell takes it: with quotes around what is no plain word."""
+    text = value if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", value) else f"'{printable(value).replace(QUOTE, ESCAPED)}'"
+    written = f"dataset.{key}={f'[{text}]' if is_list else text}"
+    return written if text == value else f'"{written}"'
 
 
 def _text_cells(cells: Cells, name: str) -> NDArray[np.bool_]:
@@ -193,7 +203,7 @@ def _no_number(cells: Cells, name: str, is_text: NDArray[np.bool_]) -> InputErro
     row = int(np.argmax(is_text))
     text, gap = cells.frame[name].iloc[row], ""
     if cells.lines is not None and not is_text.all():
-        gap = f", or dataset.missing_values=[{shown(text)}] if that is a gap"
+        gap = f", or {override('missing_values', str(text), is_list=True)} if that is a gap"
     return InputError(
         f"{cells.source}: column {shown(name)} has the text {shown(text)} where numbers belong, in {cells.place(row)}; "
         f"allowed: a number{gap}"

@@ -270,15 +270,16 @@ def _positions(frame: "DataFrame", column: Column) -> NDArray[np.float64]:
 
 def _position(text: str, column: Column) -> float:
     """Return the place of a level; one that is unknown is refused, missing, or a rare one: -1 if there is none."""
-    levels, rare = column.categories or (), float(len(column.categories or ()) - 1) if column.rare else -1.0
-    if text in levels and not (column.rare and text == levels[-1]):
-        return float(levels.index(text))
-    if text in column.rare or text in levels:
+    levels = column.categories or ()
+    known, rare = (levels[:-1], len(levels) - 1.0) if column.rare else (levels, -1.0)
+    if text in known:
+        return float(known.index(text))
+    if text in column.rare:
         return rare
     if column.unknown == "refuse":
         message = (
             f"{TABLE}: column {shown(column.name)} has the unknown value {shown(text)} (allowed: "
-            f"{listed((*levels, *column.rare))}); a network trained with dataset.unknown=missing or rare takes it"
+            f"{listed((*known, *column.rare))}); a network trained with dataset.unknown=missing or rare takes it"
         )
         raise InputError(message)
     return np.nan if column.unknown == "missing" else rare

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from plainmlp.data.arrays import Array, Description, Part
 from plainmlp.data.splits import Splits
 from plainmlp.data.stored import StoredRows
 from plainmlp.data.sums import sum_by_halves
+from plainmlp.evaluation.importance import Importance, permutation_importance
 from plainmlp.evaluation.scores import bootstrap_intervals, evaluate_outputs
 from plainmlp.nn.forms import Compiled
 from plainmlp.nn.randomness import generator
@@ -31,6 +32,10 @@ class Evaluation:
         The ends of the 95 % interval of each metric of the test part that has one.
     outputs : ndarray of shape (n_test, n_classes or n_targets)
         What the model says of the test part.
+    importance : Importance, optional
+        What each column is worth to the model.
+    class_weights : str, default ""
+        How the classes were weighted in training.
     baseline : dict
         Every metric of the test part for the best that says the same of every row, see `constant_outputs`.
     """
@@ -39,6 +44,8 @@ class Evaluation:
     intervals: dict[str, tuple[float, float]]
     outputs: Array
     baseline: dict[str, float] = field(default_factory=dict)
+    importance: Importance | None = None
+    class_weights: str = ""
 
     def warning(self) -> str | None:
         """Return what to say where an answer that is the same for every row does as well, up to chance."""
@@ -55,8 +62,15 @@ class Evaluation:
         )
 
 
-def evaluate(model: Model, splits: Splits, seed: int, compiled: Compiled = "auto") -> Evaluation:
-    """Measure a model on every part of the data."""
+def evaluate(
+    model: Model,
+    splits: Splits,
+    seed: int,
+    compiled: Compiled = "auto",
+    *,
+    class_weights: Literal["balanced"] | tuple[float, ...] | None = None,
+) -> Evaluation:
+    """Measure a model on every part of the data; its pictures name the `class_weights` that it was trained with."""
     outputs = predict(model, splits, compiled)
     tested = np.asarray(outputs["test"])
     intervals = bootstrap_intervals(
@@ -66,7 +80,17 @@ def evaluate(model: Model, splits: Splits, seed: int, compiled: Compiled = "auto
         n_classes=len(splits.description.class_names),
         generator=generator(seed, "bootstrap"),
     )
-    return Evaluation(measure(splits, outputs), intervals, tested, measure_baseline(splits))
+    importance = permutation_importance(
+        partial(model.predict, compiled=compiled), splits.test, splits.description, generator(seed, "importance")
+    )
+    return Evaluation(
+        measure(splits, outputs),
+        intervals,
+        tested,
+        measure_baseline(splits),
+        importance,
+        "" if class_weights is None else str(class_weights),
+    )
 
 
 def measure_baseline(splits: Splits) -> dict[str, float]:

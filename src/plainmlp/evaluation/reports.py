@@ -1,15 +1,18 @@
 """Reports: the files that say what a trained model is worth."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from plainmlp.config.places import Places
 from plainmlp.data.splits import Splits
+from plainmlp.evaluation.breakdown import breakdown
 from plainmlp.evaluation.evaluate import Evaluation
 from plainmlp.evaluation.figures.canvas import FigureData
 from plainmlp.evaluation.figures.table import draw_figures
+from plainmlp.evaluation.importance import HEADER as IMPORTANCE_HEADER
 from plainmlp.system.files import replace_file, replace_folder, write_csv, write_json
 from plainmlp.training.history import History
 from plainmlp.training.model import Model, Trained
@@ -19,11 +22,20 @@ if TYPE_CHECKING:
 
 
 def write_evaluation(places: Places, trained: Trained, splits: Splits, evaluation: Evaluation) -> None:
-    """Write metrics, their intervals, predictions and figures."""
+    """Write metrics, their intervals, predictions, tables and figures."""
     write_measures(places, trained.model, splits, evaluation)
+    with replace_folder(places.tables) as folder:
+        _write_tables(folder, splits, evaluation)
     parts = (splits.train, splits.test)
     data = FigureData(
-        splits.description, trained.history, *parts, evaluation.outputs, trained.model.predict, trained.steps
+        splits.description,
+        trained.history,
+        *parts,
+        evaluation.outputs,
+        trained.model.predict,
+        trained.steps,
+        evaluation.importance,
+        evaluation.class_weights,
     )
     with replace_folder(places.figures) as folder:
         draw_figures(data, folder)
@@ -35,6 +47,15 @@ def write_measures(places: Places, model: Model, splits: Splits, evaluation: Eva
     write_json(places.intervals, _interval_ends(evaluation))
     with replace_file(places.predictions) as temporary:
         _predictions(model, splits, evaluation).to_csv(temporary, index_label="row", lineterminator="\n")
+
+
+def _write_tables(folder: Path, splits: Splits, evaluation: Evaluation) -> None:
+    """Write what the model is worth for each class or target of the test part, and each column to the model."""
+    name, header, rows = breakdown(splits.description, splits.test.targets, evaluation.outputs)
+    write_csv(folder / f"{name}.csv", header, rows)
+    if (found := evaluation.importance) is not None:
+        columns = list(zip(found.names, found.means.tolist(), found.low.tolist(), found.high.tolist(), strict=True))
+        write_csv(folder / "importance.csv", IMPORTANCE_HEADER, [columns[place] for place in found.order()])
 
 
 def write_learning_curves(places: Places, history: History) -> None:

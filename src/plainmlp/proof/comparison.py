@@ -20,7 +20,8 @@ STEP_TOLERANCE = 0.01
 COUNTING = ("accuracy", "macro_f1", "expected_calibration_error", "dead_units")
 CODE_TAG = "code_digest"
 SIZE = "n_parameters"
-INTERVAL = "interval/"  # begins the names of the ends of intervals
+# what a point of a sweep does not record: the ends of intervals, and what the best constant answer is worth
+OF_SINGLE_RUNS = ("interval/", "baseline_")
 DIGESTS = {"code": CODE_TAG, "data": "data_digest", "split": "split_digest", "point": "point_id"}
 SHOWN_DIGITS = 12  # of a digest
 
@@ -129,10 +130,10 @@ def _compare_history(name: str, then: History, now: History, tolerance: float) -
 
 
 def _compare_metrics(recorded: RunFiles, again: RunFiles, tolerance: float, *, is_point: bool) -> Aspect:
-    """Compare the final metrics; a run of the same code has all, but that a point has no intervals, and it alone its size."""
+    """Compare the final metrics; a run of the same code has all, but `OF_SINGLE_RUNS` of a point, which alone has its size."""
     then, now = recorded.metrics, again.metrics
     names = [name for name in now if name in then]
-    unrecorded, curves = (INTERVAL, recorded.history) if is_point else (SIZE, {})
+    unrecorded, curves = (OF_SINGLE_RUNS, recorded.history) if is_point else (SIZE, {})
     missing = [name for name in now if name not in {*then, *curves} and not name.startswith(unrecorded)]
     if missing and recorded.tags.get(CODE_TAG) == digest_result_code():
         return Aspect("metrics", Agreement.DIFFERENT, f"the run lacks {', '.join(missing)}")

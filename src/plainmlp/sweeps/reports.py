@@ -1,5 +1,6 @@
 """The reports of a sweep: leaderboard and figures, the same from run to run, the times, and a table on the terminal."""
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ PRUNING = (
 TIES = f"Of equal means the lower `{LOG_LOSS}` ranks first if there is one, then the smaller network."
 SCORES = ("n", "mean", "standard_deviation", "low", "high")
 SHOWN_ROWS = 10  # on the terminal
+RUN_FILES = ("runs.csv", "training_time.png")  # what differs from run to run
+NO_INTERVAL = ("the seeds agree", "-")  # of several, of one
 SHOWN_LETTERS = 8  # of the id of a run
 MAX_LETTERS = 16  # of a column that keeps its width
 WIDEST = 200  # of a table that goes to a file
@@ -160,7 +163,7 @@ def _score_cells(summary: Summary) -> list[str]:
         str(summary.n),
         f"{summary.mean:.4g}",
         "-" if deviation is None else f"{deviation:.2g}",
-        "-" if interval is None else f"{interval[0]:.4g} to {interval[1]:.4g}",
+        NO_INTERVAL[summary.n == 1] if interval is None else f"{interval[0]:.4g} to {interval[1]:.4g}",
     ]
 
 
@@ -213,10 +216,19 @@ def _shown_cells(row: Row) -> list[str]:
         row.verdict,
         str(score.n),
         f"{score.mean:.4g}",
-        "" if score.interval is None else f"± {score.interval[1] - score.mean:.2g}",
+        _shown_interval(score),
         "" if row.n_parameters is None else f"{row.n_parameters:,}",
         "" if seconds is None else f"{seconds:.2f}",
     ]
+
+
+def _shown_interval(score: Summary) -> str:
+    """Return how far the interval reaches to both sides; its ends where one side is cut off."""
+    if score.interval is None:
+        return "" if score.n == 1 else "seeds agree"
+    low, high = score.interval
+    is_even = math.isclose(score.mean - low, high - score.mean, rel_tol=1e-6)
+    return f"± {high - score.mean:.2g}" if is_even else f"{low:.2g} to {high:.2g}"
 
 
 def _shown_run(board: Leaderboard, row: Row) -> str:
@@ -227,12 +239,15 @@ def _shown_run(board: Leaderboard, row: Row) -> str:
 
 def _remarks(board: Leaderboard) -> list[str]:
     more = len(board.rows) - SHOWN_ROWS
+    n_pruned = sum(row.verdict == PRUNED for row in board.rows)
     n_tied = sum(row.verdict in {TIED, UNTESTED} for row in board.rows)
     remarks = [f"and {more} more rows in leaderboard.csv"] if more > 0 else []
     if board.n_first > 1:
         remarks.append(
             f"{board.n_first} rows share the best mean; the lower {LOG_LOSS} ranks first, then the smaller network"
         )
+    if n_pruned:
+        remarks.append(f"{n_pruned} of {len(board.rows)} rows were pruned before the end")
     if n_tied:
         remarks.append(f"{n_tied} of {len(board.rows)} rows are statistically tied with the best")
     if board.test:

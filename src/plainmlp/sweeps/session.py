@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -14,7 +15,14 @@ from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import PRUNED, Leaderboard, build_leaderboard
 from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults
 from plainmlp.sweeps.ranking.swept import short_names
-from plainmlp.sweeps.reports import describe_sweep, show_leaderboard, write_reports, write_runs
+from plainmlp.sweeps.reports import (
+    RUN_FILES,
+    describe_sweep,
+    show_leaderboard,
+    write_leaderboard,
+    write_reports,
+    write_runs,
+)
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.progress import show_progress
@@ -32,7 +40,7 @@ from plainmlp.tracking.recording.training import open_store, publish_provenance
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import CHECKOUT_TAG, NOTE_TAG, PRUNED_TAG, SWEEP_TAG
-from plainmlp.tracking.terminal import show_places
+from plainmlp.tracking.terminal import show_line, show_places
 
 Launch = Callable[[Sequence[Job]], object]  # returns when all have ended; a job records its own result or failure
 LOCKS = Path(".plainmlp") / "sweeps"  # below a checkout
@@ -40,6 +48,7 @@ CHECKOUT_ID = Path(".plainmlp") / "checkout_id"
 SCRIPT = Path("pipelines") / "run.py"
 SHOWN_FAILURES = 5
 LOSS_EVERY = "training.loss_every"
+BOARD = "leaderboard.json"  # among the artifacts of a sweep's run
 LARGE_ARCHIVE = 1_000_000_000  # bytes
 
 
@@ -114,20 +123,48 @@ def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
     archive.remove_unused()
     with _alone(checkout, plan.sweep_id):
         store = open_store(settings.tracking, checkout)
-        parent = _open_parent(store, plan, checkout)
-        with parent.closing():
-            outcomes = _run_batches(store, parent, plan, launch, checkout)
-            points, failures = outcomes.points, outcomes.failures
-            board = build_leaderboard(outcomes.results(settings.sweep.metric))
-            _mark_pruned(store, parent, board)
-            plan.write(folder)
-            _publish(parent, board, folder)
-            parent.log_results({**_summary(board, len(points), len(failures)), **process_usage()}, {})
+        points, failures = list(plan.first), dict[str, str]()
+        parent = store.finished_parent(_marks(plan, checkout)) if isinstance(plan, Listed) else None
+        board = None if parent is None else _repeated(store, parent, points, archive, folder)
+        if parent is None or board is None:
+            parent = _open_parent(store, plan, checkout)
+            with parent.closing():
+                outcomes = _run_batches(store, parent, plan, launch, checkout)
+                points, failures = outcomes.points, outcomes.failures
+                board = build_leaderboard(outcomes.results(settings.sweep.metric))
+                _mark_pruned(store, parent, board)
+                write_reports(folder, board)
+                plan.write(folder)
+                _publish(parent, board, folder)
+                parent.log_results({**_summary(board, len(points), len(failures)), **process_usage()}, {})
         model = _add_model(store, board)
     show_leaderboard(board)
     show_places({"leaderboard": folder, **model, "mlflow": parent.page(), **_large(archive)})
     if failures:
         raise TrainingError(_failure_message(points, failures, checkout))
+
+
+def _repeated(
+    store: Store, parent: TrackedRun, points: Sequence[Point], archive: Archive, folder: Path
+) -> Leaderboard | None:
+    """Write the reports of a finished sweep again, from its run, which stays as it is; None if there is more to do."""
+    if _missing(store, parent, points) or not all(archive.has(point.point_id) for point in points):
+        return None
+    outcomes = Outcomes(archive, store)
+    outcomes.add(points, finished_children(store, parent))
+    board = build_leaderboard(outcomes.results(points[0].config.sweep.metric))
+    write_leaderboard(folder, board)
+    try:
+        recorded = store.read_artifact(parent.reference, BOARD)
+    except InputError:  # a process was killed before it had ranked the points
+        return None
+    if (folder / BOARD).read_text(encoding="utf-8") != recorded:  # another metric ranks them
+        return None
+    names = {file.path for file in store.ask(lambda: store.client.list_artifacts(parent.reference))}
+    for name in names & {"figures", *RUN_FILES}:
+        store.ask(partial(store.client.download_artifacts, parent.reference, name, str(folder)))
+    show_line(f"all {len(points)} points were there; nothing was trained, and the sweep's run stays as it was")
+    return board
 
 
 def _run_batches(store: Store, parent: TrackedRun, plan: Plan, launch: Launch, checkout: Path) -> Outcomes:
@@ -192,10 +229,14 @@ def checkout_id(checkout: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def _marks(plan: Plan, checkout: Path) -> dict[str, str]:
+    """Return the tags that say which sweep of which checkout it is."""
+    return {SWEEP_TAG: plan.sweep_id, CHECKOUT_TAG: checkout_id(checkout)}
+
+
 def _open_parent(store: Store, plan: Plan, checkout: Path) -> TrackedRun:
     """Return the run of the sweep, which goes on where it was started before."""
-    sweep_id, points = plan.sweep_id, plan.first
-    marks = {SWEEP_TAG: sweep_id, CHECKOUT_TAG: checkout_id(checkout)}
+    points, marks = plan.first, _marks(plan, checkout)
     parent = store.resume_parent(marks)
     if parent is not None:
         return parent
@@ -250,8 +291,7 @@ def _name(point: Point, common: Collection[str]) -> str:
 
 
 def _publish(parent: TrackedRun, board: Leaderboard, folder: Path) -> None:
-    """Write the leaderboard and add it to the sweep's run."""
-    write_reports(folder, board)
+    """Add the reports in a folder to the sweep's run, and how long its points took."""
     parent.log_results({}, {NOTE_TAG: describe_sweep(board, parent.reference)})
     for path in sorted([*folder.glob("leaderboard.*"), *folder.glob(SEARCH)]):
         parent.log_file(path)

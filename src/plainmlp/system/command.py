@@ -14,6 +14,7 @@ from plainmlp.system.errors import DISK_FULL, InputError, StorageError, Training
 from plainmlp.system.process import collect_seldom
 
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
+GOES_ON = "; the same command goes on from here"
 TERMINATED = 143  # the same for SIGTERM
 
 
@@ -21,8 +22,8 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, ended as cleanly as Ctrl-C."""
 
 
-def run_command(main: Callable[[], None]) -> int:
-    """Run the body of a command, and return its exit code.
+def run_command(main: Callable[[], None], afterwards: str = "") -> int:
+    """Run the body of a command, and return its exit code; `afterwards` says how to go on after Ctrl-C or SIGTERM.
 
     That is 0, 130 after Ctrl-C, 143 after SIGTERM, or the one of the error that ended the body: an error of
     `plainmlp.system.errors`, or one of the operating system about a path. Such an error is one line; with
@@ -41,9 +42,9 @@ def run_command(main: Callable[[], None]) -> int:
             raise
         return _ended(error, f"error: {problem}", 1 if error.errno in DISK_FULL else InputError.exit_code)
     except Terminated as error:
-        return _ended(error, "terminated", TERMINATED)
+        return _ended(error, f"terminated{afterwards}", TERMINATED)
     except KeyboardInterrupt as error:
-        return _ended(error, "interrupted", INTERRUPTED)
+        return _ended(error, f"interrupted{afterwards}", INTERRUPTED)
     finally:
         signal.signal(signal.SIGTERM, earlier)
     return 0
@@ -64,4 +65,4 @@ def run_stage(main: Callable[[], None], description: str) -> NoReturn:
     """Be the command of a stage: `--help` shows the description, and without arguments the body runs."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
-    sys.exit(run_command(main))
+    sys.exit(run_command(main, GOES_ON))

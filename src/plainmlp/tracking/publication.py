@@ -28,7 +28,7 @@ class Published:
     refusal: str
 
 
-def publish(outbox: Outbox, address: str, wait_seconds: float) -> Iterator[Published]:
+def publish(outbox: Outbox, address: str, wait_seconds: float, *, is_redirected: bool = False) -> Iterator[Published]:
     """Send the runs of an outbox to where they belong, and remove them.
 
     Runs that a process still writes stay, and the points of sweeps that do.
@@ -40,6 +40,8 @@ def publish(outbox: Outbox, address: str, wait_seconds: float) -> Iterator[Publi
         The configured address, with the credentials that it needs; the outbox holds none.
     wait_seconds : float
         How long to wait for an answer of a store.
+    is_redirected : bool
+        Whether the runs that no store has yet go to the address, wherever they belonged.
 
     Raises
     ------
@@ -52,7 +54,8 @@ def publish(outbox: Outbox, address: str, wait_seconds: float) -> Iterator[Publi
         if outbox.is_going_on(header) or header.tags.get(PARENT_TAG) in going_on:
             going_on.add(header.record_id)
         else:
-            yield _publish(outbox, stores(_full_address(header, address), header.experiment), header)
+            place = address if is_redirected and header.run_id is None else _full_address(header, address)
+            yield _publish(outbox, stores(place, header.experiment), header)
 
 
 def _full_address(header: RunHeader, address: str) -> str:

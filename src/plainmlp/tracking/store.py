@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, replace
 from getpass import getuser
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from plainmlp.tracking.tags import (
     PARENT_TAG,
     POINT_TAG,
     PROCESS_TAG,
+    RECORD_TAG,
     SWEEP_TAG,
 )
 
@@ -187,6 +188,18 @@ class Store(Reader):
             return None
         run = self._run(header)
         return run if run.resume() else None
+
+    def finished_parent(self, marks: Mapping[str, str]) -> TrackedRun | None:
+        """Return the run of a sweep that MLflow has whole and finished, as it is; None if there is none."""
+        record_id = _sweep_record_id(marks)
+        if self._outbox is not None and self._outbox.holds(record_id):
+            return None
+        with suppress(AwayError):
+            found = next(self.search(f"tags.`{RECORD_TAG}` = '{record_id}' and attributes.status = 'FINISHED'"), None)
+            if found is not None:
+                header = self._header(found.info.run_name, marks, record_id, found.info.start_time / 1000)
+                return self._run(replace(header, run_id=found.info.run_id))
+        return None
 
     def resume_parent(self, marks: Mapping[str, str]) -> TrackedRun | None:
         """Return the run of a sweep that was started before, running again; None if none is known.

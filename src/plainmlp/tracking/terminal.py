@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from plainmlp.config.schema import TrainingSection
+    from plainmlp.training.checkpoints import Checkpoints
+
 Watcher = Callable[[int, Mapping[str, float]], None]
 
 LINES = 10  # for a whole training, without a terminal
@@ -62,6 +65,13 @@ def _lines(console: "Console", epochs: int) -> Iterator[Watcher]:
         show()
 
 
+def show_resumption(checkpoints: "Checkpoints", training: "TrainingSection") -> None:
+    """Say from which epoch a training goes on, if a checkpoint has kept any."""
+    kept = checkpoints.load()
+    if kept is not None and kept.loss_every == training.loss_every:
+        show_line(f"goes on after epoch {kept.snapshot.epochs} of {training.epochs}, which a checkpoint has kept")
+
+
 def describe(metrics: Mapping[str, float]) -> str:
     """Return the metrics that matter while waiting, in one line.
 
@@ -102,6 +112,11 @@ def show_dead_units(share: float) -> None:
     """Print the share of dead units among those that can die in the last epoch, if there are any."""
     if share:
         _console().print(f"dead units: {share:.1%} of those that can die")
+
+
+def show_line(text: str) -> None:
+    """Print a line as it is."""
+    _console().print(text, markup=False)
 
 
 def show_warning(text: str) -> None:

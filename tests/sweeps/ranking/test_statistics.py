@@ -30,3 +30,22 @@ def test_order_changes_no_bit_of_a_summary(values, random):
 def test_what_scipy_says_is_rounded_to_ten_digits():
     low, high = summarize([0.0, 2.0]).interval
     assert (high - low) / 2 == 12.70620474  # 12.706204736...
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "interval"),
+    [
+        ("validation_accuracy", [0.9, 1.0, 1.0], (None, 1.0)),
+        ("validation_accuracy", [0.0, 0.1, 0.0], (0.0, None)),
+        ("test_r2", [0.9, 1.0, 1.0], (None, 1.0)),
+        ("validation_mean_squared_error", [0.0, 0.1, 0.0], (0.0, None)),
+    ],
+)
+def test_an_interval_ends_where_the_metric_does(metric, values, interval):
+    free, cut = summarize(values).interval, summarize(values, metric).interval
+    assert cut == tuple(end if bound is None else bound for end, bound in zip(free, interval, strict=True))
+
+
+def test_seeds_that_agree_say_too_little_for_an_interval():
+    summary = summarize([0.9, 0.9, 0.9])
+    assert (summary.n, summary.standard_deviation, summary.interval) == (3, 0.0, None)

@@ -18,6 +18,7 @@ from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training.train import train_configured
 from pointed import point, splits_of, trained_alone
 from script import Script
+from spawned import is_worker, own_workers
 from waiting import is_at_work, wait_until
 
 SUPPORT = Path(__file__).resolve().parents[2] / "support"
@@ -150,17 +151,6 @@ def test_a_point_that_does_not_suit_its_data_says_so_from_another_process(archiv
     [(_, failure)] = train([bad], archive, 2)
     assert isinstance(failure, InputError)
     assert "training.class_weights has 2 numbers" in str(failure)
-
-
-def own_workers():
-    return [child for child in psutil.Process().children(recursive=True) if is_worker(child)]
-
-
-def is_worker(process):
-    try:
-        return "spawn_main" in " ".join(process.cmdline())
-    except psutil.Error:  # it has just ended
-        return False
 
 
 @pytest.mark.slow

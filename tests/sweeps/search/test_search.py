@@ -6,7 +6,10 @@ import signal
 import subprocess
 from collections import Counter
 
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from checkouts import clone, commit, environment, succeed
 from configurations import refusal
@@ -15,6 +18,7 @@ from plainmlp.proof.sweep import judge_sweep
 from plainmlp.proof.verdict import Verdict
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.search import methods
+from plainmlp.sweeps.search.journal import JOURNAL
 from plainmlp.sweeps.session import run_sweep
 from plainmlp.tracking.recording.training import open_store
 from pointed import trained_alone
@@ -34,6 +38,11 @@ def checkout(tmp_path):
 @pytest.fixture
 def tracking(address, request):
     return {"uri": address, "experiment": request.node.name[:60]}
+
+
+def study_in(folder):
+    storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+    return optuna.load_study(study_name=None, storage=storage)
 
 
 def parents(tracking, checkout):
@@ -61,6 +70,11 @@ def test_interrupted_search_asks_again_and_trains_what_is_missing(tracking, chec
     assert [len(trial["points"]) for trial in record["trials"]] == [2] * 14
     first = json.loads((checkout / "out" / "leaderboard.json").read_text())["rows"][0]
     assert first["mean"] == max(trial["value"] for trial in record["trials"])
+    drawn = {path.name for path in (checkout / "out" / "figures").iterdir()}
+    assert {"history.png", "slices.png", "importance.png"} <= drawn
+    study = study_in(checkout / "out")
+    assert [trial.value for trial in study.trials] == [trial["value"] for trial in record["trials"]]
+    assert study.best_value == first["mean"]
     judgement = judge_sweep(store, parent.info.run_id, checkout)
     assert judgement.summarize() == "identical"
     assert "14 trials, asked for again" in [str(aspect) for aspect in judgement.aspects]
@@ -143,10 +157,19 @@ def test_halving_ends_with_the_bits_of_the_whole_training(tracking, checkout):
         "after 1 epochs": 12,
         "after 3 epochs": 4,
     }
+    trials = study_in(checkout / "out").trials
+    assert Counter(trial.state.name for trial in trials) == {"COMPLETE": 1, "PRUNED": 8}
+    assert sorted(len(trial.intermediate_values) for trial in trials) == [1] * 6 + [2] * 3
     rows = json.loads((checkout / "out" / "leaderboard.json").read_text())["rows"]
     verdicts = [(row["verdict"], row["settings"]["training.stop_after"]) for row in rows]
     assert verdicts == [("best", "null"), *[("pruned", "3")] * 2, *[("pruned", "1")] * 6]
     assert judge_sweep(store, parent.info.run_id, checkout).summarize() == "identical"
+
+
+def test_without_optuna_a_search_has_its_record_and_no_journal(tracking, tmp_path, monkeypatch):
+    monkeypatch.setattr("plainmlp.sweeps.search.search.find_spec", lambda name: None)
+    search(SPACE, settings("random", trials=3), tracking).write(tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [RECORD]
 
 
 @pytest.mark.slow

@@ -117,7 +117,7 @@ def test_artifacts_are_the_files_of_the_run(tracked):
         "predictions.csv",
         "steps.csv",
     }
-    assert names == {"model", "figures", "provenance", "manifest.json", *files}
+    assert names == {"model", "figures", "tables", "provenance", "manifest.json", *files}
     figures = {file.path for file in run.client.list_artifacts(run.run.info.run_id, "figures")}
     assert {"figures/learning_curves.png", "figures/confusion_matrix.png", "figures/steps.png"} <= figures
     stored = artifacts(run)

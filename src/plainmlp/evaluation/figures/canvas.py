@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plainmlp.data.arrays import Array, Description, Part
+from plainmlp.evaluation.importance import Importance
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,6 +53,10 @@ class FigureData:
         Takes raw features of shape (n_samples, n_columns), returns outputs of the same kind.
     steps : mapping of str to sequence of float
         The loss and score of batches before their updates, whose numbers are under `step`; may be empty.
+    importance : Importance, optional
+        What each column is worth to the network.
+    class_weights : str, default ""
+        How the classes were weighted in training, as the configuration says it.
     """
 
     description: Description
@@ -61,6 +66,8 @@ class FigureData:
     outputs: Array
     predict: Callable[[Array], Array]
     steps: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    importance: Importance | None = None
+    class_weights: str = ""
 
     @property
     def predicted(self) -> NDArray[np.intp]:

@@ -33,7 +33,8 @@ def draw_confusion_matrix(data: FigureData) -> "Figure":
     np.add.at(counts, (data.test.targets, data.predicted), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = min(10.5, max(3.8, 2.6 + 0.42 * n_classes))
-    figure = new_figure(data, "confusion matrix of the test part", side + 1.2, side)
+    weighted = f", class_weights={data.class_weights}" if data.class_weights else ""
+    figure = new_figure(data, f"confusion matrix of the test part{weighted}", side + 1.2, side)
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
     if n_classes <= MOST_WRITTEN_CLASSES:

@@ -57,7 +57,7 @@ def draw_steps(data: FigureData) -> "Figure":
 
 def draw_fitted_curves(data: FigureData) -> "Figure":
     """Draw test targets as points and the network's function as lines, over the one input column."""
-    figure = new_figure(data, f"fitted curves{_limit(data)}", 7.2, 4.6)
+    figure = new_figure(data, f"fitted curves{limit_note(data)}", 7.2, 4.6)
     axes = figure.subplots()
     inputs = np.concatenate([data.train.features[:, 0], data.test.features[:, 0]])
     grid = np.linspace(np.nanmin(inputs), np.nanmax(inputs), CURVE_POINTS)
@@ -79,7 +79,7 @@ def draw_predicted_against_actual(data: FigureData) -> "Figure":
     names = data.target_names[:MOST_TARGETS]
     n_across, n_down = min(TARGETS_ACROSS, len(names)), -(-len(names) // TARGETS_ACROSS)
     rows, note = thinned(len(data.test), MAX_POINTS // len(names))
-    title = f"predicted against actual{_limit(data)}{note}"
+    title = f"predicted against actual{limit_note(data)}{note}"
     figure = new_figure(data, title, 3.4 * n_across + 1.0, 3.4 * n_down + 0.6)
     for target, axes in enumerate(grid_of_panels(figure, len(names), TARGETS_ACROSS)):
         _draw_agreement(axes, data.test.targets[rows, target], data.outputs[rows, target])
@@ -123,7 +123,7 @@ def _draw_agreement(axes: "Axes", actual: Array, predicted: Array) -> None:
     axes.grid(visible=True)
 
 
-def _limit(data: FigureData) -> str:
+def limit_note(data: FigureData) -> str:
     """Say so if not all targets are drawn."""
     n_targets = len(data.target_names)
     return f", the first {MOST_TARGETS} of {n_targets} targets" if n_targets > MOST_TARGETS else ""

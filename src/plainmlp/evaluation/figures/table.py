@@ -13,6 +13,8 @@ from plainmlp.evaluation.figures.curves import (
     draw_steps,
 )
 from plainmlp.evaluation.figures.planes import draw_data, draw_decision_regions, draw_right_and_wrong
+from plainmlp.evaluation.figures.regression import draw_importance, draw_residuals
+from plainmlp.evaluation.figures.thresholds import draw_class_scores, draw_threshold_curves
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,6 +48,10 @@ def _is_regression(data: FigureData) -> bool:
     return data.description.task == "regression"
 
 
+def _tells_classes(data: FigureData) -> bool:
+    return not _is_regression(data)
+
+
 def _has_numbers(data: FigureData, n_columns: int) -> bool:
     """Say whether there are that many raw features, none of them a category."""
     return [column.categories for column in data.description.columns] == [None] * n_columns
@@ -60,6 +66,8 @@ FIGURES: dict[str, FigureEntry] = {
     "steps": FigureEntry(draw_steps, lambda data: bool(data.steps)),
     "confusion_matrix": FigureEntry(draw_confusion_matrix, _is_classification),
     "calibration": FigureEntry(draw_calibration, _is_classification),
+    "class_scores": FigureEntry(draw_class_scores, _tells_classes),
+    "threshold_curves": FigureEntry(draw_threshold_curves, _tells_classes),
     "data": FigureEntry(draw_data, _is_plane),
     "right_and_wrong": FigureEntry(draw_right_and_wrong, _is_plane),
     "decision_regions": FigureEntry(draw_decision_regions, _is_plane),
@@ -68,4 +76,6 @@ FIGURES: dict[str, FigureEntry] = {
     ),
     "fitted_curves": FigureEntry(draw_fitted_curves, lambda data: _is_regression(data) and _has_numbers(data, 1)),
     "predicted_against_actual": FigureEntry(draw_predicted_against_actual, _is_regression),
+    "residuals": FigureEntry(draw_residuals, _is_regression),
+    "importance": FigureEntry(draw_importance, lambda data: data.importance is not None),
 }

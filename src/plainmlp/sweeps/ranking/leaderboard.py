@@ -117,7 +117,7 @@ def _rows(results: SweepResults, keys: Sequence[str]) -> list[Row]:
             settings_of(group[0].child.parameters, keys),
             tuple(sorted(group, key=_seed_order)),
             failed.count(key),
-            summarize([result.value for result in group]),
+            summarize([result.value for result in group], results.metric),
         )
         for key, group in groups.items()
     ]
@@ -178,7 +178,7 @@ def _test_metrics(results: Sequence[Result]) -> dict[str, Summary]:
     tables = [result.child.metrics for result in results]
     names = sorted(name for name in tables[0] if name.startswith(TEST_PART))
     columns = {name: [table.get(name, math.nan) for table in tables] for name in names}
-    return {name: summarize(values) for name, values in columns.items() if all(map(is_measured, values))}
+    return {name: summarize(values, name) for name, values in columns.items() if all(map(is_measured, values))}
 
 
 def best_run(reader: Reader, run_id: str) -> str:

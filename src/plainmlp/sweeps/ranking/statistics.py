@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 CONFIDENCE = 0.95
 DIGITS = 10
+SHARES = {"accuracy", "average_precision", "balanced_accuracy", "expected_calibration_error", "macro_f1", "roc_auc"}
 
 
 @dataclass(frozen=True)
@@ -19,22 +20,34 @@ class Summary:
     n: int
     mean: float
     standard_deviation: float | None  # with n - 1 degrees of freedom
-    interval: tuple[float, float] | None  # the 95 % confidence interval of the mean
+    interval: tuple[float, float] | None  # the 95 % confidence interval of the mean, within what the quantity can be
 
 
-def summarize(values: Sequence[float]) -> Summary:
+def range_of(metric: str) -> tuple[float, float]:
+    """Return what a metric of a part can be, such as 0 to 1 for `validation_accuracy`."""
+    name = metric.partition("_")[2]
+    if name == "r2":
+        return -math.inf, 1.0
+    if name in SHARES:
+        return 0.0, 1.0
+    return (0.0, math.inf) if name.endswith(("_error", "_score", "log_loss")) else (-math.inf, math.inf)
+
+
+def summarize(values: Sequence[float], metric: str = "") -> Summary:
     """Return mean, spread and confidence interval of values; the same values in any order give the same bits.
 
-    The interval is that of Student (1908): ``mean +- t s / sqrt(n)`` with n - 1 degrees of freedom.
+    The interval is that of Student (1908): ``mean +- t s / sqrt(n)`` with n - 1 degrees of freedom, cut off where the
+    metric ends. Values that all agree have none: they say too little of their spread.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit  # of scipy.stats, which takes a second to import
 
     n = len(values)
     mean, deviation = _mean_and_deviation(values)
-    if n == 1:
-        return Summary(1, mean, None, None)
-    half = _rounded(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * deviation / math.sqrt(n)
-    return Summary(n, mean, deviation, (mean - half, mean + half))
+    if n == 1 or deviation == 0:
+        return Summary(n, mean, None if n == 1 else deviation, None)
+    half = _rounded(float(stdtrit(n - 1, (1 + CONFIDENCE) / 2))) * deviation / math.sqrt(n)
+    lowest, highest = range_of(metric)
+    return Summary(n, mean, deviation, (max(lowest, mean - half), min(highest, mean + half)))
 
 
 def _mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:

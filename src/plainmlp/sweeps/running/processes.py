@@ -70,7 +70,7 @@ class _Worker:
     def __init__(self) -> None:
         self._pool = ProcessPoolExecutor(1, get_context("spawn"), _begin, (os.getpid(),))
         before = {*multiprocessing.active_children()}
-        with _uninterrupted():
+        with uninterrupted():
             self._pool.submit(os.getpid)  # it starts the process
             [self._process] = {*multiprocessing.active_children()} - before
 
@@ -92,7 +92,7 @@ class _Worker:
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Iterator[None]:
     """Delay signals until the block ends, since a process that is started by half complains.
 
     Ctrl-C stays blocked in the processes started here: a terminal sends it to all, and the parent decides what ends.

@@ -4,15 +4,18 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from plainmlp.config.schema import Config, SweepSection
 from plainmlp.nn.early_stopping import is_higher_better
+from plainmlp.sweeps.figures.searches import draw_search_figures
 from plainmlp.sweeps.grid.grid import MAX_POINTS
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.results import SweepResults
 from plainmlp.sweeps.ranking.swept import STOP_AFTER
+from plainmlp.sweeps.search.journal import JOURNAL, importances, write_journal
 from plainmlp.sweeps.search.methods import METHODS, Trial, library_of
 from plainmlp.sweeps.search.space import Space, space_of
 from plainmlp.system.digests import digest_json
@@ -21,6 +24,7 @@ from plainmlp.system.files import write_json
 
 RECORD = "search.json"
 SETTINGS = ("method", "trials", "batch", "seed", "metric", "rungs", "reduction")  # what the trials follow from
+IDENTITY = ("settings", "space", "seeds", "epochs", "libraries", "first")  # keys of a record
 OF_GRIDS = ("exclude", "sample")
 PointOf = Callable[[tuple[str, ...]], Point]  # composes, checks and identifies overrides
 
@@ -74,6 +78,7 @@ class Search:
         self._asked: list[Asked] = []
         self.first = self._points(next(self._asking))
         self._values: dict[str, float] = {}
+        self._metric = settings.metric
 
     @property
     def sweep_id(self) -> str:
@@ -88,7 +93,7 @@ class Search:
     def after(self, results: SweepResults) -> list[Point]:
         """Return the points to run next, once those asked for have ended; none at the end."""
         n_new = self._n_new
-        self._values = values_of(results)
+        self._values, self._metric = values_of(results), results.metric
         told = costs_of([_ids(asked) for asked in self._asked[-n_new:]], results)
         try:
             return self._points(self._asking.send(told))
@@ -110,14 +115,16 @@ class Search:
             {**asdict(asked.trial), "points": _ids(asked), "value": _mean(_ids(asked), self._values)}
             for asked in self._asked
         ]
-        return {**self._head, "first": self._first_ids(), "trials": trials}
-
-    def _first_ids(self) -> list[str]:
-        return sorted(point.point_id for point in self.first)
+        first = sorted(point.point_id for point in self.first)
+        return {**self._head, "first": first, "metric": self._metric, "trials": trials}
 
     def write(self, folder: Path) -> None:
-        """Write the record to a folder; equal searches give equal bytes."""
-        write_json(folder / RECORD, self.record())
+        """Write the record and its figures to a folder, and a journal where Optuna is there."""
+        record, has_optuna = self.record(), find_spec("optuna") is not None
+        write_json(folder / RECORD, record)
+        if has_optuna:
+            write_journal(record, self.sweep_id[:12], folder / JOURNAL)
+        draw_search_figures(record, importances(record) if has_optuna else {}, folder / "figures")
 
 
 def _check_settings(space: Space, settings: SweepSection) -> None:
@@ -129,7 +136,7 @@ def _check_settings(space: Space, settings: SweepSection) -> None:
         if getattr(settings, name):
             message = f"sweep.{name} is of grids, and no setting of sweep.method={settings.method}; leave it out"
             raise InputError(message)
-    n_points = (settings.trials or 1) * max(1, len(space.seeds))
+    n_points = (settings.trials or space.n_combinations) * max(1, len(space.seeds))
     if n_points > MAX_POINTS:
         message = f"sweep.trials={settings.trials} gives {n_points:,} points; allowed: at most {MAX_POINTS:,}"
         raise InputError(message)
@@ -141,7 +148,7 @@ def _ids(asked: Asked) -> list[str]:
 
 def search_id(record: Mapping[str, Any]) -> str:
     """Return the id of the search that a record is of."""
-    return digest_json({key: value for key, value in record.items() if key != "trials"})
+    return digest_json({key: record[key] for key in IDENTITY})
 
 
 def values_of(results: SweepResults) -> dict[str, float]:
@@ -164,8 +171,10 @@ def _mean(points: Sequence[str], values: Mapping[str, float]) -> float | None:
 
 def replay(record: Mapping[str, Any], results: SweepResults) -> int | None:
     """Ask again what a record says was asked, given the results; return the number of the first trial that differs."""
-    settings = SweepSection.model_construct(**record["settings"])
-    asking = METHODS[settings.method](space_of(record["space"]), settings, record["epochs"])
+    settings = SweepSection.model_validate({"name": None, "exclude": (), "sample": None, **record["settings"]})
+    space = space_of(record["space"])
+    _check_settings(space, settings)
+    asking = METHODS[settings.method](space, settings, record["epochs"])
     parameters = {child.point_id: child.parameters for child in results.children}
     trials, done = record["trials"], 0
     batch = next(asking)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
-from math import floor, isfinite
+from math import floor, isfinite, prod
 from typing import Any
 
 import numpy as np
@@ -104,15 +104,22 @@ class Space:
         """Return the values at a share of each dimension."""
         return {each.key: each.at(share) for each, share in zip(self.dimensions, shares, strict=True)}
 
+    @property
+    def n_combinations(self) -> int:
+        """Return how many combinations of choices there are; raise InputError where a dimension is an interval."""
+        return prod(len(each.values) for each in self._choices())
+
     def combinations(self) -> list[Values]:
         """Return every combination of the choices; raise InputError where a dimension is an interval."""
-        choices = []
+        choices = [[(each.key, value) for value in each.values] for each in self._choices()]
+        return [dict(pairs) for pairs in product(*choices)]
+
+    def _choices(self) -> list[Choice]:
         for each in self.dimensions:
             if isinstance(each, Interval):
                 message = f"sweep.trials is missing: {each.key} has more values than can be tried one by one"
                 raise InputError(message)
-            choices.append([(each.key, value) for value in each.values])
-        return [dict(pairs) for pairs in product(*choices)]
+        return [each for each in self.dimensions if isinstance(each, Choice)]
 
     def edges(self) -> Iterator[Values]:
         """Yield candidates that have each value whose neighbours are then allowed as well."""

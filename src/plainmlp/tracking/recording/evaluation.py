@@ -26,6 +26,7 @@ def publish_evaluation(
     run.log_file(places.predictions)
     if trained.steps:
         run.log_file(places.steps)
+    run.log_file(places.tables, "tables")
     run.log_file(places.figures, "figures")
     run.log_model(places.model)
 

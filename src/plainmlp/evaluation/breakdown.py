@@ -1,0 +1,51 @@
+"""What a model is worth for each class, label or target by itself."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from plainmlp.data.arrays import Array, Description
+from plainmlp.evaluation.metrics import METRICS, THRESHOLD, Values
+from plainmlp.evaluation.scores import evaluate_outputs
+
+CLASS_HEADER = ("class", "precision", "recall", "f1", "samples")
+Row = Sequence[object]
+
+
+def class_scores(description: Description, targets: Array, outputs: Array) -> tuple[Values, Array]:
+    """Return precision, recall and F1 of each class or label, of shape (3, n_classes), and how many samples are of it.
+
+    NaN where there is nothing to be right or wrong about: no sample is said to be of the class, or none is.
+    """
+    if description.task == "multilabel":
+        predicted, truth = outputs > THRESHOLD, targets > THRESHOLD
+        counts = [np.count_nonzero(each, axis=0) for each in (predicted & truth, predicted, truth)]
+    else:
+        predicted = outputs.argmax(axis=1)
+        each = (targets[predicted == targets], predicted, targets)
+        counts = [np.bincount(classes, minlength=len(description.class_names)) for classes in each]
+    hits, said, there = counts
+    ratios = ((hits, said), (hits, there), (2 * hits, said + there))
+    scores = [np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0) for part, whole in ratios]
+    return np.stack(scores), there
+
+
+def class_rows(description: Description, targets: Array, outputs: Array) -> list[Row]:
+    """Return a row for each class or label, as `CLASS_HEADER` has it, empty where a score is not defined."""
+    scores, samples = class_scores(description, targets, outputs)
+    names = description.class_names or description.target_names
+    cells = [["" if np.isnan(score) else score for score in of_class] for of_class in scores.T.tolist()]
+    return [(name, *row, count) for name, row, count in zip(names, cells, samples.tolist(), strict=True)]
+
+
+def target_rows(description: Description, targets: Array, outputs: Array) -> list[Row]:
+    """Return a row for each target of a regression: its name, and every metric of it alone."""
+    pairs = zip(description.target_names, targets.T[:, :, np.newaxis], outputs.T[:, :, np.newaxis], strict=True)
+    return [(name, *evaluate_outputs("regression", *pair, n_classes=0).values()) for name, *pair in pairs]
+
+
+def breakdown(description: Description, targets: Array, outputs: Array) -> tuple[str, Sequence[str], list[Row]]:
+    """Return the name, header and rows of the table that suits a task."""
+    if description.task == "regression":
+        return "targets", ("target", *METRICS["regression"]), target_rows(description, targets, outputs)
+    return "classes", CLASS_HEADER, class_rows(description, targets, outputs)
