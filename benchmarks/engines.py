@@ -5,6 +5,7 @@ Each engine runs in a copy of this checkout with a database and an archive of it
 
 import argparse
 import hashlib
+import shutil
 import subprocess
 import sys
 import time
@@ -81,6 +82,10 @@ def compare() -> list[str]:
         rows.append(run_engine("`dask`, `address=null`", ["hydra/launcher=dask"]))
         with TemporaryDirectory() as folder, dask_by_hand(Path(folder)) as overrides:
             rows.append(run_engine("`dask`, joined", overrides))
+    if shutil.which("sbatch") is None:
+        print("Slurm is not installed", file=sys.stderr)
+    else:
+        rows.append(run_engine("`slurm`", ["hydra/launcher=slurm", "hydra.launcher.n_jobs=2"]))
     if len({tuple(row[-2:]) for row in rows}) > 1:
         sys.exit("error: the engines differ")
     header = ["engine", "points", "seconds", "leaderboard", "weights"]

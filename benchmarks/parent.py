@@ -16,6 +16,7 @@ from _performance import machine, write_section
 from plainmlp.composition.compose import compose, parse
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.archive import FOLDER, Archive, Files
+from plainmlp.sweeps.running.engines import UNIT_SECONDS
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.recorder import Recorder
 from plainmlp.sweeps.running.training import train_points
@@ -31,7 +32,7 @@ POINTS = 10_000
 class Simulated:
     """An engine that gives every point the same files at once."""
 
-    units_at_once = 2
+    unit_seconds, units_at_once = UNIT_SECONDS, 2
 
     def __init__(self, files: Files) -> None:
         self._files = files

@@ -45,7 +45,16 @@ class DaskConf:
     address: str | None = None
 
 
-for name, node in {"processes": ProcessesConf, "stacked": StackedConf, "dask": DaskConf}.items():
+@dataclass
+class SlurmConf:
+    """The settings `hydra.launcher`: how many jobs wait or run at once."""
+
+    _target_: str = f"{MODULE}.SlurmLauncher"
+    n_jobs: int = 16
+
+
+CONFS = {"processes": ProcessesConf, "stacked": StackedConf, "dask": DaskConf, "slurm": SlurmConf}
+for name, node in CONFS.items():
     ConfigStore.instance().store(group="hydra/launcher", name=name, node=node, provider="plainmlp")
 
 
@@ -117,13 +126,8 @@ class ProcessesLauncher(EngineLauncher):
     """
 
     def __init__(self, n_jobs: int | None = None) -> None:
-        from plainmlp.system.errors import InputError
-
         super().__init__()
-        if n_jobs is not None and n_jobs < 1:
-            message = f"hydra.launcher.n_jobs={n_jobs} is not allowed; it must be at least 1, or null for one a core"
-            raise InputError(message)
-        self._n_jobs = n_jobs or _cores()
+        self._n_jobs = _cores() if n_jobs is None else _at_least_one(n_jobs)
 
     def start(self) -> "Engine":
         """Return the processes, none of which is started yet; this one alone if one is enough."""
@@ -165,6 +169,40 @@ class DaskLauncher(EngineLauncher):
             message = f"hydra/launcher=dask needs what pip install 'plainmlp[dask]' installs ({error})"
             raise InputError(message) from error
         return DaskCluster(self._address, _cores())
+
+
+class SlurmLauncher(EngineLauncher):
+    """Train in jobs of Slurm, all of which see the checkout and the folder of the sweep under the same path.
+
+    Parameters
+    ----------
+    n_jobs : int, default 16
+        How many wait or run at once, at least 1.
+    """
+
+    def __init__(self, n_jobs: int = 16) -> None:
+        super().__init__()
+        self._n_jobs = _at_least_one(n_jobs)
+
+    def start(self) -> "Engine":
+        """Return the means to submit jobs."""
+        from plainmlp.system.errors import InputError
+
+        try:
+            from plainmlp.sweeps.running.slurm import Slurm
+        except ImportError as error:
+            message = f"hydra/launcher=slurm needs what pip install 'plainmlp[slurm]' installs ({error})"
+            raise InputError(message) from error
+        return Slurm(Path(self._config.hydra.sweep.dir).absolute() / "slurm", self._n_jobs)
+
+
+def _at_least_one(n_jobs: int) -> int:
+    from plainmlp.system.errors import InputError
+
+    if n_jobs < 1:
+        message = f"hydra.launcher.n_jobs={n_jobs} is not allowed; it must be at least 1"
+        raise InputError(message)
+    return n_jobs
 
 
 def _cores() -> int:

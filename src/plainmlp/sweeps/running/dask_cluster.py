@@ -12,7 +12,7 @@ from distributed import Client, KilledWorker, LocalCluster, Worker, WorkerPlugin
 
 from plainmlp.config.code import digest_result_code
 from plainmlp.data.storage import read_manifest
-from plainmlp.sweeps.running.engines import WorkerDiedError
+from plainmlp.sweeps.running.engines import UNIT_SECONDS, WorkerDiedError
 from plainmlp.sweeps.running.processes import uninterrupted
 from plainmlp.sweeps.running.units import Results, Unit, train_unit
 from plainmlp.system.errors import InputError, TrainingError
@@ -40,6 +40,8 @@ class DaskCluster:
     InputError
         No scheduler or worker answers there, or a worker has other code than this process.
     """
+
+    unit_seconds = UNIT_SECONDS
 
     def __init__(self, address: str | None, n_workers: int) -> None:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters becomes an error of ours

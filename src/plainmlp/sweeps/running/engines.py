@@ -5,6 +5,8 @@ from typing import Protocol
 
 from plainmlp.sweeps.running.units import Results, Unit, train_unit
 
+UNIT_SECONDS = 2.0
+
 
 class WorkerDiedError(Exception):
     """A worker has ended before its unit was done; the text says how, such as `was ended by SIGKILL`."""
@@ -12,6 +14,8 @@ class WorkerDiedError(Exception):
 
 class Engine(Protocol):
     """Trains units, several at once; it serves until it is closed."""
+
+    unit_seconds: float  # that a unit takes, unless a single point takes longer
 
     @property
     def units_at_once(self) -> int:
@@ -38,6 +42,7 @@ class Engine(Protocol):
 class ThisProcess:
     """Trains each unit as it is submitted, in this process."""
 
+    unit_seconds = UNIT_SECONDS
     units_at_once = 1
 
     def __str__(self) -> str:

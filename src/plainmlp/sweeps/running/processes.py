@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process, resource_tracker
 from threading import Thread, current_thread, main_thread
 
-from plainmlp.sweeps.running.engines import WorkerDiedError
+from plainmlp.sweeps.running.engines import UNIT_SECONDS, WorkerDiedError
 from plainmlp.sweeps.running.units import Results, Unit, train_unit
 from plainmlp.system.process import collect_seldom, end_with
 
@@ -23,6 +23,8 @@ SECONDS_TO_END = 5  # after the last result
 
 class Processes:
     """Trains units in `n_jobs` processes of this machine, which are started as they are needed."""
+
+    unit_seconds = UNIT_SECONDS
 
     def __init__(self, n_jobs: int) -> None:
         self.units_at_once = n_jobs

@@ -10,8 +10,7 @@ from plainmlp.sweeps.running.engines import Engine, WorkerDiedError
 from plainmlp.sweeps.running.units import PointError, Results, Unit, as_point_error
 from plainmlp.system.errors import TrainingError
 
-SECONDS = 2.0  # that a unit takes, unless a single point takes longer
-LARGEST = 32  # points of a unit
+POINTS_A_SECOND = 16  # at most, of the seconds that a unit takes
 SHARES = 2  # for each unit on its way: the last units are small, so that all workers end together
 Ended = tuple[str, PointError | None]  # a point id, and why the point failed if it did
 
@@ -32,7 +31,7 @@ def train_points(points: Iterable[Point], archive: Archive, engine: Engine) -> G
     queue, running, results = _Queue(missing, archive), dict[Future[Results], Unit](), Results()
     while queue.points or running or results:
         while queue.points and len(running) < engine.units_at_once:
-            unit = queue.take(engine.units_at_once)
+            unit = queue.take(engine)
             running[engine.submit(unit)] = unit
         for point_id, result in results.items():  # the engine is busy meanwhile
             yield point_id, _keep(archive, distinct[point_id], result)
@@ -79,9 +78,10 @@ class _Queue:
         self.points = deque(sorted(self._all, key=self._folders.__getitem__))
         self.died: set[str] = set()
 
-    def take(self, shares: int) -> Unit:
+    def take(self, engine: Engine) -> Unit:
         """Return the next unit: points of the same data, or one that lost its worker."""
-        size = min(LARGEST, max(1, len(self.points) // (SHARES * shares)))
+        share = len(self.points) // (SHARES * engine.units_at_once)
+        size = max(1, min(share, int(POINTS_A_SECOND * engine.unit_seconds)))
         chosen = [self.points.popleft()]
         while self.points and len(chosen) < size and self._suits(chosen[0], self.points[0]):
             chosen.append(self.points.popleft())
@@ -89,7 +89,7 @@ class _Queue:
             {name: self._all[name] for name in chosen},
             self._folders[chosen[0]],
             self._archive.checkpoints_folder,
-            SECONDS,
+            engine.unit_seconds,
         )
 
     def take_back(self, names: Iterable[str]) -> None:
