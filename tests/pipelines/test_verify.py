@@ -4,14 +4,13 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from checkouts import clone, commit, environment, last_ids, run, succeed, tracked_runs
+from checkouts import clone, commit, last_ids, run, succeed, tracked_runs
 from plainmlp.composition.compose import parse
 from plainmlp.config.canonical import read_yaml
 from plainmlp.proof.execution import Limits, execute
@@ -22,6 +21,8 @@ from plainmlp.proof.verification import measure_again
 from plainmlp.tracking.store import Store
 from planted import Subject, Target, target_of
 from recorded import write_flats
+from script import Script
+from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 DIGITS = ("model.hidden_sizes=[8]", "training.epochs=2")
@@ -194,20 +195,11 @@ def test_code_that_is_here_is_different_in_one_line(folder: Path, dirty: SimpleN
 
 
 def test_interruption_removes_the_rebuilt_code(folder: Path, dirty: SimpleNamespace) -> None:
-    process = subprocess.Popen(
-        ["python", "pipelines/verify.py", dirty.run_id],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 60
-    while worktrees(folder) == 1 and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    with Script(folder, "pipelines/verify.py", dirty.run_id) as process:
+        wait_until(lambda: worktrees(folder) == 2 or process.poll() is not None, "the code's own folder")
+        assert process.poll() is None, process.communicate()
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert errors == "interrupted\n"
     assert worktrees(folder) == 1

@@ -26,6 +26,7 @@ from plainmlp.tracking.tags import MANIFEST_TAG, PARENT_TAG, POINT_TAG, PROCESS_
 from plainmlp.training.model import Model
 from pointed import point, trained_alone
 from servers import Server
+from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 POINT = "ab" * 32
@@ -295,9 +296,7 @@ def test_run_that_is_killed_at_any_moment_is_whole_or_killed_and_there_once(serv
     context = get_context("fork")
     process = context.Process(target=_record_alone, args=(server, folder))
     process.start()
-    until = time.monotonic() + 30
-    while not Outbox(folder).headers() and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_until(lambda: bool(Outbox(folder).headers()), "the start of the run")
     process.join(seconds)
     process.kill()
     process.join()

@@ -1,8 +1,5 @@
 import os
 import signal
-import subprocess
-import sys
-import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -19,8 +16,9 @@ from plainmlp.sweeps.running.training import train_points
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training.train import train_configured
 from pointed import point, splits_of, trained_alone
+from script import Script
 from spawned import is_worker, own_workers
-from waiting import is_at_work
+from waiting import is_at_work, wait_until
 
 SUPPORT = Path(__file__).resolve().parents[2] / "support"
 POINTS = [point(seed=seed, training__batch_size=size) for size in (8, 16, 32) for seed in range(3)]
@@ -220,40 +218,28 @@ def test_whoever_stops_listening_leaves_no_process(archive):
 
 
 @contextmanager
-def started(tmp_path, *paths):
+def started(tmp_path):
     """Start a process that trains a point that is done soon, and one that is not."""
-    places = [*paths, SUPPORT.parents[1] / "src", SUPPORT]
-    process = subprocess.Popen(
-        [sys.executable, str(SUPPORT / "orphans.py"), str(tmp_path / "archive")],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places))},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    words = (str(SUPPORT / "orphans.py"), str(tmp_path))
+    with said(tmp_path).open("w+") as output, Script(tmp_path, *words, output=output) as process:
+        yield process
 
 
-def descendants_at_work(process):
+def said(tmp_path):
+    return tmp_path / "said"
+
+
+def descendants_at_work(process, tmp_path):
     """Return all descendants of a process once a point is there and another is being trained."""
-    assert process.stdout.readline().strip() == point().point_id
+    wait_until(lambda: said(tmp_path).read_text() or process.poll() is not None, "the first point")
+    assert said(tmp_path).read_text() == f"{point().point_id}\n", process.communicate()
     family = psutil.Process(process.pid).children(recursive=True)
     assert any(map(is_worker, family))
     return family
 
 
 def wait_until_gone(family):
-    end = time.monotonic() + 10
-    while any(map(is_at_work, family)) and time.monotonic() < end:
-        time.sleep(0.02)
-    alive = [process for process in family if is_at_work(process)]
-    for process in alive:
-        process.kill()
-    assert alive == []
+    wait_until(lambda: not any(map(is_at_work, family)), "the end of all workers", 10)
 
 
 @pytest.mark.slow
@@ -261,7 +247,7 @@ def wait_until_gone(family):
 @pytest.mark.parametrize("send", [os.kill, os.killpg])
 def test_no_worker_outlives_its_parent(tmp_path, send, number, code):
     with started(tmp_path) as process:
-        family = descendants_at_work(process)
+        family = descendants_at_work(process, tmp_path)
         send(process.pid, number)
         wait_until_gone(family)
         _, errors = process.communicate(timeout=10)
@@ -275,8 +261,8 @@ def test_no_worker_outlives_its_parent(tmp_path, send, number, code):
 @pytest.mark.slow
 def test_workers_notice_without_the_help_of_the_system_that_their_parent_has_ended(tmp_path):
     (tmp_path / "sitecustomize.py").write_text("from plainmlp.system import process\nprocess.PR_SET_PDEATHSIG = 0\n")
-    with started(tmp_path, tmp_path) as process:
-        family = descendants_at_work(process)
+    with started(tmp_path) as process:
+        family = descendants_at_work(process, tmp_path)
         process.kill()
         wait_until_gone(family)
 
@@ -284,11 +270,10 @@ def test_workers_notice_without_the_help_of_the_system_that_their_parent_has_end
 @pytest.mark.slow
 def test_a_signal_while_workers_start_leaves_none(tmp_path):
     with started(tmp_path) as process:
-        parent, family, end = psutil.Process(process.pid), [], time.monotonic() + 20
-        while len(family) < 2 and time.monotonic() < end:
-            family = parent.children(recursive=True)
+        parent = psutil.Process(process.pid)
+        wait_until(lambda: len(parent.children(recursive=True)) >= 2, "the start of workers")
+        family = parent.children(recursive=True)
         os.killpg(process.pid, signal.SIGINT)
         wait_until_gone(family)
         _, errors = process.communicate(timeout=10)
-    assert len(family) >= 2
     assert (process.returncode, errors) == (130, "interrupted\n")
