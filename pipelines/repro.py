@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,28 @@ def main(overrides: list[str]) -> None:
     write_overrides(ROOT / "overrides.yaml", with_edits(overrides, moved_paths(config, own)))
     remove_dangling_links(ROOT / INPUTS)
     release_dead_locks(ROOT / ".dvc" / "tmp" / "rwlock")
-    sys.exit(run_dvc())
+    began = time.time()
+    code = run_dvc()
+    if code == 0 and not was_recorded_since(began):
+        show_cached()
+    sys.exit(code)
+
+
+def was_recorded_since(began: float) -> bool:
+    """Say whether a run was recorded since a time, which has shown its results then."""
+    from plainmlp.tracking.recording.manifest import COPIES
+
+    return any(path.stat().st_mtime >= began for path in (ROOT / COPIES).glob("*.json"))
+
+
+def show_cached() -> None:
+    """Print the results that were there already, or came from DVC's cache."""
+    from plainmlp.config.canonical import read_parameters
+    from plainmlp.config.places import Places
+    from plainmlp.tracking.recording.evaluation import show_recorded
+    from plainmlp.tracking.recording.training import open_store
+
+    show_recorded(open_store(read_parameters(ROOT / "params.yaml").tracking, ROOT), Places(ROOT))
 
 
 def promoted(run_id: str, own: list[str]) -> list[str]:

@@ -19,12 +19,12 @@ DEFINITIONS = (ROOT / "docs" / "definitions.md").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("name", sorted(chain(ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES)))
 def test_definitions_name_every_entry(name):
-    assert f"`{name}`" in DEFINITIONS
+    assert f"`{name}`" in DEFINITIONS, f"define `{name}` in docs/definitions.md"
 
 
 @pytest.mark.parametrize("experiment", sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml")))
 def test_readme_names_every_experiment(experiment):
-    assert f"`{experiment}`" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"`{experiment}`" in (ROOT / "README.md").read_text(encoding="utf-8"), f"name `{experiment}` in README.md"
 
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

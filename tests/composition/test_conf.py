@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from entries import same_names
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.canonical import canonical
 from plainmlp.config.schema import Config, OptimizerSection
@@ -184,11 +185,13 @@ def test_optimizer_file_holds_every_setting_with_its_default(name: str) -> None:
 
 @pytest.mark.parametrize(("section", "table"), [("dataset", DATASETS), ("optimizer", OPTIMIZERS)])
 def test_every_entry_has_a_file_and_every_file_an_entry(section: str, table: dict[str, Any]) -> None:
-    assert {path.stem for path in (CONF / section).glob("*.yaml")} == set(table)
+    files = {path.stem for path in (CONF / section).glob("*.yaml")}
+    same_names(files, table, f"every entry has a file in conf/{section}, and every file there an entry")
 
 
 def test_every_experiment_is_tested() -> None:
-    assert {path.stem for path in (CONF / "experiment").glob("*.yaml")} == set(EXPERIMENTS)
+    files = {path.stem for path in (CONF / "experiment").glob("*.yaml")}
+    same_names(files, EXPERIMENTS, "say what it is about in EXPERIMENTS in tests/composition/test_conf.py")
 
 
 @pytest.mark.parametrize("name", sorted(EXPERIMENTS))

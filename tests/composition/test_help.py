@@ -35,7 +35,8 @@ def _inapplicable(section: str) -> set[str]:
 @pytest.mark.parametrize("key", TABLES)
 def test_every_name_of_a_table_is_said(key: str) -> None:
     [line] = [line for line in PAGE.splitlines() if line.startswith(f"  {key}: ")]
-    assert [name for name in TABLES[key] if name not in line] == []
+    missing = [name for name in TABLES[key] if name not in line]
+    assert not missing, f"add {', '.join(missing)} to the comment of `{key}` in conf/"
 
 
 def test_files_that_only_others_start_from_are_not_offered() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from entries import known
 from plainmlp.config.schema import DatasetSection
 from plainmlp.data.datasets import DATASETS, dataset_options, fetch_dataset
 from plainmlp.data.splits import split_rows
@@ -44,7 +45,9 @@ def options(tmp_path):
 
 @pytest.mark.parametrize("name", sorted(set(DATASETS) - {"openml"}))
 def test_every_data_set_keeps_the_contract(name, options):
-    dataset, again = (fetch_dataset(name, **options[name]) for _ in range(2))
+    dataset, again = (
+        fetch_dataset(name, **known(options, name, "`options` in tests/data/test_datasets.py")) for _ in range(2)
+    )
     rows, description = dataset.rows, dataset.description
     assert description.name == name
     assert rows.features.shape == (len(rows.targets), len(description.columns))

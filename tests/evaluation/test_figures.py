@@ -418,6 +418,12 @@ def test_of_many_classes_the_hardest_to_tell_are_drawn() -> None:
     assert FIGURES["class_scores"].draw(data).get_suptitle() == "many: scores of each class, the 30 lowest of 40"
 
 
+def test_of_very_many_samples_evenly_spaced_ones_are_ranked(plane: FigureData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plainmlp.evaluation.figures.thresholds.MOST_RANKED", 50)
+    title = FIGURES["threshold_curves"].draw(plane).get_suptitle()
+    assert title == "clusters: every threshold, 50 of 200 drawn"
+
+
 def test_residuals_are_what_a_prediction_is_too_high_by(table: FigureData) -> None:
     (axes,) = draw("residuals", table)
     expected = np.stack([table.outputs[:, 0], (table.outputs - table.test.targets)[:, 0]], axis=1)

@@ -94,8 +94,8 @@ def test_predictions_hold_the_ids_of_the_source(tmp_path, is_stored):
     write_evaluation(Places(tmp_path), trained, splits, evaluate(trained.model, splits, 0))
     found = pd.read_csv(Places(tmp_path).predictions)
     source = pd.read_csv(tmp_path / "a.csv", sep=";").iloc[found["row"]]
-    assert list(found) == ["row", "name", "actual_y", "predicted_y"]
-    assert found["name"].tolist() == source["name"].tolist()
+    assert list(found) == ["row", "id", "actual_y", "predicted_y"]
+    assert found["id"].tolist() == source["name"].tolist()
     assert found["actual_y"].tolist() == source["y"].astype(float).tolist()
 
 

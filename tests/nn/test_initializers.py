@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from entries import same_names
 from plainmlp.nn.initializers import INITIALIZERS, draw_weights
 
 N_OUT, N_IN = 400, 600
@@ -27,7 +28,11 @@ THEORY = {
     "he_normal": [({}, 0, 2 / N_IN, None)],
     "he_uniform": [({}, 0, 2 / N_IN, math.sqrt(6 / N_IN))],
 }
-CASES = [(name, *case) for name in INITIALIZERS for case in THEORY[name]]
+CASES = [(name, *case) for name in INITIALIZERS for case in THEORY.get(name, ())]
+
+
+def test_every_initializer_has_its_theory():
+    same_names(THEORY, INITIALIZERS, "add its distribution to THEORY in tests/nn/test_initializers.py")
 
 
 def draw(name, options, seed=0):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entries import known
 from gradcheck import check_gradient
 from networks import DTYPES
 from plainmlp.nn.losses import LOSSES, assess, default_loss, link, recorded_metrics
@@ -60,7 +61,7 @@ WORKED = {
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_values_and_errors_worked_by_hand(name):
-    for z, targets, value, error in WORKED[name]:
+    for z, targets, value, error in known(WORKED, name, "WORKED in tests/nn/test_losses.py"):
         delta, values, _ = evaluate(name, column(*z), column(*targets))
         np.testing.assert_allclose(values, [value], rtol=1e-14, atol=1e-15)
         np.testing.assert_allclose(delta, column(*error), rtol=1e-14, atol=1e-15)

@@ -33,6 +33,13 @@ def test_last_two_lines_are_the_run_and_its_weights(once: SimpleNamespace) -> No
     assert once.ended.stderr == ""
 
 
+def test_a_run_says_first_what_it_learns_from_and_trains(once: SimpleNamespace) -> None:
+    lines = [line for line in once.ended.stdout.splitlines() if line.startswith(("digits:", "training:", "epoch 1/"))]
+    assert [line.split()[0] for line in lines] == ["digits:", "training:", "epoch"]
+    assert lines[0] == "digits: 1797 rows of 64 features, target digit (10 classes)"
+    assert "64 inputs > 8 relu > 10 outputs" in lines[1]
+
+
 def test_run_is_recorded_at_the_root_of_the_repository(once: SimpleNamespace) -> None:
     (tracked,) = [
         tracked
@@ -56,6 +63,7 @@ def test_summary_and_results_are_in_a_folder_of_its_own(once: SimpleNamespace) -
     assert found["metrics"]["test_accuracy"] == tracked.data.metrics["test_accuracy"]
     names = {path.relative_to(summary.parent).as_posix() for path in summary.parent.rglob("*") if path.is_file()}
     assert names >= {"models/model.safetensors", "reports/history.csv", "reports/metrics.json", ".hydra/config.yaml"}
+    assert names >= {"reports/columns.csv", "reports/tables/classes.csv"}
     assert not [name for name in names if name.endswith(".log")]
 
 

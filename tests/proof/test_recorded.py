@@ -7,7 +7,7 @@ import pytest
 
 from checkouts import ROOT
 from configurations import refusal
-from plainmlp.proof.recorded import read_recorded
+from plainmlp.proof.recorded import _read_predictions, read_recorded
 from plainmlp.proof.verdict import Agreement, Verdict
 from plainmlp.proof.verification import Terms, verify
 from plainmlp.tracking.connection import Connection
@@ -31,6 +31,14 @@ def test_runs_that_cannot_be_executed_again_are_refused(classified: Subject, tmp
     assert "ended RUNNING; only a run that is FINISHED" in refusal(read_recorded, store, other.run_id, tmp_path)
     other.end("FINISHED")
     assert "has no artifact config.yaml" in refusal(read_recorded, store, other.run_id, tmp_path)
+
+
+def test_predictions_may_name_their_rows(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    path.write_text("row,id,actual_y,predicted_y\n7,K1,1.5,1.25\n3,K2,2.5,2.75\n", encoding="utf-8")
+    found = _read_predictions(path)
+    assert found.outputs.tolist() == [[1.5, 1.25], [2.5, 2.75]]
+    assert found.given[1:] == (("7", "K1"), ("3", "K2"))
 
 
 def test_server_that_went_away_is_said_in_one_line(classified: Subject, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from plainmlp.proof.alterations import find_uncovered, find_unlisted
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
 from plainmlp.sweeps.ranking.results import read_sweep
-from plainmlp.sweeps.reports import write_reports
+from plainmlp.sweeps.reports import RUN_FILES, write_reports
 from plainmlp.sweeps.running import job as module
 from plainmlp.sweeps.running.job import run_point
 from plainmlp.sweeps.session import Listed, run_sweep
@@ -72,10 +72,11 @@ class Launcher:
 
 
 def sweep(points, launcher, checkout) -> dict[str, bytes]:
-    """Run a sweep as a process of its own would; return its leaderboard and figures."""
+    """Run a sweep as a process of its own would; return its leaderboard and figures, which equal results make again."""
     forget()
     run_sweep(Listed(points), launcher, checkout, checkout / "out")
-    return files_below(checkout / "out")
+    files = files_below(checkout / "out")
+    return {name: content for name, content in files.items() if name not in RUN_FILES}
 
 
 def synced(server: Server, checkout: Path) -> list:
@@ -112,7 +113,8 @@ def check_whole(server: Server, experiment: str, checkout: Path, board: dict[str
         assert list(find_unlisted(recorded, folder, checkout, None)) == []
         assert find_uncovered(recorded, folder) == {}
     for run in children:
-        assert {file.path for file in client.list_artifacts(run.info.run_id)} == {
+        best = {"model"} if run.info.run_id == again.best_run else set()
+        assert {file.path for file in client.list_artifacts(run.info.run_id)} - best == {
             "config.yaml",
             "history.csv",
             "manifest.json",

@@ -13,6 +13,7 @@ from plainmlp.training.construction import (
     build_architecture,
     build_examples,
     build_recipe,
+    describe_training,
     draw_parameters,
     weigh_samples,
 )
@@ -226,3 +227,11 @@ def test_table_with_categories_has_an_input_for_each_value(tmp_path):
     values = {"name": "table", "path": str(tmp_path / "flats.csv"), "target": "price", "missing": "mean"}
     config = configuration(**{f"dataset__{name}": value for name, value in values.items()}, model__hidden_sizes=[2])
     assert build_architecture(splits_of(config), config.model).layer_sizes == (3 + 3 + 2, 2, 1)
+
+
+def test_what_is_trained_is_said_in_one_line():
+    config = configuration(model__hidden_sizes=[16, 8], model__activation=["relu", "tanh"])
+    assert describe_training(splits_of(config), config) == (
+        "training: rows train 1,257, validation 270, test 270; 64 inputs > 16 relu > 8 tanh > 10 outputs; "
+        "1,266 parameters, cross_entropy, adam"
+    )

@@ -64,8 +64,6 @@ class Description:
         The label of each class index; empty unless the task is a classification.
     image_shape : tuple of int, optional
         Height and width, where a row of features is an image.
-    id_name : str, optional
-        The column that names the rows, where there is one.
     """
 
     name: str
@@ -74,14 +72,10 @@ class Description:
     target_names: tuple[str, ...]
     class_names: tuple[str, ...] = ()
     image_shape: tuple[int, int] | None = None
-    id_name: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description as JSON can hold it."""
-        record = {**asdict(self), "columns": [column.to_dict() for column in self.columns]}
-        if self.id_name is None:
-            del record["id_name"]
-        return record
+        return {**asdict(self), "columns": [column.to_dict() for column in self.columns]}
 
 
 @dataclass(frozen=True, eq=False)

@@ -97,7 +97,7 @@ def table_dataset(cells: Cells, *, name: str, **options: Any) -> Dataset:
     if chosen.missing == "refuse":
         _refuse_missing(cells, columns, features)
     ids = None if chosen.id is None else read_ids(cells, chosen.id)
-    description = Description(name, task, columns, chosen.target_names, class_names, id_name=chosen.id)
+    description = Description(name, task, columns, chosen.target_names, class_names)
     return Dataset(Part(features, targets, weights, cells.rows, ids), description, cells.notes)
 
 

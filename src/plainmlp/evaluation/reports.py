@@ -69,7 +69,7 @@ def write_learning_curves(places: Places, history: History) -> None:
 def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataFrame":
     """Return what is true and what the model says of the samples of the test part, each under its row in the source.
 
-    Where a column names the rows, it comes next, under its own name.
+    Where a column names the rows, what it calls them comes next.
     """
     from pandas import DataFrame, concat
 
@@ -80,7 +80,7 @@ def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataF
         actual = DataFrame(splits.test.targets, columns=[f"actual_{name}" for name in description.target_names])
     table = concat([actual, model.label_outputs(evaluation.outputs)], axis=1)
     if splits.test.ids is not None:
-        table.insert(0, description.id_name, splits.test.ids)
+        table.insert(0, "id", splits.test.ids)
     return table if splits.test.rows is None else table.set_index(splits.test.rows)
 
 

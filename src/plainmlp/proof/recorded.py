@@ -27,7 +27,7 @@ from plainmlp.training.model import Model
 
 CONFIGURATION = "config.yaml"
 PREDICTED = "predicted"
-NO_NUMBERS = {"row", "actual", PREDICTED}  # columns that count rows or name classes
+NO_NUMBERS = {"row", "id", "actual", PREDICTED}  # columns that count or name rows, or name classes
 # what reading a damaged file may raise
 DAMAGES = (InputError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error)
 Content = TypeVar("Content")
@@ -44,7 +44,7 @@ class Predictions:
     classes : tuple of str
         The predicted one of each sample; empty without classes.
     given : tuple of tuple of str
-        The names of all columns, then of each sample what the model did not say: its row, and its actual class.
+        The names of all columns, then of each sample what the model did not say: its row, id and actual class.
     """
 
     outputs: Array

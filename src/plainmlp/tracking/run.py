@@ -1,7 +1,6 @@
 """A run that is being recorded."""
 
 import json
-import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING
 from plainmlp.system.errors import InputError, StorageError
 from plainmlp.system.process import own_process
 from plainmlp.tracking.connection import AwayError
-from plainmlp.tracking.credentials import without_credentials
 from plainmlp.tracking.models import MODEL_FILE, pack_model, rename_run
 from plainmlp.tracking.outbox import Entry, Outbox, Point, RunHeader, metric_points
 from plainmlp.tracking.recording.configuration import LONGEST_PARAMETER
@@ -24,7 +22,6 @@ from plainmlp.tracking.tags import FAILURE_TAG, MANIFEST_TAG, MODEL_TAG, POINT_T
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-WORKFLOW = "workflowType=machine_learning"  # without it MLflow opens its pages for traces and prompts
 MODEL_FOLDER = "model"
 ITEMS_PER_BATCH = 1000  # MLflow refuses more in one call
 
@@ -71,11 +68,7 @@ class TrackedRun:
         """Return where to look at the run: its page, how to start a server that shows it, or how to publish it."""
         if self._is_waiting and self._outbox is not None:
             return f"saved in {self._outbox.folder / self.header.record_id}; to publish: {self._outbox.command}"
-        page = f"#/experiments/{self._store.experiment_id}/runs/{self.run_id}?{WORKFLOW}"
-        address = without_credentials(self._store.address)
-        if address.startswith("http"):
-            return f"{address.rstrip('/')}/{page}"
-        return f"http://127.0.0.1:5000/{page} after: mlflow ui --backend-store-uri {shlex.quote(address)}"
+        return self._store.page(self.run_id or "")
 
     def begin(self) -> None:
         """Create the run; its folder is made with its first entry."""

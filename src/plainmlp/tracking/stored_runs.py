@@ -1,6 +1,7 @@
 """The runs that MLflow has: found, read whole, and marked from outside."""
 
 import re
+import shlex
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +26,7 @@ from plainmlp.training.history import History, read_history
 RUNS_AT_ONCE = 1000
 HISTORY = "history.csv"
 LOCAL_SCHEMES = {"", "file", "runs", "models"}  # of artifacts; the last two name places that a server names again
+WORKFLOW = "workflowType=machine_learning"  # without it MLflow opens its pages for traces and prompts
 Answer = TypeVar("Answer")
 
 
@@ -64,6 +66,14 @@ class Reader:
             return self.connection.call(function)
         except AwayError as error:
             raise refusal(self.address, str(error)) from error
+
+    def page(self, run_id: str) -> str:
+        """Return where to look at a run: its page, or how to start a server that shows it."""
+        page = f"#/experiments/{self.experiment_id}/runs/{run_id}?{WORKFLOW}"
+        address = without_credentials(self.address)
+        if address.startswith("http"):
+            return f"{address.rstrip('/')}/{page}"
+        return f"http://127.0.0.1:5000/{page} after: mlflow ui --backend-store-uri {shlex.quote(address)}"
 
     def artifacts(self, run_id: str) -> Any:
         """Return what writes files into a run's artifacts; not the client, which writes wherever a server tells it.

@@ -15,7 +15,8 @@ from configurations import CONF
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.canonical import canonical, dump_yaml
 from plainmlp.config.places import Places
-from plainmlp.tracking.recording.training import point_of
+from plainmlp.tracking.recording.evaluation import show_recorded
+from plainmlp.tracking.recording.training import open_store, point_of
 from plainmlp.training.history import read_history
 from plainmlp.training.model import Model
 from recorded import EXPERIMENT, Recorded, configuration, record, splits_of, write_flats
@@ -103,6 +104,16 @@ def test_description_says_what_was_trained_what_it_is_worth_and_how_to_verify(tr
     assert text.startswith(f"`16 relu adam` on **digits**, {config.training.epochs} epochs at most.")
     assert f"test accuracy **{run.summary['metrics']['test_accuracy']:.4g}** (95 % interval" in text
     assert f"`python pipelines/verify.py {run.run.info.run_id}`" in text
+
+
+def test_results_that_were_there_are_shown_with_the_page_of_their_run(tracked, capsys):
+    for config, run in tracked.values():
+        store = open_store(config.tracking, run.folder)
+        show_recorded(store, Places(run.folder))
+        output = capsys.readouterr().out
+        metric = "accuracy" if "test_accuracy" in run.summary["metrics"] else "r2"
+        assert f"{run.summary['metrics'][f'test_{metric}']:.4f}" in output
+        assert f"/runs/{run.run.info.run_id}?" in output.splitlines()[-1]
 
 
 def test_artifacts_are_the_files_of_the_run(tracked):

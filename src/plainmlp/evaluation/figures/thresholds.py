@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from plainmlp.evaluation.breakdown import class_scores
-from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL, FigureData, caption, new_figure
+from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL, FigureData, caption, new_figure, thinned
 from plainmlp.evaluation.ranking import Passed, average_precision, rank, roc_area
+from plainmlp.evaluation.scores import MOST_RANKED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,20 +53,22 @@ def draw_threshold_curves(data: FigureData) -> "Figure":
     -----
     Of more classes than colours those with the smallest area under the ROC curve; of two classes the second.
     """
-    ranking = rank(data.description.task, data.test.targets, data.outputs)
+    rows, left_out = thinned(len(data.test), MOST_RANKED)
+    ranking = rank(data.description.task, data.test.targets[rows], data.outputs[rows])
     names = names_of(data)[-len(ranking.scores) :]
-    once = np.ones((len(data.test), 1), np.int64)
-    passed = {place: ranking.passed(place, once) for place in range(len(names))}
-    areas = {place: float(roc_area(each)[0]) for place, each in passed.items()}
-    drawn = sorted((place for place in passed if not np.isnan(areas[place])), key=lambda place: areas[place])
+    once = np.ones((len(rows), 1), np.int64)
+    areas = [float(roc_area(ranking.passed(place, once))[0]) for place in range(len(names))]
+    drawn = sorted(np.flatnonzero(~np.isnan(areas)).tolist(), key=lambda place: areas[place])
     shown = sorted(drawn[: len(COLOURS)])
     note = f", the {len(shown)} of {len(names)} classes that are hardest to tell" if len(shown) < len(drawn) else ""
-    figure = new_figure(data, f"every threshold{note}", 9.6, 4.9)
+    figure = new_figure(data, f"every threshold{note}{left_out}", 9.6, 4.9)
     roc, precision = figure.subplots(1, 2)
     roc.plot([0, 1], [0, 1], color=NEUTRAL, linestyle="--", linewidth=1)
     for place, colour in zip(shown, COLOURS, strict=False):
-        label = f"{caption(names[place])}: area {areas[place]:.3f}, average precision {float(average_precision(passed[place])[0]):.3f}"
-        _draw_curves(roc, precision, passed[place], colour, label)
+        passed = ranking.passed(place, once)
+        precise = float(average_precision(passed)[0])
+        label = f"{caption(names[place])}: area {areas[place]:.3f}, average precision {precise:.3f}"
+        _draw_curves(roc, precision, passed, colour, label)
     roc.set(xlabel="false positive rate", ylabel="true positive rate (recall)", title="ROC")
     precision.set(xlabel="recall", ylabel="precision", title="precision and recall")
     for axes in (roc, precision):

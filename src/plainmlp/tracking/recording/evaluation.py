@@ -6,10 +6,11 @@ from plainmlp.config.places import Places, kept_checkout
 from plainmlp.config.schema import Config
 from plainmlp.evaluation.evaluate import Evaluation
 from plainmlp.evaluation.reports import final_metrics
-from plainmlp.system.files import write_json
+from plainmlp.system.files import read_json, write_json
 from plainmlp.tracking.recording.page import describe_run
 from plainmlp.tracking.run import TrackedRun
-from plainmlp.tracking.tags import EXPERIMENT_TAG, NOTE_TAG
+from plainmlp.tracking.store import Store
+from plainmlp.tracking.tags import EXPERIMENT_TAG, NOTE_TAG, PARENT_TAG
 from plainmlp.tracking.terminal import show_dead_units, show_metrics, show_places, show_steps, show_warning
 from plainmlp.training.model import Model, Trained
 
@@ -49,6 +50,20 @@ def show_results(run: TrackedRun, places: Places, trained: Trained, evaluation: 
     if dead:
         show_warning(f"dead outputs, zero for every row of the test part: {', '.join(dead)}; try another seed or loss")
     show_places({**_lasting(run, places), "mlflow": run.page()})
+
+
+def show_recorded(store: Store, places: Places) -> None:
+    """Print what the files of a run say of its results, and the page of the latest run in MLflow that has its weights."""
+    metrics, intervals = read_json(places.metrics), read_json(places.intervals)["test"]
+    metrics.pop("baseline", None)
+    show_metrics(metrics, {name: (ends["low"], ends["high"]) for name, ends in intervals.items()})
+    digest = Model.load(places.model).weights_digest
+    found = store.ask(
+        lambda: list(store.search(f"tags.weights_digest = '{digest}' and attributes.status = 'FINISHED'"))
+    )
+    alone = [run for run in found if PARENT_TAG not in run.data.tags]
+    pages = {"mlflow": store.page(alone[0].info.run_id)} if alone else {}
+    show_places({"figures": places.figures, "model": places.model, **pages})
 
 
 def _lasting(run: TrackedRun, places: Places) -> dict[str, object]:
