@@ -81,12 +81,22 @@ def prepare(config: "Config", places: "Places") -> "Splits":
     return splits
 
 
+def completed() -> list[str]:
+    """Return what the tab key offers in place of what Hydra does."""
+    from plainmlp.composition.completion import offered
+
+    return offered(os.environ.get("COMP_LINE", ""))
+
+
 def main() -> None:
-    """Show what can be set, or let Hydra compose the configuration and call `run` with it."""
+    """Show what can be set, or let Hydra compose the configuration and call `run` with it, or complete a word of it."""
+    # Hydra's completion in a shell serves scripts with this word alone: @hydra.main
     if {"--help", "-h"} & set(sys.argv):
         from plainmlp.composition.help import help_page
 
         print(help_page(ROOT / "conf", sys.argv[1:]))
+    elif "query=bash" in sys.argv and (words := completed()):
+        print(" ".join(words))
     else:
         from plainmlp.composition.compose import run_app
 

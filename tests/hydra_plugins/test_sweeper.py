@@ -125,7 +125,7 @@ def test_settings_without_a_grid_file_are_all_there() -> None:
     assert begin()[1].hydra.mode is None
 
 
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("name", sorted(SEARCHES))
 def test_file_of_a_search_chooses_its_sweeper_and_asks_for_points(name: str) -> None:
     loader, master = begin(f"sweep={name}")
     assert (master.hydra.mode.name, master.hydra.sweeper._target_.split(".")[-1]) == ("MULTIRUN", "SearchSweeper")

@@ -11,6 +11,7 @@ DOORS = {
     "run",
     "repro",
     "leaderboard",
+    "model",
     "sync",
     "verify",
     "describe",

@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from checkouts import clone, commit, last_ids, run, succeed, tracked_runs
@@ -196,13 +198,21 @@ def test_code_that_is_here_is_different_in_one_line(folder: Path, dirty: SimpleN
 
 def test_interruption_removes_the_rebuilt_code(folder: Path, dirty: SimpleNamespace) -> None:
     with Script(folder, "pipelines/verify.py", dirty.run_id) as process:
-        wait_until(lambda: worktrees(folder) == 2 or process.poll() is not None, "the code's own folder")
+        wait_until(lambda: executes(process.pid) or process.poll() is not None, "the re-execution")
         assert process.poll() is None, process.communicate()
+        assert worktrees(folder) == 2
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert errors == "interrupted\n"
     assert worktrees(folder) == 1
+
+
+def executes(pid: int) -> bool:
+    """Say whether a process has started the isolated Python of a re-execution."""
+    with suppress(psutil.Error):  # a command of git that has just ended
+        return any("-I" in child.cmdline() for child in psutil.Process(pid).children())
+    return False
 
 
 def test_altered_patch_is_not_executed(folder: Path, dirty: SimpleNamespace) -> None:

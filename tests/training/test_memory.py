@@ -15,7 +15,7 @@ from stored import left_in_its_file, npy_folder
     ("key", "value", "gigabytes"),
     [
         ("training__epochs", 10**12, "350,000.0"),
-        ("model__hidden_sizes", [128] * 10**5, "52.8"),
+        ("model__hidden_sizes", [4096] * 1000, "536.5"),
         ("model__hidden_sizes", [10**7], "24.0"),
     ],
 )

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 from uuid import uuid4
 
 from plainmlp.sweeps.grid.points import Point
@@ -27,6 +26,7 @@ from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.progress import show_progress
 from plainmlp.sweeps.search.search import RECORD as SEARCH
+from plainmlp.sweeps.search.search import Search
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError, StorageError, TrainingError
 from plainmlp.system.files import replace_file
@@ -52,35 +52,9 @@ BOARD = "leaderboard.json"  # among the artifacts of a sweep's run
 LARGE_ARCHIVE = 1_000_000_000  # bytes
 
 
-class Plan(Protocol):
-    """What a sweep tries, and what it is known by."""
-
-    @property
-    def first(self) -> Sequence[Point]:
-        """Return the points that are run before anything is known."""
-
-    @property
-    def sweep_id(self) -> str:
-        """Return what the same sweep has again when it is started again."""
-
-    @property
-    def parameters(self) -> Mapping[str, str]:
-        """Return what the sweep's run records beside its points."""
-
-    @property
-    def common(self) -> Collection[str]:
-        """Return the overrides that do not set a point apart."""
-
-    def after(self, results: SweepResults) -> Sequence[Point]:
-        """Return the points to run next, given the results of all so far; none at the end."""
-
-    def write(self, folder: Path) -> None:
-        """Write what is left to say of the choice of the points."""
-
-
 @dataclass(frozen=True)
 class Listed:
-    """A sweep whose points are known before it begins, as those of a grid are; no two have one id."""
+    """A sweep whose points are known before it begins, as those of a grid are; no two have one id. Else as `Search`."""
 
     first: Sequence[Point]
 
@@ -105,6 +79,9 @@ class Listed:
 
     def write(self, folder: Path) -> None:
         """Write nothing, since the points say it all."""
+
+
+Plan = Listed | Search  # what a sweep tries, and what it is known by
 
 
 def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:

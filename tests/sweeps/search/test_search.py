@@ -16,9 +16,11 @@ from configurations import refusal
 from launched import SCRIPT, archived, board, tree
 from plainmlp.proof.sweep import judge_sweep
 from plainmlp.proof.verdict import Verdict
+from plainmlp.sweeps.ranking.results import read_sweep
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.search import methods
 from plainmlp.sweeps.search.journal import JOURNAL
+from plainmlp.sweeps.search.search import replay
 from plainmlp.sweeps.session import run_sweep
 from plainmlp.tracking.recording.training import open_store
 from pointed import trained_alone
@@ -90,6 +92,12 @@ def test_verification_tells_a_search_whose_results_were_others(tracking, checkou
         while True:
             costs = yield asking.send([-cost for cost in costs])
 
+    record = json.loads((checkout / "out" / RECORD).read_text())
+    results = read_sweep(store, parent.info.run_id)
+    assert replay(record, results) is None
+    assert replay({**record, "trials": record["trials"][:8]}, results) == 8
+    assert replay({**record, "trials": [{**trial, "points": []} for trial in record["trials"]]}, results) == 10
+    assert replay({**record, "settings": {**record["settings"], "seed": 1}}, results) == 0
     monkeypatch.setitem(methods.METHODS, "tpe", other)
     judgement = judge_sweep(store, parent.info.run_id, checkout)
     assert judgement.verdict is Verdict.DIFFERENT

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,6 @@ SETTINGS = ("method", "trials", "batch", "seed", "metric", "rungs", "reduction")
 IDENTITY = ("settings", "space", "seeds", "epochs", "libraries", "first")  # keys of a record
 OF_GRIDS = ("exclude", "sample")
 PointOf = Callable[[tuple[str, ...]], Point]  # composes, checks and identifies overrides
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A trial that was asked for, and its points, one a seed."""
-
-    trial: Trial
-    points: tuple[Point, ...]
 
 
 class Search:
@@ -75,10 +67,9 @@ class Search:
             "libraries": libraries,
         }
         self.common = frozenset(space.fixed)
-        self._asked: list[Asked] = []
-        self.first = self._points(next(self._asking))
-        self._values: dict[str, float] = {}
         self._metric = settings.metric
+        self._trials: list[dict[str, Any]] = []
+        self.first = self._points(next(self._asking))
 
     @property
     def sweep_id(self) -> str:
@@ -92,31 +83,28 @@ class Search:
 
     def after(self, results: SweepResults) -> list[Point]:
         """Return the points to run next, once those asked for have ended; none at the end."""
-        n_new = self._n_new
-        self._values, self._metric = values_of(results), results.metric
-        told = costs_of([_ids(asked) for asked in self._asked[-n_new:]], results)
+        self._metric, values = results.metric, values_of(results)
+        for trial in self._trials:
+            trial["value"] = _mean(trial["points"], values)
         try:
-            return self._points(self._asking.send(told))
+            return self._points(self._asking.send(costs_of(self._trials[-self._n_new :], results)))
         except StopIteration:
             return []
 
     def _points(self, trials: Sequence[Trial]) -> list[Point]:
-        """Take in trials, and return their points."""
-        self._n_new = len(trials)
+        """Take in trials, and return their points: of each, one a seed."""
+        self._n_new, points = len(trials), list[Point]()
         for trial in trials:
             paused = () if trial.stop_after is None else (f"{STOP_AFTER}={trial.stop_after}",)
-            points = (self._point_of((*own, *paused)) for own in self._space.overrides(trial.values))
-            self._asked.append(Asked(trial, tuple(points)))
-        return [point for asked in self._asked[-self._n_new :] for point in asked.points]
+            own = [self._point_of((*overrides, *paused)) for overrides in self._space.overrides(trial.values)]
+            self._trials.append({**asdict(trial), "points": [point.point_id for point in own], "value": None})
+            points += own
+        return points
 
     def record(self) -> dict[str, Any]:
         """Return what was asked and what it was worth, as plain values."""
-        trials = [
-            {**asdict(asked.trial), "points": _ids(asked), "value": _mean(_ids(asked), self._values)}
-            for asked in self._asked
-        ]
         first = sorted(point.point_id for point in self.first)
-        return {**self._head, "first": first, "metric": self._metric, "trials": trials}
+        return {**self._head, "first": first, "metric": self._metric, "trials": self._trials}
 
     def write(self, folder: Path) -> None:
         """Write the record and its figures to a folder, and a journal where Optuna is there."""
@@ -142,10 +130,6 @@ def _check_settings(space: Space, settings: SweepSection) -> None:
         raise InputError(message)
 
 
-def _ids(asked: Asked) -> list[str]:
-    return [point.point_id for point in asked.points]
-
-
 def search_id(record: Mapping[str, Any]) -> str:
     """Return the id of the search that a record is of."""
     return digest_json({key: record[key] for key in IDENTITY})
@@ -156,17 +140,17 @@ def values_of(results: SweepResults) -> dict[str, float]:
     return {result.child.point_id: result.value for result in results.finished}
 
 
-def costs_of(trials: Sequence[Sequence[str]], results: SweepResults) -> list[float | None]:
-    """Return what trials, given by the ids of their points, cost: the mean, negative where higher is better."""
+def costs_of(trials: Sequence[Mapping[str, Any]], results: SweepResults) -> list[float | None]:
+    """Return what recorded trials cost: the mean of their points, negative where higher is better."""
     values, sign = values_of(results), -1.0 if is_higher_better(results.metric) else 1.0
-    means = [_mean(points, values) for points in trials]
+    means = [_mean(trial["points"], values) for trial in trials]
     return [None if mean is None else sign * mean for mean in means]
 
 
 def _mean(points: Sequence[str], values: Mapping[str, float]) -> float | None:
     """Return the mean value of points; None where one of them has none."""
     found = [values[point] for point in points if point in values]
-    return math.fsum(found) / len(points) if len(found) == len(points) else None
+    return math.fsum(found) / len(found) if found and len(found) == len(points) else None
 
 
 def replay(record: Mapping[str, Any], results: SweepResults) -> int | None:
@@ -179,15 +163,16 @@ def replay(record: Mapping[str, Any], results: SweepResults) -> int | None:
     trials, done = record["trials"], 0
     batch = next(asking)
     while batch:
+        if len(trials) < done + len(batch):
+            return len(trials)
         for trial, recorded in zip(batch, trials[done:], strict=False):
             if asdict(trial) != {name: recorded[name] for name in ("values", "stop_after")}:
                 return done
             if not all(_has(parameters.get(point), trial) for point in recorded["points"]):
                 return done
             done += 1
-        told = trials[done - len(batch) : done]
         try:
-            batch = asking.send(costs_of([trial["points"] for trial in told], results))
+            batch = asking.send(costs_of(trials[done - len(batch) : done], results))
         except StopIteration:
             break
     return None if done == len(trials) else done

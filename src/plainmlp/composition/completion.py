@@ -1,0 +1,62 @@
+"""What the tab key offers for a value: the names of a closed set, which Hydra does not know."""
+
+from collections.abc import Iterable, Iterator
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+
+from plainmlp.composition.choices import MONITORS
+from plainmlp.config.schema import Config
+from plainmlp.data.scaling import SCALINGS
+from plainmlp.nn.activations import ACTIVATIONS
+from plainmlp.nn.initializers import INITIALIZERS
+from plainmlp.nn.losses import LOSSES
+from plainmlp.nn.schedules import SCHEDULES
+
+TABLES: dict[str, Iterable[str]] = {
+    "model.activation": ACTIVATIONS,
+    "model.bias_initializer": INITIALIZERS,
+    "model.initializer": ("auto", *INITIALIZERS),
+    "model.loss": ("auto", *LOSSES),
+    "optimizer.schedule": SCHEDULES,
+    "split.scaling": SCALINGS,
+    "split.target_scaling": SCALINGS,
+    "training.monitor": MONITORS,
+}
+
+
+def offered(line: str) -> list[str]:
+    """Return what the last word of a command line may become, if it is the value of a key with a closed set of values.
+
+    Examples
+    --------
+    >>> offered("python pipelines/run.py -m model.activation=relu,ta")
+    ['model.activation=relu,tanh']
+    """
+    key, sign, given = line.rpartition(" ")[2].partition("=")
+    before, comma, start = given.rpartition(",")
+    names = _closed_sets().get(key, ()) if sign else ()
+    return [f"{key}={before}{comma}{name}" for name in names if name.startswith(start)]
+
+
+def _closed_sets() -> dict[str, Iterable[str]]:
+    sections = ((name, field.annotation) for name, field in Config.model_fields.items())
+    found = {
+        f"{name}.{key}": list(_names(field.annotation))
+        for name, section in sections
+        if isinstance(section, type) and issubclass(section, BaseModel)
+        for key, field in section.model_fields.items()
+    }
+    return {key: names for key, names in found.items() if names} | TABLES
+
+
+def _names(annotation: Any) -> Iterator[str]:
+    """Yield the names that a type allows: those of a Literal, of a bool, and of the members of a union."""
+    if annotation is bool:
+        yield from ("true", "false")
+    elif get_origin(annotation) is Literal:
+        yield from map(str, get_args(annotation))
+    elif get_origin(annotation) is UnionType:
+        for member in get_args(annotation):
+            yield from _names(member)
