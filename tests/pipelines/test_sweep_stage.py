@@ -90,5 +90,5 @@ def test_unknown_run_is_refused_and_nothing_changes(swept: Path) -> None:
     before = (swept / "overrides.yaml").read_bytes()
     process = run(swept, "python", "pipelines/repro.py", "run=0123456789abcdef0123456789abcdef")
     assert process.returncode == 2
-    assert re.fullmatch(r"error: run=0123456789abcdef0123456789abcdef: there is no such run .*\n", process.stderr)
+    assert re.fullmatch(r"error: '0123456789abcdef0123456789abcdef' is no run in sqlite:.*\n", process.stderr)
     assert (swept / "overrides.yaml").read_bytes() == before

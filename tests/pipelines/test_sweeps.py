@@ -113,7 +113,7 @@ def test_losses_of_steps_that_are_asked_for_later_are_recorded(folder: Path) -> 
     assert (len(parents), len(children)) == (1, 2)
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     for child in children:
-        files = {file.path for file in client.list_artifacts(child.info.run_id)}
+        files = {file.path for file in client.list_artifacts(child.info.run_id)} - {"model"}  # which the best one has
         assert files == {"config.yaml", "history.csv", "manifest.json", "model.safetensors", "provenance", "steps.csv"}
 
 
