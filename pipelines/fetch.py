@@ -11,12 +11,12 @@ def main() -> None:
     from plainmlp.config.places import Places
     from plainmlp.data.stages import fetch
     from plainmlp.data.storage import through_link, write_dataset
-    from plainmlp.data.summary import summary_lines, write_columns
+    from plainmlp.data.summary import summarize_dataset, summary_lines, write_columns
 
     config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
     dataset = through_link(fetch(config.dataset), ROOT / INPUTS / "dataset.path")
     write_dataset(ROOT / "data" / "raw", dataset)
-    write_columns(Places(ROOT).columns, dataset)
+    write_columns(Places(ROOT).columns, summarize_dataset(dataset))
     print(*summary_lines(dataset), sep="\n")
 
 

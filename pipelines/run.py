@@ -9,9 +9,9 @@ from _checkout import ROOT
 from plainmlp.system.command import GOES_ON, run_command
 
 if TYPE_CHECKING:
-    from plainmlp.config.places import Places
     from plainmlp.config.schema import Config
     from plainmlp.data.splits import Splits
+    from plainmlp.data.summary import ColumnSummary
 
 
 def run(config: "Config", folder: Path) -> None:
@@ -37,6 +37,7 @@ def run_alone(config: "Config", folder: Path) -> None:
     """Fetch, split, train, evaluate; write all results to the folder and to MLflow."""
     from plainmlp.config.inputs import found_inputs
     from plainmlp.config.places import Places
+    from plainmlp.data.summary import write_columns
     from plainmlp.evaluation.evaluate import evaluate
     from plainmlp.evaluation.reports import write_evaluation
     from plainmlp.tracking.provenance.environment import process_usage
@@ -48,16 +49,19 @@ def run_alone(config: "Config", folder: Path) -> None:
 
     config = found_inputs(config, ROOT)
     places = Places(folder)
-    splits = prepare(config, places)
+    splits, columns = prepare(config)
     with start_run(config, splits, ROOT).closing() as tracked:
         checkpoints = checkpoints_of(ROOT, tracked.point_id)
         show_resumption(checkpoints, config.training)
         with watch_training(config.training.epochs) as show:
-            watchers = [show, tracked.log_epoch]
-            trained = train_and_write(config, splits, places, watchers=watchers, checkpoint=checkpoints)
+            trained = train_and_write(
+                config, splits, places, watchers=[show, tracked.log_epoch], checkpoint=checkpoints
+            )
+        write_columns(places.columns, columns)  # a run that is interrupted leaves no results
         publish_training(tracked, places, trained.model)
-        weights, compiled = config.training.class_weights, config.training.compiled
-        evaluation = evaluate(trained.model, splits, config.seed, compiled, class_weights=weights)
+        evaluation = evaluate(
+            trained.model, splits, config.seed, config.training.compiled, class_weights=config.training.class_weights
+        )
         write_evaluation(places, trained, splits, evaluation)
         publish_evaluation(tracked, config, places, trained, evaluation)
         tracked.log_results(process_usage(), {})
@@ -67,18 +71,17 @@ def run_alone(config: "Config", folder: Path) -> None:
     show_places({**tracked.ids(), "weights_digest": trained.model.weights_digest})
 
 
-def prepare(config: "Config", places: "Places") -> "Splits":
+def prepare(config: "Config") -> "tuple[Splits, list[ColumnSummary]]":
     """Fetch and split the data; say what its columns were taken for and what is trained."""
     from plainmlp.data.stages import fetch, split
-    from plainmlp.data.summary import summary_lines, write_columns
+    from plainmlp.data.summary import summarize_dataset, summary_lines
     from plainmlp.training.construction import describe_training
 
     dataset = fetch(config.dataset)
-    write_columns(places.columns, dataset)
     print(*summary_lines(dataset), sep="\n", flush=True)
     splits = split(dataset, config.split, config.dataset.missing)
     print(describe_training(splits, config), flush=True)
-    return splits
+    return splits, summarize_dataset(dataset)
 
 
 def completed() -> list[str]:

@@ -78,9 +78,8 @@ def test_of_many_columns_some_are_shown():
 
 
 def test_the_report_holds_what_is_shown(tmp_path):
-    write_columns(
-        tmp_path / "columns.csv", table_dataset(CELLS, name="table", target="price", columns=("number", "old"))
-    )
+    dataset = table_dataset(CELLS, name="table", target="price", columns=("number", "old"))
+    write_columns(tmp_path / "columns.csv", summarize_dataset(dataset))
     with (tmp_path / "columns.csv").open(encoding="utf-8") as file:
         rows = list(csv.reader(file))
     assert rows[1:] == [

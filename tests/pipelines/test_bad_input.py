@@ -79,7 +79,11 @@ DATA: dict[tuple[str, ...], tuple[str, ...]] = {
     (*MNIST, "dataset.path=idx_corrupt"): ("images-idx3-ubyte", "damaged"),
     (*MNIST, "dataset.path=idx_mismatched"): ("labels-idx1-ubyte", "9 labels", "10 images"),
     (*TABLE, "dataset.path=nowhere.csv"): ("dataset.path", "nowhere.csv", "No such file"),
-    (*TABLE, "dataset.path=good.txt"): ("dataset.path", "good.txt", "allowed: .csv, .parquet"),
+    (*TABLE, "dataset.path=good.txt"): (
+        "dataset.path",
+        "good.txt",
+        "allowed: .csv, .csv.gz, .tsv, .tsv.gz, .parquet, .feather",
+    ),
     (*TABLE, "dataset.path=good.csv", "dataset.target=z"): ("dataset.target='z'", "good.csv", "columns: x, k, y"),
     (*TABLE, "dataset.path=empty.csv"): ("empty.csv", "empty"),
     (*TABLE, "dataset.path=header.csv"): ("header.csv", "header only"),

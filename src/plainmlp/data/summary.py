@@ -126,6 +126,6 @@ def table_lines(summaries: Sequence[ColumnSummary]) -> list[str]:
     return [*lines, f"and {n_more} more columns"] if n_more else lines
 
 
-def write_columns(path: Path, dataset: Dataset) -> None:
+def write_columns(path: Path, summaries: Sequence[ColumnSummary]) -> None:
     """Write the summary of a data set as a CSV file."""
-    write_csv(path, HEADER, (summary.texts() for summary in summarize_dataset(dataset)))
+    write_csv(path, HEADER, (summary.texts() for summary in summaries))
