@@ -57,7 +57,8 @@ def test_signals_end_all_of_a_sweep(folder: Path, launcher: str, number: signal.
         process.send_signal(number)
         _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == code, errors
-    assert errors.splitlines()[-1] == ("interrupted" if code == 130 else "terminated")
+    word = "interrupted" if code == 130 else "terminated"
+    assert errors.splitlines()[-1] == f"{word}; the same command goes on from here"
     wait_until(lambda: not at_work_in(folder), "the end of all processes", SECONDS)
     parents, children = tree(folder, name)
     assert [each.info.status for each in (*parents, *children)] == ["KILLED"]

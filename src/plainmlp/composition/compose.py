@@ -144,7 +144,7 @@ def _further_folders(arguments: Sequence[str]) -> list[Path]:
     flags = ("--config-dir", "-cd", "--config-path", "-cp")
     parts = [argument.partition("=") for argument in arguments]
     following = [*arguments[1:], ""]
-    return [Path(value or after) for (flag, _, value), after in zip(parts, following, strict=True) if flag in flags]
+    return [Path(value or after) for (flag, _, value), after in zip(parts, following, strict=False) if flag in flags]
 
 
 def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:

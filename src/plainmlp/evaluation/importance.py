@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plainmlp.data.arrays import Array, Description, Part, Task
-from plainmlp.data.stored import StoredRows
 from plainmlp.data.sums import sum_by_halves
 from plainmlp.evaluation.metrics import THRESHOLD
 from plainmlp.evaluation.scores import evaluate_outputs
@@ -58,7 +57,7 @@ def permutation_importance(
         Shuffles each column `REPEATS` times.
     """
     n_columns = len(description.columns)
-    if isinstance(part.features, StoredRows) or description.image_shape or not 2 <= n_columns <= MOST_COLUMNS:
+    if description.image_shape or not 2 <= n_columns <= MOST_COLUMNS:
         return None
     rows = np.linspace(0, len(part) - 1, min(len(part), MOST_ROWS)).astype(np.intp)
     features, targets = part.features[rows], part.targets[rows]
