@@ -108,7 +108,7 @@ FAILING: dict[tuple[str, ...], tuple[str, ...]] = {
 CASES = {**CONFIGURATION, **DATA, **FAILING}
 
 # the run and, once there is data, its columns and the training
-ABOUT = re.compile(r"(.+: \d+ epochs at most, into .+\n(.+: \d+ rows of \d+ features, .+\n(training: .+\n)?)?)?")
+ABOUT = re.compile(r"(.+: \d+ epochs at most, into .+\n((?!epoch |Traceback).*\n)*)?")
 
 
 @pytest.fixture(scope="module")
