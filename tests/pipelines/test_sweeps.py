@@ -12,6 +12,7 @@ import pytest
 
 from checkouts import clone, environment, run, run_many, succeed, tracked_runs
 from launched import LAUNCHERS, LEADERBOARD, PROCESSES, SCRIPT, archived, board, experiment, tree
+from plainmlp.sweeps.reports import RUN_FILES
 
 pytestmark = pytest.mark.slow
 SMALL = ("split.train=100", "split.validation=50", "split.test=50", "training.epochs=3")
@@ -271,7 +272,7 @@ def test_folder_of_a_sweep_has_its_configuration(folder: Path) -> None:
     grid = ("seed=60,61", experiment("jobs"))
     assert sweep(folder, *PROCESSES, *grid, "hydra.sweep.dir=jobs").returncode == 0
     files = {path.name for path in (folder / "jobs").iterdir()}
-    assert files == {"multirun.yaml", "figures", *LEADERBOARD}
+    assert files == {"multirun.yaml", "figures", *LEADERBOARD, *RUN_FILES}
     assert "seed=60,61" in (folder / "jobs" / "multirun.yaml").read_text()
     assert json.loads((folder / "jobs" / "leaderboard.json").read_text())
     assert sweep(folder, *grid, "sweep.name=other", experiment("others"), "hydra.sweep.dir=others").returncode == 0
