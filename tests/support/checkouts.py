@@ -21,7 +21,7 @@ from plainmlp.tracking.connection import SETTINGS
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("DVC_", "GIT_", "HYDRA_", "MAKE", "MFLAGS", "MLFLOW_", "PLAINMLP_", "PYTHONPATH", "PYTEST_")
 BEGAN = dict(os.environ)
-THREADS = "_NUM_THREADS"  # the end of variables that Dask sets in this process, for its workers
+OF_DASK = ("_NUM_THREADS", "PYTHONHASHSEED")  # ends of variables that Dask sets in this process, for its workers
 
 
 def clone(folder: Path, *, has_database: bool = True) -> Path:
@@ -104,7 +104,7 @@ def run_many(
 def environment(**variables: str) -> dict[str, str]:
     """Return the variables that a user's terminal would have."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
-    kept = {key: value for key, value in kept.items() if not key.endswith(THREADS) or key in BEGAN}
+    kept = {key: value for key, value in kept.items() if not key.endswith(OF_DASK) or key in BEGAN}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
     return {**kept, "PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true", **variables}
 

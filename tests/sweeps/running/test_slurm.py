@@ -102,7 +102,7 @@ def test_whoever_stops_leaves_no_job(folder: Path, archive: Archive) -> None:
     queue = train_points([POINTS[0], *forever], archive, jobs)
     assert next(queue) == (POINTS[0].point_id, None)
     jobs.close()
-    listed = ["squeue", "-h"]
+    listed = ["squeue", "-h", "--states=PENDING,RUNNING"]  # Slurm takes minutes to forget what it has ended
     wait_until(lambda: not subprocess.run(listed, capture_output=True, check=True).stdout, "an empty queue", SECONDS)
 
 
