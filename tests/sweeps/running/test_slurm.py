@@ -95,17 +95,6 @@ def test_job_that_ends_early_is_trained_again(folder: Path, archive: Archive, en
     assert_as_trained_alone(archive, LONG[:1])
 
 
-@pytest.mark.slow
-def test_whoever_stops_leaves_no_job(folder: Path, archive: Archive) -> None:
-    forever = [point(seed=seed, training__epochs=10**6) for seed in range(3)]
-    jobs = engine.Slurm(folder / "stopped", 3)
-    queue = train_points([POINTS[0], *forever], archive, jobs)
-    assert next(queue) == (POINTS[0].point_id, None)
-    jobs.close()
-    listed = ["squeue", "-h", "--states=PENDING,RUNNING"]  # Slurm takes minutes to forget what it has ended
-    wait_until(lambda: not subprocess.run(listed, capture_output=True, check=True).stdout, "an empty queue", SECONDS)
-
-
 def test_missing_slurm_is_named(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "sbatch is not installed" in refusal(engine.Slurm, tmp_path, 1)
