@@ -1,5 +1,6 @@
 """Points of small networks on the digits, for the tests of sweeps."""
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from plainmlp.config.schema import Config
 from plainmlp.data.splits import Splits
 from plainmlp.data.stages import fetch, split
 from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.running.archive import Archive
 from plainmlp.tracking.recording.training import point_of
 from plainmlp.training.model import Trained
 from plainmlp.training.train import train
@@ -46,3 +48,10 @@ def _splits(dataset, section) -> Splits:
 def files_below(folder: Path) -> dict[str, bytes]:
     """Return the content of every file below a folder."""
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def assert_as_trained_alone(archive: Archive, points: Iterable[Point]) -> None:
+    """Check that an archive has the weights of points that are trained by themselves."""
+    for each in points:
+        kept = archive.load(each.point_id).trained.model
+        assert kept.weights_digest == trained_alone(each.config).model.weights_digest

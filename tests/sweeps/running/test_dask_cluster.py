@@ -20,7 +20,7 @@ from plainmlp.data.storage import write_manifest
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.sweeps.running.training import train_points
 from plainmlp.system.errors import InputError, TrainingError
-from pointed import point, trained_alone
+from pointed import assert_as_trained_alone, point
 from spawned import own_workers
 from waiting import wait_until
 
@@ -38,13 +38,6 @@ SECONDS = 120
 @pytest.fixture
 def archive(tmp_path: Path) -> Archive:
     return Archive(tmp_path / "checkout" / "archive")
-
-
-def assert_as_trained_alone(archive: Archive, points) -> None:
-    for each in points:
-        assert (
-            archive.load(each.point_id).trained.model.weights_digest == trained_alone(each.config).model.weights_digest
-        )
 
 
 @contextmanager

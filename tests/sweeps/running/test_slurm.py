@@ -16,7 +16,7 @@ from hydra_plugins.plainmlp_launcher.launcher import SlurmLauncher
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.sweeps.running.training import train_points
 from plainmlp.system.errors import InputError
-from pointed import point, trained_alone
+from pointed import assert_as_trained_alone, point
 from waiting import wait_until
 
 engine = pytest.importorskip("plainmlp.sweeps.running.slurm", reason="needs plainmlp[slurm]")
@@ -37,13 +37,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def archive(tmp_path: Path) -> Archive:
     return Archive(tmp_path / "checkout" / "archive")
-
-
-def assert_as_trained_alone(archive: Archive, points) -> None:
-    for each in points:
-        assert (
-            archive.load(each.point_id).trained.model.weights_digest == trained_alone(each.config).model.weights_digest
-        )
 
 
 def running() -> list[str]:
