@@ -3,22 +3,22 @@
 Every worker is a pool of one, since a pool of many loses the work of all with one that is killed.
 """
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing import parent_process, resource_tracker
+from multiprocessing.context import SpawnContext, SpawnProcess
 from threading import Thread, current_thread, main_thread
+from typing import Any
 
 from plainmlp.sweeps.running.engines import UNIT_SECONDS, WorkerDiedError
 from plainmlp.sweeps.running.units import Results, Unit, train_unit
 from plainmlp.system.process import collect_seldom, end_with
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
-SECONDS_TO_END = 5  # after the last result
 
 
 class Processes:
@@ -66,25 +66,31 @@ class Processes:
         self._working.clear()
 
 
+class _Spawning(SpawnContext):
+    """Starts processes and knows the last, which a list of the living would miss if it was killed at once."""
+
+    def Process(self, *arguments: Any, **named: Any) -> SpawnProcess:  # type: ignore[override] # noqa: N802
+        self.started = SpawnProcess(*arguments, **named)
+        return self.started
+
+
 class _Worker:
     """A process that trains one unit at a time."""
 
     def __init__(self) -> None:
-        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _begin, (os.getpid(),))
-        before = {*multiprocessing.active_children()}
+        context = _Spawning()
+        self._pool = ProcessPoolExecutor(1, context, _begin, (os.getpid(),))
         with uninterrupted():
             self._pool.submit(os.getpid)  # it starts the process
-            [self._process] = {*multiprocessing.active_children()} - before
+        self._process = context.started
 
     def send(self, unit: Unit) -> Future[Results]:
         return self._pool.submit(train_unit, unit)
 
     def describe_end(self) -> str:
         """Say how the process has ended."""
-        self._process.join(SECONDS_TO_END)
-        code = self._process.exitcode
-        if code is None:
-            return "stopped answering"
+        self._pool.shutdown()  # a thread of the pool takes the exit code, and nobody has it before that thread ends
+        code = self._process.exitcode or 0
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
     def stop(self) -> None:
