@@ -2,9 +2,9 @@
 1. One neuron
 =============
 
-A neuron takes some numbers, multiplies each by a weight, adds the products and a bias, and sends the sum through a function.
-That is all of it. In this lesson one neuron learns to tell two clouds of points apart. Then it meets a task that no single
-neuron can do.
+A neuron takes some numbers, multiplies each by a weight, adds the products and a bias, and sends the sum through a
+function. That is all of it. In this lesson one neuron learns to tell two clouds of points apart. Then it meets a task
+that no single neuron can do.
 """
 
 # %%
@@ -39,10 +39,10 @@ print(f"right: {right.mean():.0%}")
 # %%
 # Learning
 # --------
-# How wrong is an answer :math:`p`? The *cross-entropy* says :math:`-\log p` for a point of cloud 1, and
-# :math:`-\log (1 - p)` for one of cloud 0: nothing for an answer that is right and sure, and a lot for one that is wrong and
-# sure. Its slope along each weight is the mean of (answer - target) times the input, which is as simple as it could be.
-# A step of *gradient descent* moves every weight a little against its slope.
+# How wrong is an answer :math:`p`? The *cross-entropy* says :math:`-\log p` for a point of cloud 1, and :math:`-\log
+# (1 - p)` for one of cloud 0: nothing for an answer that is right and sure, and a lot for one that is wrong and sure.
+# Its slope along each weight is the mean of (answer - target) times the input, which is as simple as it could be. A
+# step of *gradient descent* moves every weight a little against its slope.
 
 losses, lines = [], {0: (weights, bias)}
 for step in range(1, 201):
@@ -58,8 +58,8 @@ right = (neuron(points, weights, bias) > 0.5) == clouds
 print(f"right: {right.mean():.0%}, weights: {weights.round(2)}, bias: {bias:.2f}")
 
 # %%
-# The line turns until it stands between the clouds. It goes on moving a little after that, since being surer also lowers
-# the loss.
+# The line turns until it stands between the clouds. It goes on moving a little after that, since being surer also
+# lowers the loss.
 
 
 def show_points(axes, points, classes):
@@ -89,9 +89,9 @@ plt.show()
 # %%
 # What one neuron cannot do
 # -------------------------
-# Four clouds now, and those at opposite corners belong together. No straight line parts them, so no neuron does. Three
-# neurons that look at the points, and a fourth that looks at *their* answers, can: the three draw lines, the fourth joins
-# them. That is a multilayer perceptron.
+# Four clouds now, and those at opposite corners belong together. No straight line parts them, so no neuron does.
+# Three neurons that look at the points, and a fourth that looks at *their* answers, can: the three draw lines, the
+# fourth joins them. That is a multilayer perceptron.
 #
 # ``Architecture((2, 3, 1), ...)`` is such a network: 2 inputs, 3 hidden units, 1 output.
 
@@ -127,5 +127,5 @@ figure.colorbar(colours, ax=pair, label="answer", ticks=[0, 0.5, 1])
 plt.show()
 
 # %%
-# **Try it.** Give the network 2 hidden units in place of 3. Does it still find a way from every seed, 0 to 9? Leave ``tanh``
-# out by naming ``identity``: why do three neurons without a bend do no better than one?
+# **Try it.** Give the network 2 hidden units in place of 3. Does it still find a way from every seed, 0 to 9? Leave
+# ``tanh`` out by naming ``identity``: why do three neurons without a bend do no better than one?
