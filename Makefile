@@ -50,9 +50,10 @@ check: $(READY) ## lint, formatting, types
 	@mypy
 	@MYPYPATH=pipelines mypy pipelines
 	@MYPYPATH=benchmarks mypy benchmarks
+	@MYPYPATH=docs mypy docs/*.py
 
 docs: $(KERNELS) ## build the site of docs/, docstrings and lessons, which it runs
-	@python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build/html
+	@python -m sphinx --quiet --fail-on-warning --keep-going -d docs/_build/doctrees docs docs/_build/html
 	@echo "site: docs/_build/html/index.html"
 
 lines: $(READY) ## count the lines of src/ and pipelines/, and those of code, by folder

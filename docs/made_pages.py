@@ -6,6 +6,8 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
+from configuration_page import configuration_page
+
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 GENERATED = DOCS / "generated"
@@ -17,6 +19,8 @@ def site_path(path: Path) -> Path:
     """Return the file of the site's source that stands for a file of the repository."""
     if path.parent == ROOT and path.name in PAGES:
         return GENERATED / f"{PAGES[path.name]}.md"
+    if path == ROOT / "lessons" / "GALLERY_HEADER.rst":
+        return GENERATED / "lessons" / "index.rst"
     if path.parent == ROOT / "lessons":
         return GENERATED / "lessons" / path.with_suffix(".rst").name
     return path
@@ -38,6 +42,7 @@ def _make_pages(app: Sphinx) -> None:
     for name in PAGES:
         text = with_links_of_the_site((ROOT / name).read_text(encoding="utf-8"), ROOT / name)
         _write(site_path(ROOT / name), text)
+    _write(GENERATED / "configuration.md", configuration_page(ROOT / "conf"))
 
 
 def _write(path: Path, text: str) -> None:

@@ -103,7 +103,7 @@ from sklearn.model_selection import GridSearchCV
 from plainmlp import MLPClassifier
 
 search = GridSearchCV(
-    MLPClassifier((32,), batch_size=32, max_iter=15, n_iter_no_change=15),
+    MLPClassifier((32,), batch_size=32, early_stopping=True, n_iter_no_change=5),
     {"learning_rate_init": [0.001, 0.003, 0.01, 0.03]},
     cv=3,
 )

@@ -49,7 +49,7 @@ plt.show()
 # %%
 # First it knows too little, then about enough, and in the end it goes through every point that it was shown and
 # misses the sine between them. The losses tell it too, if there is something to compare with: the loss on the
-# examples only falls; that on other points falls, turns and rises.
+# examples falls, but for a few jolts; that on other points falls, turns and rises.
 
 figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
 axes.loglog(np.arange(1, 2001), losses, label=["on the examples", "on fresh points of the sine"])
