@@ -24,9 +24,9 @@ suppress_warnings = ["config.cache"]  # the functions of the lessons' settings c
 html_theme = "furo"
 html_title = "plainmlp"
 html_static_path = ["static"]
-html_css_files = ["narrow.css"]
+html_css_files = ["site.css"]
 html_math_renderer = "mathml"  # which browsers draw themselves: no page asks for anything of another address
-html_copy_source = html_show_sphinx = False
+html_copy_source = html_show_copyright = html_show_sphinx = False
 
 myst_heading_anchors = 3  # links between pages name headings as Git hosts do
 myst_links_external_new_tab = True

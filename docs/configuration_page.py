@@ -114,7 +114,7 @@ def _words(schema: Mapping[str, Any]) -> str:
         return "`true`, `false`"
     if kind == "array":
         return f"list of ({_words(schema['items'])})"
-    ends = [f"{sign} {schema[end]}" for end, sign in _ENDS.items() if end in schema]
+    ends = [f"{sign} {schema[end]}".replace(f"{2**32}", "2³²") for end, sign in _ENDS.items() if end in schema]
     return " ".join([_KINDS.get(str(kind), "mapping"), " and ".join(ends)]).strip()
 
 

@@ -14,7 +14,8 @@ def _escape_marks(app: Sphinx, what: str, name: str, thing: Any, options: Any, l
 
 
 def _skip_what_others_made(app: Sphinx, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
-    return True if _NOT_OURS.fullmatch(name) else None
+    is_field = type(thing).__name__ == "_tuplegetter"  # of a named tuple, whose docstring lists them
+    return True if is_field or _NOT_OURS.fullmatch(name) else None
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

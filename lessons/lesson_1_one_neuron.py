@@ -12,6 +12,7 @@ that no single neuron can do.
 # --------------------
 # Each point has two coordinates, and belongs to cloud 0 or cloud 1.
 
+# sphinx_gallery_thumbnail_number = 2
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap

@@ -12,6 +12,7 @@ luck does not choose.
 # -----------
 # Handwritten digits, 8 by 8 pixels, ten classes; a third of them is kept apart to choose with.
 
+# sphinx_gallery_thumbnail_number = 2
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
