@@ -2,14 +2,16 @@
 5. Overfitting, dropout and early stopping
 ==========================================
 
-A network with enough weights can learn its examples by heart, the noise in them too. Then it does well on what it has
-seen and badly on everything else. This lesson watches that happen, and tries three remedies.
+A network with enough weights can learn its examples by heart, the noise in them too.
+Then it does well on what it has seen and badly on everything else. This lesson watches
+that happen, and tries three remedies.
 """
 
 # %%
 # By heart
 # --------
-# Sixteen points of a sine, with noise, and a network with 4,353 parameters. It has 272 of them for each point.
+# Sixteen points of a sine, with noise, and a network with 4,353 parameters. It has 272
+# of them for each point.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,15 +31,21 @@ points = Examples(x, sine(x) + generator.normal(0, 0.3, x.shape))
 fresh = np.linspace(-1, 1, 300)[:, np.newaxis]
 
 network = MLP(
-    Architecture((1, 64, 64, 1), ("tanh", "tanh"), "squared_error"), Recipe(learning_rate=0.003), dtype="float64"
+    Architecture((1, 64, 64, 1), ("tanh", "tanh"), "squared_error"),
+    Recipe(learning_rate=0.003),
+    dtype="float64",
 )
 losses, curves = [], {}
-for epoch in network.train(points, Examples(fresh, sine(fresh)), epochs=2000, batch_size=16):
+for epoch in network.train(
+    points, Examples(fresh, sine(fresh)), epochs=2000, batch_size=16
+):
     losses.append((epoch.metrics["train_loss"], epoch.metrics["validation_loss"]))
     if epoch.number + 1 in {10, 150, 2000}:
         curves[epoch.number + 1] = network.outputs(fresh)
 
-figure, pictures = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained", sharey=True)
+figure, pictures = plt.subplots(
+    1, 3, figsize=(10, 3.4), layout="constrained", sharey=True
+)
 for axes, (epochs, curve) in zip(pictures, curves.items(), strict=True):
     axes.plot(fresh, sine(fresh), color="0.7", label="the sine")
     axes.plot(fresh, curve, color="tab:orange", label="the network")
@@ -47,30 +55,37 @@ pictures[0].legend(fontsize="small")
 plt.show()
 
 # %%
-# First it knows too little, then about enough, and in the end it goes through every point that it was shown and
-# misses the sine between them. The losses tell it too, if there is something to compare with: the loss on the
-# examples falls, but for a few jolts; that on other points falls, turns and rises.
+# First it knows too little, then about enough, and in the end it goes through every
+# point that it was shown and misses the sine between them. The losses tell it too, if
+# there is something to compare with: the loss on the examples falls, but for a few
+# jolts; that on other points falls, turns and rises.
 
 figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
-axes.loglog(np.arange(1, 2001), losses, label=["on the examples", "on fresh points of the sine"])
+axes.loglog(
+    np.arange(1, 2001), losses, label=["on the examples", "on fresh points of the sine"]
+)
 turn = int(np.argmin([fresh_loss for _, fresh_loss in losses])) + 1
 axes.axvline(turn, color="black", linestyle=":", label=f"the turn, in epoch {turn}")
-axes.set(title="The gap is the overfitting", xlabel="epoch", ylabel="loss", ylim=(1e-4, 1))
+axes.set(
+    title="The gap is the overfitting", xlabel="epoch", ylabel="loss", ylim=(1e-4, 1)
+)
 axes.legend()
 plt.show()
 
 # %%
 # Three remedies
 # --------------
-# Now with digits: 300 of them to learn from, 300 to decide with (the validation part), and the other 1,197 to be
-# judged by in the end (the test part). To make it hard, about every sixth label of the first part is wrong, as labels
-# are in life. Three things may help:
+# Now with digits: 300 of them to learn from, 300 to decide with (the validation part),
+# and the other 1,197 to be judged by in the end (the test part). To make it hard, about
+# every sixth label of the first part is wrong, as labels are in life. Three things may
+# help:
 #
-# - **Early stopping** keeps the parameters of the epoch with the lowest validation loss. It costs nothing but the
-#   validation part.
-# - **Dropout** leaves out half of the hidden units at random in each step (Srivastava et al., 2014), so that no unit
-#   can count on another one.
-# - **A penalty** on the squares of the weights, ``l2``, keeps them small, and so the network smooth.
+# - **Early stopping** keeps the parameters of the epoch with the lowest validation
+#   loss. It costs nothing but the validation part.
+# - **Dropout** leaves out half of the hidden units at random in each step (Srivastava
+#   et al., 2014), so that no unit can count on another one.
+# - **A penalty** on the squares of the weights, ``l2``, keeps them small, and so the
+#   network smooth.
 
 X, y = load_digits(return_X_y=True)
 order = generator.permutation(len(y))
@@ -79,7 +94,11 @@ labels = y[:300].copy()
 drawn = generator.random(300) < 0.15
 labels[drawn] = generator.integers(0, 10, drawn.sum())
 is_wrong = labels != y[:300]
-train, validation, test = Examples(X[:300], labels), Examples(X[300:600], y[300:600]), (X[600:], y[600:])
+train, validation, test = (
+    Examples(X[:300], labels),
+    Examples(X[300:600], y[300:600]),
+    (X[600:], y[600:]),
+)
 print(f"{is_wrong.sum()} of 300 labels are wrong")
 
 digits = Architecture((64, 128, 10), ("relu",), "cross_entropy")
@@ -107,15 +126,19 @@ for name, remedy in remedies.items():
     learned = (network.outputs(train.inputs).argmax(axis=1) == labels)[is_wrong].mean()
     print(f"{name:>20}: {learned:.0%} of the wrong labels are known by heart")
 axes.set(
-    title="The dots are where early stopping keeps the network", xlabel="epoch", ylabel="validation loss", ylim=(0.3, 1)
+    title="The dots are where early stopping keeps the network",
+    xlabel="epoch",
+    ylabel="validation loss",
+    ylim=(0.3, 1),
 )
 axes.legend(loc="upper right")
 plt.show()
 
 # %%
-# Without a remedy the network ends up knowing nearly every wrong label. A picture of one seed convinces nobody,
-# though. So here is the test part, over five seeds, with the standard deviation. ``patience`` is early stopping: so
-# many epochs without a lower loss, and the training ends.
+# Without a remedy the network ends up knowing nearly every wrong label. A picture of
+# one seed convinces nobody, though. So here is the test part, over five seeds, with the
+# standard deviation. ``patience`` is early stopping: so many epochs without a lower
+# loss, and the training ends.
 
 
 def accuracy(network):
@@ -132,10 +155,11 @@ for name, remedy in remedies.items():
     print(f"{name:>20}: " + "      ".join(columns))
 
 # %%
-# The remedies do different things, so two of them together can do better than either. A penalty makes a network less
-# sure of everything: its validation loss looks worse than its accuracy is. Which of the two matters is a question for
-# whoever uses the answers.
+# The remedies do different things, so two of them together can do better than either. A
+# penalty makes a network less sure of everything: its validation loss looks worse than
+# its accuracy is. Which of the two matters is a question for whoever uses the answers.
 #
-# **Try it.** Let all labels be right. How much of the gain is left? What nobody should try: choosing among remedies
-# by the *test* part. Whatever chooses has seen it, and the figure is worth less than it looks. In a sweep, plainmlp
-# ranks on the validation part and looks at the test part once, for the best.
+# **Try it.** Let all labels be right. How much of the gain is left? What nobody should
+# try: choosing among remedies by the *test* part. Whatever chooses has seen it, and the
+# figure is worth less than it looks. In a sweep, plainmlp ranks on the validation part
+# and looks at the test part once, for the best.
