@@ -43,12 +43,11 @@ def main(overrides: list[str], config_folder: Path | None) -> None:
     if not (ROOT / ".git").exists():
         message = f"{ROOT} is no git repository, which DVC needs; run `git init` there first"
         raise InputError(message)
-    own = [override for override in overrides if not override.startswith(RUN)]
-    run_ids = [override.removeprefix(RUN) for override in overrides if override.startswith(RUN)]
+    own, run_ids = parted(overrides)
     if config_folder is not None and run_ids:
         message = f"--config-dir {config_folder} and run={run_ids[-1]} are not allowed together: a run has a whole configuration"
         raise InputError(message)
-    overrides = [*promoted(run_ids[-1], own), *own] if run_ids else own
+    overrides = of_run(overrides)
     if config_folder is not None:  # whose paths are relative to the checkout already
         overrides, own = overrides_of_folder(config_folder, own, ROOT), []
     config = parse(compose(ROOT / "conf", overrides))
@@ -77,6 +76,18 @@ def show_cached() -> None:
     from plainmlp.tracking.recording.training import open_store
 
     show_recorded(open_store(read_parameters(ROOT / "params.yaml").tracking, ROOT), Places(ROOT))
+
+
+def parted(overrides: list[str]) -> tuple[list[str], list[str]]:
+    """Return the overrides of keys, and the ids of the runs that others name."""
+    run_ids = [override.removeprefix(RUN) for override in overrides if override.startswith(RUN)]
+    return [override for override in overrides if not override.startswith(RUN)], run_ids
+
+
+def of_run(overrides: list[str]) -> list[str]:
+    """Return the overrides with those that stand for a run in place of its id."""
+    own, run_ids = parted(overrides)
+    return [*promoted(run_ids[-1], own), *own] if run_ids else own
 
 
 def promoted(run_id: str, own: list[str]) -> list[str]:

@@ -23,6 +23,7 @@ WORDS = {
     "train": ["data/split", "models/model.safetensors", "reports/history.csv", "reports/steps.csv"],
     "sweep": ["layers_activations", "reports/sweep", "pipelines/run.py sweep="],
     "evaluate": ["models/model.safetensors", "metrics", "figures"],
+    "watch": ["KEY=VALUE", "--to FILE", "run=3f2a...", "experiment=clusters"],
     "verify": ["run_id", "--sweep", "--sample", "--seed", "--here", "KEY=VALUE", "exit code: 0 identical"],
 }
 
