@@ -1,0 +1,92 @@
+"""The model that is to leave, by its file or by its run, with what is known of its training and its data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from plainmlp.composition.compose import parse
+from plainmlp.composition.overrides import CONFIGURATION
+from plainmlp.config.canonical import read_yaml
+from plainmlp.config.inputs import found_inputs
+from plainmlp.data.splits import Splits
+from plainmlp.data.stages import fetch, split
+from plainmlp.data.storage import read_splits
+from plainmlp.system.errors import InputError
+from plainmlp.system.files import read_json
+from plainmlp.tracking.children import MODEL_FILE
+from plainmlp.tracking.recording.manifest import own_copy, read_copy
+from plainmlp.tracking.stored_runs import Reader, download_files, read_run
+from plainmlp.training.model import Model
+
+# what to say of a run: tags, and its id
+KNOWN = ("run_id", "point_id", "git_commit", "git_dirty", "code_digest", "data_digest", "split_digest")
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A model and what is known of it.
+
+    Parameters
+    ----------
+    metadata : mapping of str to str
+        Ids and digests; what is not known is not there.
+    splits : Splits, optional
+        The data that it was trained and tested on, where they are at hand.
+    """
+
+    model: Model
+    metadata: Mapping[str, str]
+    splits: Splits | None
+
+
+def source_of_file(path: Path, checkout: Path) -> Source:
+    """Return the model of a file, with what its run left beside it and in the checkout."""
+    model, root = Model.load(path), path.absolute().parents[1]
+    summaries = map(_summary, (root / "run.json", root / "reports" / "run.json"))
+    summary = next((each for each in summaries if each.get("weights_digest") == model.weights_digest), {})
+    copy = own_copy(checkout, summary.get("record_id", ""))
+    tags = {} if copy is None else (read_copy(copy) or {}).get("tags", {})
+    folder = root / "data" / "split"
+    splits = read_splits(folder) if folder.is_dir() else None
+    return Source(model, {**_known(tags), **_known(summary)}, splits if _is_of(splits, model) else None)
+
+
+def source_of_run(store: Reader, run_id: str, checkout: Path) -> Source:
+    """Return the model that a run recorded; its data are fetched again, where they are still to be had.
+
+    Raises
+    ------
+    InputError
+        There is no such run, it has no model, or MLflow cannot be reached.
+    """
+    run = read_run(store, run_id)
+    with TemporaryDirectory() as folder:
+        problems = download_files(store, run, Path(folder))
+        path = Path(folder) / MODEL_FILE
+        if not path.exists():
+            message = f"run {run_id}, which is {run.status}, has no {MODEL_FILE} ({problems.get(MODEL_FILE, 'a finished run has')})"
+            raise InputError(message)
+        model = Model.load(path)
+        try:
+            config = found_inputs(parse(read_yaml(Path(folder) / CONFIGURATION)), checkout)
+            splits = split(fetch(config.dataset), config.split, config.dataset.missing)
+        except InputError:  # its file has moved, or its source is away
+            splits = None
+    return Source(model, _known({**run.tags, "run_id": run.run_id}), splits if _is_of(splits, model) else None)
+
+
+def _known(tags: Mapping[str, str | None]) -> dict[str, str]:
+    return {key: text for key in KNOWN if (text := tags.get(key))}
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    """Return what a run wrote of itself for scripts, if it is there."""
+    content = read_json(path) if path.is_file() else {}
+    return content if isinstance(content, dict) else {}
+
+
+def _is_of(splits: Splits | None, model: Model) -> bool:
+    """Say whether a model was prepared for these parts of a data set."""
+    return splits is not None and splits.preparation.to_dict() == model.preparation.to_dict()
