@@ -1,10 +1,13 @@
 """Small models of every kind, to be exported."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from networks import draw_parameters, make_architecture
 from plainmlp.data.arrays import Column, Description, Part
 from plainmlp.data.preparation import Preparation, fit_preparation
+from plainmlp.data.scaling import Scaling
 from plainmlp.training.model import Model
 
 NUMBERS = tuple(Column(name) for name in "abcd")
@@ -39,3 +42,12 @@ def model_on(preparation: Preparation, description: Description, dtype=np.float3
     n_outputs = len(description.class_names or description.target_names)
     architecture = make_architecture((len(preparation.input_names), 9, n_outputs), "tanh", loss)
     return Model(architecture, draw_parameters(architecture, dtype=dtype), preparation, description)
+
+
+def copying_model(preparation: Preparation, dtype=np.float32) -> Model:
+    """Return a network without a hidden layer whose outputs are its prepared inputs, bit for bit."""
+    names = preparation.input_names
+    as_it_is = replace(preparation, target_scaling=Scaling(np.zeros(len(names)), np.ones(len(names))))
+    description = Description("copied", "regression", preparation.columns, names)
+    architecture = make_architecture((len(names), len(names)), (), "squared_error", bias=False)
+    return Model(architecture, np.eye(len(names), dtype=dtype).ravel(), as_it_is, description)

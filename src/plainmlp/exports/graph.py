@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 OPSET, ML_OPSET, IR_VERSION = 17, 3, 8  # of 2022: what reads ONNX today knows them
 ML_DOMAIN = "ai.onnx.ml"
+INNER = "plainmlp/"  # begins the names of what is neither an input nor an output
 BATCH = "batch"  # the name of the axis of rows
 TEXT = np.dtype(object)
 
@@ -39,7 +40,7 @@ class Graph:
             Names of results before it, and constants.
         """
         names = [each if isinstance(each, str) else self._constant(each) for each in given]
-        return self._node(operator, names, f"result_{len(self.nodes)}", domain, attributes)
+        return self._node(operator, names, f"{INNER}result_{len(self.nodes)}", domain, attributes)
 
     def number(self, value: float) -> Array:
         """Return a number as a constant of the network's dtype."""
@@ -68,7 +69,7 @@ class Graph:
     def _constant(self, values: Array) -> str:
         from onnx import numpy_helper
 
-        self.constants.append(numpy_helper.from_array(np.asarray(values), f"constant_{len(self.constants)}"))
+        self.constants.append(numpy_helper.from_array(np.asarray(values), f"{INNER}constant_{len(self.constants)}"))
         return str(self.constants[-1].name)
 
 

@@ -10,7 +10,7 @@ from plainmlp.system.files import replace_file
 from plainmlp.system.wording import reason
 
 SUFFIX = ".onnx"
-MOST_BYTES = 2**31 - 1  # of a message of Protocol Buffers
+MOST_BYTES = 2_000_000_000  # of the 2 GiB that a message of Protocol Buffers may have
 
 
 def check_target(path: Path) -> None:
@@ -37,15 +37,15 @@ def write_onnx(path: Path, source: Source) -> str:
     InputError
         ONNX has no way to say the model.
     """
-    from onnx import checker
+    from onnx import checker, shape_inference
 
-    record = onnx_model(source.model, source.metadata)
-    if record.ByteSize() > MOST_BYTES:
-        message = f"{path}: the network has more than the 2 GB that an ONNX file may hold"
+    if source.model.parameters.nbytes > MOST_BYTES:
+        message = f"{path}: the network has more than the {MOST_BYTES:.2g} bytes that an ONNX file may hold"
         raise InputError(message)
     try:
+        record = onnx_model(source.model, source.metadata)
         checker.check_model(record, full_check=True)
-    except (checker.ValidationError, ValueError) as error:
+    except (checker.ValidationError, shape_inference.InferenceError, ValueError) as error:
         message = f"{path}: ONNX cannot express this model ({reason(error)})"
         raise InputError(message) from error
     rows, of_what = drawn_rows(source.model.preparation), "drawn at random, for want of its data"

@@ -1,0 +1,132 @@
+"""pipelines/export.py: a file of a model or a run becomes an ONNX file, or nothing does."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from shutil import copytree
+
+import numpy as np
+import onnx
+import pytest
+from onnxruntime import InferenceSession
+
+from export import main
+from exported import drawn_model
+from plainmlp.data.arrays import Column
+from plainmlp.data.storage import write_splits
+from plainmlp.exports import onnx_file
+from plainmlp.system.command import run_command
+from plainmlp.training.model import Model
+from pointed import SMALL
+from recorded import EXPERIMENT, Recorded, configuration, record, splits_of
+
+STORE = {"tracking__experiment": EXPERIMENT}
+
+
+@pytest.fixture(scope="module")
+def recorded(address: str, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """Return a run of a small network on the digits."""
+    config = configuration(**SMALL, **STORE, tracking__uri=address)
+    return record(config, tmp_path_factory.mktemp("run"))
+
+
+def properties(path: Path) -> dict[str, str]:
+    return {each.key: each.value for each in onnx.load(path).metadata_props}
+
+
+def exported(given: object, target: Path, *overrides: str) -> int:
+    return run_command(lambda: main(str(given), target, list(overrides)))
+
+
+def test_a_run_is_exported_by_the_beginning_of_its_id(recorded, address, tmp_path, capsys):
+    target, run_id = tmp_path / "new" / "model.onnx", recorded.summary["run_id"]
+    assert exported(run_id[:12], target, f"tracking.uri={address}") == 0
+    out = capsys.readouterr().out
+    assert "over 40 rows of the test part, the same class in 40 of 40" in " ".join(out.split())
+    said = properties(target)
+    tags = recorded.run.data.tags
+    for key in ("point_id", "weights_digest", "git_commit", "data_digest", "split_digest"):
+        assert said[key] == tags[key]
+    assert said["run_id"] == run_id
+    features = splits_of(configuration(**SMALL)).test.features
+    predicted, probabilities = InferenceSession(target).run(None, {"features": features.astype(np.float64)})
+    ours = Model.load(recorded.folder / "models" / "model.safetensors").predict(features)
+    np.testing.assert_allclose(probabilities, ours, atol=1e-6)
+    assert (predicted == ours.argmax(axis=1).astype(str)).all()
+
+
+def test_a_file_is_exported_with_what_lies_beside_it(recorded, tmp_path, capsys):
+    folder = tmp_path / "checkout"
+    copytree(recorded.folder / "models", folder / "models")
+    assert exported(folder / "models" / "model.safetensors", tmp_path / "alone.onnx") == 0
+    assert "256 rows drawn at random, for want of its data" in capsys.readouterr().out
+    assert set(properties(tmp_path / "alone.onnx")) == {"weights_digest", "description"}
+    write_splits(folder / "data" / "split", splits_of(configuration(**SMALL)))
+    (folder / "run.json").write_bytes((recorded.folder / "run.json").read_bytes())
+    assert exported(folder / "models" / "model.safetensors", tmp_path / "whole.onnx") == 0
+    assert "40 rows of the test part" in capsys.readouterr().out
+    said = properties(tmp_path / "whole.onnx")
+    assert (said["point_id"], said["run_id"]) == (recorded.summary["point_id"], recorded.summary["run_id"])
+    assert said["git_commit"] == recorded.run.data.tags["git_commit"]
+
+
+def test_data_and_notes_of_another_model_are_not_taken(recorded, tmp_path, capsys):
+    folder = tmp_path / "checkout"
+    drawn_model().save(folder / "models" / "model.safetensors")
+    write_splits(folder / "data" / "split", splits_of(configuration(**SMALL)))
+    (folder / "run.json").write_bytes((recorded.folder / "run.json").read_bytes())
+    assert exported(folder / "models" / "model.safetensors", tmp_path / "model.onnx") == 0
+    assert "for want of its data" in capsys.readouterr().out
+    assert "point_id" not in properties(tmp_path / "model.onnx")
+
+
+def refused(capsys, given: object, target: Path, *overrides: str) -> str:
+    """Return the one line with which an export is refused; nothing is left behind."""
+    before = sorted(target.parent.rglob("*"))
+    assert exported(given, target, *overrides) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert sorted(target.parent.rglob("*")) == before
+    return err.strip()
+
+
+def test_a_mistake_is_one_line_and_nothing_is_written(recorded, address, tmp_path, capsys):
+    weights = recorded.folder / "models" / "model.safetensors"
+    there = tmp_path / "there.onnx"
+    there.write_text("mine")
+    assert refused(capsys, weights, there).endswith("there.onnx: is there already; name another file, or remove it")
+    assert there.read_text() == "mine"
+    assert refused(capsys, weights, tmp_path / "model.pb").endswith("model.pb: the file must end in .onnx")
+    target, store = tmp_path / "model.onnx", f"tracking.uri={address}"
+    assert "'abcdef' is no run in" in refused(capsys, "abcdef", target, store)
+    assert "no.safetensors" in refused(capsys, tmp_path / "no.safetensors", target)
+    there.with_suffix(".safetensors").write_bytes(b"mine")
+    assert "there.safetensors: is" in refused(capsys, there.with_suffix(".safetensors"), target)
+
+
+def test_a_run_without_a_model_is_one_line(recorded, address, tmp_path, capsys):
+    run = recorded.client.create_run(recorded.run.info.experiment_id)
+    line = refused(capsys, run.info.run_id, tmp_path / "model.onnx", f"tracking.uri={address}")
+    assert "which is RUNNING, has no model.safetensors" in line
+
+
+@pytest.mark.parametrize("library", ["onnx", "onnxruntime"])
+def test_a_missing_extra_is_named(library, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, library, None)
+    assert "pip install 'plainmlp[onnx]'" in refused(capsys, "abcdef", tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("name", ["predicted", "\ud800"])
+def test_what_onnx_cannot_express_is_refused(name, tmp_path, capsys):
+    model = drawn_model()
+    columns = (Column(name, dates="days"), *model.preparation.columns[1:])
+    preparation = replace(model.preparation, columns=columns, input_names=(name, *model.preparation.input_names[1:]))
+    replace(model, preparation=preparation).save(tmp_path / "odd.safetensors")
+    line = refused(capsys, tmp_path / "odd.safetensors", tmp_path / "model.onnx")
+    assert "ONNX cannot express this model (" in line
+
+
+def test_a_network_beyond_what_a_file_may_hold_is_refused(tmp_path, capsys, monkeypatch):
+    drawn_model().save(tmp_path / "large.safetensors")
+    monkeypatch.setattr(onnx_file, "MOST_BYTES", 100)
+    assert "more than the 1e+02 bytes" in refused(capsys, tmp_path / "large.safetensors", tmp_path / "model.onnx")
