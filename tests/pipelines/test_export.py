@@ -1,4 +1,4 @@
-"""pipelines/export.py: a file of a model or a run becomes an ONNX file, or nothing does."""
+"""pipelines/export.py and card.py: a model becomes an ONNX file and a run a page, or nothing does."""
 
 import sys
 from dataclasses import replace
@@ -8,6 +8,7 @@ from shutil import copytree
 import numpy as np
 import onnx
 import pytest
+import yaml
 from onnxruntime import InferenceSession
 
 from export import main
@@ -130,3 +131,25 @@ def test_a_network_beyond_what_a_file_may_hold_is_refused(tmp_path, capsys, monk
     drawn_model().save(tmp_path / "large.safetensors")
     monkeypatch.setattr(onnx_file, "MOST_BYTES", 100)
     assert "more than the 1e+02 bytes" in refused(capsys, tmp_path / "large.safetensors", tmp_path / "model.onnx")
+
+
+def test_a_run_has_a_card_of_what_is_recorded(recorded, address, tmp_path, capsys):
+    import card
+
+    path, run_id = tmp_path / "README.md", recorded.summary["run_id"]
+    card.main(run_id[:12], path, [f"tracking.uri={address}"])
+    assert capsys.readouterr().out == f"{path}\n"
+    text = path.read_text(encoding="utf-8")
+    front = yaml.safe_load(text.split("---\n")[1])
+    assert front["pipeline_tag"] == "image-classification"
+    values = {each["name"]: each["value"] for each in front["model-index"][0]["results"][0]["metrics"]}
+    assert values == {name: recorded.summary["metrics"][f"test_{name}"] for name in values}
+    assert "| rows | train 100, validation 40, test 40 |" in text
+    for key in ("point_id", "weights_digest", "data_digest", "split_digest", "git_commit", "manifest_digest"):
+        assert f"| {key} | `{recorded.client.get_run(run_id).data.tags[key]}` |" in text
+    card.main(run_id, None, [f"tracking.uri={address}"])
+    assert capsys.readouterr().out == text
+    assert run_command(lambda: card.main(run_id, path, [f"tracking.uri={address}"])) == 2
+    assert capsys.readouterr().err == f"error: {path}: is there already; name another file, or remove it\n"
+    assert run_command(lambda: card.main("abcdef", None, [f"tracking.uri={address}"])) == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -17,7 +17,7 @@ from plainmlp.system.errors import InputError
 from plainmlp.system.files import read_json
 from plainmlp.tracking.children import MODEL_FILE
 from plainmlp.tracking.recording.manifest import own_copy, read_copy
-from plainmlp.tracking.stored_runs import Reader, download_files, read_run
+from plainmlp.tracking.stored_runs import Reader, StoredRun, download_files, read_run
 from plainmlp.training.model import Model
 
 # what to say of a run: tags, and its id
@@ -63,18 +63,29 @@ def source_of_run(store: Reader, run_id: str, checkout: Path) -> Source:
     """
     run = read_run(store, run_id)
     with TemporaryDirectory() as folder:
-        problems = download_files(store, run, Path(folder))
-        path = Path(folder) / MODEL_FILE
-        if not path.exists():
-            message = f"run {run_id}, which is {run.status}, has no {MODEL_FILE} ({problems.get(MODEL_FILE, 'a finished run has')})"
-            raise InputError(message)
-        model = Model.load(path)
+        model = _downloaded(store, run, Path(folder))
         try:
             config = found_inputs(parse(read_yaml(Path(folder) / CONFIGURATION)), checkout)
             splits = split(fetch(config.dataset), config.split, config.dataset.missing)
         except InputError:  # its file has moved, or its source is away
             splits = None
     return Source(model, _known({**run.tags, "run_id": run.run_id}), splits if _is_of(splits, model) else None)
+
+
+def recorded_model(store: Reader, run: StoredRun) -> Model:
+    """Return the model that a run recorded; raise InputError if it has none, or MLflow cannot be reached."""
+    with TemporaryDirectory() as folder:
+        return _downloaded(store, run, Path(folder))
+
+
+def _downloaded(store: Reader, run: StoredRun, folder: Path) -> Model:
+    """Copy the files of a run to a folder; return the model among them."""
+    problems = download_files(store, run, folder)
+    if not (folder / MODEL_FILE).exists():
+        problem = problems.get(MODEL_FILE, "a finished run has one")
+        message = f"run {run.run_id}, which is {run.status}, has no {MODEL_FILE} ({problem})"
+        raise InputError(message)
+    return Model.load(folder / MODEL_FILE)
 
 
 def _known(tags: Mapping[str, str | None]) -> dict[str, str]:
