@@ -27,6 +27,7 @@ def main(beginning: str, path: Path | None, overrides: list[str]) -> None:
     from plainmlp.exports.sources import recorded_model
     from plainmlp.sweeps.ranking.leaderboard import best_run
     from plainmlp.system.files import replace_file
+    from plainmlp.tracking.recording.page import run_name
     from plainmlp.tracking.recording.training import open_store
     from plainmlp.tracking.stored_runs import read_run, whole_run_id
 
@@ -35,8 +36,8 @@ def main(beginning: str, path: Path | None, overrides: list[str]) -> None:
         raise InputError(message)
     store = open_store(parse(compose(ROOT / "conf", overrides)).tracking, ROOT)
     run = read_run(store, best_run(store, whole_run_id(store, beginning)))
-    name = run.tags.get("mlflow.runName", run.run_id)
-    text = model_card(run, name, recorded_model(store, run), part_sizes(store, run.run_id))
+    model, config = recorded_model(store, run)
+    text = model_card(run, run_name(config), model, part_sizes(store, run.run_id))
     if path is None:
         print(text, end="")
         return

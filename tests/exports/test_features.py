@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 
 from configurations import CONF
-from exported import copying_model, description_of, model_on
+from exported import copying_model, description_of, drawn_model, model_on
 from plainmlp.composition.compose import compose, parse, quote
 from plainmlp.data.arrays import Column, Part
 from plainmlp.data.preparation import Preparation, fit_preparation
 from plainmlp.data.splits import Splits
 from plainmlp.data.stages import fetch, split
+from plainmlp.data.stored import RowFile, StoredRows
+from plainmlp.exports import comparison
 from plainmlp.exports.comparison import Runtime, compare, drawn_rows
 from plainmlp.exports.features import graph_inputs
 from plainmlp.exports.network import onnx_model
@@ -136,3 +138,12 @@ def bundled(name: str, path: Path) -> Splits:
     kind = bunch.target if name == "diabetes" else np.array(bunch.target_names)[bunch.target]
     bunch.data.assign(kind=kind).to_csv(path, index=False)
     return table_splits(path)
+
+
+def test_rows_that_stay_in_their_file_are_compared_some_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(comparison, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(comparison, "MOST_ROWS", 20)
+    np.save(tmp_path / "rows.npy", np.random.default_rng(4).normal(5, 3, (30, 4)))
+    model = drawn_model()
+    difference = compare(model, Runtime(onnx_model(model, {})), StoredRows(RowFile(tmp_path / "rows.npy")))
+    assert (difference.n_rows, difference.n_alike) == (20, 20)

@@ -1,5 +1,6 @@
 """pipelines/export.py and card.py: a model becomes an ONNX file and a run a page, or nothing does."""
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from onnxruntime import InferenceSession
 
+from checkouts import ROOT
 from export import main
 from exported import drawn_model
 from plainmlp.data.arrays import Column
@@ -60,7 +62,7 @@ def test_a_file_is_exported_with_what_lies_beside_it(recorded, tmp_path, capsys)
     folder = tmp_path / "checkout"
     copytree(recorded.folder / "models", folder / "models")
     assert exported(folder / "models" / "model.safetensors", tmp_path / "alone.onnx") == 0
-    assert "256 rows drawn at random, for want of its data" in capsys.readouterr().out
+    assert "256 rows drawn at random (its data is not at hand)" in capsys.readouterr().out
     assert set(properties(tmp_path / "alone.onnx")) == {"weights_digest", "description"}
     write_splits(folder / "data" / "split", splits_of(configuration(**SMALL)))
     (folder / "run.json").write_bytes((recorded.folder / "run.json").read_bytes())
@@ -77,7 +79,7 @@ def test_data_and_notes_of_another_model_are_not_taken(recorded, tmp_path, capsy
     write_splits(folder / "data" / "split", splits_of(configuration(**SMALL)))
     (folder / "run.json").write_bytes((recorded.folder / "run.json").read_bytes())
     assert exported(folder / "models" / "model.safetensors", tmp_path / "model.onnx") == 0
-    assert "for want of its data" in capsys.readouterr().out
+    assert "its data is not at hand" in capsys.readouterr().out
     assert "point_id" not in properties(tmp_path / "model.onnx")
 
 
@@ -144,6 +146,7 @@ def test_a_run_has_a_card_of_what_is_recorded(recorded, address, tmp_path, capsy
     assert front["pipeline_tag"] == "image-classification"
     values = {each["name"]: each["value"] for each in front["model-index"][0]["results"][0]["metrics"]}
     assert values == {name: recorded.summary["metrics"][f"test_{name}"] for name in values}
+    assert "\n# digits 6 relu adam\n" in text
     assert "| rows | train 100, validation 40, test 40 |" in text
     for key in ("point_id", "weights_digest", "data_digest", "split_digest", "git_commit", "manifest_digest"):
         assert f"| {key} | `{recorded.client.get_run(run_id).data.tags[key]}` |" in text
@@ -153,3 +156,14 @@ def test_a_run_has_a_card_of_what_is_recorded(recorded, address, tmp_path, capsy
     assert capsys.readouterr().err == f"error: {path}: is there already; name another file, or remove it\n"
     assert run_command(lambda: card.main("abcdef", None, [f"tracking.uri={address}"])) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_example_of_the_page_runs(recorded, address, tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "exporting.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    main(recorded.summary["run_id"], tmp_path / "model.onnx", [f"tracking.uri={address}"])
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(example, names)
+    assert names["predicted"].shape == (3,)
+    assert names["probabilities"].shape == (3, 10)

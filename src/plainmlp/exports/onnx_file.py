@@ -48,7 +48,7 @@ def write_onnx(path: Path, source: Source) -> str:
     except (checker.ValidationError, shape_inference.InferenceError, ValueError) as error:
         message = f"{path}: ONNX cannot express this model ({reason(error)})"
         raise InputError(message) from error
-    rows, of_what = drawn_rows(source.model.preparation), "drawn at random, for want of its data"
+    rows, of_what = drawn_rows(source.model.preparation), "drawn at random (its data is not at hand)"
     if source.splits is not None:
         rows, of_what = source.splits.test.features, "of the test part"
     difference = compare(source.model, Runtime(record), rows)

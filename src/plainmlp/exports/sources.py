@@ -10,6 +10,7 @@ from plainmlp.composition.compose import parse
 from plainmlp.composition.overrides import CONFIGURATION
 from plainmlp.config.canonical import read_yaml
 from plainmlp.config.inputs import found_inputs
+from plainmlp.config.schema import Config
 from plainmlp.data.splits import Splits
 from plainmlp.data.stages import fetch, split
 from plainmlp.data.storage import read_splits
@@ -72,10 +73,17 @@ def source_of_run(store: Reader, run_id: str, checkout: Path) -> Source:
     return Source(model, _known({**run.tags, "run_id": run.run_id}), splits if _is_of(splits, model) else None)
 
 
-def recorded_model(store: Reader, run: StoredRun) -> Model:
-    """Return the model that a run recorded; raise InputError if it has none, or MLflow cannot be reached."""
+def recorded_model(store: Reader, run: StoredRun) -> tuple[Model, Config]:
+    """Return the model that a run recorded, and its configuration.
+
+    Raises
+    ------
+    InputError
+        It has none, or MLflow cannot be reached.
+    """
     with TemporaryDirectory() as folder:
-        return _downloaded(store, run, Path(folder))
+        model = _downloaded(store, run, Path(folder))
+        return model, parse(read_yaml(Path(folder) / CONFIGURATION))
 
 
 def _downloaded(store: Reader, run: StoredRun, folder: Path) -> Model:
