@@ -142,8 +142,8 @@ def bundled(name: str, path: Path) -> Splits:
 
 def test_rows_that_stay_in_their_file_are_compared_some_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(comparison, "ROWS_AT_ONCE", 7)
-    monkeypatch.setattr(comparison, "MOST_ROWS", 20)
+    monkeypatch.setattr(comparison, "MOST_ROWS", 22)
     np.save(tmp_path / "rows.npy", np.random.default_rng(4).normal(5, 3, (30, 4)))
     model = drawn_model()
     difference = compare(model, Runtime(onnx_model(model, {})), StoredRows(RowFile(tmp_path / "rows.npy")))
-    assert (difference.n_rows, difference.n_alike) == (20, 20)
+    assert (difference.n_rows, difference.n_alike) == (22, 22)
