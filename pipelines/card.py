@@ -1,17 +1,12 @@
 """Write the model card of a run: a page of what is recorded, with the front matter that model hubs read."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from _checkout import ROOT
 from plainmlp.system.command import run_command
 from plainmlp.system.errors import InputError
-
-if TYPE_CHECKING:
-    from plainmlp.tracking.store import Store
 
 HELP = """Write the model card of a run in Markdown: data, metrics with their intervals, calibration, how to verify it.
 
@@ -24,7 +19,7 @@ def main(beginning: str, path: Path | None, overrides: list[str]) -> None:
     """Find the run, print or write its page."""
     from plainmlp.composition.compose import compose, parse
     from plainmlp.exports.card import model_card
-    from plainmlp.exports.sources import recorded_model
+    from plainmlp.exports.sources import part_sizes, recorded_model
     from plainmlp.sweeps.ranking.leaderboard import best_run
     from plainmlp.system.files import replace_file
     from plainmlp.tracking.recording.page import run_name
@@ -44,14 +39,6 @@ def main(beginning: str, path: Path | None, overrides: list[str]) -> None:
     with replace_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
     print(path)
-
-
-def part_sizes(store: "Store", run_id: str) -> dict[str, int]:
-    """Return how many rows each part of a run's data has, as far as it is recorded."""
-    inputs = store.ask(lambda: store.client.get_run(run_id)).inputs.dataset_inputs
-    profiles = [json.loads(each.dataset.profile or "{}") for each in inputs]
-    sizes = {key: size for profile in profiles for key, size in profile.items() if key.startswith("n_")}
-    return {key.removeprefix("n_"): int(size) for key, size in sizes.items()}
 
 
 if __name__ == "__main__":

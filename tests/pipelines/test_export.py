@@ -1,5 +1,6 @@
 """pipelines/export.py and card.py: a model becomes an ONNX file and a run a page, or nothing does."""
 
+import json
 import re
 import sys
 from dataclasses import replace
@@ -10,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import yaml
+from mlflow.entities import Dataset, DatasetInput, InputTag
 from onnxruntime import InferenceSession
 
 from checkouts import ROOT
@@ -18,7 +20,9 @@ from exported import drawn_model
 from plainmlp.data.arrays import Column
 from plainmlp.data.storage import write_splits
 from plainmlp.exports import onnx_file
+from plainmlp.exports.sources import part_sizes
 from plainmlp.system.command import run_command
+from plainmlp.tracking.store import Store
 from plainmlp.training.model import Model
 from pointed import SMALL
 from recorded import EXPERIMENT, Recorded, configuration, record, splits_of
@@ -156,6 +160,28 @@ def test_a_run_has_a_card_of_what_is_recorded(recorded, address, tmp_path, capsy
     assert capsys.readouterr().err == f"error: {path}: is there already; name another file, or remove it\n"
     assert run_command(lambda: card.main("abcdef", None, [f"tracking.uri={address}"])) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        {"training": {"n_test": 4, "n_train": 10}},
+        {"test": {"num_rows": 4}, "training": {"num_rows": 10}},
+        {"": {}},
+    ],
+)
+def test_rows_are_counted_as_runs_list_them(recorded, address, listed):
+    run_id = recorded.client.create_run(recorded.run.info.experiment_id).info.run_id
+    inputs = [
+        DatasetInput(
+            Dataset("digits", name or "none", "code", "{}", profile=json.dumps(profile)),
+            [InputTag("mlflow.data.context", name)] if name else [],
+        )
+        for name, profile in listed.items()
+    ]
+    recorded.client.log_inputs(run_id, inputs)
+    expected = [("train", 10), ("test", 4)] if all(listed.values()) else []
+    assert list(part_sizes(Store(address, EXPERIMENT), run_id).items()) == expected
 
 
 def test_the_example_of_the_page_runs(recorded, address, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """The model that is to leave, by its file or by its run, with what is known of its training and its data."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ from plainmlp.tracking.recording.manifest import own_copy, read_copy
 from plainmlp.tracking.stored_runs import Reader, StoredRun, download_files, read_run
 from plainmlp.training.model import Model
 
+# a run lists each part of its data with what it used it for, or all parts as one, with `n_train` and the like
+CONTEXT = "mlflow.data.context"
+PARTS = {"training": "train", "validation": "validation", "test": "test"}
 # what to say of a run: tags, and its id
 KNOWN = ("run_id", "point_id", "git_commit", "git_dirty", "code_digest", "data_digest", "split_digest")
 
@@ -84,6 +88,16 @@ def recorded_model(store: Reader, run: StoredRun) -> tuple[Model, Config]:
     with TemporaryDirectory() as folder:
         model = _downloaded(store, run, Path(folder))
         return model, parse(read_yaml(Path(folder) / CONFIGURATION))
+
+
+def part_sizes(store: Reader, run_id: str) -> dict[str, int]:
+    """Return how many rows each part of a run's data has, as far as that is recorded."""
+    sizes: dict[str, int] = {}
+    for each in store.ask(lambda: store.client.get_run(run_id)).inputs.dataset_inputs:
+        profile, tags = json.loads(each.dataset.profile or "{}"), {tag.key: tag.value for tag in each.tags}
+        named = {f"n_{PARTS.get(tags.get(CONTEXT, ''))}": profile.get("num_rows"), **profile}
+        sizes |= {part: int(named[f"n_{part}"]) for part in PARTS.values() if named.get(f"n_{part}")}
+    return {part: sizes[part] for part in PARTS.values() if part in sizes}
 
 
 def _downloaded(store: Reader, run: StoredRun, folder: Path) -> Model:
