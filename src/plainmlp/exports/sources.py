@@ -48,7 +48,7 @@ class Source:
 
 def source_of_file(path: Path, checkout: Path) -> Source:
     """Return the model of a file, with what its run left beside it and in the checkout."""
-    model, root = Model.load(path), path.absolute().parents[1]
+    model, root = Model.load(path), path.absolute().parent.parent
     summaries = map(_summary, (root / "run.json", root / "reports" / "run.json"))
     summary = next((each for each in summaries if each.get("weights_digest") == model.weights_digest), {})
     copy = own_copy(checkout, summary.get("record_id", ""))
