@@ -6,7 +6,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 _MARKS = re.compile(r"[|*]")  # of emphasis and substitutions there; of sizes and products here
-_NOT_OURS = re.compile(r"set_\w+_request")  # scikit-learn makes them
+_NOT_OURS = re.compile(r"set_\w+_request|model_config")  # scikit-learn makes the former; the latter is pydantic's
 
 
 def _escape_marks(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:

@@ -3,7 +3,6 @@
 import runpy
 from pathlib import Path
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
 
@@ -13,7 +12,6 @@ LESSONS = sorted((Path(__file__).resolve().parents[1] / "lessons").glob("*.py"))
 @pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_runs_and_draws(lesson, monkeypatch):
-    monkeypatch.setattr(mpl, "rcParams", mpl.rcParams.copy())
     plt.switch_backend("agg")
     monkeypatch.setattr(plt, "show", lambda: None)
     try:

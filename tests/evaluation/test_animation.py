@@ -44,6 +44,7 @@ def test_the_looks_are_states_of_one_training(stopping: tuple[str, ...]) -> None
     assert len({look.model.weights_digest for look in looks}) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [
