@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -158,12 +159,18 @@ def test_model_is_listed_with_the_run_and_carries_no_caches(tracked):
 def test_model_has_signature_and_example(tracked):
     from mlflow.models import Model as Record
 
-    record = Record.load(str(artifacts(tracked["kind"][1]) / "model"))
-    assert record.signature.inputs.input_names() == ["area", "rooms", "city", "garden", "price"]
+    folder = str(artifacts(tracked["kind"][1]) / "model")
+    record = Record.load(folder)
+    types = {"area": "double", "rooms": "double", "city": "string", "garden": "double", "price": "double"}
+    inputs = record.signature.inputs.to_dict()
+    assert {column["name"]: column["type"] for column in inputs} == types
+    assert not any(column["required"] for column in inputs)  # the model fills gaps
     assert record.signature.outputs.input_names() == ["predicted", "probability_gross", "probability_klein"]
-    example = record.load_input_example(str(artifacts(tracked["kind"][1]) / "model"))
-    assert list(example.columns) == ["area", "rooms", "city", "garden", "price"]
-    assert len(example) == 1
+    example = record.load_input_example(folder)
+    assert [list(row) for row in example] == [list(types)]
+    assert len(mlflow.pyfunc.load_model(folder).predict(example)) == 1
+    digits = Record.load(str(artifacts(tracked["digits"][1]) / "model")).signature.inputs.to_dict()
+    assert {(column["type"], column["required"]) for column in digits} == {("double", True)}
 
 
 @pytest.mark.slow
