@@ -182,6 +182,12 @@ def test_the_best_point_carries_its_model_and_any_other_gets_one_by_one_command(
         kept = Path(store.client.download_artifacts(run_id, "model.safetensors"))
         expected = Model.load(kept).predict_frame(frame)
         assert mlflow.pyfunc.load_model(f"runs:/{run_id}/model").predict(frame).equals(expected)
+        (model,) = store.client.search_logged_models([store.experiment_id], f"source_run_id = '{run_id}'")
+        assert mlflow.pyfunc.load_model(model.model_uri).predict(frame).equals(expected)
+        measured = store.client.get_run(run_id).data.metrics
+        assert {each.key: each.value for each in model.metrics}.items() <= measured.items()
+        assert "test_accuracy" in {each.key for each in model.metrics}
+        assert len(store.client.get_metric_history(run_id, "test_accuracy")) == 1
     for run_id in (best, other, last):
         with TemporaryDirectory() as folder:
             recorded = read_recorded(store, run_id, Path(folder))

@@ -8,7 +8,7 @@ from plainmlp.system.errors import InputError
 from plainmlp.tracking.addresses import shown_address
 from plainmlp.tracking.bulk import point_ids, writes_at_once
 from plainmlp.tracking.connection import AwayError
-from plainmlp.tracking.outbox import PREFIX, RunHeader
+from plainmlp.tracking.outbox import PREFIX, RunHeader, metric_points
 from plainmlp.tracking.run import MODEL_FOLDER, TrackedRun
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import StoredRun, read_run
@@ -53,5 +53,6 @@ def add_model(store: Store, run_id: str) -> str:
     header = RunHeader(run.tags.get(RECORD_TAG, PREFIX), *place, info.run_name, {}, info.start_time, run_id)
     with TemporaryDirectory() as folder:
         path = store.ask(lambda: store.client.download_artifacts(run_id, MODEL_FILE, folder))
-        store.resumed(header).add_model(Path(path), run.status, info.end_time)
+        points = metric_points({name: [value] for name, value in run.metrics.items()}, info.end_time)
+        store.resumed(header).add_model(Path(path), points, run.status, info.end_time)
     return model_address(run_id)

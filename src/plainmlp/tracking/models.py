@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from plainmlp.data.arrays import Column
 from plainmlp.system.files import replace_file
 from plainmlp.tracking.credentials import find_secrets
+from plainmlp.tracking.datasets import column_schema
 from plainmlp.tracking.terminal import show_warning
 from plainmlp.training.model import Model
 
@@ -108,16 +108,9 @@ def signature(model: Model, row: "DataFrame") -> Any:
     from mlflow.types.schema import ColSpec, Schema
 
     is_needed = model.preparation.fill_values is None
-    inputs: list[Any] = [
-        ColSpec(_signed_type(column), column.name, required=is_needed) for column in model.preparation.columns
-    ]
+    columns = (column_schema(column, required=is_needed) for column in model.preparation.columns)
     answers = infer_signature(model.predict_frame(row)).inputs
-    return ModelSignature(Schema(inputs), answers)
-
-
-def _signed_type(column: Column) -> str:
-    """Return MLflow's name of what a column holds; dates are texts, as in JSON."""
-    return "double" if column.categories is None and column.dates is None else "string"
+    return ModelSignature(Schema([ColSpec(**column) for column in columns]), answers)
 
 
 def serving_requirements() -> list[str]:
