@@ -10,6 +10,7 @@ from plainmlp.tracking.outbox import Point
 from plainmlp.tracking.stored_runs import Reader
 
 DESCRIBING = ("point_id", "weights_digest")  # tags of the run that its model has too
+KIND = "multilayer perceptron"
 REFUSED = "/:.%\"'"  # in a model's name
 NO_ID = "model_id: null\n"  # in the record of a packed model
 NO_SUCH_PAGE = "ENDPOINT_NOT_FOUND"  # the code of a server that knows no models beside runs
@@ -46,13 +47,14 @@ def _send(store: Reader, run_id: str, points: Sequence[Point], files: Mapping[st
     found = call(lambda: find_model(store, run))
     if found is not None and found.status == LoggedModelStatus.READY:
         return
-    model = found or call(lambda: _created(client, run))
+    tags = {key: run.data.tags[key] for key in DESCRIBING if key in run.data.tags}
+    model = found or call(lambda: create_model(store, run, tags))
     metrics = [Metric(*point, model_id=model.model_id) for point in points]
     call(lambda: upload(store.artifacts_at(model.artifact_location), model.model_id, files))
     call(lambda: client.log_batch(run_id, metrics))
     if not call(lambda: client.get_run(run_id)).outputs.model_outputs:
         call(lambda: client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)]))
-    call(lambda: client.finalize_logged_model(model.model_id, LoggedModelStatus.READY))
+    call(lambda: finish_model(store, model.model_id))
 
 
 def find_model(store: Reader, run: Any) -> Any:
@@ -61,16 +63,19 @@ def find_model(store: Reader, run: Any) -> Any:
     return found[0] if found else None
 
 
-def _created(client: Any, run: Any) -> Any:
-    """Return a new model, named as its run.
+def create_model(store: Reader, run: Any, tags: Mapping[str, str], experiment_id: str | None = None) -> Any:
+    """Return a new model of a run, named as it is, or in an experiment of another store, which does not have the run.
 
     Of the name of the run's own artifact MLflow would take both for one and read the two of them at every load.
     """
     name = run.info.run_name.translate(dict.fromkeys(map(ord, REFUSED), "-"))
-    tags = {key: run.data.tags[key] for key in DESCRIBING if key in run.data.tags}
-    return client.create_logged_model(
-        run.info.experiment_id, name, run.info.run_id, tags, run.data.params, model_type="multilayer perceptron"
-    )
+    place = (run.info.experiment_id, name, run.info.run_id) if experiment_id is None else (experiment_id, name, None)
+    return store.client.create_logged_model(*place, dict(tags), run.data.params, KIND)
+
+
+def finish_model(store: Reader, model_id: str) -> None:
+    """Say that a model is whole."""
+    store.client.finalize_logged_model(model_id, "READY")
 
 
 def upload(artifacts: Any, model_id: str, files: Mapping[str, Path]) -> None:
