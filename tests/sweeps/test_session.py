@@ -14,6 +14,7 @@ import pytest
 from checkouts import commit
 from configurations import changed, refusal
 from plainmlp.composition.compose import parse
+from plainmlp.data.storage import part_digests
 from plainmlp.proof.alterations import find_alterations, find_uncovered
 from plainmlp.proof.recorded import read_recorded
 from plainmlp.sweeps import session
@@ -194,6 +195,8 @@ def test_the_best_point_carries_its_model_and_any_other_gets_one_by_one_command(
             assert find_alterations(recorded, checkout) == []
             assert find_uncovered(recorded.run, Path(folder)) == {}
     assert store.client.get_run(other).info.status == "FINISHED"
+    used = store.client.get_run(best).inputs.dataset_inputs
+    assert {each.dataset.digest for each in used} == {digest[:36] for digest in part_digests(splits).values()}
     description = parent.data.tags["mlflow.note.content"]
     assert best[:8] in description
     assert f"repro.py run={parent.info.run_id}" in description

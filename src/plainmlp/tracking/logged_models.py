@@ -52,7 +52,7 @@ def _send(store: Reader, run_id: str, points: Sequence[Point], files: Mapping[st
     metrics = [Metric(*point, model_id=model.model_id) for point in points]
     call(lambda: upload(store.artifacts_at(model.artifact_location), model.model_id, files))
     call(lambda: client.log_batch(run_id, metrics))
-    if not call(lambda: client.get_run(run_id)).outputs.model_outputs:
+    if found is None or not call(lambda: client.get_run(run_id)).outputs.model_outputs:
         call(lambda: client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)]))
     call(lambda: finish_model(store, model.model_id))
 

@@ -165,8 +165,11 @@ class TrackedRun:
         with TemporaryDirectory() as temporary:
             self.write(self._packed(Path(temporary), path, points), Path(temporary))
 
-    def add_model(self, path: Path, points: Sequence[Point], status: str, ended: int) -> None:
-        """Add a model to a run that is over, as `log_model` does, with its manifest, and all of it or nothing."""
+    def add_model(self, path: Path, points: Sequence[Point], end: Entry) -> None:
+        """Add a model to a run that is over, as `log_model` does, with its manifest, and all of it or nothing.
+
+        `end` is the entry that says how the run ended, and what else to add.
+        """
         if self._outbox is None or read_copy(copy_of(self._outbox.checkout, self.header.record_id)) is None:
             message = f"{self.run_id} was not recorded by this checkout, which adds nothing to it"
             raise InputError(message)
@@ -174,7 +177,7 @@ class TrackedRun:
             entry = self._packed(Path(temporary), path, points)
             files = dict(_files(Path(temporary)))
             tags = entry["tags"] | seal_entries(Path(temporary), self._outbox, self.header, [entry], files)
-            self.write({**entry, "tags": tags, "status": status, "ended": ended}, Path(temporary))
+            self.write({**entry, **end, "tags": tags}, Path(temporary))
         if not self._is_waiting:
             self._outbox.remove(self.header.record_id)
 
@@ -290,7 +293,7 @@ def _send(store: Reader, header: RunHeader, entry: Entry, places: Mapping[str, P
     client, run_id = store.client, header.run_id or ""
     if "process" in entry:
         _reopen(client, run_id, entry["process"])
-    if "data" in entry:
+    if entry.get("data"):
         send_data(client, run_id, entry["data"])
     if places:
         artifacts = store.artifacts(run_id)
