@@ -27,16 +27,17 @@ If a stage fails, the earlier results come back from DVC's cache (`dvc checkout`
   python pipelines/repro.py experiment=mnist dataset.path=../shared/data/mnist-8k
   python pipelines/repro.py run=3f2a...            what a run in MLflow computed: a single one, or a sweep's best point
   python pipelines/repro.py model.hidden_sizes=[64,32] optimizer.learning_rate=0.002
+  python pipelines/repro.py --config-dir my_conf experiment=mine       with files of your own beside those of conf/
 
 python pipelines/run.py --help lists what can be set."""
 RUN = "run="
 STAGE_FAILED = re.compile(r"ERROR: failed to reproduce .*: failed to run: .*, exited with (-?\d+)$")
 
 
-def main(overrides: list[str]) -> None:
+def main(overrides: list[str], config_folder: Path | None) -> None:
     """Check the overrides, write them, run DVC."""
     from plainmlp.composition.compose import compose, parse
-    from plainmlp.composition.overrides import with_edits, write_overrides
+    from plainmlp.composition.overrides import overrides_of_folder, with_edits, write_overrides
     from plainmlp.config.inputs import INPUTS, remove_dangling_links
 
     if not (ROOT / ".git").exists():
@@ -44,7 +45,12 @@ def main(overrides: list[str]) -> None:
         raise InputError(message)
     own = [override for override in overrides if not override.startswith(RUN)]
     run_ids = [override.removeprefix(RUN) for override in overrides if override.startswith(RUN)]
+    if config_folder is not None and run_ids:
+        message = f"--config-dir {config_folder} and run={run_ids[-1]} are not allowed together: a run has a whole configuration"
+        raise InputError(message)
     overrides = [*promoted(run_ids[-1], own), *own] if run_ids else own
+    if config_folder is not None:  # whose paths are relative to the checkout already
+        overrides, own = overrides_of_folder(config_folder, own, ROOT), []
     config = parse(compose(ROOT / "conf", overrides))
     write_overrides(ROOT / "overrides.yaml", with_edits(overrides, moved_paths(config, own)))
     remove_dangling_links(ROOT / INPUTS)
@@ -146,6 +152,7 @@ def shell_code(code: int) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config-dir", "-cd", type=Path, help="a folder with configuration files of your own")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override in Hydra's grammar")
     arguments = parser.parse_args()
-    sys.exit(run_command(lambda: main(arguments.overrides)))
+    sys.exit(run_command(lambda: main(arguments.overrides, arguments.config_dir)))

@@ -23,6 +23,7 @@ FLOORS = (
     "sweeps",
     "proof",
     "estimators",
+    "exports",
 )
 GROUND = {"system", "nn"}
 RESULTS = FLOORS[: FLOORS.index("tracking")]  # what a result comes from; nothing of it is tracked there

@@ -69,6 +69,7 @@ ALLOWED = {
     ("nn/training.py", "__init__", "sum"): "counts units",
     ("training/checkpoints.py", "_progress", "sum"): "counts arrays",
     ("training/memory.py", "check_memory", "sum"): "counts rows",
+    ("training/memory.py", "check_network_memory", "sum"): "counts parameters",
     ("sweeps/reports.py", "_markdown", "sum"): "counts points",
     ("sweeps/reports.py", "_record", "sum"): "counts points",
     ("sweeps/reports.py", "_remarks", "sum"): "counts rows",

@@ -142,3 +142,13 @@ def test_patience_on_validation_needs_a_validation_part() -> None:
     assert line.startswith("training.patience=3 is not allowed: training.monitor=validation_loss needs a validation")
     parse(changed(split__validation=0, training__patience=3, training__monitor="train_loss"))
     parse(changed(split__validation=0.1, training__patience=3))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "gigabytes"),
+    [("training__epochs", 10**12, "350,000.0"), ("model__hidden_sizes", [4096] * 1000, "536.3")],
+)
+def test_what_no_memory_holds_is_refused_before_its_data_is_fetched(key, value, gigabytes, monkeypatch) -> None:
+    monkeypatch.setenv("PLAINMLP_MEMORY_GB", "16")
+    line = refusal(parse, changed(**{key: value}))
+    assert f"(model.hidden_sizes, training.epochs) would take about {gigabytes} GB" in line

@@ -16,6 +16,7 @@ from plainmlp.composition.overrides import (
     edits_as_overrides,
     literal,
     marks_line,
+    overrides_of_folder,
     overrides_of_run,
     read_overrides,
     with_edits,
@@ -140,6 +141,30 @@ def test_run_becomes_overrides_with_paths_relative_to_the_checkout(overrides, tm
     promoted = overrides_of_run("3f2a", store, ROOT)
     expected = locate_inputs(config, lambda key, path: Path(os.path.relpath(tmp_path / path, ROOT)))
     assert canonical(parse(compose(ROOT / "conf", promoted))) == canonical(expected)
+
+
+def test_folder_of_own_files_becomes_overrides_of_conf(tmp_path: Path, monkeypatch) -> None:
+    own = tmp_path / "my conf"
+    (own / "experiment").mkdir(parents=True)
+    lines = (
+        "# @package _global_",
+        "defaults:",
+        "  - override /optimizer: sgd",
+        "  - override /dataset: npy",
+        "seed: 7",
+    )
+    (own / "experiment" / "mine.yaml").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    found = overrides_of_folder(
+        Path("my conf"), ["experiment=mine", "dataset.path=arrays", "tracking.experiment=e"], ROOT
+    )
+    config = parse(compose(ROOT / "conf", found))
+    assert (config.seed, config.optimizer.name, config.tracking.experiment) == (7, "sgd", "e")
+    assert config.dataset.path == os.path.relpath(tmp_path / "arrays", ROOT)
+
+
+def test_folder_of_own_files_that_is_none_is_refused(tmp_path: Path) -> None:
+    assert refusal(overrides_of_folder, tmp_path / "none", [], ROOT) == f"--config-dir {tmp_path / 'none'} is no folder"
 
 
 @given(st.lists(st.sampled_from(["\\", "$", "{", "}", "'", "a", "${", "${oc.env:HOME}"]), max_size=9).map("".join))

@@ -51,6 +51,17 @@ def test_predictions_have_a_row_for_each_sample_of_the_test_part(written):
         assert found["predicted_price"].tolist() == said["predicted_price"].tolist()
 
 
+def evaluated(config, folder, is_stored):
+    """Train on a split, kept in files or not, write what an evaluation leaves, and return the split."""
+    splits = splits_of(config)
+    if is_stored:
+        write_splits(folder / "split", splits)
+        splits = read_splits(folder / "split")
+    trained = train(splits, 0, config.model, config.optimizer, config.training)
+    write_evaluation(Places(folder), trained, splits, evaluate(trained.model, splits, 0))
+    return splits
+
+
 @pytest.mark.parametrize("target", ["kind", "price"])
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("is_stored", [True, False])
@@ -61,12 +72,7 @@ def test_predictions_can_be_joined_to_the_rows_of_the_source(tmp_path, target, s
     config = configuration(
         **values, model__hidden_sizes=[3], training__epochs=1, split__shuffle=shuffle, split__stratify=shuffle
     )
-    splits = splits_of(config)
-    if is_stored:
-        write_splits(tmp_path / "split", splits)
-        splits = read_splits(tmp_path / "split")
-    trained = train(splits, 0, config.model, config.optimizer, config.training)
-    write_evaluation(Places(tmp_path), trained, splits, evaluate(trained.model, splits, 0))
+    splits = evaluated(config, tmp_path, is_stored)
     found = pd.read_csv(Places(tmp_path).predictions)
     source = pd.read_csv(tmp_path / "flats.csv").iloc[found["row"]]
     actual = found["actual" if target == "kind" else "actual_price"]
@@ -86,12 +92,7 @@ def test_predictions_hold_the_ids_of_the_source(tmp_path, is_stored):
     table |= {"missing_values": ["-"], "task": "regression"}
     values = {f"dataset__{key}": value for key, value in {"name": "table", **table}.items()}
     config = configuration(**values, model__hidden_sizes=[3], training__epochs=1)
-    splits = splits_of(config)
-    if is_stored:
-        write_splits(tmp_path / "split", splits)
-        splits = read_splits(tmp_path / "split")
-    trained = train(splits, 0, config.model, config.optimizer, config.training)
-    write_evaluation(Places(tmp_path), trained, splits, evaluate(trained.model, splits, 0))
+    evaluated(config, tmp_path, is_stored)
     found = pd.read_csv(Places(tmp_path).predictions)
     source = pd.read_csv(tmp_path / "a.csv", sep=";").iloc[found["row"]]
     assert list(found) == ["row", "id", "actual_y", "predicted_y"]

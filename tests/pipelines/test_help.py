@@ -32,6 +32,8 @@ WORDS = {
     "split": ["data/raw", "data/split"],
     "train": ["data/split", "models/model.safetensors", "reports/history.csv", "reports/steps.csv"],
     "sweep": ["layers_activations", "reports/sweep", "pipelines/run.py sweep="],
+    "export": ["model.onnx", "models/model.safetensors", "run", "plainmlp[onnx]", "KEY=VALUE"],
+    "card": ["run_id", "--file README.md", "hubs", "KEY=VALUE"],
     "evaluate": ["models/model.safetensors", "metrics", "figures"],
     "verify": ["run_id", "--sweep", "--sample", "--seed", "--here", "KEY=VALUE", "exit code: 0 identical"],
 }

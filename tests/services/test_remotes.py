@@ -140,3 +140,23 @@ def test_what_a_remote_lacks_is_made_again_with_the_same_bits(made: Path, tmp_pa
     assert run(second, sys.executable, "-m", "dvc", "repro", "--pull").returncode != 0
     assert stages_run(dvc(second, "repro")) == ["fetch", "split", "train", "evaluate"]
     assert succeed(second, "git", "status", "--porcelain") == ""
+
+
+def test_colleague_without_the_data_file_has_its_results(tmp_path: Path) -> None:
+    first, remote = clone(tmp_path / "first clone"), folder_remote(tmp_path)
+    table = tmp_path / "own.csv"
+    table.write_text("x,kind\n" + "".join(f"{row % 17},{'ab'[row % 17 > 8]}\n" for row in range(200)))
+    keys = ("dataset=table", f"dataset.path={table}", "dataset.target=kind", "training.epochs=2")
+    succeed(first, sys.executable, "pipelines/repro.py", *keys)
+    commit(first)
+    add_remote(first, remote)
+    dvc(first, "push")
+    table.unlink()
+    second = cloned(first, tmp_path, remote)
+    succeed(second, "find", "-L", "data/inputs", "-type", "l", "-delete")
+    dvc(second, "pull")
+    said = dvc(second, "repro", "--allow-missing")
+    assert stages_run(said) == []
+    assert "Data and pipelines are up to date." in said
+    predictions = Path("reports", "predictions.csv")
+    assert (second / predictions).read_bytes() == (first / predictions).read_bytes()

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from checkouts import commit
 from configurations import changed
 from plainmlp.composition.compose import parse
 from plainmlp.proof.alterations import find_uncovered, find_unlisted
@@ -29,15 +28,6 @@ from servers import Server
 pytestmark = pytest.mark.slow
 N_POINTS = 4
 TOO_FAST = {"optimizer__learning_rate": 1e300}
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    import subprocess
-
-    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
-    commit(tmp_path)
-    return tmp_path
 
 
 def points_of(server: Server, experiment: str, **values: object) -> list[Point]:

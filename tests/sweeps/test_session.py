@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 import mlflow
 import pytest
 
-from checkouts import commit
 from configurations import changed, refusal
 from plainmlp.composition.compose import parse
 from plainmlp.data.storage import part_digests
@@ -44,15 +43,6 @@ class Launcher:
             self.names.append(job.name)
             if seed not in self.lost:
                 run_point(job.point.config, job.parent, self.checkout)
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    import subprocess
-
-    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
-    commit(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture

@@ -79,12 +79,13 @@ def test_table_has_a_row_a_metric_and_fits_into_80_columns(capsys):
     interval = (589777435.7571, 5566073061.41)
     show_metrics(parts, dict.fromkeys([name for name in parts["train"] if name != "r2"], interval))
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert max(map(len, lines)) <= 80
     assert lines[0].split() == ["metric", "train", "validation", "test", "test,", "95", "%", "interval"]
     assert lines[2].split() == ["mean_squared_error", "1.40e+09", "1.54e+09", "2.31e+09", "5.90e+08", "to", "5.57e+09"]
-    assert lines[3].split() == ["r2", "0.9700", "0.0000", "-1.23e+05", "all", "resamples", "agree"]
+    assert lines[3].split() == ["r2", "0.9700", "0.0000", "-1.23e+05", "none"]
     assert lines[4].split()[:3] == ["tiny", "1.50e-07", "0.5000"]
+    assert lines[5].startswith("no interval: all resamples of the test part agree, or")
 
 
 def test_long_places_are_not_broken(capsys):

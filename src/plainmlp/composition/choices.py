@@ -28,6 +28,7 @@ from plainmlp.nn.schedules import SCHEDULES
 from plainmlp.system.errors import InputError
 from plainmlp.system.wording import shown, unknown_key, unknown_name
 from plainmlp.training.backends.table import BACKENDS, OWN_BACKEND
+from plainmlp.training.memory import check_network_memory
 
 Options = Mapping[str, Option]
 MONITORS = tuple(sorted({metric for loss in LOSSES for metric in recorded_metrics(loss)}))
@@ -142,6 +143,8 @@ def _training(config: Config) -> TrainingSection:
             f"validation part, and split.validation is 0; set split.validation, or training.patience=null"
         )
         raise InputError(message)
+    if config.optimizer.name in OPTIMIZERS:
+        check_network_memory(config.model, config.optimizer, section)
     return section
 
 

@@ -14,6 +14,7 @@ import yaml  # type: ignore[import-untyped]
 from plainmlp.composition.compose import compose, parse, quote
 from plainmlp.config.canonical import canonical, parse_yaml, read_yaml
 from plainmlp.config.inputs import locate_inputs
+from plainmlp.config.schema import Config
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import replace_file
 from plainmlp.tracking.stored_runs import Reader
@@ -135,23 +136,44 @@ def overrides_of_run(run_id: str, store: Reader, checkout: Path) -> list[str]:
     checkout : Path
         The repository, whose conf/ is overridden; paths become relative to it.
     """
-    from plainmlp.composition.choices import REQUIRED_DATASET_KEYS
     from plainmlp.tracking.provenance.identity import RESULT_SECTIONS
 
-    conf = checkout / "conf"
     text = store.read_artifact(run_id, CONFIGURATION)
     recorded = parse(parse_yaml(text, f"{CONFIGURATION} of run={run_id}"))
-    config = locate_inputs(recorded, lambda key, path: Path(os.path.relpath(path, checkout)))
-    wanted = canonical(config)
+    return overrides_of(recorded, RESULT_SECTIONS, checkout, f"run={run_id}")
+
+
+def overrides_of_folder(folder: Path, overrides: Sequence[str], checkout: Path) -> list[str]:
+    """Return the overrides under which conf/ alone gives what it does with a folder of the user's own files beside it."""
+    if not folder.is_dir():
+        message = f"--config-dir {folder} is no folder"
+        raise InputError(message)
+    beside = f"hydra.searchpath=[{quote(f'file://{folder.resolve()}')}]"
+    config = parse(compose(checkout / "conf", [beside, *overrides]))
+    return overrides_of(config, (*canonical(config),), checkout, f"--config-dir {folder}")
+
+
+def overrides_of(config: Config, sections: Sequence[str], checkout: Path, origin: str) -> list[str]:
+    """Return the overrides under which conf/ gives some sections of a configuration; paths become relative to the checkout.
+
+    Raises
+    ------
+    InputError
+        No overrides of conf/ give them; the message begins with the origin.
+    """
+    from plainmlp.composition.choices import REQUIRED_DATASET_KEYS
+
+    conf = checkout / "conf"
+    wanted = canonical(locate_inputs(config, lambda key, path: Path(os.path.relpath(path, checkout))))
     dataset = wanted["dataset"]
     overrides = [f"{section}={wanted[section]['name']}" for section in CHOSEN_BY_NAME]
     overrides += [f"dataset.{key}={literal(dataset[key])}" for key in REQUIRED_DATASET_KEYS.get(dataset["name"], ())]
     given = canonical(parse(compose(conf, overrides)))
-    for section in RESULT_SECTIONS:
+    for section in sections:
         overrides += _section_overrides(section, wanted[section], given[section])
     found = canonical(parse(compose(conf, overrides)))
-    for section in RESULT_SECTIONS:
+    for section in sections:
         if found[section] != wanted[section]:
-            message = f"run={run_id}: conf/ cannot give its {section}: {found[section]} instead of {wanted[section]}"
+            message = f"{origin}: conf/ cannot give its {section}: {found[section]} instead of {wanted[section]}"
             raise InputError(message)
     return overrides

@@ -90,9 +90,11 @@ def show_metrics(metrics: Mapping[str, Mapping[str, float]], intervals: Mapping[
     table = Table("metric", *metrics, "test, 95 % interval", box=None, pad_edge=False)
     for name in metrics["test"]:
         values = (_short(part[name]) for part in metrics.values())
-        ends = " to ".join(map(_short, intervals[name])) if name in intervals else "all resamples agree"
+        ends = " to ".join(map(_short, intervals[name])) if name in intervals else "none"
         table.add_row(name, *values, ends)
     _console().print(table, soft_wrap=False)
+    if metrics["test"].keys() - intervals.keys():
+        show_line("no interval: all resamples of the test part agree, or are too large to be ranked")
 
 
 def _short(value: float) -> str:

@@ -1,6 +1,8 @@
-"""How much memory a training takes, estimated before it begins."""
+"""How much memory a training takes, estimated before its data is fetched and again before it begins."""
 
-from plainmlp.config.schema import TrainingSection
+from itertools import pairwise
+
+from plainmlp.config.schema import ModelSection, OptimizerSection, TrainingSection
 from plainmlp.data.splits import Splits
 from plainmlp.data.stored import StoredRows
 from plainmlp.nn.architecture import Architecture
@@ -10,24 +12,35 @@ from plainmlp.system.memory import require_memory
 BYTES_PER_EPOCH = 350  # a line of the history: seven numbers and a digest
 
 
+def check_network_memory(model: ModelSection, optimizer: OptimizerSection, training: TrainingSection) -> None:
+    """Refuse a network or a history that would not fit the memory whatever the data is: one input, one output."""
+    sizes = (1, *model.hidden_sizes, 1)
+    n_parameters = sum(n_in * n_out for n_in, n_out in pairwise(sizes))
+    purpose = f"a training of at least {n_parameters} parameters in {_epochs(training)} epochs"
+    _require(n_parameters, 0, purpose, optimizer.name, training)
+
+
 def check_memory(splits: Splits, architecture: Architecture, optimizer: str, training: TrainingSection) -> None:
     """Refuse a training that would take more memory than there is: for its network, its rows or its history.
 
-    Notes
-    -----
-    Of parameters there are four copies at once, and two of each of the optimiser's slots. Rows that stay in their file
-    are not counted; activations are held for some of them at a time.
+    Rows that stay in their file are not counted; activations are held for some of them at a time.
     """
-    itemsize = 4 if training.dtype == "float32" else 8
-    copies = 4 + 2 * OPTIMIZERS[optimizer].n_slots
     held = [
         part for name, part in splits.parts().items() if name != "test" and not isinstance(part.features, StoredRows)
     ]
     n_numbers = len(splits.preparation.input_names) * sum(map(len, held))
-    network = architecture.n_parameters * itemsize * copies
-    epochs = min(training.epochs, training.max_steps or training.epochs, training.stop_after or training.epochs)
-    purpose = (
-        f"a training of {architecture.n_parameters} parameters on {n_numbers} numbers in {epochs} epochs "
-        "(model.hidden_sizes, training.epochs)"
-    )
-    require_memory(network + n_numbers * itemsize + epochs * BYTES_PER_EPOCH, purpose)
+    n_parameters = architecture.n_parameters
+    purpose = f"a training of {n_parameters} parameters on {n_numbers} numbers in {_epochs(training)} epochs"
+    _require(n_parameters, n_numbers, purpose, optimizer, training)
+
+
+def _require(n_parameters: int, n_numbers: int, purpose: str, optimizer: str, training: TrainingSection) -> None:
+    """Refuse what does not fit: four copies of the parameters, two of each of the optimiser's slots, rows and history."""
+    itemsize = 4 if training.dtype == "float32" else 8
+    numbers = n_parameters * (4 + 2 * OPTIMIZERS[optimizer].n_slots) + n_numbers
+    n_bytes = numbers * itemsize + _epochs(training) * BYTES_PER_EPOCH
+    require_memory(n_bytes, f"{purpose} (model.hidden_sizes, training.epochs)")
+
+
+def _epochs(training: TrainingSection) -> int:
+    return min(training.epochs, training.max_steps or training.epochs, training.stop_after or training.epochs)

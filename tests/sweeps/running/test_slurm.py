@@ -15,6 +15,7 @@ from configurations import refusal
 from hydra_plugins.plainmlp_launcher.launcher import SlurmLauncher
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.sweeps.running.training import train_points
+from plainmlp.sweeps.running.units import Unit
 from plainmlp.system.errors import InputError
 from pointed import assert_as_trained_alone, point
 from waiting import wait_until
@@ -86,6 +87,20 @@ def test_job_that_ends_early_is_trained_again(folder: Path, archive: Archive, en
         thread.join(SECONDS)
     assert ended == [(LONG[0].point_id, None)]
     assert_as_trained_alone(archive, LONG[:1])
+
+
+@pytest.mark.slow
+def test_whoever_stops_leaves_no_job(folder: Path, archive: Archive) -> None:
+    forever = [point(seed=seed, training__epochs=10**6) for seed in range(3)]
+    jobs = engine.Slurm(folder / "stopped", 3)
+    for each in forever:
+        data = archive.splits_folder(each.config.dataset, each.config.split)
+        jobs.submit(Unit({each.point_id: each}, data, archive.checkpoints_folder, 60.0))
+    wait_until(trainers, "the training", SECONDS)
+    jobs.close()
+    listed = ["squeue", "-h", "--states=PENDING,RUNNING,COMPLETING"]  # Slurm takes minutes to forget what has ended
+    wait_until(lambda: not subprocess.run(listed, capture_output=True, check=True).stdout, "an empty queue", SECONDS)
+    assert not (folder / "stopped").exists()
 
 
 def test_missing_slurm_is_named(monkeypatch, tmp_path: Path) -> None:

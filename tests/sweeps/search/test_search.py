@@ -11,7 +11,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from checkouts import clone, commit, environment, succeed
+from checkouts import clone, environment, succeed
 from configurations import refusal
 from launched import SCRIPT, archived, board, tree
 from plainmlp.proof.sweep import judge_sweep
@@ -28,13 +28,6 @@ from searched import SPACE, TINY, Here, search, settings
 
 TPE = settings("tpe", trials=14, batch=5)
 RECORD = "search.json"
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
-    commit(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture

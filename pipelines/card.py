@@ -1,0 +1,50 @@
+"""Write the model card of a run: a page of what is recorded, with the front matter that model hubs read."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from _checkout import ROOT
+from plainmlp.system.command import run_command
+from plainmlp.system.errors import InputError
+
+HELP = """Write the model card of a run in Markdown: data, metrics with their intervals, calibration, how to verify it.
+
+  python pipelines/card.py 3f2a...                     print it; of a sweep's own run its best point
+  python pipelines/card.py 3f2a... --file README.md    write it to a file, with front matter for model hubs
+  python pipelines/card.py 3f2a... tracking.uri=sqlite:////data/mlflow.db"""
+
+
+def main(beginning: str, path: Path | None, overrides: list[str]) -> None:
+    """Find the run, print or write its page."""
+    from plainmlp.composition.compose import compose, parse
+    from plainmlp.exports.card import model_card
+    from plainmlp.exports.sources import part_sizes, recorded_model
+    from plainmlp.sweeps.ranking.leaderboard import best_run
+    from plainmlp.system.files import replace_file
+    from plainmlp.tracking.recording.page import run_name
+    from plainmlp.tracking.recording.training import open_store
+    from plainmlp.tracking.stored_runs import read_run, whole_run_id
+
+    if path is not None and path.exists():
+        message = f"{path}: is there already; name another file, or remove it"
+        raise InputError(message)
+    store = open_store(parse(compose(ROOT / "conf", overrides)).tracking, ROOT)
+    run = read_run(store, best_run(store, whole_run_id(store, beginning)))
+    model, config = recorded_model(store, run)
+    text = model_card(run, run_name(config), model, part_sizes(store, run.run_id))
+    if path is None:
+        print(text, end="")
+        return
+    with replace_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+    print(path)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run_id", help="the run in MLflow, or the beginning of its id")
+    parser.add_argument("--file", type=Path, help="where to write it (default: the terminal)")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override, such as tracking.uri=...")
+    arguments = parser.parse_intermixed_args()
+    sys.exit(run_command(lambda: main(arguments.run_id, arguments.file, arguments.overrides)))

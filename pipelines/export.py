@@ -1,0 +1,57 @@
+"""Write a trained model as an ONNX file, which takes raw features and which many runtimes and languages read."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from _checkout import ROOT
+from plainmlp.system.command import run_command
+
+if TYPE_CHECKING:
+    from plainmlp.exports.sources import Source
+
+HELP = """Write a trained model as an ONNX file; say how far its answers are from those of predict.
+
+  python pipelines/export.py models/model.safetensors model.onnx
+  python pipelines/export.py 3f2a... model.onnx        a run, or of a sweep's own run its best point
+  python pipelines/export.py 3f2a... model.onnx tracking.uri=sqlite:////data/mlflow.db
+
+It needs: pip install 'plainmlp[onnx]'. What the file takes and gives is in docs/exporting.md."""
+WEIGHTS = ".safetensors"
+
+
+def main(given: str, target: Path, overrides: list[str]) -> None:
+    """Find the model, write it, say what it is."""
+    from plainmlp.exports.onnx_file import check_target, write_onnx
+    from plainmlp.tracking.terminal import show_places
+
+    check_target(target)
+    source = find_source(given, overrides)
+    print(f"{target}: {write_onnx(target, source)}")
+    show_places({**source.metadata, "weights_digest": source.model.weights_digest})
+
+
+def find_source(given: str, overrides: list[str]) -> "Source":
+    """Return the model of a file, or of a run by its id or the beginning of that."""
+    from plainmlp.composition.compose import compose, parse
+    from plainmlp.exports.sources import source_of_file, source_of_run
+    from plainmlp.sweeps.ranking.leaderboard import best_run
+    from plainmlp.tracking.recording.training import open_store
+    from plainmlp.tracking.stored_runs import whole_run_id
+
+    if given.endswith(WEIGHTS):
+        return source_of_file(Path(given), ROOT)
+    store = open_store(parse(compose(ROOT / "conf", overrides)).tracking, ROOT)
+    return source_of_run(store, best_run(store, whole_run_id(store, given)), ROOT)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "model", help="the run in MLflow, the beginning of its id, or a file such as models/model.safetensors"
+    )
+    parser.add_argument("target", type=Path, help="the file to write, which ends in .onnx")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override, such as tracking.uri=...")
+    arguments = parser.parse_intermixed_args()
+    sys.exit(run_command(lambda: main(arguments.model, arguments.target, arguments.overrides)))

@@ -1,0 +1,92 @@
+"""How far the answers of an ONNX model are from those of the model that it was made from."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from plainmlp.data.arrays import Array
+from plainmlp.data.preparation import Preparation, fit_input_names
+from plainmlp.data.stored import StoredRows
+from plainmlp.exports.features import graph_inputs
+from plainmlp.exports.network import PREDICTED, PROBABILITIES
+from plainmlp.training.model import Model
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+ROWS_AT_ONCE = 4096
+MOST_ROWS = 1 << 16  # of data that stay in their file
+FEW_DAYS, SHARE_OF_GAPS = 20000.0, 0.05  # of rows that are drawn: days before and after 1970, and values left out
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What the answers to some rows differ by.
+
+    Parameters
+    ----------
+    largest : float
+        Of the probabilities, or of the targets in their own units.
+    n_alike : int, optional
+        Rows of a classification with the same class.
+    """
+
+    n_rows: int
+    largest: float
+    n_alike: int | None
+
+    def describe(self, rows: str) -> str:
+        """Return the difference in words; `rows` says which they are."""
+        classes = "" if self.n_alike is None else f", the same class in {self.n_alike} of {self.n_rows}"
+        return f"largest difference to predict {self.largest:.2g} over {self.n_rows} rows {rows}{classes}"
+
+
+class Runtime:
+    """An ONNX model in ONNX Runtime, as it will run elsewhere."""
+
+    def __init__(self, record: "ModelProto") -> None:
+        from onnxruntime import InferenceSession
+
+        self._session = InferenceSession(record.SerializeToString(), providers=["CPUExecutionProvider"])
+        self._names = [output.name for output in record.graph.output]
+
+    def answer(self, inputs: dict[str, Array]) -> dict[str, Array]:
+        """Return the outputs by their names."""
+        with np.errstate(all="ignore"):  # rows may hold anything
+            return dict(zip(self._names, self._session.run(None, inputs), strict=True))
+
+
+def compare(model: Model, runtime: Runtime, features: Array) -> Difference:
+    """Return by how much the answers to raw features, as in `Part.features`, differ from those of `Model.predict`."""
+    is_classification = model.description.task == "classification"
+    largest, n_alike = 0.0, 0
+    n_rows = min(len(features), MOST_ROWS) if isinstance(features, StoredRows) else len(features)
+    for start in range(0, n_rows, ROWS_AT_ONCE):
+        rows = features[start : min(start + ROWS_AT_ONCE, n_rows)]
+        answers = runtime.answer(graph_inputs(model.preparation, rows))
+        ours = model.predict(rows)
+        theirs = answers[PREDICTED if model.description.task == "regression" else PROBABILITIES]
+        largest = max(largest, float(np.abs(theirs - ours).max()))
+        if is_classification:
+            classes = np.array(model.description.class_names)[ours.argmax(axis=1)]
+            n_alike += int(np.count_nonzero(answers[PREDICTED] == classes))
+    return Difference(n_rows, largest, n_alike if is_classification else None)
+
+
+def drawn_rows(preparation: Preparation, n_rows: int = 256) -> Array:
+    """Return raw features like those of the train part, for want of any: numbers and dates at random, every level."""
+    generator, scaling = np.random.default_rng(0), preparation.input_scaling
+    features, start = np.empty((n_rows, len(preparation.columns))), 0
+    for place, column in enumerate(preparation.columns):
+        if column.categories is not None:
+            features[:, place] = np.arange(n_rows) % len(column.categories)
+            continue
+        if column.dates == "parts":
+            features[:, place] = generator.uniform(-FEW_DAYS, FEW_DAYS, n_rows)
+        else:
+            features[:, place] = generator.normal(scaling.offset[start], scaling.scale[start], n_rows)
+        start += len(fit_input_names((column,)))
+    if preparation.fill_values is not None:
+        features[generator.random(features.shape) < SHARE_OF_GAPS] = np.nan
+    return features
