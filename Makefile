@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends test-services fuzz mutants check docs lines format bench bench-digests bench-growth bench-sweep engines lock sync ui clean clean-archive
+.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends test-services fuzz mutants check docs lines format bench bench-digests bench-growth bench-prediction bench-sweep engines lock sync ui clean clean-archive
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -79,6 +79,10 @@ bench: $(PEERS)/.ready $(KERNELS) ## time a step beside PyTorch, scikit-learn, J
 
 bench-digests: $(KERNELS) ## time what the digests of a training's states cost
 	@python benchmarks/digests.py
+	@echo "table: docs/performance.md"
+
+bench-prediction: $(KERNELS) ## time the answer for one row, and what MLflow adds
+	@python benchmarks/prediction.py
 	@echo "table: docs/performance.md"
 
 bench-sweep: $(KERNELS) ## time a grid of 240 points beside other ways to run it

@@ -11,7 +11,7 @@ from plainmlp.system.command import run_command
 from plainmlp.system.errors import InputError
 
 if TYPE_CHECKING:
-    from plainmlp.proof.verification import Terms, Verification
+    from plainmlp.proof.verification import Terms
     from plainmlp.tracking.store import Store
 
 HELP = """Execute a tracked run again, compare data, weights, every epoch, metrics and predictions bit for bit.
@@ -31,6 +31,7 @@ alone), 4 different; 2 if the run cannot be executed again, or its code is not a
 def main(arguments: argparse.Namespace) -> None:
     """Find the runs, verify each, end with the worst verdict."""
     from plainmlp.composition.compose import compose, parse
+    from plainmlp.proof.report import verify_and_publish
     from plainmlp.proof.verification import Terms
     from plainmlp.tracking.addresses import tracking_address
     from plainmlp.tracking.store import Store
@@ -53,48 +54,25 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.sweep:
         record = verify_sweep(store, arguments, terms)
     else:
-        _, record = verify_and_publish(store, arguments.run_id, terms)
+        _, record = verify_and_publish(store, arguments.run_id, ROOT, terms)
     if arguments.json:
         print(json.dumps(record, indent=2))
     sys.exit(record["exit_code"])
 
 
-def verify_and_publish(
-    store: "Store", run_id: str, terms: "Terms", *, is_point: bool = False
-) -> "tuple[Verification, dict[str, Any]]":
-    """Verify a run, show the verdict (of a point in a line if it is identical) and write it on the run; return the report."""
-    from plainmlp.proof.report import print_plain, publish_verification, show
-    from plainmlp.proof.verification import verify
-    from plainmlp.tracking.provenance.repository import read_repository
-
-    repository = read_repository(ROOT)
-    verification = verify(store, run_id, ROOT, terms, print_error if terms.is_quiet else print_plain)
-    judgement = verification.judgement
-    if is_point and not terms.is_quiet and judgement.verdict.exit_code == 0:
-        print_plain(f"{run_id}  {judgement.text}")
-    elif not terms.is_quiet:
-        show(f"{run_id}, executed again with {verification.code}", judgement, judgement.summarize())
-    return verification, publish_verification(store, verification, repository.commit if repository else "none")
-
-
 def verify_sweep(store: "Store", arguments: argparse.Namespace, terms: "Terms") -> dict[str, Any]:
     """Verify a sweep's leaderboard and a sample of its points; return the report for programs."""
-    from plainmlp.proof.report import publish_sweep, show
+    from plainmlp.proof.report import publish_sweep, show, verify_and_publish
     from plainmlp.proof.sweep import draw_points, judge_sweep
 
     run_id = arguments.run_id
     drawn = draw_points(store, run_id, arguments.sample, arguments.seed)
     judgement = judge_sweep(store, run_id, ROOT, terms.allowed_signers)
-    verified = [verify_and_publish(store, point, terms, is_point=True)[0] for point in drawn]
+    verified = [verify_and_publish(store, point, ROOT, terms, is_point=True)[0] for point in drawn]
     record = publish_sweep(store, run_id, judgement, verified)
     if not terms.is_quiet:
         show(f"{run_id}, the sweep's own run", judgement, record["summary"])
     return record
-
-
-def print_error(line: str) -> None:
-    """Print a line beside what programs read."""
-    print(line, file=sys.stderr)
 
 
 def positive(text: str) -> int:

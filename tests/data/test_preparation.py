@@ -164,3 +164,13 @@ def test_a_missing_or_double_column_is_refused():
         prepared().from_frame(pd.concat([frame, frame[["age"]]], axis=1))
     with pytest.raises(InputError, match="feature='size' is no column"):
         prepared().from_frame(pd.DataFrame({0: [1.0]}))
+
+
+def test_a_column_that_can_be_filled_may_be_left_out():
+    frame, filled = pd.DataFrame(GOOD), prepared()
+    without, gap = (filled.from_frame(each) for each in (frame.drop(columns="age"), frame.assign(age=np.nan)))
+    assert np.isnan(gap).any()
+    np.testing.assert_array_equal(without, gap)
+    refusing = prepared(FEATURES[:2], missing="refuse", targets=TARGETS[:2])
+    with pytest.raises(InputError, match="feature='age' is no column of the table"):
+        refusing.from_frame(frame.drop(columns="age"))

@@ -17,6 +17,7 @@ DOORS = {
     "describe",
     "card",
     "export",
+    "promote",
     "watch",
 }  # they run the whole chain, or read, publish, export or prove what it recorded, or show a table or a training
 MOST_LINES, MOST_ENTRIES = 130, 8

@@ -13,6 +13,7 @@ import pytest
 
 from configurations import changed, refusal
 from plainmlp.composition.compose import parse
+from plainmlp.data.storage import part_digests
 from plainmlp.proof.alterations import find_alterations, find_uncovered
 from plainmlp.proof.recorded import read_recorded
 from plainmlp.sweeps import session
@@ -172,12 +173,20 @@ def test_the_best_point_carries_its_model_and_any_other_gets_one_by_one_command(
         kept = Path(store.client.download_artifacts(run_id, "model.safetensors"))
         expected = Model.load(kept).predict_frame(frame)
         assert mlflow.pyfunc.load_model(f"runs:/{run_id}/model").predict(frame).equals(expected)
+        (model,) = store.client.search_logged_models([store.experiment_id], f"source_run_id = '{run_id}'")
+        assert mlflow.pyfunc.load_model(model.model_uri).predict(frame).equals(expected)
+        measured = store.client.get_run(run_id).data.metrics
+        assert {each.key: each.value for each in model.metrics}.items() <= measured.items()
+        assert "test_accuracy" in {each.key for each in model.metrics}
+        assert len(store.client.get_metric_history(run_id, "test_accuracy")) == 1
     for run_id in (best, other, last):
         with TemporaryDirectory() as folder:
             recorded = read_recorded(store, run_id, Path(folder))
             assert find_alterations(recorded, checkout) == []
             assert find_uncovered(recorded.run, Path(folder)) == {}
     assert store.client.get_run(other).info.status == "FINISHED"
+    used = store.client.get_run(best).inputs.dataset_inputs
+    assert {each.dataset.digest for each in used} == {digest[:36] for digest in part_digests(splits).values()}
     description = parent.data.tags["mlflow.note.content"]
     assert best[:8] in description
     assert f"repro.py run={parent.info.run_id}" in description

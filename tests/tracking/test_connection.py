@@ -15,8 +15,9 @@ from configurations import refusal
 from plainmlp.system.process import held
 from plainmlp.tracking import connection
 from plainmlp.tracking.connection import AwayError, Connection, cause, is_away, within
+from plainmlp.tracking.datasets import DataInput
 from plainmlp.tracking.outbox import Outbox
-from plainmlp.tracking.store import DataInput, Store
+from plainmlp.tracking.store import Store
 from servers import free_port, silent_port, swallowing_port
 
 POINT = "ab" * 32
@@ -38,7 +39,7 @@ def test_run_goes_on_after_the_time_it_may_wait(port, tmp_path, capsys):
         address = f"http://ann:geheim@127.0.0.1:{number}"
         with stopwatch(1.0 + MARGIN):
             store = Store(address, "e", Outbox(tmp_path), 1.0)
-            with store.start(POINT, "points", {"seed": "0"}, {}, DataInput("d", "0", {})).closing() as run:
+            with store.start(POINT, "points", {"seed": "0"}, {}, [DataInput("d", "0", {})]).closing() as run:
                 for epoch in range(50):
                     run.log_epoch(epoch, {"train_loss": 1.0})
                     run.flush()
@@ -150,7 +151,7 @@ def test_database_that_is_locked_keeps_the_run(tmp_path, capsys):
     holder = sqlite3.connect(database, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     with stopwatch(1.0 + MARGIN):
-        run = store.start(POINT, "points", {}, {}, DataInput("d", "0", {}))
+        run = store.start(POINT, "points", {}, {}, [DataInput("d", "0", {})])
         run.end("FINISHED")
     holder.execute("ROLLBACK")
     holder.close()

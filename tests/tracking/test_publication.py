@@ -12,19 +12,22 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 
 from configurations import refusal
 from plainmlp.proof.alterations import find_uncovered, find_unlisted
 from plainmlp.tracking import connection
+from plainmlp.tracking.datasets import DataInput
+from plainmlp.tracking.models import MODEL_FILE
 from plainmlp.tracking.outbox import Outbox, RunHeader
 from plainmlp.tracking.publication import publish
 from plainmlp.tracking.recording.manifest import MANIFEST
 from plainmlp.tracking.run import TrackedRun
-from plainmlp.tracking.store import ChildRun, DataInput, Store
+from plainmlp.tracking.store import ChildRun, Store
 from plainmlp.tracking.stored_runs import read_run
 from plainmlp.tracking.tags import MANIFEST_TAG, PARENT_TAG, POINT_TAG, PROCESS_TAG, RECORD_TAG
 from plainmlp.training.model import Model
-from pointed import point, trained_alone
+from pointed import files_below, point, trained_alone
 from servers import Server
 from waiting import wait_until
 
@@ -62,19 +65,19 @@ def record(store: Store, server: Server, folder: Path, stopped_at: str = "") -> 
         for epoch in range(5):
             run.log_epoch(epoch, {"train_loss": 1 / (epoch + 1), "none": float("nan"), "up": float("inf")})
         step("results")
-        run.log_results({"test_accuracy": 0.1 + 0.2}, {"weights_digest": "d1"})
+        points = run.log_results({"test_accuracy": 0.1 + 0.2}, {"weights_digest": "d1"})
         step("file")
         run.log_file(folder / "history.csv", "tables")
         step("text")
         run.log_text("seed: 0\n", "config.yaml")
         step("model")
         trained().save(folder / "model.safetensors")
-        run.log_model(folder / "model.safetensors")
+        run.log_model(folder / "model.safetensors", points)
         step("end")
     return run
 
 
-DATA = DataInput("points", "d" * 36, {"n_train": 3})
+DATA = [DataInput("points", "d" * 36, {"n_train": 3})]
 
 
 def content(server: Server, run_id: str, folder: Path) -> dict[str, object]:
@@ -96,6 +99,14 @@ def content(server: Server, run_id: str, folder: Path) -> dict[str, object]:
     (listed,) = json.loads(run.data.tags["mlflow.log-model.history"])
     assert listed["run_id"] == run_id
     assert f"run_id: {run_id}" in files["model/MLmodel"].read_text()
+    (model,) = client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'")
+    assert (model.status, [output.model_id for output in run.outputs.model_outputs]) == ("READY", [model.model_id])
+    assert [(metric.key, metric.value) for metric in model.metrics] == [("test_accuracy", 0.1 + 0.2)]
+    listed = files_below(Path(download_artifacts(model.artifact_location, tracking_uri=server.address)))
+    listed[MODEL_FILE] = listed[MODEL_FILE].replace(model.model_id.encode(), b"null")
+    assert listed == {
+        name.removeprefix("model/"): path.read_bytes() for name, path in files.items() if name.startswith("model/")
+    }
     return {
         "status": run.info.status,
         "name": run.info.run_name,

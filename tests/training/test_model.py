@@ -1,4 +1,7 @@
 import hashlib
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +73,22 @@ def test_columns_may_come_in_any_order_and_with_others(model_and_table):
     model, table = model_and_table
     mixed = table.assign(remark="x")[[*reversed(table.columns), "remark"]]
     pd.testing.assert_frame_equal(model.predict_frame(mixed), model.predict_frame(table), check_exact=True)
+
+
+def test_the_network_that_a_model_keeps_changes_no_bit(model_and_table, tmp_path):
+    """Another model, another form, another thread and a copy have theirs, and give the same answers."""
+    model, table = model_and_table
+    rows = model.preparation.from_frame(table)
+    first, plain = model.predict(rows), model.predict(rows, compiled=False)
+    other = replace(model, parameters=2 * model.parameters)
+    assert (other.predict(rows) != first).any()
+    many = [np.roll(np.tile(rows, (500, 1)), shift, axis=0) for shift in range(4)]
+    alone = [model.predict(each).tobytes() for each in many]
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda each: model.predict(each).tobytes(), many * 10))
+    for found in (plain, model.predict(rows), pickle.loads(pickle.dumps(model)).predict(rows)):
+        assert found.tobytes() == first.tobytes()
+    assert answers == alone * 10
 
 
 def test_classification_names_its_classes(tmp_path):

@@ -18,7 +18,7 @@ from plainmlp.data.scaling import Scaling, Vector, fit_scaling
 from plainmlp.data.stored import StoredRows
 from plainmlp.data.sums import sum_by_halves
 from plainmlp.system.errors import InputError
-from plainmlp.system.wording import shown
+from plainmlp.system.wording import near_match, shown
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -64,17 +64,18 @@ class Preparation:
         if isinstance(features, StoredRows):
             return features.converted(partial(self.inputs, dtype=dtype), len(self.input_names), dtype)
         filled = fill_missing(features, self.columns, self.fill_values)
-        numeric = are_numeric(self.columns)
-        scaled = self.input_scaling.apply(numbers_of(filled, self.columns), dtype, self._number_names)
-        if numeric.all():
+        values = filled if self.is_plain else numbers_of(filled, self.columns)
+        scaled = self.input_scaling.apply(values, dtype, self._number_names)
+        if self._numeric.all():
             return scaled
         prepared = np.zeros((len(features), len(self.input_names)), dtype)
         starts, widths = self._starts(), input_widths(self.columns)
         places = [
-            np.arange(starts[position], starts[position] + widths[position]) for position in np.flatnonzero(numeric)
+            np.arange(starts[position], starts[position] + widths[position])
+            for position in np.flatnonzero(self._numeric)
         ]
         prepared[:, np.concatenate([*places, np.empty(0, np.intp)])] = scaled
-        for position in np.flatnonzero(~numeric):
+        for position in np.flatnonzero(~self._numeric):
             codes = filled[:, position].astype(np.intp)
             (known,) = np.nonzero(codes >= 0)  # of a level that is neither known nor rare all inputs are 0
             prepared[known, starts[position] + codes[known]] = 1
@@ -91,14 +92,20 @@ class Preparation:
         return outputs if self.target_scaling is None else self.target_scaling.invert(outputs)
 
     def from_frame(self, frame: "DataFrame") -> NDArray[np.float64]:
-        """Return the raw features that a table holds under the names of the columns; its other columns are ignored."""
+        """Return the raw features that a table holds under the names of the columns; its other columns are ignored.
+
+        A column that is not there is a gap in every row, unless another has almost its name, or none is there.
+        """
         wanted = {column.name for column in self.columns}
         check_names([name for name in frame.columns if name in wanted], TABLE)
-        features = np.empty((len(frame), len(self.columns)))
+        features = np.full((len(frame), len(self.columns)), np.nan)
         names = [str(name) for name in frame.columns]
+        others = [name for name in names if name not in wanted]
+        may_lack = self.fill_values is not None and len(others) < len(names)
         for position, column in enumerate(self.columns):
-            check_column("feature", column.name, names, TABLE)
-            features[:, position] = _values(frame, column)
+            if not may_lack or column.name in names or near_match(column.name, others):
+                check_column("feature", column.name, names, TABLE)
+                features[:, position] = _values(frame, column)
         fill_missing(features, self.columns, self.fill_values)
         return features
 
@@ -136,6 +143,15 @@ class Preparation:
             message = "columns, inputs and scaling do not fit together"
             raise ValueError(message)
         return preparation
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether every raw feature is a number and an input as it is, but for its scaling."""
+        return bool(self._numeric.all()) and all(column.dates is None for column in self.columns)
+
+    @cached_property
+    def _numeric(self) -> NDArray[np.bool_]:
+        return are_numeric(self.columns)
 
     @cached_property
     def _number_names(self) -> list[str]:

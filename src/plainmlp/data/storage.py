@@ -40,7 +40,7 @@ def digest_arrays(*arrays: Array) -> str:
 
 def digest_dataset(dataset: Dataset) -> str:
     """Return the SHA-256 over the arrays of a data set and what they mean, as hexadecimal digits."""
-    return _digest_parts({"": dataset.rows}, dataset.description)
+    return _digest_parts({"": _digest_part(dataset.rows)}, dataset.description)
 
 
 @lru_cache(SPLITS_DIGESTED)
@@ -49,15 +49,21 @@ def digest_splits(splits: Splits) -> str:
 
     The same object is digested once: its arrays never change.
     """
-    return _digest_parts(splits.parts(), splits.description)
+    return _digest_parts(part_digests(splits), splits.description)
 
 
-def _digest_parts(parts: dict[str, Part], description: Description) -> str:
+@lru_cache(SPLITS_DIGESTED)
+def part_digests(splits: Splits) -> dict[str, str]:
+    """Return the SHA-256 over the arrays of each part of a data set, by the part's name, as hexadecimal digits."""
+    return {name: _digest_part(part) for name, part in splits.parts().items()}
+
+
+def _digest_part(part: Part) -> str:
+    return digest_arrays(*(array for array in (part.features, part.targets, part.weights) if array is not None))
+
+
+def _digest_parts(arrays: dict[str, str], description: Description) -> str:
     """Return the digest of parts; a category's positions alone would be the same as a column of such numbers."""
-    arrays = {
-        name: digest_arrays(*(array for array in (part.features, part.targets, part.weights) if array is not None))
-        for name, part in parts.items()
-    }
     return _digest_record({"arrays": arrays, "description": description.to_dict()})
 
 

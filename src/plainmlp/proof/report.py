@@ -1,20 +1,37 @@
 """The report of a verification: tags, a page and a file for programs on the run, and a table on the terminal."""
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from plainmlp.proof.rebuilding import printable
 from plainmlp.proof.verdict import Judgement, Verdict
-from plainmlp.proof.verification import Verification
+from plainmlp.proof.verification import Terms, Verification, verify
 from plainmlp.system.wording import markdown_table
+from plainmlp.tracking.provenance.repository import read_repository
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import add_verification
 
 FOLDER = "verify"  # among the artifacts of a run
 WHOLE = ("record", "whole", "nothing was changed, added or removed, as far as the record tells")
+
+
+def verify_and_publish(
+    store: Store, run_id: str, checkout: Path, terms: Terms, *, is_point: bool = False
+) -> tuple[Verification, dict[str, Any]]:
+    """Verify a run, show the verdict (of a point in a line if it is identical) and write it on the run; return the report."""
+    repository = read_repository(checkout)
+    verification = verify(store, run_id, checkout, terms, print_error if terms.is_quiet else print_plain)
+    judgement = verification.judgement
+    if is_point and not terms.is_quiet and judgement.verdict.exit_code == 0:
+        print_plain(f"{run_id}  {judgement.text}")
+    elif not terms.is_quiet:
+        show(f"{run_id}, executed again with {verification.code}", judgement, judgement.summarize())
+    return verification, publish_verification(store, verification, repository.commit if repository else "none")
 
 
 def publish_verification(store: Store, verification: Verification, commit: str) -> dict[str, Any]:
@@ -106,3 +123,8 @@ def print_plain(line: str) -> None:
     from rich.console import Console
 
     Console(soft_wrap=True, highlight=False).print(printable(line), markup=False, emoji=False)
+
+
+def print_error(line: str) -> None:
+    """Print a line beside what programs read."""
+    sys.stderr.write(f"{line}\n")

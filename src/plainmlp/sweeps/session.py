@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+from plainmlp.config.schema import Config
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import PRUNED, Leaderboard, build_leaderboard
 from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults
@@ -32,6 +33,7 @@ from plainmlp.system.errors import InputError, StorageError, TrainingError
 from plainmlp.system.files import replace_file
 from plainmlp.system.process import alone
 from plainmlp.tracking.children import add_model, finished_children
+from plainmlp.tracking.datasets import DataInput, data_inputs
 from plainmlp.tracking.outbox import PREFIX
 from plainmlp.tracking.provenance.environment import process_usage
 from plainmlp.tracking.recording.page import data_name, run_name, value_name
@@ -114,7 +116,7 @@ def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
                 plan.write(folder)
                 _publish(parent, board, folder)
                 parent.log_results({**_summary(board, len(points), len(failures)), **process_usage()}, {})
-        model = _add_model(store, board)
+        model = _add_model(store, board, points, archive)
     show_leaderboard(board)
     show_places({"leaderboard": folder, **model, "mlflow": parent.page(), **_large(archive)})
     if failures:
@@ -278,15 +280,21 @@ def _publish(parent: TrackedRun, board: Leaderboard, folder: Path) -> None:
         parent.log_file(path)
 
 
-def _add_model(store: Store, board: Leaderboard) -> dict[str, str]:
+def _add_model(store: Store, board: Leaderboard, points: Sequence[Point], archive: Archive) -> dict[str, str]:
     """Let the run of the best point carry its model; return what to say of it, which is nothing while MLflow is away."""
     run_id = board.best_run
     if run_id is None or run_id.startswith(PREFIX) or store.connection.is_away:
         return {}
+    best = board.best_result(board.rows[0]).child.point_id
+    config = next(point.config for point in points if point.point_id == best)
     try:
-        return {"model": add_model(store, run_id)}
+        return {"model": add_model(store, run_id, lambda: _data_of(config, archive))}
     except InputError as error:
         return {"model": f"none ({error})"}
+
+
+def _data_of(config: Config, archive: Archive) -> list[DataInput]:
+    return data_inputs(config.dataset, archive.splits(config.dataset, config.split))
 
 
 def _summary(board: Leaderboard, n_points: int, n_failed: int) -> dict[str, float]:

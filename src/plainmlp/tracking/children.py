@@ -1,5 +1,6 @@
 """The runs of a sweep's points: their ids, and the model that one of them carries."""
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,7 +9,8 @@ from plainmlp.system.errors import InputError
 from plainmlp.tracking.addresses import shown_address
 from plainmlp.tracking.bulk import point_ids, writes_at_once
 from plainmlp.tracking.connection import AwayError
-from plainmlp.tracking.outbox import PREFIX, RunHeader
+from plainmlp.tracking.datasets import DataInput, as_entry
+from plainmlp.tracking.outbox import PREFIX, RunHeader, metric_points
 from plainmlp.tracking.run import MODEL_FOLDER, TrackedRun
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import StoredRun, read_run
@@ -32,8 +34,15 @@ def model_address(run_id: str) -> str:
     return f"runs:/{run_id}/{MODEL_FOLDER}"
 
 
-def add_model(store: Store, run_id: str) -> str:
+def add_model(store: Store, run_id: str, data: Callable[[], Sequence[DataInput]] = tuple) -> str:
     """Let a finished run of this checkout carry its model, unless it does; return the address that MLflow loads.
+
+    Parameters
+    ----------
+    store : Store
+    run_id : str
+    data : callable
+        Returns what the run used, to be listed with it; a sweep leaves that out of its points.
 
     Raises
     ------
@@ -53,5 +62,7 @@ def add_model(store: Store, run_id: str) -> str:
     header = RunHeader(run.tags.get(RECORD_TAG, PREFIX), *place, info.run_name, {}, info.start_time, run_id)
     with TemporaryDirectory() as folder:
         path = store.ask(lambda: store.client.download_artifacts(run_id, MODEL_FILE, folder))
-        store.resumed(header).add_model(Path(path), run.status, info.end_time)
+        points = metric_points({name: [value] for name, value in run.metrics.items()}, info.end_time)
+        end = {"data": as_entry(data()), "status": run.status, "ended": info.end_time}
+        store.resumed(header).add_model(Path(path), points, end)
     return model_address(run_id)

@@ -13,6 +13,7 @@ import numpy as np
 
 from plainmlp.system.files import replace_file
 from plainmlp.tracking.credentials import find_secrets
+from plainmlp.tracking.datasets import column_schema
 from plainmlp.tracking.terminal import show_warning
 from plainmlp.training.model import Model
 
@@ -39,8 +40,11 @@ def pack_model(folder: Path, run_id: str, path: Path) -> dict[str, Any]:
     from mlflow import pyfunc
     from mlflow.models import Model as Record
 
-    model, record, secrets = Model.load(path), Record(folder.name, run_id), _secrets_of_code()
+    model, secrets = Model.load(path), _secrets_of_code()
     example = model.preparation.to_frame(np.zeros((1, len(model.preparation.columns))))  # nobody's data
+    about = {"artifact_path": folder.name, "run_id": run_id, "signature": signature(model, example).to_dict()}
+    # the model checks what it is given itself: MLflow would refuse whole numbers as doubles, and every array
+    record = Record.from_dict({**about, "is_signature_from_type_hint": True})
     if secrets:
         show_warning(f"the model is recorded without its code, which seems to hold secrets: {', '.join(secrets)}")
     with TemporaryDirectory() as temporary:
@@ -54,8 +58,7 @@ def pack_model(folder: Path, run_id: str, path: Path) -> dict[str, Any]:
             data_path=str(path),
             code_paths=None if secrets else [str(code)],
             mlflow_model=record,
-            signature=signature(model, example),
-            input_example=example,
+            input_example=example.to_dict("records"),
             pip_requirements=serving_requirements(),
         )
     return dict(record.get_tags_dict())
@@ -100,15 +103,14 @@ def rename_run(path: Path, record_id: str, run_id: str) -> None:
 
 
 def signature(model: Model, row: "DataFrame") -> Any:
-    """Return the names of a model's columns, and the types of its answers.
-
-    The model itself checks and converts what it is given: under the type `double` MLflow would refuse whole numbers.
-    """
+    """Return the names and types of a model's columns and of its answers; what the model fills may be left out."""
     from mlflow.models import ModelSignature, infer_signature
-    from mlflow.types.schema import AnyType, ColSpec, Schema
+    from mlflow.types.schema import ColSpec, Schema
 
-    inputs = Schema([ColSpec(AnyType(), name) for name in row.columns])  # type: ignore[no-untyped-call]
-    return ModelSignature(inputs, infer_signature(model.predict_frame(row)).inputs)
+    is_needed = model.preparation.fill_values is None
+    columns = (column_schema(column, required=is_needed) for column in model.preparation.columns)
+    answers = infer_signature(model.predict_frame(row)).inputs
+    return ModelSignature(Schema([ColSpec(**column) for column in columns]), answers)
 
 
 def serving_requirements() -> list[str]:

@@ -19,7 +19,8 @@ FOLDER = Path(".plainmlp") / "outbox"  # below a checkout
 SCRIPT = Path("pipelines") / "sync.py"
 HEADER, ENTRIES, FILES = "run.json", "entries.jsonl", "files"
 PREFIX = "record-"  # tells the id of a record from a run's
-# what happens to a run at once: any of `process`, `data`, `metrics`, `parameters`, `tags`, `files`, `status` and `ended`
+# what happens to a run at once: any of `process`, `data`, `metrics`, `parameters`, `tags`, `files`, `model`,
+# `status` and `ended`
 Entry = dict[str, Any]
 Point = tuple[str, float, int, int]  # a metric's name, its value, when it was measured, the epoch
 

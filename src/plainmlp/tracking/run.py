@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from plainmlp.system.errors import InputError, StorageError
 from plainmlp.system.process import own_process
 from plainmlp.tracking.connection import AwayError
+from plainmlp.tracking.datasets import send_data
+from plainmlp.tracking.logged_models import send_model
 from plainmlp.tracking.models import MODEL_FILE, pack_model, rename_run
 from plainmlp.tracking.outbox import Entry, Outbox, Point, RunHeader, metric_points
 from plainmlp.tracking.recording.configuration import LONGEST_PARAMETER
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 MODEL_FOLDER = "model"
+TEST = "test_"  # begins the names of the test part's metrics
 ITEMS_PER_BATCH = 1000  # MLflow refuses more in one call
 
 
@@ -137,10 +140,11 @@ class TrackedRun:
         self._unsent += metric_points(history, int(time.time() * 1000))
         self.flush()
 
-    def log_results(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
-        """Send final metrics and tags."""
+    def log_results(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> list[Point]:
+        """Send final metrics and tags; return the metrics as they were sent."""
         points = metric_points({name: [value] for name, value in metrics.items()}, int(time.time() * 1000))
         self.write({"metrics": points, "tags": dict(tags)})
+        return points
 
     def log_file(self, path: Path, folder: str = "") -> None:
         """Add a file, or the content of a folder, to the run's artifacts."""
@@ -153,27 +157,35 @@ class TrackedRun:
             path.write_text(text, encoding="utf-8", newline="\n")
             self.log_file(path)
 
-    def log_model(self, path: Path) -> None:
-        """Add a model that `mlflow.pyfunc.load_model` loads from the run's artifact `model`; see `pack_model`."""
-        with TemporaryDirectory() as temporary:
-            folder = Path(temporary) / MODEL_FOLDER
-            listed = pack_model(folder, self.reference, path)
-            self.log_file(folder, MODEL_FOLDER)
-        self.log_results({}, {MODEL_TAG: json.dumps([listed])})
+    def log_model(self, path: Path, points: Sequence[Point] = ()) -> None:
+        """Add a model that `mlflow.pyfunc.load_model` loads from the run's artifact `model`; see `pack_model`.
 
-    def add_model(self, path: Path, status: str, ended: int) -> None:
-        """Add a model to a run that is over, as `log_model` does, with its manifest, and all of it or nothing."""
+        MLflow lists it among its models too, where it is found by those of the points that measure the test part.
+        """
+        with TemporaryDirectory() as temporary:
+            self.write(self._packed(Path(temporary), path, points), Path(temporary))
+
+    def add_model(self, path: Path, points: Sequence[Point], end: Entry) -> None:
+        """Add a model to a run that is over, as `log_model` does, with its manifest, and all of it or nothing.
+
+        `end` is the entry that says how the run ended, and what else to add.
+        """
         if self._outbox is None or read_copy(copy_of(self._outbox.checkout, self.header.record_id)) is None:
             message = f"{self.run_id} was not recorded by this checkout, which adds nothing to it"
             raise InputError(message)
         with TemporaryDirectory() as temporary:
-            listed = pack_model(Path(temporary) / MODEL_FOLDER, self.reference, path)
-            tags = {MODEL_TAG: json.dumps([listed])}
+            entry = self._packed(Path(temporary), path, points)
             files = dict(_files(Path(temporary)))
-            tags |= seal_entries(Path(temporary), self._outbox, self.header, [{"tags": tags}], files)
-            self.write({"tags": tags, "status": status, "ended": ended}, Path(temporary))
+            tags = entry["tags"] | seal_entries(Path(temporary), self._outbox, self.header, [entry], files)
+            self.write({**entry, **end, "tags": tags}, Path(temporary))
         if not self._is_waiting:
             self._outbox.remove(self.header.record_id)
+
+    def _packed(self, folder: Path, path: Path, points: Sequence[Point]) -> Entry:
+        """Pack a model below a folder and return the entry that adds it."""
+        listed = pack_model(folder / MODEL_FOLDER, self.reference, path)
+        tested = [point for point in points if point[0].startswith(TEST)]
+        return {"tags": {MODEL_TAG: json.dumps([listed])}, "model": tested}
 
     def end(self, status: str, ended: int | None = None) -> None:
         """Close the run as FINISHED, FAILED or KILLED; once MLflow has it whole, it leaves the outbox."""
@@ -271,14 +283,18 @@ def is_active(store: Reader, run_id: str) -> bool:
 def send(store: Reader, header: RunHeader, entry: Entry, places: Mapping[str, Path]) -> None:
     """Send an entry to its run, which is there, and the files at `places`; to send it twice changes nothing."""
     store.connection.call(lambda: _send(store, header, entry, places))
+    if "model" in entry:
+        below = f"{MODEL_FOLDER}/"
+        packed = {name.removeprefix(below): path for name, path in places.items() if name.startswith(below)}
+        send_model(store, header.run_id or "", entry["model"], packed)
 
 
 def _send(store: Reader, header: RunHeader, entry: Entry, places: Mapping[str, Path]) -> None:
     client, run_id = store.client, header.run_id or ""
     if "process" in entry:
         _reopen(client, run_id, entry["process"])
-    if "data" in entry:
-        _send_data(client, run_id, **entry["data"])
+    if entry.get("data"):
+        send_data(client, run_id, entry["data"])
     if places:
         artifacts = store.artifacts(run_id)
     for name, path in places.items():
@@ -295,13 +311,6 @@ def _reopen(client: "MlflowClient", run_id: str, process: str) -> None:
     if FAILURE_TAG in client.get_run(run_id).data.tags:  # of an earlier attempt
         client.delete_tag(run_id, FAILURE_TAG)
     client.set_tag(run_id, PROCESS_TAG, process)
-
-
-def _send_data(client: "MlflowClient", run_id: str, name: str, digest: str, profile: Mapping[str, int]) -> None:
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    entity = Dataset(name, digest, "code", json.dumps({"dataset": name}), profile=json.dumps(profile))
-    client.log_inputs(run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
 
 
 def _send_values(client: "MlflowClient", run_id: str, entry: Entry, record_id: str) -> None:

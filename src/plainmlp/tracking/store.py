@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import KW_ONLY, asdict, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from getpass import getuser
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from plainmlp.system.process import is_dead, own_process
 from plainmlp.tracking.addresses import artifact_location, shown_address
 from plainmlp.tracking.bulk import write_runs, writes_at_once
 from plainmlp.tracking.connection import AwayError, apply_settings, connect, locked, opening, refusal
+from plainmlp.tracking.datasets import DataInput, as_entry
 from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, RunHeader, metric_points, new_record_id
 from plainmlp.tracking.recording.manifest import seal_entries
 from plainmlp.tracking.run import TrackedRun
@@ -37,15 +38,6 @@ from plainmlp.tracking.tags import (
 # without this tag of the experiment MLflow opens its pages for prompts and traces
 KIND = ("mlflow.experimentKind", "custom_model_development")
 THREADS = 8  # that send runs to a server at once
-
-
-@dataclass(frozen=True)
-class DataInput:
-    """The data set that a run used: its name, the digest of its arrays, and its sizes."""
-
-    name: str
-    digest: str
-    profile: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -162,11 +154,16 @@ class Store(Reader):
             return self._find()
 
     def start(
-        self, point_id: str, name: str, parameters: Mapping[str, str], tags: Mapping[str, str], data: DataInput
+        self,
+        point_id: str,
+        name: str,
+        parameters: Mapping[str, str],
+        tags: Mapping[str, str],
+        data: Sequence[DataInput],
     ) -> TrackedRun:
         """Start the run of a point; its name is shown in the list of runs."""
         header = self._header(name, {POINT_TAG: point_id, **tags}, new_record_id(), time.time())
-        return self._begin(header, {"data": asdict(data), "parameters": dict(parameters)})
+        return self._begin(header, {"data": as_entry(data), "parameters": dict(parameters)})
 
     def start_parent(self, name: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> TrackedRun:
         """Start a run that others are shown below; it computes no point itself."""

@@ -76,7 +76,11 @@ class Reader:
         return f"http://127.0.0.1:5000/{page} after: mlflow ui --backend-store-uri {shlex.quote(address)}"
 
     def artifacts(self, run_id: str) -> Any:
-        """Return what writes files into a run's artifacts; not the client, which writes wherever a server tells it.
+        """Return what writes files into a run's artifacts, as `artifacts_at` does."""
+        return self.artifacts_at(self.client.get_run(run_id).info.artifact_uri)
+
+    def artifacts_at(self, place: str) -> Any:
+        """Return what writes files to an address; not the client, which writes wherever a server tells it.
 
         Raises
         ------
@@ -85,7 +89,6 @@ class Reader:
         """
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        place = self.client.get_run(run_id).info.artifact_uri
         if self.address.startswith(SERVERS) and urlsplit(place).scheme in LOCAL_SCHEMES:
             message = (
                 f"tracking.uri = {without_credentials(self.address)!r}: its artifacts would be written on this machine, "

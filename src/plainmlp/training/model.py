@@ -1,9 +1,11 @@
 """A trained model: a network with the preparation of its inputs and the meaning of its outputs."""
 
 import hashlib
+import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from plainmlp.data.arrays import Array, Description, description_from_dict
 from plainmlp.data.preparation import Preparation
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.architecture import Architecture, view_layers
-from plainmlp.nn.descent import Start
+from plainmlp.nn.descent import Descent, Start
 from plainmlp.nn.forms import Compiled, start_descent
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.recipe import Recipe
@@ -24,6 +26,16 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
+class _Last(threading.local):
+    """What a thread predicted with last, in one of the forms, while the model is there; its memory is no other's."""
+
+    def __init__(self) -> None:
+        self.descents: WeakKeyDictionary[Model, tuple[Compiled, Descent]] = WeakKeyDictionary()
+
+
+_last = _Last()
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """A network that predicts from raw features.
@@ -31,6 +43,7 @@ class Model:
     Parameters
     ----------
     parameters : ndarray of shape (n_parameters,), float32 or float64
+        They stay as they are once the model has predicted.
     preparation : Preparation
         From raw features to inputs, and from outputs to the targets' units.
     description : Description
@@ -65,13 +78,21 @@ class Model:
         ndarray of shape (n_samples, n_classes or n_targets), float64
             Probabilities of the classes, or of each label; the targets' values for a regression.
         """
-        descent = start_descent(compiled, Start(self.architecture, Recipe(optimizer="sgd"), self.parameters))
         inputs = self.preparation.inputs(features, self.parameters.dtype)
         with np.errstate(all="ignore"):
-            outputs = descent.outputs(np.ascontiguousarray(inputs)).astype(np.float64)
+            outputs = self._descent(compiled).outputs(np.ascontiguousarray(inputs)).astype(np.float64)
         if self.description.task == "classification" and outputs.shape[1] == 1:
             return np.hstack([1 - outputs, outputs])
         return self.preparation.restore_targets(outputs)
+
+    def _descent(self, compiled: Compiled) -> Descent:
+        """Return the network as it predicts; to begin one takes longer than a row."""
+        kept = _last.descents.get(self)
+        if kept is None or kept[0] != compiled:
+            start = Start(self.architecture, Recipe(optimizer="sgd"), self.parameters)
+            kept = compiled, start_descent(compiled, start)
+            _last.descents = WeakKeyDictionary({self: kept})
+        return kept[1]
 
     def dead_outputs(self, outputs: Array) -> list[str]:
         """Return the names of the outputs that are zero for all samples, where the loss has a link that can die.

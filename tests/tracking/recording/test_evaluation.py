@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -93,9 +94,45 @@ def test_tags_parameters_data_and_status(tracked):
         assert data.params["model.hidden_sizes"] == json.dumps(list(config.model.hidden_sizes))
         assert data.params["optimizer.learning_rate"] == "0.001"
         assert data.params["dataset.path"] == (config.dataset.path or "null")
-        (used,) = run.run.inputs.dataset_inputs
-        assert used.dataset.name == ("digits" if name == "digits" else "table flats")
-        assert run.run.info.run_name.startswith(used.dataset.name)
+        parts = {each.tags[0].value: each.dataset for each in run.run.inputs.dataset_inputs}
+        assert parts.keys() == {"training", "validation", "test"}
+        (used,) = {part.name for part in parts.values()}
+        assert used == ("digits" if name == "digits" else "table flats")
+        assert run.run.info.run_name.startswith(used)
+        assert parts["test"].source_type == ("code" if name == "digits" else "local")
+
+
+def test_model_is_on_the_page_of_models_and_found_by_its_metrics(tracked, address):
+    mlflow.set_tracking_uri(address)
+    for name, (config, run) in tracked.items():
+        metric, value = next(
+            (key, run.summary["metrics"][key]) for key in ("test_accuracy", "test_r2") if key in run.summary["metrics"]
+        )
+        experiments = [run.run.info.experiment_id]
+        found = run.client.search_logged_models(
+            experiments, f"metrics.{metric} >= {value} and metrics.{metric} <= {value}"
+        )
+        (listed,) = [model for model in found if model.source_run_id == run.run.info.run_id]
+        assert listed.status == "READY"
+        assert listed.name == run.run.info.run_name.replace(".", "-")
+        assert listed.params["model.hidden_sizes"] == json.dumps(list(config.model.hidden_sizes))
+        assert listed.tags["weights_digest"] == run.run.data.tags["weights_digest"]
+        assert {each.key for each in listed.metrics} == {
+            key for key in run.summary["metrics"] if key.startswith("test_")
+        }
+        assert [output.model_id for output in run.run.outputs.model_outputs] == [listed.model_id]
+        loaded = mlflow.pyfunc.load_model(f"models:/{listed.model_id}")
+        assert loaded.model_id == loaded.metadata.model_id == listed.model_id
+        same = mlflow.pyfunc.load_model(f"runs:/{run.run.info.run_id}/model")
+        for frame in tables(name, config):
+            pd.testing.assert_frame_equal(loaded.predict(frame), same.predict(frame), check_exact=True)
+
+
+def test_the_search_of_the_manual_finds_good_models(tracked, address):
+    mlflow.set_tracking_uri(address)
+    run = tracked["digits"][1].run
+    found = mlflow.search_logged_models([run.info.experiment_id], "metrics.test_accuracy > 0.5", output_format="list")
+    assert run.info.run_id in {model.source_run_id for model in found}
 
 
 def test_description_says_what_was_trained_what_it_is_worth_and_how_to_verify(tracked):
@@ -158,12 +195,18 @@ def test_model_is_listed_with_the_run_and_carries_no_caches(tracked):
 def test_model_has_signature_and_example(tracked):
     from mlflow.models import Model as Record
 
-    record = Record.load(str(artifacts(tracked["kind"][1]) / "model"))
-    assert record.signature.inputs.input_names() == ["area", "rooms", "city", "garden", "price"]
+    folder = str(artifacts(tracked["kind"][1]) / "model")
+    record = Record.load(folder)
+    types = {"area": "double", "rooms": "double", "city": "string", "garden": "double", "price": "double"}
+    inputs = record.signature.inputs.to_dict()
+    assert {column["name"]: column["type"] for column in inputs} == types
+    assert not any(column["required"] for column in inputs)  # the model fills gaps
     assert record.signature.outputs.input_names() == ["predicted", "probability_gross", "probability_klein"]
-    example = record.load_input_example(str(artifacts(tracked["kind"][1]) / "model"))
-    assert list(example.columns) == ["area", "rooms", "city", "garden", "price"]
-    assert len(example) == 1
+    example = record.load_input_example(folder)
+    assert [list(row) for row in example] == [list(types)]
+    assert len(mlflow.pyfunc.load_model(folder).predict(example)) == 1
+    digits = Record.load(str(artifacts(tracked["digits"][1]) / "model")).signature.inputs.to_dict()
+    assert {(column["type"], column["required"]) for column in digits} == {("double", True)}
 
 
 @pytest.mark.slow

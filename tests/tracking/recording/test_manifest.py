@@ -13,14 +13,15 @@ import pytest
 from configurations import refusal
 from plainmlp.system.files import digest_file
 from plainmlp.tracking import connection
+from plainmlp.tracking.datasets import DataInput
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.publication import publish
 from plainmlp.tracking.recording.manifest import PASSING, check_signing, copy_of, is_signed, neutral, stored_text
 from plainmlp.tracking.run import TrackedRun
-from plainmlp.tracking.store import ChildRun, DataInput, Store
+from plainmlp.tracking.store import ChildRun, Store
 from plainmlp.tracking.tags import RECORD_TAG
 
-DATA = DataInput("data", "0" * 32, {"n_train": 3})
+DATA = [DataInput("data", "0" * 32, {"n_train": 3})]
 
 
 @pytest.fixture

@@ -3,13 +3,18 @@
 import json
 from dataclasses import asdict, replace
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Dataset
+from mlflow.types.schema import Schema
 
 from configurations import refusal
 from plainmlp.config.places import Places
-from plainmlp.data.storage import digest_splits
+from plainmlp.data.storage import digest_arrays
 from plainmlp.system.files import write_json
+from plainmlp.tracking.datasets import data_inputs
+from plainmlp.tracking.recording.page import data_name
 from plainmlp.tracking.recording.training import (
     NOTE,
     continue_run,
@@ -109,11 +114,30 @@ def test_damaged_note_is_named(config, splits, tmp_path, places, trained, first)
     assert str(tmp_path / NOTE) in refusal(continue_run, config, splits, tmp_path, places, trained)
 
 
-def test_data_of_the_run_is_the_data_of_all_parts(config, splits, first):
-    (used,) = read(config, first).inputs.dataset_inputs
-    assert digest_splits(splits).startswith(used.dataset.digest)
-    sizes = {f"n_{name}": len(part) for name, part in splits.parts().items()}
-    assert json.loads(used.dataset.profile) == sizes
+def test_data_of_the_run_are_its_parts(config, splits, first):
+    used = {each.tags[0].value: each.dataset for each in read(config, first).inputs.dataset_inputs}
+    parts = dict(zip(("training", "validation", "test"), splits.parts().values(), strict=True))
+    assert used.keys() == parts.keys()
+    for context, part in parts.items():
+        assert used[context].name == data_name(config.dataset)
+        assert digest_arrays(part.features, part.targets).startswith(used[context].digest)
+        assert json.loads(used[context].profile) == {"num_rows": len(part)}
+
+
+def test_data_have_types_and_a_source_that_mlflow_reads(splits):
+    sources = {
+        "local": configuration(dataset__name="table", dataset__path="a/b.csv", dataset__target="y").dataset,
+        "http": configuration(dataset__name="openml", dataset__data_id=61).dataset,
+        "code": configuration().dataset,
+    }
+    for kind, dataset in sources.items():
+        part = data_inputs(dataset, splits)[0]
+        entity = Dataset(part.name, part.digest, part.kind, json.dumps(part.source))
+        assert mlflow.data.get_source(entity).to_dict() == part.source
+        assert part.kind == kind
+    columns = data_inputs(sources["code"], splits)[0].columns
+    assert [(each["type"], each["name"]) for each in columns] == [("double", "x"), ("double", "sin"), ("double", "cos")]
+    assert Schema.from_json(json.dumps(columns)).input_names() == ["x", "sin", "cos"]
 
 
 def test_point_depends_on_configuration_data_and_start_but_on_no_path(config, splits, tmp_path, trained):

@@ -21,7 +21,7 @@ def publish_evaluation(
     """Add metrics, predictions, figures and the model to a run; metrics that it has as curves stay curves."""
     metrics = {name: value for name, value in final_metrics(evaluation).items() if name not in trained.history}
     note = describe_run(config, "test", evaluation.metrics["test"], evaluation.intervals, run.reference)
-    run.log_results(metrics, {NOTE_TAG: note})
+    points = run.log_results(metrics, {NOTE_TAG: note})
     run.log_file(places.metrics)
     run.log_file(places.intervals)
     run.log_file(places.predictions)
@@ -29,7 +29,7 @@ def publish_evaluation(
         run.log_file(places.steps)
     run.log_file(places.tables, "tables")
     run.log_file(places.figures, "figures")
-    run.log_model(places.model)
+    run.log_model(places.model, points)
 
 
 def write_summary(path: Path, run: TrackedRun, model: Model, evaluation: Evaluation) -> None:

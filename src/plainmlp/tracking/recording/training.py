@@ -12,20 +12,20 @@ from plainmlp.data.splits import Splits
 from plainmlp.data.storage import digest_splits
 from plainmlp.system.files import digest_file, write_json
 from plainmlp.tracking.addresses import tracking_address
+from plainmlp.tracking.datasets import data_inputs
 from plainmlp.tracking.outbox import Outbox, read_header
 from plainmlp.tracking.provenance.environment import process_usage
 from plainmlp.tracking.provenance.identity import identify_point
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.tracking.recording.manifest import check_signing
-from plainmlp.tracking.recording.page import data_name, run_name
+from plainmlp.tracking.recording.page import run_name
 from plainmlp.tracking.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
 from plainmlp.tracking.run import TrackedRun
-from plainmlp.tracking.store import DataInput, Store
+from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import RESTORED_TAG
 from plainmlp.tracking.terminal import show_warning
 from plainmlp.training.model import Model, Trained
 
-DATA_DIGEST_LENGTH = 36  # MLflow keeps no longer ones
 # the run that a training began, for the evaluation after it; no result, so DVC does not track it
 NOTE = Path(".plainmlp") / "run.json"
 
@@ -38,7 +38,6 @@ def point_of(config: Config, splits: Splits, code_digest: str | None = None) -> 
 
 def start_run(config: Config, splits: Splits, checkout: Path) -> TrackedRun:
     """Start a run with all that is known before the training; the checkout is the one whose code runs."""
-    sizes = {f"n_{part}": len(rows) for part, rows in splits.parts().items()}
     text, parameters = recorded_text(config), recorded_parameters(config)
     tags = provenance_tags(splits, checkout, training_numerics(config.training))
     tags |= configuration_tags(text.encode(), parameters)
@@ -47,7 +46,7 @@ def start_run(config: Config, splits: Splits, checkout: Path) -> TrackedRun:
         run_name(config),
         parameters,
         tags,
-        DataInput(data_name(config.dataset), digest_splits(splits)[:DATA_DIGEST_LENGTH], sizes),
+        data_inputs(config.dataset, splits),
     )
     with run.closing_on_failure():
         run.log_text(text, "config.yaml")

@@ -1,0 +1,115 @@
+"""The data that a run used, as MLflow lists it: a line for each part, with its digest, columns and source."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from plainmlp.config.schema import DatasetSection
+from plainmlp.data.arrays import Column, Description
+from plainmlp.data.splits import Splits
+from plainmlp.data.storage import part_digests
+from plainmlp.tracking.recording.page import data_name
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CONTEXTS = {"train": "training", "validation": "validation", "test": "test"}
+DIGEST_LENGTH, SCHEMA_LENGTH = 36, 1_048_575  # MLflow keeps no longer ones
+OPENML = "https://www.openml.org/d/"
+
+
+@dataclass(frozen=True)
+class DataInput:
+    """A part of a data set.
+
+    Parameters
+    ----------
+    name, digest : str
+    profile : mapping
+        Its sizes.
+    context : str
+        What the run used it for.
+    kind, source
+        Of the source, as `mlflow.data.get_source` reads it.
+    columns : sequence of dict
+        Types and names of its columns, targets last, as `mlflow.types.Schema` has them.
+    """
+
+    name: str
+    digest: str
+    profile: Mapping[str, int]
+    context: str = "training"
+    kind: str = "code"
+    source: Mapping[str, Any] = field(default_factory=dict)
+    columns: Sequence[Mapping[str, Any]] = ()
+
+
+def data_inputs(dataset: DatasetSection, splits: Splits) -> list[DataInput]:
+    """Return the parts of a run's data."""
+    kind, source = _source(dataset)
+    columns, digests = _columns(splits), part_digests(splits)
+    return [
+        DataInput(
+            name=data_name(dataset),
+            digest=digests[part][:DIGEST_LENGTH],
+            profile={"num_rows": len(rows)},
+            context=CONTEXTS[part],
+            kind=kind,
+            source=source,
+            columns=columns,
+        )
+        for part, rows in splits.parts().items()
+    ]
+
+
+def _source(dataset: DatasetSection) -> tuple[str, dict[str, Any]]:
+    if dataset.path is not None:
+        return "local", {"uri": dataset.path}
+    if dataset.data_id is not None:
+        return "http", {"url": f"{OPENML}{dataset.data_id}"}
+    return "code", {"tags": {"dataset": dataset.name}}
+
+
+def _columns(splits: Splits) -> list[dict[str, Any]]:
+    """Return the types and names of all columns; those that the model fills may have gaps."""
+    description: Description = splits.description
+    is_needed = splits.preparation.fill_values is None
+    kind = "string" if description.task == "classification" else "double"
+    features = [column_schema(column, required=is_needed) for column in description.columns]
+    return [*features, *({"type": kind, "name": name, "required": True} for name in description.target_names)]
+
+
+def column_schema(column: Column, *, required: bool) -> dict[str, Any]:
+    """Return what MLflow's schemas say of a column of raw features; dates are texts, as in JSON."""
+    kind = "double" if column.categories is None and column.dates is None else "string"
+    return {"type": kind, "name": column.name, "required": required}
+
+
+def as_entry(data: Sequence[DataInput]) -> list[dict[str, Any]]:
+    """Return the parts as JSON can hold them."""
+    return [asdict(part) for part in data]
+
+
+def send_data(client: "MlflowClient", run_id: str, parts: Sequence[Mapping[str, Any]]) -> None:
+    """Send the parts to MLflow; to send them twice changes nothing."""
+    from mlflow.entities import DatasetInput, InputTag
+
+    inputs = [
+        DatasetInput(_entity(DataInput(**part)), [InputTag("mlflow.data.context", part["context"])]) for part in parts
+    ]
+    client.log_inputs(run_id, inputs)
+
+
+def _entity(part: DataInput) -> Any:
+    from mlflow.entities import Dataset
+
+    schema = json.dumps({"mlflow_colspec": part.columns})
+    return Dataset(
+        part.name,
+        part.digest,
+        part.kind,
+        json.dumps(part.source),
+        schema=schema if len(schema) <= SCHEMA_LENGTH else None,
+        profile=json.dumps(part.profile),
+    )
