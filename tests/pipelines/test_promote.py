@@ -82,7 +82,11 @@ def test_a_run_that_is_identical_is_registered(flats, first):
     assert version.tags["verified"] == "identical"
     assert version.tags["verified_by"] == digest_result_code()
     assert version.tags["weights_digest"] == flats.runs[0].summary["weights_digest"]
+    assert version.description.startswith("verified: identical\n")
     assert flats.client.get_run(flats.ids[0]).data.tags["verify.verdict"] == "identical"
+    experiments = [flats.runs[0].run.info.experiment_id]
+    (listed,) = flats.client.search_logged_models(experiments, f"source_run_id = '{flats.ids[0]}'")
+    assert {"name": "flats", "version": "1"} in json.loads(listed.tags["mlflow.modelVersions"])
     pd.testing.assert_frame_equal(loaded(flats.address).predict(flats.table), flats.answers(0), check_exact=True)
 
 
