@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends test-services fuzz mutants check lines format bench bench-digests bench-growth bench-prediction bench-sweep engines lock sync ui clean clean-archive
+.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends test-services fuzz mutants check docs lines format bench bench-digests bench-growth bench-prediction bench-sweep engines lock sync ui clean clean-archive
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,11 @@ check: $(READY) ## lint, formatting, types
 	@mypy
 	@MYPYPATH=pipelines mypy pipelines
 	@MYPYPATH=benchmarks mypy benchmarks
+	@MYPYPATH=docs mypy docs/*.py
+
+docs: $(KERNELS) ## build the site of docs/, docstrings and lessons, which it runs
+	@python -m sphinx --quiet --fail-on-warning --keep-going -d docs/_build/doctrees docs docs/_build/html
+	@echo "site: docs/_build/html/index.html"
 
 lines: $(READY) ## count the lines of src/ and pipelines/, and those of code, by folder
 	@python benchmarks/lines.py

@@ -118,6 +118,7 @@ def page(
     lines += [line for image in images for line in (image, "")]
     answers = (
         "What the published texts leave to the reader, as grids; on scikit-learn's 1,797 digits or on sine and cosine. "
+        "What stands behind them is in the [lessons](../lessons/GALLERY_HEADER.rst). "
         "`seconds` is what a training takes. The seeds of the table above are grids too: "
         "`sweep=clusters_seeds`, `clusters_minibatch_seeds`, `sincos_seeds` and `sincos_published_seeds`."
     )

@@ -30,7 +30,6 @@ If a stage fails, the earlier results come back from DVC's cache (`dvc checkout`
   python pipelines/repro.py --config-dir my_conf experiment=mine       with files of your own beside those of conf/
 
 python pipelines/run.py --help lists what can be set."""
-RUN = "run="
 STAGE_FAILED = re.compile(r"ERROR: failed to reproduce .*: failed to run: .*, exited with (-?\d+)$")
 
 
@@ -39,16 +38,18 @@ def main(overrides: list[str], config_folder: Path | None) -> None:
     from plainmlp.composition.compose import compose, parse
     from plainmlp.composition.overrides import overrides_of_folder, with_edits, write_overrides
     from plainmlp.config.inputs import INPUTS, remove_dangling_links
+    from plainmlp.sweeps.recorded import parted, with_run
 
     if not (ROOT / ".git").exists():
         message = f"{ROOT} is no git repository, which DVC needs; run `git init` there first"
         raise InputError(message)
-    own = [override for override in overrides if not override.startswith(RUN)]
-    run_ids = [override.removeprefix(RUN) for override in overrides if override.startswith(RUN)]
-    if config_folder is not None and run_ids:
-        message = f"--config-dir {config_folder} and run={run_ids[-1]} are not allowed together: a run has a whole configuration"
+    own, run_id = parted(overrides)
+    if config_folder is not None and run_id is not None:
+        message = (
+            f"--config-dir {config_folder} and run={run_id} are not allowed together: a run has a whole configuration"
+        )
         raise InputError(message)
-    overrides = [*promoted(run_ids[-1], own), *own] if run_ids else own
+    overrides = with_run(own, run_id, ROOT)
     if config_folder is not None:  # whose paths are relative to the checkout already
         overrides, own = overrides_of_folder(config_folder, own, ROOT), []
     config = parse(compose(ROOT / "conf", overrides))
@@ -77,18 +78,6 @@ def show_cached() -> None:
     from plainmlp.tracking.recording.training import open_store
 
     show_recorded(open_store(read_parameters(ROOT / "params.yaml").tracking, ROOT), Places(ROOT))
-
-
-def promoted(run_id: str, own: list[str]) -> list[str]:
-    """Return the overrides that make conf/ compute what a run or a sweep's best did; the user's own say which store has it."""
-    from plainmlp.composition.compose import compose, parse
-    from plainmlp.composition.overrides import overrides_of_run
-    from plainmlp.sweeps.ranking.leaderboard import best_run
-    from plainmlp.tracking.recording.training import open_store
-    from plainmlp.tracking.stored_runs import whole_run_id
-
-    store = open_store(parse(compose(ROOT / "conf", own)).tracking, ROOT)
-    return overrides_of_run(best_run(store, whole_run_id(store, run_id)), store, ROOT)
 
 
 def moved_paths(config: "Config", own: list[str]) -> list[str]:

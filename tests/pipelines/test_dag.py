@@ -15,7 +15,11 @@ DOORS = {
     "sync",
     "verify",
     "describe",
-}  # they run the whole chain, or read, publish or prove what it recorded, or show a table
+    "card",
+    "export",
+    "promote",
+    "watch",
+}  # they run the whole chain, or read, publish, export or prove what it recorded, or show a table or a training
 MOST_LINES, MOST_ENTRIES = 130, 8
 # what an edit of a module runs again; all run compose
 RERUN = {

@@ -35,6 +35,7 @@ WORDS = {
     "export": ["model.onnx", "models/model.safetensors", "run", "plainmlp[onnx]", "KEY=VALUE"],
     "card": ["run_id", "--file README.md", "hubs", "KEY=VALUE"],
     "evaluate": ["models/model.safetensors", "metrics", "figures"],
+    "watch": ["KEY=VALUE", "--to FILE", "run=3f2a...", "experiment=clusters"],
     "verify": ["run_id", "--sweep", "--sample", "--seed", "--here", "KEY=VALUE", "exit code: 0 identical"],
 }
 

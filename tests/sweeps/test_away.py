@@ -27,15 +27,22 @@ from servers import Server
 
 pytestmark = pytest.mark.slow
 N_POINTS = 4
+PATIENT = 100.0
 TOO_FAST = {"optimizer__learning_rate": 1e300}
 
 
-def points_of(server: Server, experiment: str, **values: object) -> list[Point]:
-    """Return points of two settings and two seeds."""
-    tracking = {"uri": server.address, "experiment": experiment, "wait_seconds": 2.0}  # a busy machine answers late
+def points_of(server: Server, experiment: str, wait_seconds: float = 2.0, **values: object) -> list[Point]:
+    """Return points of two settings and two seeds; a server that is there may take `PATIENT` seconds to answer."""
+    tracking = {"uri": server.address, "experiment": experiment, "wait_seconds": wait_seconds}
     settings = [{"model__activation": name, "seed": seed} for name in ("relu", "tanh") for seed in (0, 1)]
     configs = [parse(changed(**{**SMALL, **chosen, **values}, tracking=tracking)) for chosen in settings]
     return [Point((str(number),), config, point_of(config, splits_of(config))) for number, config in enumerate(configs)]
+
+
+def with_a_bad_one(server: Server, experiment: str, wait_seconds: float) -> list[Point]:
+    """Return such points, the first of which fails."""
+    bad = points_of(server, experiment, wait_seconds, **TOO_FAST)[0]
+    return [Point(("bad",), bad.config, bad.point_id), *points_of(server, experiment, wait_seconds)[1:]]
 
 
 def forget() -> None:
@@ -133,7 +140,7 @@ def test_sweep_without_its_server(server, checkout, request, stops_at):
     assert synced(server, checkout) == []
     check_whole(server, experiment, checkout, board)
     again = Launcher(checkout, server)
-    assert sweep(points, again, checkout) == board
+    assert sweep(points_of(server, experiment, PATIENT), again, checkout) == board
     assert again.ran == []
     assert synced(server, checkout) == []
     check_whole(server, experiment, checkout, board)
@@ -156,7 +163,7 @@ def test_sweep_goes_on_in_the_outbox_until_it_is_published(server, checkout, req
     finally:
         server.go_on()
     again = Launcher(checkout, server)
-    assert sweep(points, again, checkout) == board
+    assert sweep(points_of(server, experiment, PATIENT), again, checkout) == board
     assert again.ran == []
     assert len(synced(server, checkout)) == N_POINTS + 1
     check_whole(server, experiment, checkout, board)
@@ -166,8 +173,7 @@ def test_points_that_mlflow_holds_already_are_not_published_twice(server, checko
     """A sweep that was recorded, then begun again while the server is away, which cannot be asked what it holds."""
     experiment = request.node.name
     points = points_of(server, experiment)
-    first = Launcher(checkout, server)
-    board = sweep(points, first, checkout)
+    board = sweep(points_of(server, experiment, PATIENT), Launcher(checkout, server), checkout)
     server.stop()
     try:
         assert sweep(points, Launcher(checkout, server), checkout) == board
@@ -180,9 +186,7 @@ def test_points_that_mlflow_holds_already_are_not_published_twice(server, checko
 
 def test_failed_point_is_kept_with_its_reason_and_its_success_takes_its_place(server, checkout, request):
     experiment = request.node.name
-    good = points_of(server, experiment)
-    (bad,) = points_of(server, experiment, **TOO_FAST)[:1]
-    points = [Point(("bad",), bad.config, bad.point_id), *good[1:]]
+    points, patient = (with_a_bad_one(server, experiment, seconds) for seconds in (2.0, PATIENT))
     launcher = Launcher(checkout, server)
     server.stop()
     try:
@@ -199,6 +203,6 @@ def test_failed_point_is_kept_with_its_reason_and_its_success_takes_its_place(se
     assert parent.data.metrics["points_failed"] == 1
     forget()
     with pytest.raises(TrainingError):
-        run_sweep(Listed(points), launcher, checkout, checkout / "out")
-    assert launcher.ran.count(bad.point_id) == 2
+        run_sweep(Listed(patient), launcher, checkout, checkout / "out")
+    assert launcher.ran.count(points[0].point_id) == 2
     assert len(runs_of(server, experiment)[1]) == N_POINTS

@@ -36,11 +36,12 @@ def offered(line: str) -> list[str]:
     """
     key, sign, given = line.rpartition(" ")[2].partition("=")
     before, comma, start = given.rpartition(",")
-    names = _closed_sets().get(key, ()) if sign else ()
+    names = closed_sets().get(key, ()) if sign else ()
     return [f"{key}={before}{comma}{name}" for name in names if name.startswith(start)]
 
 
-def _closed_sets() -> dict[str, Iterable[str]]:
+def closed_sets() -> dict[str, Iterable[str]]:
+    """Return the names that each key takes which takes no others."""
     sections = ((name, field.annotation) for name, field in Config.model_fields.items())
     found = {
         f"{name}.{key}": list(_names(field.annotation))

@@ -39,7 +39,7 @@ def help_page(conf_folder: Path, overrides: Sequence[str]) -> str:
     contents = (conf_folder / "config.yaml").read_text(encoding="utf-8")
     chosen = dict(override.split("=", 1) for override in overrides if "=" in override)
     sections = []
-    for group, file, comment in _GROUP.findall(contents):
+    for group, file, comment in groups_of(contents):
         name = chosen.get(group, file)
         files = sorted(path.stem for path in (conf_folder / group).glob("*.yaml"))
         if name != file and name not in files:
@@ -51,20 +51,25 @@ def help_page(conf_folder: Path, overrides: Sequence[str]) -> str:
     return "\n".join([USAGE, *(f"{section}\n" for section in [*sections, seed]), EXAMPLES])
 
 
+def groups_of(contents: str) -> list[tuple[str, str, str]]:
+    """Return each group that conf/config.yaml lists, with the file that a run starts from and the comment."""
+    return _GROUP.findall(contents)
+
+
 def _described(file: Path) -> list[str]:
     """Return what a file of a group is, and its keys; a file of several sections as it stands."""
     first, *rest = filter(None, file.read_text(encoding="utf-8").splitlines())
     if first.startswith("# @package"):
         return rest
-    return [first, *(f"{key}: {value}{comment}" for key, (value, comment) in _keys(file).items())]
+    return [first, *(f"{key}: {value}{comment}" for key, (value, comment) in keys_of(file).items())]
 
 
-def _keys(file: Path) -> dict[str, tuple[str, str]]:
+def keys_of(file: Path) -> dict[str, tuple[str, str]]:
     """Return value and comment of each key, those of the file that it starts from first."""
     text = file.read_text(encoding="utf-8")
     keys: dict[str, tuple[str, str]] = {}
     for base in re.findall(r"^defaults: \[([\w/]+)", text, re.MULTILINE):
-        keys |= _keys(file.parent / f"{base}.yaml")
+        keys |= keys_of(file.parent / f"{base}.yaml")
     for line in text.splitlines():
         if (match := _KEY.match(line)) and match["key"] != "defaults":
             comment = match["comment"] or keys.get(match["key"], ("", ""))[1]

@@ -58,7 +58,13 @@ def draw_steps(data: FigureData) -> "Figure":
 def draw_fitted_curves(data: FigureData) -> "Figure":
     """Draw test targets as points and the network's function as lines, over the one input column."""
     figure = new_figure(data, f"fitted curves{limit_note(data)}", 7.2, 4.6)
-    axes = figure.subplots()
+    draw_curves(figure.subplots(), data)
+    figure.legend(loc="outside lower center", ncols=min(TARGETS_ACROSS, len(data.target_names)))
+    return figure
+
+
+def draw_curves(axes: "Axes", data: FigureData) -> None:
+    """Draw test targets as points and the network's function as lines."""
     inputs = np.concatenate([data.train.features[:, 0], data.test.features[:, 0]])
     grid = np.linspace(np.nanmin(inputs), np.nanmax(inputs), CURVE_POINTS)
     curves = data.predict(grid[:, np.newaxis])
@@ -70,8 +76,6 @@ def draw_fitted_curves(data: FigureData) -> "Figure":
         axes.scatter(*points, color=colour, label=f"{name}, test data", **point_style(len(rows)))
     axes.set(xlabel=data.column_names[0], ylabel="target")
     axes.grid(visible=True)
-    figure.legend(loc="outside lower center", ncols=min(TARGETS_ACROSS, len(data.target_names)))
-    return figure
 
 
 def draw_predicted_against_actual(data: FigureData) -> "Figure":

@@ -44,16 +44,15 @@ def draw_data(data: FigureData) -> "Figure":
 def draw_right_and_wrong(data: FigureData) -> "Figure":
     """Draw the test points that are right and those that are wrong, in two colours."""
     figure, axes = _new_plane(data, _share_right(data))
-    _add_legend(figure, _draw_points(axes, data))
+    _add_legend(figure, draw_points(axes, data))
     return figure
 
 
 def draw_decision_regions(data: FigureData) -> "Figure":
     """Draw the region of each predicted class, with the test points that are right and those that are wrong."""
     figure, axes = _new_plane(data, f"decision regions, {_share_right(data)}")
-    colours = PALENESS + (1 - PALENESS) * class_colours(len(data.class_names))
-    _draw_regions(axes, data, colours)
-    points = _draw_points(axes, data)
+    colours = draw_regions(axes, data)
+    points = draw_points(axes, data)
     _add_legend(figure, [*points, *_name_classes(axes, data, "s", colours)])
     return figure
 
@@ -79,17 +78,19 @@ def _new_plane(data: FigureData, title: str) -> tuple["Figure", "Axes"]:
     return figure, axes
 
 
-def _draw_regions(axes: "Axes", data: FigureData, colours: NDArray[np.float64]) -> None:
-    """Fill the plane with the colour of the class that is predicted there."""
+def draw_regions(axes: "Axes", data: FigureData) -> NDArray[np.float64]:
+    """Fill the plane with the colour of the class that is predicted there; return the colours of the classes."""
+    colours = PALENESS + (1 - PALENESS) * class_colours(len(data.class_names))
     features = _all_samples(data).features
     (left, right), (bottom, top) = value_range(features[:, 0]), value_range(features[:, 1])
     across, up = np.meshgrid(np.linspace(left, right, GRID_STEPS), np.linspace(bottom, top, GRID_STEPS))
     predicted = data.predict(np.stack([across.ravel(), up.ravel()], axis=1)).argmax(axis=1)
     picture = colours[predicted].reshape(GRID_STEPS, GRID_STEPS, 3)
     axes.imshow(picture, extent=(left, right, bottom, top), origin="lower", aspect="auto", interpolation="nearest")
+    return colours
 
 
-def _draw_points(axes: "Axes", data: FigureData) -> list["Line2D"]:
+def draw_points(axes: "Axes", data: FigureData) -> list["Line2D"]:
     """Draw the test points, those that are wrong as crosses over the others; return their legend entries."""
     all_right = data.predicted == data.test.targets
     rows, _ = thinned(len(all_right), MAX_POINTS)

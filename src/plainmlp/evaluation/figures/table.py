@@ -57,7 +57,13 @@ def _has_numbers(data: FigureData, n_columns: int) -> bool:
     return [column.categories for column in data.description.columns] == [None] * n_columns
 
 
-def _is_plane(data: FigureData) -> bool:
+def is_line(data: FigureData) -> bool:
+    """Say whether numbers are estimated from one number."""
+    return _is_regression(data) and _has_numbers(data, 1)
+
+
+def is_plane(data: FigureData) -> bool:
+    """Say whether classes are told by two numbers."""
     return _is_classification(data) and _has_numbers(data, 2)
 
 
@@ -68,13 +74,13 @@ FIGURES: dict[str, FigureEntry] = {
     "calibration": FigureEntry(draw_calibration, _is_classification),
     "class_scores": FigureEntry(draw_class_scores, _tells_classes),
     "threshold_curves": FigureEntry(draw_threshold_curves, _tells_classes),
-    "data": FigureEntry(draw_data, _is_plane),
-    "right_and_wrong": FigureEntry(draw_right_and_wrong, _is_plane),
-    "decision_regions": FigureEntry(draw_decision_regions, _is_plane),
+    "data": FigureEntry(draw_data, is_plane),
+    "right_and_wrong": FigureEntry(draw_right_and_wrong, is_plane),
+    "decision_regions": FigureEntry(draw_decision_regions, is_plane),
     "worst_mistakes": FigureEntry(
         draw_worst_mistakes, lambda data: _is_classification(data) and data.description.image_shape is not None
     ),
-    "fitted_curves": FigureEntry(draw_fitted_curves, lambda data: _is_regression(data) and _has_numbers(data, 1)),
+    "fitted_curves": FigureEntry(draw_fitted_curves, is_line),
     "predicted_against_actual": FigureEntry(draw_predicted_against_actual, _is_regression),
     "residuals": FigureEntry(draw_residuals, _is_regression),
     "importance": FigureEntry(draw_importance, lambda data: data.importance is not None),

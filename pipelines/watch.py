@@ -1,0 +1,45 @@
+"""Train a network and write how it changes meanwhile as an animated GIF."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from _checkout import ROOT
+from plainmlp.system.command import run_command
+from plainmlp.system.errors import InputError
+
+HELP = """Train a network and write how it changes meanwhile, with its losses, as an animated GIF.
+
+Shown are decision regions (classes told by two numbers), fitted curves (one number), or the weights of hidden units
+(images). Nothing is recorded.
+
+  python pipelines/watch.py experiment=clusters
+  python pipelines/watch.py experiment=sincos seed=3 --to sincos.gif
+  python pipelines/watch.py run=3f2a...            what a run in MLflow computed, executed again
+
+python pipelines/run.py --help lists what can be set."""
+
+
+def main(overrides: list[str], path: Path) -> None:
+    """Compose, fetch, split, train, draw; say where the animation is."""
+    from plainmlp.composition.compose import compose, parse
+    from plainmlp.config.inputs import found_inputs
+    from plainmlp.data.stages import fetch, split
+    from plainmlp.evaluation.figures.animation import animate
+    from plainmlp.sweeps.recorded import parted, with_run
+
+    if path.suffix != ".gif":
+        message = f"--to {path} is not allowed: it must end with .gif"
+        raise InputError(message)
+    config = found_inputs(parse(compose(ROOT / "conf", with_run(*parted(overrides), ROOT))), ROOT)
+    splits = split(fetch(config.dataset), config.split, config.dataset.missing)
+    n_looks = animate(config, splits, path)
+    print(f"{n_looks} looks at {config.training.epochs} epochs: {path}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override in Hydra's grammar")
+    parser.add_argument("--to", type=Path, default=Path("training.gif"), metavar="FILE", help="training.gif")
+    arguments = parser.parse_intermixed_args()
+    sys.exit(run_command(lambda: main(arguments.overrides, arguments.to)))
