@@ -149,7 +149,7 @@ def test_another_registry_gets_a_copy(flats, server):
         (["ID"], {"alias": ("--alias", "no good")}, "--alias 'no good' is no alias"),
         (["ID"], {"alias": ("--alias", "Latest")}, "--alias 'Latest' is no alias"),
         (["ID"], {"name": ("--name", "a/b")}, "--name 'a/b' is no name of a model"),
-        (["ID", "--to", "http://127.0.0.1:1"], {}, "'http://127.0.0.1:1': MLflow cannot record there"),
+        (["ID", "--to", "http://127.0.0.1:1"], {}, "--to = 'http://127.0.0.1:1': MLflow cannot record there"),
         (["--back"], {"name": ("--name", "none")}, "models:/none@champion points to no version in sqlite:"),
     ],
 )
