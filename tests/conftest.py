@@ -1,5 +1,6 @@
 """What several folders of tests share: one MLflow database, which takes a second to make, and how far tests may go."""
 
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -47,6 +48,12 @@ def bounds(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     with bounded():
         yield
+
+
+@pytest.fixture(autouse=True)
+def paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test its own list of places to import from: MLflow adds the code that a loaded model brings along."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from plainmlp.system.digests import digest_json, digest_modules, modules_below
 
 SECTION = "code"  # of params.yaml
 PACKAGE = Path(__file__).parents[1]
-# of the package; what tracks and proves is in none, nor are the estimators, since no result of a stage comes from them
+# of the package; what tracks, proves and exports is in none, nor are the estimators, since no result of a stage comes from them
 PARTS = {
     "system": ("system",),
     "config": ("config",),

@@ -22,7 +22,7 @@ from waiting import wait_until
 
 engine = pytest.importorskip("plainmlp.sweeps.running.slurm", reason="needs plainmlp[slurm]")
 POINTS = [point(seed=seed) for seed in range(4)]
-LONG = [point(seed=seed, training__batch_size=4, training__epochs=2000) for seed in range(3)]
+LONG = [point(seed=seed, training__batch_size=4, training__epochs=10_000) for seed in range(3)]
 SECONDS = 120
 
 
@@ -82,8 +82,14 @@ def test_job_that_ends_early_is_trained_again(folder: Path, archive: Archive, en
         if end == "kill":
             trainers()[0].kill()
         else:
+            (job,) = running()
             command = {"requeue": ["scontrol", "requeue"], "cancel": ["scancel"]}[end]
-            subprocess.run([*command, running()[0]], check=True)
+            subprocess.run([*command, job], check=True)
+        if end == "requeue":  # Slurm would wait two minutes
+            at_once = ["scontrol", "update", f"JobId={job}", "StartTime=now"]
+            wait_until(
+                lambda: not subprocess.run(at_once, capture_output=True, check=False).returncode, "a start", SECONDS
+            )
         thread.join(SECONDS)
     assert ended == [(LONG[0].point_id, None)]
     assert_as_trained_alone(archive, LONG[:1])

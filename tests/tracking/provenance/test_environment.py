@@ -78,7 +78,7 @@ def elsewhere(program: str = PROGRAM, **variables: str) -> dict[str, str]:
     """Return the fingerprint of another process."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables}
     command = [sys.executable, "-W", "ignore", "-c", program]
-    return json.loads(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+    return json.loads(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)
 
 
 def differing(variables: dict[str, str]) -> set[str]:
@@ -146,7 +146,7 @@ def test_time_and_processor_time_grow():
 def test_waiting_takes_time_and_no_processor_and_the_peak_stays():
     start = time.time()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    answer = subprocess.run([sys.executable, "-c", USE], env=environment, capture_output=True, check=True)
+    answer = subprocess.run([sys.executable, "-c", USE], env=environment, stdout=subprocess.PIPE, check=True)
     before, after = json.loads(answer.stdout)
     waited, worked = (after[name] - before[name] for name in ("wall_seconds", "cpu_seconds"))
     assert waited - worked > 0.25  # it sleeps for 0.3 s; a busy machine may take long for the rest
@@ -158,5 +158,5 @@ def test_peak_is_not_that_of_the_process_before():
     program = USE.split("block =", maxsplit=1)[0] + "print(before['peak_memory_megabytes'])"
     block = bytearray(b"x" * 300_000_000)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    answer = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    answer = subprocess.run([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, check=True)
     assert float(answer.stdout) < 100 < len(block) / 1e6

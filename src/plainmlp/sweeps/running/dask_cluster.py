@@ -69,7 +69,10 @@ class DaskCluster:
     @property
     def units_at_once(self) -> int:
         """How many threads the workers have by now; workers may come and go."""
-        threads: dict[str, int] = self._client.nthreads()
+        try:
+            threads: dict[str, int] = self._client.nthreads()
+        except OSError as error:
+            raise self._ended() from error
         return max(1, sum(threads.values()))
 
     def submit(self, unit: Unit) -> Future[Results]:
@@ -100,8 +103,10 @@ class DaskCluster:
             end = f"{error.last_worker.address} ended"
             raise WorkerDiedError(end) from None
         except (CancelledError, OSError) as error:
-            message = f"the Dask scheduler at {self._address} has ended; the same command goes on from here"
-            raise TrainingError(message) from error
+            raise self._ended() from error
+
+    def _ended(self) -> TrainingError:
+        return TrainingError(f"the Dask scheduler at {self._address} has ended; the same command goes on from here")
 
     def close(self) -> None:
         """Cancel what runs, and end a cluster that was started here."""

@@ -4,9 +4,11 @@ import logging
 import shutil
 import socket
 import subprocess
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 from submitit import AutoExecutor, Job
 from submitit.core.utils import FailedSubmissionError, UncompletedJobError
@@ -41,6 +43,7 @@ class Slurm:
         self._executor = AutoExecutor(folder, cluster="slurm")
         self._executor.update_parameters(name="plainmlp", timeout_min=MINUTES, cpus_per_task=1)
         self._jobs: dict[Future[Results], Job[Results | InputError]] = {}
+        self._submitted: list[Job[Results | InputError]] = []
         self._is_over = Event()
         Thread(target=self._watch, daemon=True).start()
 
@@ -52,11 +55,13 @@ class Slurm:
         """Submit a unit, or raise InputError if Slurm takes no jobs."""
         future: Future[Results] = Future()
         try:
-            self._jobs[future] = self._executor.submit(_train, unit, digest_result_code())
+            job = self._executor.submit(_train, unit, digest_result_code())
         except FailedSubmissionError as error:
             line = " ".join(str(error).split())
             message = f"hydra/launcher=slurm: sbatch refuses the job ({line})"
             raise InputError(message) from error
+        self._jobs[future] = job
+        self._submitted.append(job)
         return future
 
     def results(self, future: Future[Results]) -> Results:
@@ -66,16 +71,16 @@ class Slurm:
             results = job.result()
         except UncompletedJobError as error:
             end = f"ended as {job.state}"
+            _cancel([job])  # Slurm may have put it into the queue again, and another takes its place
             raise WorkerDiedError(end) from error
         if isinstance(results, InputError):
             raise results
         return results
 
     def close(self) -> None:
-        """Cancel what waits or runs, and remove what has been exchanged."""
+        """Cancel what waits or runs, or was put into the queue again, and remove what has been exchanged."""
         self._is_over.set()
-        if self._jobs:
-            subprocess.run(["scancel", *(job.job_id for job in self._jobs.values())], check=False)  # noqa: S603, S607
+        _cancel(self._submitted)
         self._jobs.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -85,6 +90,12 @@ class Slurm:
             for future, job in list(self._jobs.items()):
                 if not future.done() and job.done():
                     future.set_result({})  # `results` reads them
+
+
+def _cancel(jobs: Sequence[Job[Any]]) -> None:
+    """End jobs that wait or run; nothing happens to those that are over."""
+    if jobs:
+        subprocess.run(["scancel", *(job.job_id for job in jobs)], check=False)  # noqa: S603, S607
 
 
 def _train(unit: Unit, code: str) -> Results | InputError:
