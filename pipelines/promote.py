@@ -34,18 +34,22 @@ def main(arguments: argparse.Namespace) -> None:
     entry = Entry(arguments.name, arguments.alias)
     tracking = parse(compose(ROOT / "conf", arguments.overrides)).tracking
     store = opened(tracking_address(tracking, ROOT), tracking)
-    target = store if arguments.to is None else opened(arguments.to, tracking)
+    target = store if arguments.to is None else opened(arguments.to, tracking, "--to")
     if arguments.back:
         move_back(target, entry)
     else:
         promote(store, target, entry, arguments)
 
 
-def opened(address: str, tracking: "TrackingSection") -> "Store":
-    """Return the store at an address, with its registry."""
+def opened(address: str, tracking: "TrackingSection", key: str = "tracking.uri") -> "Store":
+    """Return the store at an address, with its registry; the key is where the user gave it."""
+    from plainmlp.system.errors import InputError
     from plainmlp.tracking.store import Store
 
-    return Store(address, tracking.experiment, wait_seconds=tracking.wait_seconds)
+    try:
+        return Store(address, tracking.experiment, wait_seconds=tracking.wait_seconds)
+    except InputError as error:
+        raise InputError(str(error).replace("tracking.uri", key, 1)) from error
 
 
 def promote(store: "Store", target: "Store", entry: "Entry", arguments: argparse.Namespace) -> None:

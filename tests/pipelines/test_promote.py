@@ -82,7 +82,11 @@ def test_a_run_that_is_identical_is_registered(flats, first):
     assert version.tags["verified"] == "identical"
     assert version.tags["verified_by"] == digest_result_code()
     assert version.tags["weights_digest"] == flats.runs[0].summary["weights_digest"]
+    assert version.description.startswith("verified: identical\n")
     assert flats.client.get_run(flats.ids[0]).data.tags["verify.verdict"] == "identical"
+    experiments = [flats.runs[0].run.info.experiment_id]
+    (listed,) = flats.client.search_logged_models(experiments, f"source_run_id = '{flats.ids[0]}'")
+    assert {"name": "flats", "version": "1"} in json.loads(listed.tags["mlflow.modelVersions"])
     pd.testing.assert_frame_equal(loaded(flats.address).predict(flats.table), flats.answers(0), check_exact=True)
 
 
@@ -145,7 +149,7 @@ def test_another_registry_gets_a_copy(flats, server):
         (["ID"], {"alias": ("--alias", "no good")}, "--alias 'no good' is no alias"),
         (["ID"], {"alias": ("--alias", "Latest")}, "--alias 'Latest' is no alias"),
         (["ID"], {"name": ("--name", "a/b")}, "--name 'a/b' is no name of a model"),
-        (["ID", "--to", "http://127.0.0.1:1"], {}, "'http://127.0.0.1:1': MLflow cannot record there"),
+        (["ID", "--to", "http://127.0.0.1:1"], {}, "--to = 'http://127.0.0.1:1': MLflow cannot record there"),
         (["--back"], {"name": ("--name", "none")}, "models:/none@champion points to no version in sqlite:"),
     ],
 )

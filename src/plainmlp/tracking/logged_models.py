@@ -1,5 +1,6 @@
 """A model as MLflow lists it beside the run that made it: on the page of models, as `models:/m-...`, with its metrics."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from plainmlp.tracking.stored_runs import Reader
 DESCRIBING = ("point_id", "weights_digest")  # tags of the run that its model has too
 KIND = "multilayer perceptron"
 REFUSED = "/:.%\"'"  # in a model's name
+VERSIONS_TAG = "mlflow.modelVersions"
 NO_ID = "model_id: null\n"  # in the record of a packed model
 NO_SUCH_PAGE = "ENDPOINT_NOT_FOUND"  # the code of a server that knows no models beside runs
 
@@ -49,12 +51,19 @@ def _send(store: Reader, run_id: str, points: Sequence[Point], files: Mapping[st
         return
     tags = {key: run.data.tags[key] for key in DESCRIBING if key in run.data.tags}
     model = found or call(lambda: create_model(store, run, tags))
-    metrics = [Metric(*point, model_id=model.model_id) for point in points]
+    metrics = [Metric(*point, model.model_id, *_test_part(run)) for point in points]
     call(lambda: upload(store.artifacts_at(model.artifact_location), model.model_id, files))
     call(lambda: client.log_batch(run_id, metrics))
     if found is None or not call(lambda: client.get_run(run_id)).outputs.model_outputs:
         call(lambda: client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)]))
     call(lambda: finish_model(store, model.model_id))
+
+
+def _test_part(run: Any) -> tuple[str | None, str | None]:
+    """Return name and digest of the data that the metrics of a run's test part are about, if it lists them."""
+    inputs = run.inputs.dataset_inputs
+    found = (each.dataset for each in inputs if "test" in {tag.value for tag in each.tags})
+    return next(((data.name, data.digest) for data in found), (None, None))
 
 
 def find_model(store: Reader, run: Any) -> Any:
@@ -76,6 +85,12 @@ def create_model(store: Reader, run: Any, tags: Mapping[str, str], experiment_id
 def finish_model(store: Reader, model_id: str) -> None:
     """Say that a model is whole."""
     store.client.finalize_logged_model(model_id, "READY")
+
+
+def note_version(store: Reader, model: Any, name: str, version: str) -> None:
+    """Let the page of a model name a version that was registered of it, as MLflow's own function does."""
+    known = [*json.loads(model.tags.get(VERSIONS_TAG, "[]")), {"name": name, "version": version}]
+    store.client.set_logged_model_tags(model.model_id, {VERSIONS_TAG: json.dumps(known)})
 
 
 def upload(artifacts: Any, model_id: str, files: Mapping[str, Path]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from plainmlp.system.errors import InputError
 from plainmlp.tracking.addresses import shown_address
 from plainmlp.tracking.connection import one_line
-from plainmlp.tracking.logged_models import create_model, finish_model, upload
+from plainmlp.tracking.logged_models import create_model, find_model, finish_model, note_version, upload
 from plainmlp.tracking.run import MODEL_FOLDER
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import StoredRun, read_run
@@ -89,6 +89,8 @@ def register(store: Store, run: StoredRun, target: Store, entry: Entry, tags: Ma
         version = _version_of(target, entry.name, run.run_id) or _added(store, run, target, entry.name, origin)
         for key, value in {**origin, **tags}.items():
             target.ask(partial(target.client.set_model_version_tag, entry.name, version, key, value))
+        text = "\n\n".join(f"{key}: {value}" for key, value in {**tags, RUN_TAG: run.run_id}.items())
+        target.ask(lambda: target.client.update_model_version(entry.name, version, text))
         current = _current(target, entry)
         if current not in {None, version}:
             _remember(target, entry, [*_former(target, entry), str(current)])
@@ -120,21 +122,25 @@ def move_back(target: Store, entry: Entry) -> tuple[str, Mapping[str, str]]:
 
 def _added(store: Store, run: StoredRun, target: Store, name: str, origin: Mapping[str, str]) -> str:
     """Add a version: the run's own artifact, which its manifest seals, or in another store a copy of it."""
-    if shown_address(store.address) == shown_address(target.address):
+    known = store.ask(lambda: store.client.get_run(run.run_id))
+    if is_here := shown_address(store.address) == shown_address(target.address):
+        model = store.ask(lambda: find_model(store, known))
         source, about = f"{run.artifacts}/{MODEL_FOLDER}", {"run_id": run.run_id}
     else:
-        model = _copied(store, run, target, origin)
+        model = _copied(store, known, target, origin)
         source, about = f"models:/{model.model_id}", {"model_id": model.model_id}
-    return str(target.ask(lambda: target.client.create_model_version(name, source, tags=dict(origin), **about)).version)
+    made = target.ask(lambda: target.client.create_model_version(name, source, tags=dict(origin), **about))
+    if is_here and model is not None:
+        store.ask(lambda: note_version(store, model, name, str(made.version)))
+    return str(made.version)
 
 
-def _copied(store: Store, run: StoredRun, target: Store, origin: Mapping[str, str]) -> Any:
+def _copied(store: Store, run: Any, target: Store, origin: Mapping[str, str]) -> Any:
     """Return a model among those that another store lists, with the files that the run carries."""
     with TemporaryDirectory() as folder:
-        path = Path(store.ask(lambda: store.client.download_artifacts(run.run_id, MODEL_FOLDER, folder)))
+        path = Path(store.ask(lambda: store.client.download_artifacts(run.info.run_id, MODEL_FOLDER, folder)))
         files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
-        known = store.ask(lambda: store.client.get_run(run.run_id))
-        model = target.ask(lambda: create_model(target, known, origin, target.experiment_id))
+        model = target.ask(lambda: create_model(target, run, origin, target.experiment_id))
         target.ask(lambda: upload(target.artifacts_at(model.artifact_location), model.model_id, files))
     target.ask(lambda: finish_model(target, model.model_id))
     return model

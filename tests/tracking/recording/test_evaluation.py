@@ -120,6 +120,8 @@ def test_model_is_on_the_page_of_models_and_found_by_its_metrics(tracked, addres
         assert {each.key for each in listed.metrics} == {
             key for key in run.summary["metrics"] if key.startswith("test_")
         }
+        (digest,) = (each.dataset.digest for each in run.run.inputs.dataset_inputs if each.tags[0].value == "test")
+        assert {each.dataset_digest for each in listed.metrics} == {digest}
         assert [output.model_id for output in run.run.outputs.model_outputs] == [listed.model_id]
         loaded = mlflow.pyfunc.load_model(f"models:/{listed.model_id}")
         assert loaded.model_id == loaded.metadata.model_id == listed.model_id
