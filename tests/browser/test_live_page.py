@@ -1,14 +1,18 @@
 """The page on which a network trains in the browser."""
 
+import json
 import re
 import shlex
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from checkouts import clone, succeed
 from live_site import PYODIDE, build_live_page, serving_files
+from portable import functions
+from portable.golden import read_golden
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
@@ -25,6 +29,14 @@ needs_pyodide = pytest.mark.skipif(
     not list(PYODIDE.glob("numpy-*.whl")), reason="Pyodide is not in docs/static/pyodide: make docs-live"
 )
 LOADING = 60_000  # milliseconds
+DIGESTS_FUNCTIONS = """async (source) => {
+  const { loadPyodide } = await import(new URL("_static/pyodide/pyodide.mjs", document.baseURI));
+  const python = await loadPyodide();
+  await python.loadPackage("numpy");
+  python.unpackArchive(await (await fetch("_static/live/plainmlp.zip")).arrayBuffer(), "zip");
+  python.FS.writeFile("functions.py", source);
+  return python.runPython("import json, functions; json.dumps(functions.digest_functions('plain'))");
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +92,13 @@ def test_the_command_of_the_page_gives_the_weights_of_the_page(live, tmp_path):
     digest = live.locator("#live-digest").inner_text()
     assert re.fullmatch("[0-9a-f]{64}", digest)
     assert re.search(rf"^weights_digest\s+{digest}$", output, re.MULTILINE)
+
+
+@needs_pyodide
+def test_the_elementary_functions_have_the_golden_bits_in_webassembly(page, address):
+    page.goto(address)
+    source = Path(functions.__file__).read_text(encoding="utf-8")
+    assert json.loads(page.evaluate(DIGESTS_FUNCTIONS, source)) == read_golden()[functions.FUNCTIONS_CASE]
 
 
 @needs_pyodide
