@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
+PYODIDE := docs/static/pyodide
 READY := $(VENV)/.ready
 KERNELS := $(VENV)/.kernels
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends test-services fuzz mutants check docs lines format bench bench-digests bench-growth bench-prediction bench-sweep engines lock sync ui clean clean-archive
+.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends test-services fuzz mutants check docs docs-live lines format bench bench-digests bench-growth bench-prediction bench-sweep engines lock sync ui clean clean-archive
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +56,9 @@ check: $(READY) ## lint, formatting, types
 docs: $(KERNELS) ## build the site of docs/, docstrings and lessons, which it runs
 	@python -m sphinx --quiet --fail-on-warning --keep-going -d docs/_build/doctrees docs docs/_build/html
 	@echo "site: docs/_build/html/index.html"
+
+docs-live: $(PYODIDE)/.ready docs ## build the site with Pyodide in it, so that a network trains in the page on it
+	@echo "open it from a server: python -m http.server -d docs/_build/html"
 
 lines: $(READY) ## count the lines of src/ and pipelines/, and those of code, by folder
 	@python benchmarks/lines.py
@@ -129,6 +133,20 @@ $(KERNELS): $(READY) $(wildcard src/plainmlp/nn/*.py src/plainmlp/nn/compiled/*.
 	@echo "compiling the kernels (once; less than a minute)"
 	@python -m plainmlp.nn.compiled
 	@touch $(KERNELS)
+
+# Python for browsers, and NumPy for it, which Pyodide's own loader fetches from where that is kept.
+FETCH_NUMPY := import { loadPyodide } from "./pyodide.mjs"; \
+	await (await loadPyodide()).loadPackage("numpy", { messageCallback: () => {} });
+$(PYODIDE)/.ready:
+	@command -v npm > /dev/null || { echo "docs-live needs Node.js and npm" >&2; exit 2; }
+	@npm install --silent --no-save --prefix docs/_build/npm pyodide@314.0.7
+	@mkdir -p $(PYODIDE)
+	@cd docs/_build/npm/node_modules/pyodide && cp pyodide.mjs pyodide.asm.mjs pyodide.asm.wasm pyodide-lock.json \
+		python_stdlib.zip $(CURDIR)/$(PYODIDE)
+	@cd $(PYODIDE) && { node --input-type=module -e '$(FETCH_NUMPY)' 2>&1 || true; } | cut -c -200 | tail -n 3
+	@ls $(PYODIDE)/numpy-*.whl > /dev/null 2>&1 || { echo "NumPy for Pyodide could not be fetched; put the wheel that" \
+		"pyodide-lock.json names into $(PYODIDE), and run this again" >&2; exit 2; }
+	@touch $@
 
 # The other libraries, as a group and the extras of pyproject.toml name them (of the pipeline .venv has all).
 LIBRARIES := import sysconfig; print(sysconfig.get_path("purelib"))

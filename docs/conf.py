@@ -14,6 +14,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_gallery.gen_gallery",
     "docstrings",
+    "live_sources",
     "made_pages",
     "mathml",
 ]
