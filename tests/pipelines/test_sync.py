@@ -15,7 +15,7 @@ from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 TINY = ("split.train=100", "split.validation=40", "split.test=40", "model.hidden_sizes=[6]", "training.epochs=3")
-LONG = ("dataset=clusters", "split.validation=0", "model.hidden_sizes=[4]", "training.epochs=400")
+LONG = ("dataset=clusters", "split.validation=0", "model.hidden_sizes=[4]", "training.epochs=1000")
 SECONDS = 120
 WAIT = "tracking.wait_seconds=2"
 
@@ -51,7 +51,7 @@ def test_server_that_is_killed_in_the_middle_of_a_training(folder: Path, server:
     assert succeed(folder, "python", "pipelines/sync.py") == "0 published\n"
     found = client.get_run(run_id)
     assert found.info.status == "FINISHED"
-    assert [point.step for point in client.get_metric_history(run_id, "train_loss")] == list(range(400))
+    assert [point.step for point in client.get_metric_history(run_id, "train_loss")] == list(range(1000))
     (summary,) = [path for path in folder.glob("outputs/*/*/run.json") if run_id in path.read_text()]
     final = json.loads(summary.read_text())["metrics"]
     assert {name: found.data.metrics[name] for name in final if name in found.data.metrics}.keys() == final.keys()

@@ -91,14 +91,17 @@ def as_entry(data: Sequence[DataInput]) -> list[dict[str, Any]]:
     return [asdict(part) for part in data]
 
 
-def send_data(client: "MlflowClient", run_id: str, parts: Sequence[Mapping[str, Any]]) -> None:
-    """Send the parts to MLflow; to send them twice changes nothing."""
+def send_data(client: "MlflowClient", run_id: str, entry: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> None:
+    """Send the parts, as `as_entry` gave them, to MLflow; to send them twice changes nothing.
+
+    Runs that an earlier version left in the outbox have one entry for all of their data.
+    """
     from mlflow.entities import DatasetInput, InputTag
 
-    inputs = [
-        DatasetInput(_entity(DataInput(**part)), [InputTag("mlflow.data.context", part["context"])]) for part in parts
-    ]
-    client.log_inputs(run_id, inputs)
+    parts = [DataInput(**part) for part in ([entry] if isinstance(entry, Mapping) else entry)]
+    client.log_inputs(
+        run_id, [DatasetInput(_entity(part), [InputTag("mlflow.data.context", part.context)]) for part in parts]
+    )
 
 
 def _entity(part: DataInput) -> Any:
