@@ -32,7 +32,7 @@ from plainmlp.tracking.provenance.environment import process_usage
 before = process_usage()
 block = bytearray(b"x" * 150_000_000)
 del block
-time.sleep(0.3)
+time.sleep(0.6)
 after = process_usage()
 print(json.dumps([before, after]))
 """
@@ -149,7 +149,7 @@ def test_waiting_takes_time_and_no_processor_and_the_peak_stays():
     answer = subprocess.run([sys.executable, "-c", USE], env=environment, stdout=subprocess.PIPE, check=True)
     before, after = json.loads(answer.stdout)
     waited, worked = (after[name] - before[name] for name in ("wall_seconds", "cpu_seconds"))
-    assert waited - worked > 0.25  # it sleeps for 0.3 s; a busy machine may take long for the rest
+    assert waited - worked > 0.4  # it sleeps for 0.6 s; the system counts processor time in ticks, and may err by many
     assert after["wall_seconds"] < time.time() - start + 1
     assert 140 < after["peak_memory_megabytes"] - before["peak_memory_megabytes"] < 400
 
