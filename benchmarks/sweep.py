@@ -98,7 +98,7 @@ def copied_checkout(folder: Path) -> Path:
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            copy2(ROOT / name, folder / name)
+            copy2(ROOT / name, folder / name, follow_symlinks=False)
     for arguments in (
         ("init", "-q"),
         ("add", "-A"),
