@@ -12,6 +12,7 @@ LAUNCHERS = {
     "processes": ("hydra/launcher=processes", "hydra.launcher.n_jobs=2"),
 }
 PROCESSES = LAUNCHERS["processes"]
+LONG = ("split.train=100", "split.validation=50", "split.test=50", "training.epochs=100000", "training.batch_size=1")
 LEADERBOARD = ("leaderboard.csv", "leaderboard.json", "leaderboard.md")
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sbatch")
 SECONDS = 60
 COMMON = "AuthType=auth/munge\nSlurmUser=root\n"
@@ -53,8 +55,40 @@ def missing() -> str:
     return f"not installed: {', '.join(absent)}" if absent else ""
 
 
+class Node:
+    """The servers of a Slurm, each of which says what it does in a file of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._commands: dict[str, tuple[Sequence[str], Sequence[str]]] = {}
+        self._started: dict[str, subprocess.Popen[bytes]] = {}
+
+    def run(self, words: Sequence[str], is_up: Sequence[str]) -> None:
+        """Start a server by its command, and return once another command says that it is up."""
+        self._commands[words[0]] = words, is_up
+        self.start(words[0])
+
+    def start(self, name: str) -> None:
+        """Start a server unless it runs."""
+        if name not in self._started or self._started[name].poll() is not None:
+            words, is_up = self._commands[name]
+            with (self._folder / f"{name}.out").open("ab") as said:
+                self._started[name] = subprocess.Popen(words, stdout=said, stderr=said)
+            until(is_up, name)
+
+    def kill(self, name: str) -> None:
+        self._started[name].kill()
+        self._started[name].wait()
+
+    def end(self) -> None:
+        for process in reversed(self._started.values()):
+            process.terminate()
+        for process in self._started.values():
+            process.wait()
+
+
 @contextmanager
-def slurm(folder: Path) -> Iterator[None]:
+def slurm(folder: Path) -> Iterator[Node]:
     """Run a Slurm while the block runs."""
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
@@ -70,18 +104,13 @@ def slurm(folder: Path) -> Iterator[None]:
         (folder / name).mkdir()
     for place in ("/run/munge", "/run/mysqld", "/var/lib/munge", "/var/log/munge"):
         Path(place).mkdir(parents=True, exist_ok=True)
-    started = []
+    node = Node(folder)
     try:
         for words, is_up in servers(folder):
-            with (folder / f"{words[0]}.out").open("wb") as said:
-                started.append(subprocess.Popen(words, stdout=said, stderr=said))
-            until(is_up, words[0])
-        yield
+            node.run(words, is_up)
+        yield node
     finally:
-        for process in reversed(started):
-            process.terminate()
-        for process in started:
-            process.wait()
+        node.end()
 
 
 def servers(folder: Path) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
@@ -101,7 +130,7 @@ def servers(folder: Path) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
     subprocess.run(["mariadb", "-e", "create database slurm_acct_db"], check=True)
     yield ["slurmdbd", "-D"], ["sacctmgr", "-n", "show", "qos"]
     subprocess.run(["sacctmgr", "-i", "add", "cluster", "one"], check=False, stdout=subprocess.DEVNULL)
-    yield ["slurmctld", "-D", "-i"], ["scontrol", "ping"]
+    yield ["slurmctld", "-D"], ["scontrol", "ping"]
     yield ["slurmd", "-D", "-N", socket.gethostname().split(".")[0]], ["sinfo", "-h", "-t", "idle"]
     for words in (("account", "all"), ("user", "root", "account=all")):
         subprocess.run(["sacctmgr", "-i", "add", *words], check=False, stdout=subprocess.DEVNULL)
@@ -114,3 +143,16 @@ def until(command: Sequence[str], name: str) -> None:
             message = f"{name} is not up: {found.stderr.decode()}"
             raise TimeoutError(message)
         time.sleep(0.3)
+
+
+def trainers(seconds: float = 0.0) -> list[psutil.Process]:
+    """Return the processes of jobs, those that have worked for so long."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = " ".join(process.cmdline())
+            if "submitit.core._submit" in words and "srun" not in words and process.cpu_times().user >= seconds:
+                found.append(process)
+        except psutil.Error:  # it has just ended
+            continue
+    return found

@@ -67,7 +67,7 @@ class EngineLauncher(Launcher):
     _engine: "Engine | None" = None
 
     @abstractmethod
-    def start(self) -> "Engine":
+    def start(self, checkout: Path) -> "Engine":
         """Return the engine, ready to train; raise InputError where there is none."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -81,11 +81,11 @@ class EngineLauncher(Launcher):
         message = "this hydra/launcher needs hydra/sweeper=grid or search"
         raise InputError(message)
 
-    def open(self) -> "Engine":
+    def open(self, checkout: Path) -> "Engine":
         """Return the engine, started if it is not; it serves until `close`."""
         if self._engine is None:
             configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
-            self._engine = self.start()
+            self._engine = self.start(checkout)
         return self._engine
 
     def train(self, checkout: Path, jobs: Sequence["Job"]) -> None:
@@ -97,7 +97,7 @@ class EngineLauncher(Launcher):
         from plainmlp.sweeps.running.recorder import Recorder
         from plainmlp.sweeps.running.training import train_points
 
-        engine = self.open()
+        engine = self.open(checkout)
         log.info("Launching %d jobs, trained by %s", len(jobs), engine)
         by_point = {job.point.point_id: job for job in jobs}
         points = [job.point for job in jobs]
@@ -129,7 +129,7 @@ class ProcessesLauncher(EngineLauncher):
         super().__init__()
         self._n_jobs = _cores() if n_jobs is None else _at_least_one(n_jobs)
 
-    def start(self) -> "Engine":
+    def start(self, checkout: Path) -> "Engine":
         """Return the processes, none of which is started yet; this one alone if one is enough."""
         from plainmlp.sweeps.running.engines import ThisProcess
         from plainmlp.sweeps.running.processes import Processes
@@ -140,10 +140,10 @@ class ProcessesLauncher(EngineLauncher):
 class StackedLauncher(ProcessesLauncher):
     """The launcher `processes` under its earlier name."""
 
-    def start(self) -> "Engine":
+    def start(self, checkout: Path) -> "Engine":
         """Say the name that it has now."""
         log.warning("hydra/launcher=stacked is called hydra/launcher=processes now")
-        return super().start()
+        return super().start(checkout)
 
 
 class DaskLauncher(EngineLauncher):
@@ -159,7 +159,7 @@ class DaskLauncher(EngineLauncher):
         super().__init__()
         self._address = address
 
-    def start(self) -> "Engine":
+    def start(self, checkout: Path) -> "Engine":
         """Return the cluster, whose workers have been asked for their code."""
         from plainmlp.system.errors import InputError
 
@@ -172,7 +172,7 @@ class DaskLauncher(EngineLauncher):
 
 
 class SlurmLauncher(EngineLauncher):
-    """Train in jobs of Slurm, all of which see the checkout and the folder of the sweep under the same path.
+    """Train in jobs of Slurm, all of which see the checkout under the same path.
 
     Parameters
     ----------
@@ -184,16 +184,16 @@ class SlurmLauncher(EngineLauncher):
         super().__init__()
         self._n_jobs = _at_least_one(n_jobs)
 
-    def start(self) -> "Engine":
+    def start(self, checkout: Path) -> "Engine":
         """Return the means to submit jobs."""
         from plainmlp.system.errors import InputError
 
         try:
-            from plainmlp.sweeps.running.slurm import Slurm
+            from plainmlp.sweeps.running.slurm import FOLDER, Slurm
         except ImportError as error:
             message = f"hydra/launcher=slurm needs what pip install 'plainmlp[slurm]' installs ({error})"
             raise InputError(message) from error
-        return Slurm(Path(self._config.hydra.sweep.dir).absolute() / "slurm", self._n_jobs)
+        return Slurm(checkout / FOLDER, self._n_jobs)
 
 
 def _at_least_one(n_jobs: int) -> int:

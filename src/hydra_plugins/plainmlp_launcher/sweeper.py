@@ -76,7 +76,7 @@ class GridSweeper(Sweeper):
         plan = self._plan([*params, *arguments], composer, _settings(self._config), checkout)
         try:
             if isinstance(self._launcher, EngineLauncher):  # before anything is recorded
-                self._launcher.open()
+                self._launcher.open(checkout)
             run_sweep(plan, self._launch_from(checkout), checkout, _made_folder(self._config))
         finally:
             if isinstance(self._launcher, EngineLauncher):

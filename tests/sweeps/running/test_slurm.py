@@ -3,9 +3,11 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from contextlib import closing
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import psutil
 import pytest
@@ -17,6 +19,7 @@ from plainmlp.sweeps.running.archive import Archive
 from plainmlp.sweeps.running.training import train_points
 from plainmlp.sweeps.running.units import Unit
 from plainmlp.system.errors import InputError
+from plainmlp.system.process import held
 from pointed import assert_as_trained_alone, point
 from waiting import wait_until
 
@@ -40,23 +43,26 @@ def archive(tmp_path: Path) -> Archive:
     return Archive(tmp_path / "checkout" / "archive")
 
 
-def running() -> list[str]:
-    """Return the ids of the jobs that run."""
-    words = ["squeue", "-h", "-t", "running", "-o", "%i"]
+def listed(states: str = "running") -> list[str]:
+    """Return the ids of jobs, those of an array one by one."""
+    words = ["squeue", "-h", "-r", "-t", states, "-o", "%i"]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
 
 
-def trainers() -> list[psutil.Process]:
-    """Return the processes of jobs that train."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            words = " ".join(process.cmdline())
-            if "submitit.core._submit" in words and "srun" not in words and process.cpu_times().user > 1.5:
-                found.append(process)
-        except psutil.Error:  # it has just ended
-            continue
-    return found
+def left() -> list[str]:
+    """Return the ids of jobs that are not over: Slurm takes minutes to forget those that are."""
+    return listed("pending,running,completing")
+
+
+def starts_at_once(job: str) -> bool:
+    """Say whether a job runs; one in the queue waits no longer, where Slurm would let it wait for two minutes."""
+    subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], capture_output=True, check=False)
+    return job in listed()
+
+
+def at_work() -> list[psutil.Process]:
+    """Return the processes of jobs that train: they have worked for longer than it takes to start."""
+    return node.trainers(1.5)
 
 
 @pytest.mark.slow
@@ -67,7 +73,7 @@ def test_jobs_give_the_same_bits(folder: Path, archive: Archive) -> None:
     assert "not finite" in str(results.pop(fatal.point_id))
     assert results == {each.point_id: None for each in POINTS}
     assert_as_trained_alone(archive, POINTS)
-    assert not (folder / "bits").exists()
+    assert [path.name for path in (folder / "bits").iterdir()] == ["lock"]
 
 
 @pytest.mark.slow
@@ -78,35 +84,65 @@ def test_job_that_ends_early_is_trained_again(folder: Path, archive: Archive, en
         results = train_points(LONG[:1], archive, jobs)
         thread = Thread(target=lambda: ended.extend(results))
         thread.start()
-        wait_until(trainers, "the training", SECONDS)
+        wait_until(at_work, "the training", SECONDS)
         if end == "kill":
-            trainers()[0].kill()
+            at_work()[0].kill()
         else:
-            (job,) = running()
+            (job,) = listed()
             command = {"requeue": ["scontrol", "requeue"], "cancel": ["scancel"]}[end]
             subprocess.run([*command, job], check=True)
-        if end == "requeue":  # Slurm would wait two minutes
-            at_once = ["scontrol", "update", f"JobId={job}", "StartTime=now"]
-            wait_until(
-                lambda: not subprocess.run(at_once, capture_output=True, check=False).returncode, "a start", SECONDS
-            )
+        if end == "requeue":
+            wait_until(lambda: starts_at_once(job), "another start", SECONDS)
         thread.join(SECONDS)
     assert ended == [(LONG[0].point_id, None)]
     assert_as_trained_alone(archive, LONG[:1])
 
 
 @pytest.mark.slow
-def test_whoever_stops_leaves_no_job(folder: Path, archive: Archive) -> None:
+def test_units_are_one_array_and_whoever_stops_leaves_no_job(folder: Path, archive: Archive) -> None:
     forever = [point(seed=seed, training__epochs=10**6) for seed in range(3)]
-    jobs = engine.Slurm(folder / "stopped", 3)
-    for each in forever:
-        data = archive.splits_folder(each.config.dataset, each.config.split)
-        jobs.submit(Unit({each.point_id: each}, data, archive.checkpoints_folder, 60.0))
-    wait_until(trainers, "the training", SECONDS)
-    jobs.close()
-    listed = ["squeue", "-h", "--states=PENDING,RUNNING,COMPLETING"]  # Slurm takes minutes to forget what has ended
-    wait_until(lambda: not subprocess.run(listed, capture_output=True, check=True).stdout, "an empty queue", SECONDS)
-    assert not (folder / "stopped").exists()
+    with closing(engine.Slurm(folder / "stopped", 3)) as jobs:
+        for each in forever:
+            data = archive.splits_folder(each.config.dataset, each.config.split)
+            jobs.submit(Unit({each.point_id: each}, data, archive.checkpoints_folder, 60.0))
+        wait_until(at_work, "the training", SECONDS)
+        submitted = left()
+    array, _ = submitted[0].split("_")
+    assert sorted(submitted) == [f"{array}_{number}" for number in range(3)]
+    wait_until(lambda: not left(), "an empty queue", SECONDS)
+    assert [path.name for path in (folder / "stopped").iterdir()] == ["lock"]
+
+
+@pytest.mark.slow
+def test_jobs_of_a_process_that_was_killed_are_cancelled(folder: Path) -> None:
+    root = folder / "killed"
+    words = ["sbatch", "--parsable", "--output", "/dev/null", "--wrap", "sleep 600"]
+    numbers = [subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip() for _ in range(2)]
+    for number in numbers:
+        (root / number).mkdir(parents=True)
+        (root / number / f"{number}_submission.sh").touch()
+    with held(root / numbers[1] / "lock"), closing(engine.Slurm(root, 1)):
+        wait_until(lambda: left() == numbers[1:], "the end of one job", SECONDS)
+        assert not (root / numbers[0]).exists()
+    with closing(engine.Slurm(root, 1)):
+        wait_until(lambda: not left(), "the end of the other", SECONDS)
+    assert [path.name for path in root.iterdir()] == ["lock"]
+
+
+@pytest.mark.slow
+def test_jobs_that_slurm_does_not_take_are_refused(folder: Path, monkeypatch) -> None:
+    monkeypatch.setenv("SBATCH_PARTITION", "nowhere")
+    assert "invalid partition" in refusal(engine.Slurm, folder / "refused", 1)
+    monkeypatch.delenv("SBATCH_PARTITION")
+    with closing(engine.Slurm(folder / "refused", 1)) as jobs:
+        monkeypatch.setenv("SBATCH_PARTITION", "nowhere")
+        with pytest.raises(InputError, match="invalid partition"):
+            jobs.results(_ended(jobs.submit(Unit({}, folder, folder, 60.0))))
+
+
+def _ended(future: Future[Any]) -> Future[Any]:
+    wait([future])
+    return future
 
 
 def test_missing_slurm_is_named(monkeypatch, tmp_path: Path) -> None:
@@ -118,4 +154,4 @@ def test_missing_extra_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "submitit", None)
     monkeypatch.delitem(sys.modules, "plainmlp.sweeps.running.slurm")
     with pytest.raises(InputError, match=r"pip install 'plainmlp\[slurm\]'"):
-        SlurmLauncher().start()
+        SlurmLauncher().start(Path())

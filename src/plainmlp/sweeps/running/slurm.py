@@ -1,77 +1,83 @@
-"""The engine of Slurm: each unit is a job of `sbatch`, which reads its data and leaves its results in a shared folder."""
+"""The engine of Slurm: units are jobs of arrays, which read their data and leave their results in a shared folder."""
 
 import logging
 import shutil
 import socket
 import subprocess
-from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from uuid import uuid4
 
 from submitit import AutoExecutor, Job
-from submitit.core.utils import FailedSubmissionError, UncompletedJobError
+from submitit.core.utils import UncompletedJobError
 
 from plainmlp.config.code import digest_result_code
 from plainmlp.sweeps.running.engines import WorkerDiedError
 from plainmlp.sweeps.running.units import Results, Unit, train_unit
 from plainmlp.system.errors import InputError
+from plainmlp.system.process import held
 
+FOLDER = Path(".plainmlp") / "slurm"  # below a checkout
 SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_TO_ANSWER = 15.0
 MINUTES = 60  # that a job may take; the environment variable SBATCH_TIMELIMIT overrides it, as SBATCH_PARTITION does
+JOBS_IN_ARRAY = 1000  # Slurm's MaxArraySize, unless it is set, allows no more
 
 
 class Slurm:
-    """Trains units as jobs, of which `n_jobs` are on their way at once; `folder` is where they leave their results.
+    """Trains units as jobs, of which `n_jobs` are on their way at once; `root` is where they leave their results.
+
+    The jobs of a process that was killed are cancelled by the next one.
 
     Raises
     ------
     InputError
-        Slurm is not installed here.
+        Slurm is not installed here, or takes no jobs.
     """
 
     unit_seconds = 60.0  # a job takes some seconds to start
 
-    def __init__(self, folder: Path, n_jobs: int) -> None:
-        if shutil.which("sbatch") is None:
-            message = "hydra/launcher=slurm needs Slurm, whose command sbatch is not installed here"
-            raise InputError(message)
+    def __init__(self, root: Path, n_jobs: int) -> None:
+        _check_slurm()
         logging.getLogger("submitit").setLevel(logging.CRITICAL)
         self.units_at_once = n_jobs
-        self._folder = folder
-        self._executor = AutoExecutor(folder, cluster="slurm")
-        self._executor.update_parameters(name="plainmlp", timeout_min=MINUTES, cpus_per_task=1)
+        self._folder, self._opened = root / uuid4().hex, ExitStack()
+        root.mkdir(parents=True, exist_ok=True)
+        with held(root / "lock"):
+            _end_leftovers(root)
+            self._folder.mkdir()
+            self._opened.enter_context(held(self._folder / "lock"))
+        self._executor = AutoExecutor(self._folder, cluster="slurm")
+        self._executor.update_parameters(
+            name="plainmlp", timeout_min=MINUTES, cpus_per_task=1, slurm_array_parallelism=n_jobs
+        )
+        self._waiting: list[tuple[Future[Results], Unit]] = []
         self._jobs: dict[Future[Results], Job[Results | InputError]] = {}
-        self._submitted: list[Job[Results | InputError]] = []
         self._is_over = Event()
-        Thread(target=self._watch, daemon=True).start()
+        self._watcher = Thread(target=self._watch, daemon=True)
+        self._watcher.start()
 
     def __str__(self) -> str:
         """Say who trains."""
         return f"up to {self.units_at_once} jobs of Slurm"
 
     def submit(self, unit: Unit) -> Future[Results]:
-        """Submit a unit, or raise InputError if Slurm takes no jobs."""
+        """Let a unit be a job of the next array."""
         future: Future[Results] = Future()
-        try:
-            job = self._executor.submit(_train, unit, digest_result_code())
-        except FailedSubmissionError as error:
-            line = " ".join(str(error).split())
-            message = f"hydra/launcher=slurm: sbatch refuses the job ({line})"
-            raise InputError(message) from error
-        self._jobs[future] = job
-        self._submitted.append(job)
+        self._waiting.append((future, unit))
         return future
 
     def results(self, future: Future[Results]) -> Results:
-        """Return what a job left, or raise WorkerDiedError."""
+        """Return what a job left; raise WorkerDiedError, or InputError if Slurm takes no jobs."""
+        future.result()
         job = self._jobs.pop(future)
         try:
             results = job.result()
         except UncompletedJobError as error:
             end = f"ended as {job.state}"
-            _cancel([job])  # Slurm may have put it into the queue again, and another takes its place
+            _cancel(job.job_id)  # Slurm may have put it into the queue again, and another takes its place
             raise WorkerDiedError(end) from error
         if isinstance(results, InputError):
             raise results
@@ -80,22 +86,71 @@ class Slurm:
     def close(self) -> None:
         """Cancel what waits or runs, or was put into the queue again, and remove what has been exchanged."""
         self._is_over.set()
-        _cancel(self._submitted)
-        self._jobs.clear()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._watcher.join()
+        _end_jobs(self._folder)
+        self._opened.close()
 
     def _watch(self) -> None:
-        """Complete the futures of the jobs that have ended."""
+        """Submit what has been handed over since the last look, and complete the futures of the jobs that have ended."""
         while not self._is_over.wait(SECONDS_BETWEEN_LOOKS):
+            if self._waiting:
+                self._submit_array()
             for future, job in list(self._jobs.items()):
                 if not future.done() and job.done():
                     future.set_result({})  # `results` reads them
 
+    def _submit_array(self) -> None:
+        chosen, code = self._waiting[:JOBS_IN_ARRAY], digest_result_code()
+        del self._waiting[:JOBS_IN_ARRAY]
+        try:
+            with self._executor.batch():
+                jobs = [self._executor.submit(_train, unit, code) for _, unit in chosen]
+        except Exception as error:  # noqa: BLE001 - whoever waits for a job hears of any
+            for future, _ in chosen:
+                future.set_exception(_refusal(str(error)))
+        else:
+            self._jobs |= {future: job for (future, _), job in zip(chosen, jobs, strict=True)}
 
-def _cancel(jobs: Sequence[Job[Any]]) -> None:
-    """End jobs that wait or run; nothing happens to those that are over."""
-    if jobs:
-        subprocess.run(["scancel", *(job.job_id for job in jobs)], check=False)  # noqa: S603, S607
+
+def _check_slurm() -> None:
+    """Raise InputError where Slurm would take no job."""
+    if shutil.which("sbatch") is None:
+        message = "hydra/launcher=slurm needs Slurm, whose command sbatch is not installed here"
+        raise InputError(message)
+    words = ["sbatch", "--test-only", "--wrap", "true"]
+    try:
+        found = subprocess.run(words, capture_output=True, text=True, check=False, timeout=SECONDS_TO_ANSWER)  # noqa: S603
+    except subprocess.TimeoutExpired as error:
+        said = f"no answer within {SECONDS_TO_ANSWER:.0f} s"
+        raise _refusal(said) from error
+    if found.returncode:
+        raise _refusal(found.stderr)
+
+
+def _refusal(said: str) -> InputError:
+    return InputError(f"hydra/launcher=slurm: sbatch takes no job ({' '.join(said.split())})")
+
+
+def _end_leftovers(root: Path) -> None:
+    """Cancel the jobs of processes that were killed before they could."""
+    for folder in filter(Path.is_dir, root.iterdir()):
+        try:
+            with held(folder / "lock", 0.0):
+                _end_jobs(folder)
+        except InputError:  # its process is at work
+            continue
+
+
+def _end_jobs(folder: Path) -> None:
+    """Cancel the jobs whose files are in a folder, and remove it."""
+    _cancel(*sorted({number for path in folder.iterdir() if (number := path.name.split("_")[0]).isdigit()}))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _cancel(*numbers: str) -> None:
+    """End jobs, or arrays of them, that wait or run; nothing happens to those that are over."""
+    if numbers:
+        subprocess.run(["scancel", "--quiet", *numbers], check=False)  # noqa: S603, S607
 
 
 def _train(unit: Unit, code: str) -> Results | InputError:

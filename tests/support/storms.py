@@ -1,0 +1,196 @@
+"""Sweeps under a storm: the command, a worker or the scheduler is killed at random moments, and all is started again."""
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+import slurm as node
+from checkouts import run
+from launched import LONG, PROCESSES, SCRIPT, archived, board, tree
+from script import Script
+from servers import Group, free_port
+from spawned import is_worker
+from waiting import at_work_in, wait_until
+
+GRID = ("model.hidden_sizes=[4],[5],[6],[7]", "model.activation=relu,tanh", "seed=0,1,2")
+N_POINTS = 24
+ARGUMENTS = ("-m", *LONG[:3], "training.epochs=3000", *GRID)
+SECONDS = 240
+PYTHON = ("python", "-m")
+
+
+class Weather(Protocol):
+    """What trains the points of a sweep, and can be killed."""
+
+    overrides: Sequence[str]
+
+    def mend(self) -> None:
+        """Start again what is dead."""
+
+    def workers(self, command: int) -> Iterable[Callable[[], object]]:
+        """Return what kills each worker of a command, by its process id."""
+
+    def scheduler(self) -> Iterable[Callable[[], object]]:
+        """Return what kills the scheduler, if there is one."""
+
+
+class ProcessesHere:
+    """Two processes of the command."""
+
+    overrides = PROCESSES
+
+    def mend(self) -> None:
+        """Do nothing: the command starts them."""
+
+    def workers(self, command: int) -> list[Callable[[], object]]:
+        with suppress(psutil.NoSuchProcess):
+            return [each.kill for each in psutil.Process(command).children() if is_worker(each)]
+        return []
+
+    def scheduler(self) -> list[Callable[[], object]]:
+        return []
+
+
+class DaskByHand:
+    """A scheduler and two workers in a folder without a checkout."""
+
+    def __init__(self, folder: Path, source: Path) -> None:
+        self._folder, self._variables = folder, {"PYTHONPATH": str(source)}
+        self._port = free_port()
+        self._scheduler: Group | None = None
+        self._workers: list[Group | None] = [None, None]
+        self.overrides = ("hydra/launcher=dask", f"hydra.launcher.address={self._address}")
+
+    @property
+    def _address(self) -> str:
+        return f"tcp://127.0.0.1:{self._port}"
+
+    def mend(self) -> None:
+        if self._scheduler is None or not self._scheduler.runs():
+            self._scheduler = self._started("dask_scheduler", "--host", "127.0.0.1", "--port", str(self._port))
+        for number, worker in enumerate(self._workers):
+            if worker is None or not worker.runs():
+                words = ("--nthreads", "1", "--no-nanny", "--local-directory", "scratch")
+                self._workers[number] = self._started("dask_worker", self._address, *words)
+
+    def _started(self, program: str, *words: str) -> Group:
+        command = (*PYTHON, f"distributed.cli.{program}", *words, "--no-dashboard")
+        return Group(["env", "-C", self._folder, *command], self._folder / f"{program}.txt", **self._variables)
+
+    def workers(self, command: int) -> list[Callable[[], object]]:
+        return [worker.kill for worker in self._workers if worker is not None]
+
+    def scheduler(self) -> list[Callable[[], object]]:
+        return [] if self._scheduler is None else [self._scheduler.kill]
+
+    def end(self) -> None:
+        for kill in (*self.workers(0), *self.scheduler()):
+            kill()
+
+
+class SlurmHere:
+    """A Slurm of one node, and two jobs at once."""
+
+    overrides = ("hydra/launcher=slurm", "hydra.launcher.n_jobs=2")
+
+    def __init__(self, cluster: node.Node) -> None:
+        self._cluster = cluster
+
+    def mend(self) -> None:
+        self._cluster.start("slurmctld")
+
+    def workers(self, command: int) -> list[Callable[[], object]]:
+        return [process.kill for process in node.trainers()]
+
+    def scheduler(self) -> list[Callable[[], object]]:
+        return [lambda: self._cluster.kill("slurmctld")]
+
+
+@contextmanager
+def weather(name: str, folder: Path, source: Path) -> Iterator[Weather]:
+    """Give an engine by its name; what it needs is started in a folder."""
+    with ExitStack() as opened:
+        if name == "processes":
+            yield ProcessesHere()
+        elif name == "dask":
+            by_hand = DaskByHand(folder, source)
+            opened.callback(by_hand.end)
+            yield by_hand
+        else:
+            yield SlurmHere(opened.enter_context(node.slurm(folder)))
+
+
+def weathered(folder: Path, engine: Weather, kills: int) -> Counter[str]:
+    """Kill so often, then let the sweep come to its end in a checkout; return what was killed how often.
+
+    Nothing of it runs afterwards, and no attempt has left a traceback.
+    """
+    draw, killed, counts = random.Random(20), Counter[str](), set[int]()
+    with (folder / "said.txt").open("w+") as said, ExitStack() as opened:
+        process: Script | None = None
+        for number in range(kills):
+            engine.mend()
+            if process is None or process.poll() is not None:
+                said.truncate(0)
+                process = opened.enter_context(Script(folder, SCRIPT, *ARGUMENTS, *engine.overrides, output=said))
+            wait_for_moment(folder, process, number, draw)
+            killed[kill_one(engine, process, draw)] += 1
+            counts.add(len(archived(folder)))
+        engine.mend()
+        if process is not None:
+            process.kill()
+            process.wait()
+    assert len(counts - {0, N_POINTS}) > 1, "the kills must not all come before or after the training"
+    ended = run(folder, "python", SCRIPT, *ARGUMENTS, *engine.overrides, "hydra.sweep.dir=end")
+    assert ended.returncode == 0, ended.stderr
+    wait_until(lambda: not at_work_in(folder), "the end of all processes", SECONDS)
+    return killed
+
+
+def wait_for_moment(folder: Path, process: Script, number: int, draw: random.Random) -> None:
+    """Wait for a random moment: after the start, the launch, or a further point in the archive."""
+    target = min(N_POINTS, len(archived(folder)) + draw.randint(1, 4))
+    if number % 3 == 0:
+        time.sleep(draw.uniform(0, 3))
+    elif number % 3 == 1:
+        wait_until(lambda: launched(folder) or process.poll() is not None, "the launch", SECONDS)
+        time.sleep(draw.uniform(0, 1))
+    else:
+        wait_until(lambda: len(archived(folder)) >= target or process.poll() is not None, "a point", SECONDS)
+        time.sleep(draw.uniform(0, 0.1))
+
+
+def launched(folder: Path) -> bool:
+    return "Launching" in (folder / "said.txt").read_text()
+
+
+def kill_one(engine: Weather, process: Script, draw: random.Random) -> str:
+    """Kill a worker, the scheduler, or the command alone or with all of its group; return what it was."""
+    name = draw.choice(["command", "group", "worker", "scheduler"])
+    victims = {"worker": engine.workers, "scheduler": lambda _: engine.scheduler()}
+    if name in victims and (kills := [*victims[name](process.pid)]):
+        with suppress(psutil.NoSuchProcess):
+            draw.choice(kills)()
+        return name
+    with suppress(ProcessLookupError):
+        (os.killpg if name == "group" else os.kill)(process.pid, signal.SIGKILL)
+    process.wait()
+    return "command"
+
+
+def left(folder: Path, experiment: str = "plainmlp") -> tuple[list[bytes], dict[str, bytes]]:
+    """Return the leaderboard that a sweep has left in the folder `end`, and the weights of each point, once recorded."""
+    (parent,), children = tree(folder, experiment)
+    assert [each.info.status for each in (parent, *children)] == ["FINISHED"] * (N_POINTS + 1)
+    assert len({child.data.tags["point_id"] for child in children}) == N_POINTS
+    assert "failure" not in parent.data.tags
+    models = (folder / ".plainmlp/archive").glob("*/points/[0-9a-f]*/model.safetensors")
+    return board(folder / "end"), {path.parent.name: path.read_bytes() for path in models}
