@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -24,7 +25,7 @@ GRID = ("model.hidden_sizes=[4],[5],[6],[7]", "model.activation=relu,tanh", "see
 N_POINTS = 24
 ARGUMENTS = ("-m", *LONG[:3], "training.epochs=3000", *GRID)
 SECONDS = 240
-PYTHON = ("python", "-m")
+ALONE = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", "scratch")
 
 
 class Weather(Protocol):
@@ -64,36 +65,35 @@ class DaskByHand:
 
     def __init__(self, folder: Path, source: Path) -> None:
         self._folder, self._variables = folder, {"PYTHONPATH": str(source)}
-        self._port = free_port()
-        self._scheduler: Group | None = None
-        self._workers: list[Group | None] = [None, None]
-        self.overrides = ("hydra/launcher=dask", f"hydra.launcher.address={self._address}")
-
-    @property
-    def _address(self) -> str:
-        return f"tcp://127.0.0.1:{self._port}"
+        address = f"tcp://127.0.0.1:{free_port()}"
+        self._programs = {
+            "scheduler": ("dask_scheduler", "--host", address, "--no-dashboard"),
+            "first": ("dask_worker", address, *ALONE),
+            "second": ("dask_worker", address, *ALONE),
+        }
+        self._started: dict[str, Group] = {}
+        self.overrides = ("hydra/launcher=dask", f"hydra.launcher.address={address}")
 
     def mend(self) -> None:
-        if self._scheduler is None or not self._scheduler.runs():
-            self._scheduler = self._started("dask_scheduler", "--host", "127.0.0.1", "--port", str(self._port))
-        for number, worker in enumerate(self._workers):
-            if worker is None or not worker.runs():
-                words = ("--nthreads", "1", "--no-nanny", "--local-directory", "scratch")
-                self._workers[number] = self._started("dask_worker", self._address, *words)
+        for name, (program, *words) in self._programs.items():
+            if name not in self._started or not self._started[name].runs():
+                self.kill(name)
+                command = ("env", "-C", self._folder, "python", "-m", f"distributed.cli.{program}", *words)
+                self._started[name] = Group(command, self._folder / f"{name}.txt", **self._variables)
 
-    def _started(self, program: str, *words: str) -> Group:
-        command = (*PYTHON, f"distributed.cli.{program}", *words, "--no-dashboard")
-        return Group(["env", "-C", self._folder, *command], self._folder / f"{program}.txt", **self._variables)
+    def kill(self, name: str) -> None:
+        if name in self._started:
+            self._started.pop(name).kill()
 
     def workers(self, command: int) -> list[Callable[[], object]]:
-        return [worker.kill for worker in self._workers if worker is not None]
+        return [partial(self.kill, name) for name in ("first", "second")]
 
     def scheduler(self) -> list[Callable[[], object]]:
-        return [] if self._scheduler is None else [self._scheduler.kill]
+        return [partial(self.kill, "scheduler")]
 
     def end(self) -> None:
-        for kill in (*self.workers(0), *self.scheduler()):
-            kill()
+        for name in self._programs:
+            self.kill(name)
 
 
 class SlurmHere:

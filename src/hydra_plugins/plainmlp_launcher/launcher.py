@@ -127,14 +127,15 @@ class ProcessesLauncher(EngineLauncher):
 
     def __init__(self, n_jobs: int | None = None) -> None:
         super().__init__()
-        self._n_jobs = _cores() if n_jobs is None else _at_least_one(n_jobs)
+        self._n_jobs = _cores() if n_jobs is None else n_jobs
 
     def start(self, checkout: Path) -> "Engine":
         """Return the processes, none of which is started yet; this one alone if one is enough."""
         from plainmlp.sweeps.running.engines import ThisProcess
         from plainmlp.sweeps.running.processes import Processes
 
-        return ThisProcess() if self._n_jobs == 1 else Processes(self._n_jobs)
+        n_jobs = _at_least_one(self._n_jobs)
+        return ThisProcess() if n_jobs == 1 else Processes(n_jobs)
 
 
 class StackedLauncher(ProcessesLauncher):
@@ -182,7 +183,7 @@ class SlurmLauncher(EngineLauncher):
 
     def __init__(self, n_jobs: int = 16) -> None:
         super().__init__()
-        self._n_jobs = _at_least_one(n_jobs)
+        self._n_jobs = n_jobs
 
     def start(self, checkout: Path) -> "Engine":
         """Return the means to submit jobs."""
@@ -193,7 +194,7 @@ class SlurmLauncher(EngineLauncher):
         except ImportError as error:
             message = f"hydra/launcher=slurm needs what pip install 'plainmlp[slurm]' installs ({error})"
             raise InputError(message) from error
-        return Slurm(checkout / FOLDER, self._n_jobs)
+        return Slurm(checkout / FOLDER, _at_least_one(self._n_jobs))
 
 
 def _at_least_one(n_jobs: int) -> int:
