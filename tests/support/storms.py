@@ -75,6 +75,8 @@ class DaskByHand:
         self.overrides = ("hydra/launcher=dask", f"hydra.launcher.address={address}")
 
     def mend(self) -> None:
+        if not ("scheduler" in self._started and self._started["scheduler"].runs()):
+            self.end()  # workers end without their scheduler, which takes them a while
         for name, (program, *words) in self._programs.items():
             if name not in self._started or not self._started[name].runs():
                 self.kill(name)
@@ -135,7 +137,7 @@ def weathered(folder: Path, engine: Weather, kills: int) -> Counter[str]:
     """
     draw, killed, counts = random.Random(20), Counter[str](), set[int]()
     with (folder / "said.txt").open("w+") as said, ExitStack() as opened:
-        process: Script | None = None
+        process: Script | None = None  # which is killed at the end of the block, if it still runs
         for number in range(kills):
             engine.mend()
             if process is None or process.poll() is not None:
@@ -145,9 +147,6 @@ def weathered(folder: Path, engine: Weather, kills: int) -> Counter[str]:
             killed[kill_one(engine, process, draw)] += 1
             counts.add(len(archived(folder)))
         engine.mend()
-        if process is not None:
-            process.kill()
-            process.wait()
     assert len(counts - {0, N_POINTS}) > 1, "the kills must not all come before or after the training"
     ended = run(folder, "python", SCRIPT, *ARGUMENTS, *engine.overrides, "hydra.sweep.dir=end")
     assert ended.returncode == 0, ended.stderr
