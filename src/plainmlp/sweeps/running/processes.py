@@ -79,8 +79,8 @@ class _Worker:
 
     def __init__(self) -> None:
         context = _Spawning()
-        self._pool = ProcessPoolExecutor(1, context, _begin, (os.getpid(),))
         with uninterrupted():
+            self._pool = ProcessPoolExecutor(1, context, _begin, (os.getpid(),))
             self._pool.submit(os.getpid)  # it starts the process
         self._process = context.started
 
@@ -108,7 +108,7 @@ def uninterrupted() -> Iterator[None]:
     received: list[int] = []
     numbers = ENDING if current_thread() is main_thread() else ()  # signals interrupt no other thread
     before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in numbers}
-    resource_tracker.ensure_running()  # started later, it would undo the next line
+    _start_tracker()  # which would undo the next line, if it were started later
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -118,6 +118,16 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
         for late in received:
             signal.raise_signal(late)
+
+
+def _start_tracker() -> None:
+    """Start Python's own process that removes what one leaves that is killed, and let it do so without a warning."""
+    name, before = "PYTHONWARNINGS", os.environ.get("PYTHONWARNINGS")
+    os.environ[name] = ",".join(filter(None, (before, "ignore:resource_tracker")))
+    resource_tracker.ensure_running()
+    del os.environ[name]
+    if before is not None:
+        os.environ[name] = before
 
 
 def _begin(parent: int) -> None:
