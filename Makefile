@@ -42,7 +42,7 @@ test-backends: $(PEERS)/.ready $(KERNELS) ## run the tests of the other librarie
 	@$(PEERS)/bin/python -m pytest tests/training/backends tests/benchmarks/test_certificate.py \
 		tests/benchmarks/test_systems_timed.py
 
-test-services: $(PEERS)/.ready $(KERNELS) ## run the tests against PostgreSQL, SSH and S3, on this machine
+test-services: $(PEERS)/.ready $(KERNELS) ## run the tests against PostgreSQL, SSH, S3, Dask and Slurm, on this machine
 	@$(PEERS)/bin/python -m pytest tests/services
 
 check: $(READY) ## lint, formatting, types

@@ -53,7 +53,8 @@ class Simulated:
 
 def simulate(n_points: int, checkout: Path) -> list[tuple[str, str]]:
     """Return what the parent took, and what it left."""
-    settings = [f"tracking.uri=sqlite:///{checkout}/mlflow.db", "training.epochs=20", "model.hidden_sizes=[64,32]"]
+    tracking = [f"tracking.uri=sqlite:///{checkout}/mlflow.db", "tracking.wait_seconds=1000"]
+    settings = [*tracking, "training.epochs=20", "model.hidden_sizes=[64,32]"]
     config, archive = parse(compose(ROOT / "conf", settings)), Archive(checkout / FOLDER)
     one = Point((), config, point_of(config, archive.splits(config.dataset, config.split)))
     folder = archive.splits_folder(config.dataset, config.split)

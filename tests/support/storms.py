@@ -23,7 +23,7 @@ from waiting import at_work_in, wait_until
 
 GRID = ("model.hidden_sizes=[4],[5],[6],[7]", "model.activation=relu,tanh", "seed=0,1,2")
 N_POINTS = 24
-ARGUMENTS = ("-m", *LONG[:3], "training.epochs=3000", *GRID)
+ARGUMENTS = ("-m", *LONG[:3], "training.epochs=3000", "tracking.wait_seconds=200", *GRID)
 SECONDS = 240
 ALONE = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", "scratch")
 
