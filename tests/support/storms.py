@@ -118,11 +118,9 @@ class SlurmHere:
 
 @contextmanager
 def weather(name: str, folder: Path, source: Path) -> Iterator[Weather]:
-    """Give an engine by its name; what it needs is started in a folder."""
+    """Give Dask or Slurm by its name; what it needs is started in a folder."""
     with ExitStack() as opened:
-        if name == "processes":
-            yield ProcessesHere()
-        elif name == "dask":
+        if name == "dask":
             by_hand = DaskByHand(folder, source)
             opened.callback(by_hand.end)
             yield by_hand
@@ -147,7 +145,7 @@ def weathered(folder: Path, engine: Weather, kills: int) -> Counter[str]:
             killed[kill_one(engine, process, draw)] += 1
             counts.add(len(archived(folder)))
         engine.mend()
-    assert len(counts - {0, N_POINTS}) > kills // 10, "the kills must not all come before or after the training"
+    assert len(counts - {0, N_POINTS}) > 1, "the kills must not all come before or after the training"
     ended = run(folder, "python", SCRIPT, *ARGUMENTS, *engine.overrides, "hydra.sweep.dir=end")
     assert ended.returncode == 0, ended.stderr
     wait_until(lambda: not at_work_in(folder), "the end of all processes", SECONDS)
