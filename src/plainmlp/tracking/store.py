@@ -54,7 +54,7 @@ class ChildRun:
     metrics, curves
         Names are in one of them; curves have a value an epoch.
     artifacts : Path, optional
-        The folder whose content is kept.
+        The folder whose content is kept; it may be gone then.
     status : {"FINISHED", "FAILED", "KILLED"}
     started, ended : float
         In seconds, as `time.time` has them.
