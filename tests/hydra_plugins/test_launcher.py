@@ -99,7 +99,7 @@ def test_ctrl_c_while_a_point_is_recorded_leaves_no_process(records, monkeypatch
 @pytest.mark.parametrize("n_jobs", [0, -1])
 def test_a_number_of_processes_that_is_none_is_refused(n_jobs):
     launcher = launcher_of(f"hydra.launcher.n_jobs={n_jobs}")
-    assert refusal(launcher.open, Path()).startswith(f"hydra.launcher.n_jobs={n_jobs} is not allowed")
+    assert refusal(launcher.open, Path(), 1).startswith(f"hydra.launcher.n_jobs={n_jobs} is not allowed")
 
 
 def test_there_is_a_process_for_each_core_that_may_be_used():

@@ -67,7 +67,7 @@ class EngineLauncher(Launcher):
     _engine: "Engine | None" = None
 
     @abstractmethod
-    def start(self, checkout: Path) -> "Engine":
+    def start(self, checkout: Path, n_points: int) -> "Engine":
         """Return the engine, ready to train; raise InputError where there is none."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -81,11 +81,11 @@ class EngineLauncher(Launcher):
         message = "this hydra/launcher needs hydra/sweeper=grid or search"
         raise InputError(message)
 
-    def open(self, checkout: Path) -> "Engine":
-        """Return the engine, started if it is not; it serves until `close`."""
+    def open(self, checkout: Path, n_points: int) -> "Engine":
+        """Return the engine, started for so many points if it is not; it serves until `close`."""
         if self._engine is None:
             configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
-            self._engine = self.start(checkout)
+            self._engine = self.start(checkout, n_points)
         return self._engine
 
     def train(self, checkout: Path, jobs: Sequence["Job"]) -> None:
@@ -97,7 +97,7 @@ class EngineLauncher(Launcher):
         from plainmlp.sweeps.running.recorder import Recorder
         from plainmlp.sweeps.running.training import train_points
 
-        engine = self.open(checkout)
+        engine = self.open(checkout, len(jobs))
         log.info("Launching %d jobs, trained by %s", len(jobs), engine)
         by_point = {job.point.point_id: job for job in jobs}
         points = [job.point for job in jobs]
@@ -129,22 +129,22 @@ class ProcessesLauncher(EngineLauncher):
         super().__init__()
         self._n_jobs = _cores() if n_jobs is None else n_jobs
 
-    def start(self, checkout: Path) -> "Engine":
-        """Return the processes, none of which is started yet; this one alone if one is enough."""
+    def start(self, checkout: Path, n_points: int) -> "Engine":
+        """Return the processes, which begin to start; this one alone if one is enough."""
         from plainmlp.sweeps.running.engines import ThisProcess
         from plainmlp.sweeps.running.processes import Processes
 
         n_jobs = _at_least_one(self._n_jobs)
-        return ThisProcess() if n_jobs == 1 else Processes(n_jobs)
+        return ThisProcess() if n_jobs == 1 else Processes(n_jobs, n_points)
 
 
 class StackedLauncher(ProcessesLauncher):
     """The launcher `processes` under its earlier name."""
 
-    def start(self, checkout: Path) -> "Engine":
+    def start(self, checkout: Path, n_points: int) -> "Engine":
         """Say the name that it has now."""
         log.warning("hydra/launcher=stacked is called hydra/launcher=processes now")
-        return super().start(checkout)
+        return super().start(checkout, n_points)
 
 
 class DaskLauncher(EngineLauncher):
@@ -160,7 +160,7 @@ class DaskLauncher(EngineLauncher):
         super().__init__()
         self._address = address
 
-    def start(self, checkout: Path) -> "Engine":
+    def start(self, checkout: Path, n_points: int) -> "Engine":
         """Return the cluster, whose workers have been asked for their code."""
         from plainmlp.system.errors import InputError
 
@@ -185,7 +185,7 @@ class SlurmLauncher(EngineLauncher):
         super().__init__()
         self._n_jobs = n_jobs
 
-    def start(self, checkout: Path) -> "Engine":
+    def start(self, checkout: Path, n_points: int) -> "Engine":
         """Return the means to submit jobs."""
         from plainmlp.system.errors import InputError
 

@@ -145,7 +145,7 @@ def test_worker_without_the_package_is_refused(elsewhere: Path) -> None:
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x", "tcp://127.0.0.1:none"])
 def test_address_that_nobody_answers_is_refused(address: str, monkeypatch) -> None:
     monkeypatch.setattr(dask_cluster, "SECONDS_TO_ANSWER", 1.0)
-    assert refusal(DaskLauncher(address).start, Path()).startswith(
+    assert refusal(DaskLauncher(address).start, Path(), 1).startswith(
         f"hydra.launcher.address={address}: no Dask scheduler"
     )
 
@@ -154,7 +154,7 @@ def test_missing_extra_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     monkeypatch.delitem(sys.modules, "plainmlp.sweeps.running.dask_cluster")
     with pytest.raises(InputError, match=r"pip install 'plainmlp\[dask\]'"):
-        DaskLauncher().start(Path())
+        DaskLauncher().start(Path(), 1)
 
 
 def test_data_that_stays_in_its_file_is_refused(tmp_path: Path) -> None:

@@ -154,4 +154,4 @@ def test_missing_extra_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "submitit", None)
     monkeypatch.delitem(sys.modules, "plainmlp.sweeps.running.slurm")
     with pytest.raises(InputError, match=r"pip install 'plainmlp\[slurm\]'"):
-        SlurmLauncher().start(Path())
+        SlurmLauncher().start(Path(), 1)
