@@ -37,7 +37,7 @@ from plainmlp.tracking.datasets import DataInput, data_inputs
 from plainmlp.tracking.outbox import PREFIX
 from plainmlp.tracking.provenance.environment import process_usage
 from plainmlp.tracking.recording.page import data_name, run_name, value_name
-from plainmlp.tracking.recording.provenance import common_numerics, read_code
+from plainmlp.tracking.recording.provenance import common_numerics, read_code, shown_tags
 from plainmlp.tracking.recording.training import open_store, publish_provenance
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
@@ -221,7 +221,7 @@ def _open_parent(store: Store, plan: Plan, checkout: Path) -> TrackedRun:
         return parent
     name = points[0].config.sweep.name or f"sweep of {data_name(points[0].config.dataset)}"
     tags = {**read_code(checkout).tags, **common_numerics(point.config.training for point in points)}
-    parent = store.start_parent(name, plan.parameters, {**marks, **tags})
+    parent = store.start_parent(name, plan.parameters, {**marks, **shown_tags(tags)})
     with parent.closing_on_failure():
         publish_provenance(parent, tags, checkout)
     return parent

@@ -15,7 +15,7 @@ from plainmlp.tracking.connection import AwayError
 from plainmlp.tracking.datasets import send_data
 from plainmlp.tracking.logged_models import send_model
 from plainmlp.tracking.models import MODEL_FILE, pack_model, rename_run
-from plainmlp.tracking.outbox import Entry, Outbox, Point, RunHeader, metric_points
+from plainmlp.tracking.outbox import Entry, Outbox, Point, RunHeader, in_shown_order, metric_points
 from plainmlp.tracking.recording.configuration import LONGEST_PARAMETER
 from plainmlp.tracking.recording.manifest import copy_of, read_copy, seal, seal_entries
 from plainmlp.tracking.stored_runs import Reader
@@ -122,7 +122,7 @@ class TrackedRun:
         now = time.perf_counter()
         values = {**metrics, "training_seconds": now - self._started}
         stamp = int(time.time() * 1000)
-        self._unsent += [(name, float(value), stamp, epoch) for name, value in values.items()]
+        self._unsent += [(name, float(values[name]), stamp, epoch) for name in in_shown_order(values)]
         if now - self._flushed > self._pause:
             self.flush()
 

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
@@ -28,6 +28,7 @@ from plainmlp.tracking.tags import (
     FAILURE_TAG,
     KILLED,
     KILLED_REASON,
+    NOTE_TAG,
     PARENT_TAG,
     POINT_TAG,
     PROCESS_TAG,
@@ -54,6 +55,8 @@ class ChildRun:
         Names are in one of them; curves have a value an epoch.
     artifacts : Path, optional
         The folder whose content is kept.
+    describe : callable, optional
+        Returns its description, given its id.
     status : {"FINISHED", "FAILED", "KILLED"}
     started, ended : float
         In seconds, as `time.time` has them.
@@ -71,6 +74,7 @@ class ChildRun:
     status: str
     started: float
     ended: float
+    describe: Callable[[str], str] | None = None
 
     @property
     def stamp(self) -> int:
@@ -233,6 +237,8 @@ class Store(Reader):
         header = self._header(child.name, every_tag, new_record_id(), child.started)
         curves = {**{name: [value] for name, value in child.metrics.items()}, **child.curves}
         entry: Entry = {"parameters": dict(child.parameters), "metrics": metric_points(curves, child.stamp)}
+        if child.describe is not None:
+            entry["tags"] = {NOTE_TAG: child.describe(header.record_id)}
         if child.artifacts is not None and self._outbox is not None:
             paths = (path for path in child.artifacts.rglob("*") if path.is_file())
             files = {path.relative_to(child.artifacts).as_posix(): path for path in paths}

@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,9 +20,9 @@ from plainmlp.sweeps.running.training import train_points
 from plainmlp.sweeps.running.units import PointError
 from plainmlp.system.process import end_with
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
-from plainmlp.tracking.recording.page import run_name
+from plainmlp.tracking.recording.page import describe_point, run_name
 from plainmlp.tracking.recording.provenance import FOLDER as PROVENANCE
-from plainmlp.tracking.recording.provenance import read_code, training_numerics, write_provenance
+from plainmlp.tracking.recording.provenance import read_code, shown_tags, training_numerics, write_provenance
 from plainmlp.tracking.recording.training import open_store, point_of, provenance_tags
 from plainmlp.tracking.store import ChildRun, Store
 from plainmlp.tracking.tags import FAILURE_TAG
@@ -99,13 +99,14 @@ def _finished(job: Job, checkout: Path, folder: Path) -> ChildRun:
         point.point_id,
         job.name,
         parameters=parameters,
-        tags={"weights_digest": kept.trained.model.weights_digest, **tags},
+        tags={"weights_digest": kept.trained.model.weights_digest, **shown_tags(tags)},
         metrics=kept.final_metrics(),
         curves=kept.trained.history,
         artifacts=folder,
         status="FINISHED",
         started=ended - kept.trained.seconds,
         ended=ended,
+        describe=partial(describe_point, point.config, kept.metrics),
     )
 
 
@@ -118,7 +119,7 @@ def _failed(job: Job, checkout: Path, reason: str, started: float) -> ChildRun:
         point.point_id,
         job.name,
         parameters=recorded_parameters(point.config),
-        tags={FAILURE_TAG: reason, **tags},
+        tags={FAILURE_TAG: reason, **shown_tags(tags)},
         metrics={},
         curves={},
         artifacts=None,
