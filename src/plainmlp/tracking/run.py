@@ -43,7 +43,7 @@ class TrackedRun:
     """
 
     def __init__(self, store: Reader, outbox: Outbox | None, header: RunHeader, *, is_waiting: bool = False) -> None:
-        self.header, self._store, self._outbox, self._is_waiting = header, store, outbox, is_waiting
+        self.header, self.store, self._outbox, self._is_waiting = header, store, outbox, is_waiting
         self._unsent: list[Point] = []
         self._started = time.perf_counter()
         self._flushed, self._pause = self._started, 1.0
@@ -71,13 +71,13 @@ class TrackedRun:
         """Return where to look at the run: its page, how to start a server that shows it, or how to publish it."""
         if self._is_waiting and self._outbox is not None:
             return f"saved in {self._outbox.folder / self.header.record_id}; to publish: {self._outbox.command}"
-        return self._store.page(self.run_id or "")
+        return self.store.page(self.run_id or "")
 
     def begin(self) -> None:
         """Create the run; its folder is made with its first entry."""
         try:
             if not self._is_waiting:
-                self.header = created(self._store, self.header)
+                self.header = created(self.store, self.header)
         except AwayError as error:
             self._wait(error)
 
@@ -100,9 +100,9 @@ class TrackedRun:
         return is_there
 
     def _find(self) -> bool:
-        run_id = self.header.run_id or find_run(self._store, self.header.record_id)
+        run_id = self.header.run_id or find_run(self.store, self.header.record_id)
         self.header = replace(self.header, run_id=run_id)
-        return run_id is not None and is_active(self._store, run_id)
+        return run_id is not None and is_active(self.store, run_id)
 
     def reopen(self) -> None:
         """Let a run that has ended go on in this process."""
@@ -223,7 +223,7 @@ class TrackedRun:
     def _send(self, entry: Entry, places: Mapping[str, Path]) -> None:
         try:
             if not self._is_waiting:
-                send(self._store, self.header, entry, places)
+                send(self.store, self.header, entry, places)
         except AwayError as error:
             self._wait(error)
 
@@ -231,7 +231,7 @@ class TrackedRun:
         if self._outbox is None:
             raise error
         self._is_waiting = True
-        self._store.connection.announce(
+        self.store.connection.announce(
             f"this run is being saved in {self._outbox.folder}; publish it later with: {self._outbox.command}"
         )
 

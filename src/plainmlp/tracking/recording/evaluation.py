@@ -7,6 +7,7 @@ from plainmlp.config.schema import Config
 from plainmlp.evaluation.evaluate import Evaluation
 from plainmlp.evaluation.reports import final_metrics, measured
 from plainmlp.system.files import read_json, write_json
+from plainmlp.tracking.recording.continuation import continuation_note
 from plainmlp.tracking.recording.page import describe_run
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
@@ -24,7 +25,7 @@ def publish_evaluation(
     """
     metrics = {name: value for name, value in measured(evaluation).items() if name not in trained.history}
     note = describe_run(config, "test", evaluation.metrics["test"], evaluation.intervals, run.reference)
-    points = run.log_results(metrics, {NOTE_TAG: note})
+    points = run.log_results(metrics, {NOTE_TAG: note + continuation_note(run)})
     run.log_file(places.metrics)
     run.log_file(places.intervals)
     run.log_file(places.predictions)
