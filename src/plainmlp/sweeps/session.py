@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 from plainmlp.config.schema import Config
@@ -15,14 +15,8 @@ from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import PRUNED, Leaderboard, build_leaderboard
 from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults
 from plainmlp.sweeps.ranking.swept import short_names
-from plainmlp.sweeps.reports import (
-    RUN_FILES,
-    describe_sweep,
-    show_leaderboard,
-    write_leaderboard,
-    write_reports,
-    write_runs,
-)
+from plainmlp.sweeps.repetition import repeat, repeat_at_once
+from plainmlp.sweeps.reports import describe_sweep, show_leaderboard, write_reports, write_runs
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.progress import show_progress
@@ -41,8 +35,9 @@ from plainmlp.tracking.recording.provenance import common_numerics, read_code, s
 from plainmlp.tracking.recording.training import open_store, publish_provenance
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
+from plainmlp.tracking.stored_runs import download_files, read_run
 from plainmlp.tracking.tags import CHECKOUT_TAG, NOTE_TAG, PRUNED_TAG, SWEEP_TAG
-from plainmlp.tracking.terminal import show_line, show_places
+from plainmlp.tracking.terminal import show_places
 
 Launch = Callable[[Sequence[Job]], object]  # returns when all have ended; a job records its own result or failure
 LOCKS = Path(".plainmlp") / "sweeps"  # below a checkout
@@ -50,7 +45,6 @@ CHECKOUT_ID = Path(".plainmlp") / "checkout_id"
 SCRIPT = Path("pipelines") / "run.py"
 SHOWN_FAILURES = 5
 LOSS_EVERY = "training.loss_every"
-BOARD = "leaderboard.json"  # among the artifacts of a sweep's run
 LARGE_ARCHIVE = 1_000_000_000  # bytes
 
 
@@ -101,9 +95,15 @@ def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
     settings, archive = plan.first[0].config, Archive(checkout / FOLDER)
     archive.remove_unused()
     with _alone(checkout, plan.sweep_id):
+        marks = _marks(plan, checkout)
+        done = repeat_at_once(plan.first, marks, archive, checkout, folder) if isinstance(plan, Listed) else None
+        if done is not None:
+            show_leaderboard(done[0])
+            show_places({"leaderboard": folder, **done[1], **_large(archive)})
+            return
         store = open_store(settings.tracking, checkout)
         points, failures = list(plan.first), dict[str, str]()
-        parent = store.finished_parent(_marks(plan, checkout)) if isinstance(plan, Listed) else None
+        parent = store.finished_parent(marks) if isinstance(plan, Listed) else None
         board = None if parent is None else _repeated(store, parent, points, archive, folder)
         if parent is None or board is None:
             parent = _open_parent(store, plan, checkout)
@@ -127,23 +127,12 @@ def _repeated(
     store: Store, parent: TrackedRun, points: Sequence[Point], archive: Archive, folder: Path
 ) -> Leaderboard | None:
     """Write the reports of a finished sweep again, from its run, which stays as it is; None if there is more to do."""
-    if _missing(store, parent, points) or not all(archive.has(point.point_id) for point in points):
+    if _missing(store, parent, points):
         return None
-    outcomes = Outcomes(archive, store)
-    outcomes.add(points, finished_children(store, parent))
-    board = build_leaderboard(outcomes.results(points[0].config.sweep.metric))
-    write_leaderboard(folder, board)
-    try:
-        recorded = store.read_artifact(parent.reference, BOARD)
-    except InputError:  # a process was killed before it had ranked the points
-        return None
-    if (folder / BOARD).read_text(encoding="utf-8") != recorded:  # another metric ranks them
-        return None
-    names = {file.path for file in store.ask(lambda: store.client.list_artifacts(parent.reference))}
-    for name in names & {"figures", *RUN_FILES}:
-        store.ask(partial(store.client.download_artifacts, parent.reference, name, str(folder)))
-    show_line(f"all {len(points)} points were there; nothing was trained, and the sweep's run stays as it was")
-    return board
+    with TemporaryDirectory() as files:
+        download_files(store, read_run(store, parent.reference), Path(files))
+        children = finished_children(store, parent)
+        return repeat(points, children, Path(files), archive=archive, reader=store, folder=folder)
 
 
 def _run_batches(store: Store, parent: TrackedRun, plan: Plan, launch: Launch, checkout: Path) -> Outcomes:

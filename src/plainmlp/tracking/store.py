@@ -171,7 +171,7 @@ class Store(Reader):
 
     def start_parent(self, name: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> TrackedRun:
         """Start a run that others are shown below; it computes no point itself."""
-        header = self._header(name, tags, _sweep_record_id(tags), time.time())
+        header = self._header(name, tags, sweep_record_id(tags), time.time())
         # MLflow may have the run already, from a time when it could be reached
         return self._begin(header, {"process": own_process(), "parameters": dict(parameters)})
 
@@ -192,7 +192,7 @@ class Store(Reader):
 
     def finished_parent(self, marks: Mapping[str, str]) -> TrackedRun | None:
         """Return the run of a sweep that MLflow has whole and finished, as it is; None if there is none."""
-        record_id = _sweep_record_id(marks)
+        record_id = sweep_record_id(marks)
         if self._outbox is not None and self._outbox.holds(record_id):
             return None
         with suppress(AwayError):
@@ -207,7 +207,7 @@ class Store(Reader):
 
         `marks` are the tags that say which sweep of which checkout it is.
         """
-        record_id = _sweep_record_id(marks)
+        record_id = sweep_record_id(marks)
         header = self._header("sweep", marks, record_id, time.time())
         run, is_held = self._run(header), self._outbox is not None and self._outbox.holds(record_id)
         if not run.resume() or not (is_held or run.run_id):  # what MLflow cannot be asked about is started anew
@@ -288,7 +288,7 @@ class Store(Reader):
         return TrackedRun(self, self._outbox, header, is_waiting=is_waiting)
 
 
-def _sweep_record_id(tags: Mapping[str, str]) -> str:
+def sweep_record_id(tags: Mapping[str, str]) -> str:
     """Return the id of the record of a sweep's run, the same each time that a checkout starts the sweep."""
     return new_record_id("-".join(tags[tag] for tag in (SWEEP_TAG, CHECKOUT_TAG) if tag in tags))
 

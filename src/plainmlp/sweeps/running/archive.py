@@ -83,7 +83,7 @@ class Archive:
             read_manifest(folder)
         except InputError:  # a file is missing or damaged: the point counts as absent, and is trained again
             return False
-        return loss_every in {None, read_yaml(folder / CONFIGURATION)["training"].get("loss_every")}
+        return loss_every is None or read_yaml(folder / CONFIGURATION)["training"].get("loss_every") == loss_every
 
     def keep(self, point_id: str, files: Mapping[str, bytes], loss_every: int | None = None) -> None:
         """Add a point by what `pack` made of it, whole or not at all.

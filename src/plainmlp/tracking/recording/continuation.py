@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from plainmlp.config.schema import TrainingSection
@@ -11,15 +12,17 @@ from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.stored_runs import Reader
 from plainmlp.tracking.tags import CONTINUED_TAG, CONTINUES_TAG, NOTE_TAG, PARENT_TAG, POINT_TAG, PROCESS_TAG
 from plainmlp.tracking.terminal import show_resumption
-from plainmlp.training.checkpoints import Checkpoints
+from plainmlp.training.checkpoints import Checkpoints, checkpoints_of
 
 INTERRUPTED = ("KILLED", "FAILED")
 
 
-def go_on(run: TrackedRun, checkpoints: Checkpoints, training: TrainingSection) -> None:
-    """Where a checkpoint has kept a part of the training, say so, and join the run to the interrupted one."""
+def go_on(run: TrackedRun, training: TrainingSection, checkout: Path) -> Checkpoints:
+    """Return the checkpoints of a run; if they hold a part of its training, say so, and join it to the interrupted run."""
+    checkpoints = checkpoints_of(checkout, run.point_id)
     if show_resumption(checkpoints, training):
         join_interrupted(run)
+    return checkpoints
 
 
 def join_interrupted(run: TrackedRun) -> None:
