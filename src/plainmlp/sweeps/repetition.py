@@ -1,13 +1,13 @@
 """A finished sweep that is started again: its reports come from the archive and from its run, which stays as it is."""
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from plainmlp.config.places import kept_checkout
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, build_leaderboard
-from plainmlp.sweeps.ranking.results import FINISHED, Outcomes
+from plainmlp.sweeps.ranking.results import archived_run, judge_all
 from plainmlp.sweeps.reports import RUN_FILES, write_leaderboard
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.tracking.addresses import tracking_address
@@ -16,8 +16,7 @@ from plainmlp.tracking.connection import connect
 from plainmlp.tracking.finished import read_finished
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.store import sweep_record_id
-from plainmlp.tracking.stored_runs import Reader, StoredRun
-from plainmlp.tracking.tags import POINT_TAG
+from plainmlp.tracking.stored_runs import Reader
 from plainmlp.tracking.terminal import show_line
 
 BOARD = "leaderboard.json"  # among the artifacts of a sweep's run
@@ -39,31 +38,26 @@ def repeat_at_once(
         return None
     reader = Reader(connect(address, tracking.wait_seconds, is_limited=True))
     reader.experiment_id = found.experiment_id
-    children = [StoredRun(run, FINISHED, {}, {POINT_TAG: point}, {}) for point, run in found.runs.items()]
-    board = repeat(points, children, found.files, archive=archive, reader=reader, folder=folder)
+    board = repeat(points, found.runs, found.files, archive, folder)
     if board is None or board.best_run not in found.with_model:
         return None
     return board, {"model": model_address(board.best_run), "mlflow": reader.page(found.run_id)}
 
 
 def repeat(
-    points: Sequence[Point],
-    children: Iterable[StoredRun],
-    recorded: Path,
-    *,
-    archive: Archive,
-    reader: Reader,
-    folder: Path,
+    points: Sequence[Point], run_ids: Mapping[str, str], recorded: Path, archive: Archive, folder: Path
 ) -> Leaderboard | None:
     """Write the reports of a sweep again, and return its leaderboard; None if there is more to do.
 
-    `children` are the runs of its points; `recorded` is the folder with the files of its run.
+    `run_ids` are those of its points, by their ids; `recorded` is the folder with the files of its run.
     """
-    if not all(archive.has(point.point_id) for point in points):
+    kept = {point.point_id: found for point in points if (found := archive.find(point.point_id)) is not None}
+    if len(kept) < len(points):
         return None
-    outcomes = Outcomes(archive, reader)
-    outcomes.add(points, children)
-    board = build_leaderboard(outcomes.results(points[0].config.sweep.metric))
+    ordered = sorted(points, key=lambda point: point.point_id)
+    children = [archived_run(each, kept[each.point_id], run_ids[each.point_id]) for each in ordered]
+    metric = points[0].config.sweep.metric
+    board = build_leaderboard(judge_all(children, lambda child: kept[child.point_id].history, metric))
     write_leaderboard(folder, board)
     before = recorded / BOARD
     # a process was killed before it had ranked the points, or another metric ranks them

@@ -129,10 +129,10 @@ def _repeated(
     """Write the reports of a finished sweep again, from its run, which stays as it is; None if there is more to do."""
     if _missing(store, parent, points):
         return None
+    run_ids = {child.point_id: child.run_id for child in finished_children(store, parent)}
     with TemporaryDirectory() as files:
         download_files(store, read_run(store, parent.reference), Path(files))
-        children = finished_children(store, parent)
-        return repeat(points, children, Path(files), archive=archive, reader=store, folder=folder)
+        return repeat(points, run_ids, Path(files), archive, folder)
 
 
 def _run_batches(store: Store, parent: TrackedRun, plan: Plan, launch: Launch, checkout: Path) -> Outcomes:
@@ -142,9 +142,7 @@ def _run_batches(store: Store, parent: TrackedRun, plan: Plan, launch: Launch, c
     while batch:
         new = list({point.point_id: point for point in batch if not outcomes.has(point)}.values())
         _launch_all(_missing(store, parent, new), plan.common, launch, parent, checkout)
-        is_whole = all(archive.has(point.point_id) for point in new)
-        # MLflow, which takes its time, is asked for more than the ids where the archive lacks any
-        outcomes.add(new, finished_children(store, parent) if is_whole else store.recorded_children(parent))
+        outcomes.add(new, parent)
         batch = plan.after(outcomes.results(plan.first[0].config.sweep.metric))
     for point in outcomes.points:
         if point.training_id != point.point_id:

@@ -12,8 +12,9 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from errno import ENOSPC
 from functools import cache
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from uuid import uuid4
 
 from plainmlp.system.errors import InputError, StorageError
@@ -76,16 +77,32 @@ def unflushed() -> Iterator[None]:
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table as CSV, no number rounded."""
     with replace_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+        _write_rows(file, header, rows)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table as `write_csv` writes it."""
+    with StringIO(newline="") as file:
+        _write_rows(file, header, rows)
+        return file.getvalue()
+
+
+def _write_rows(file: TextIO, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON, the same bytes for the same value; NaN and infinity raise a `ValueError`."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     with replace_file(path) as temporary:
-        temporary.write_text(f"{text}\n", encoding="utf-8", newline="\n")
+        temporary.write_text(json_text(value), encoding="utf-8", newline="\n")
+
+
+def json_text(value: Any) -> str:
+    """Return a value as `write_json` writes it."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n"
 
 
 @contextmanager
