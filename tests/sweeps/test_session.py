@@ -229,3 +229,15 @@ def test_a_repeat_asks_mlflow_only_where_its_file_does_not_say_all(points, check
     run_sweep(Listed(points), launch, checkout, checkout / "out")
     assert len(launch.ran) == 1
     assert len(store.children(parent.info.run_id)) == 3
+
+
+def test_a_sweep_says_what_its_columns_are_and_ranks_the_best_constant_answer(points, checkout, capsys):
+    for out in ("out", "again"):
+        run_sweep(Listed(points), Launcher(checkout), checkout, checkout / out)
+        shown = capsys.readouterr().out
+        assert re.search(r"^ +baseline +0\.1 *$", shown, re.MULTILINE)
+        assert "the best answer that is the same for every row" in shown
+        # the second start trains nothing
+        assert ("digits: 1797 rows of 64 features, target digit (10 classes)" in shown) == (out == "out")
+    _, parent = parent_of(points, checkout)
+    assert "| baseline |" in parent.data.tags["mlflow.note.content"]

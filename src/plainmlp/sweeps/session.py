@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 from plainmlp.config.schema import Config
+from plainmlp.evaluation.evaluate import measure_baseline
+from plainmlp.sweeps.grid.grid import RANKING_PART
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import PRUNED, Leaderboard, build_leaderboard
 from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults
@@ -37,7 +39,7 @@ from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import download_files, read_run
 from plainmlp.tracking.tags import CHECKOUT_TAG, NOTE_TAG, PRUNED_TAG, SWEEP_TAG
-from plainmlp.tracking.terminal import show_places
+from plainmlp.tracking.terminal import show_line, show_places
 
 Launch = Callable[[Sequence[Job]], object]  # returns when all have ended; a job records its own result or failure
 LOCKS = Path(".plainmlp") / "sweeps"  # below a checkout
@@ -98,7 +100,7 @@ def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
         marks = _marks(plan, checkout)
         done = repeat_at_once(plan.first, marks, archive, checkout, folder) if isinstance(plan, Listed) else None
         if done is not None:
-            show_leaderboard(done[0])
+            show_leaderboard(done[0], _baseline(archive, plan.first, done[0].metric))
             show_places({"leaderboard": folder, **done[1], **_large(archive)})
             return
         store = open_store(settings.tracking, checkout)
@@ -114,10 +116,10 @@ def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
                 _mark_pruned(store, parent, board)
                 write_reports(folder, board)
                 plan.write(folder)
-                _publish(parent, board, folder)
+                _publish(parent, board, folder, _baseline(archive, points, board.metric))
                 parent.log_results({**_summary(board, len(points), len(failures)), **process_usage()}, {})
         model = _add_model(store, board, points, archive)
-    show_leaderboard(board)
+    show_leaderboard(board, _baseline(archive, points, board.metric))
     show_places({"leaderboard": folder, **model, "mlflow": parent.page(), **_large(archive)})
     if failures:
         raise TrainingError(_failure_message(points, failures, checkout))
@@ -237,6 +239,8 @@ def _launch_all(
         return
     archive, point_ids = Archive(checkout / FOLDER), [point.point_id for point in missing]
     archive.forget_failures(point_ids)
+    for text in dict.fromkeys(archive.columns(each.config.dataset, each.config.split) for each in missing):
+        show_line(text)
     try:
         with show_progress(point_ids, archive):
             launch([Job(point, parent.reference, _name(point, common)) for point in missing])
@@ -256,9 +260,20 @@ def _name(point: Point, common: Collection[str]) -> str:
     return " ".join(value_name(names[key], value) for key, value in values.items()) or run_name(point.config)
 
 
-def _publish(parent: TrackedRun, board: Leaderboard, folder: Path) -> None:
+def _baseline(archive: Archive, points: Sequence[Point], metric: str) -> float | None:
+    """Return the ranking metric of the best answer that is the same for every row; None for a loss, or several data sets."""
+    first = points[0].config
+    if {(point.config.dataset, point.config.split) for point in points} != {(first.dataset, first.split)}:
+        return None
+    splits = archive.splits(first.dataset, first.split)
+    if splits.validation is None:
+        return None
+    return measure_baseline(splits, splits.validation).get(metric.removeprefix(RANKING_PART))
+
+
+def _publish(parent: TrackedRun, board: Leaderboard, folder: Path, baseline: float | None) -> None:
     """Add the reports in a folder to the sweep's run, and how long its points took."""
-    parent.log_results({}, {NOTE_TAG: describe_sweep(board, parent.reference)})
+    parent.log_results({}, {NOTE_TAG: describe_sweep(board, parent.reference, baseline)})
     for path in sorted([*folder.glob("leaderboard.*"), *folder.glob(SEARCH)]):
         parent.log_file(path)
     for path in sorted((folder / "figures").iterdir()):
