@@ -53,11 +53,11 @@ def replace_file(path: Path) -> Iterator[Path]:
         try:
             temporary.touch(exist_ok=False)
             yield temporary
-            _flush(temporary)
+            flush(temporary)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        _flush(path.parent)
+        flush(path.parent)
 
 
 @contextmanager
@@ -152,7 +152,7 @@ def replace_folder(folder: Path) -> Iterator[Path]:
             temporary.mkdir()
             yield temporary
             for path in (*temporary.iterdir(), temporary):
-                _flush(path)
+                flush(path)
             if folder.exists():
                 folder.rename(earlier)
             temporary.rename(folder)
@@ -161,7 +161,7 @@ def replace_folder(folder: Path) -> Iterator[Path]:
                 earlier.rename(folder)
             for leftover in (temporary, earlier):
                 shutil.rmtree(leftover, ignore_errors=True)
-        _flush(folder.parent)
+        flush(folder.parent)
 
 
 def unfinished(path: Path, kind: str = NEW) -> Path:
@@ -202,8 +202,8 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _flush(path: Path) -> None:
-    """Make sure that a file's or a folder's content is on the disk."""
+def flush(path: Path) -> None:
+    """Make sure that a file's or a folder's content is on the disk, except in a block of `unflushed`."""
     if not _is_flushing.get():
         return
     descriptor = os.open(path, os.O_RDONLY)
