@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from _checkout import ROOT
@@ -31,7 +32,8 @@ def main(beginning: str, path: Path | None, overrides: list[str]) -> None:
         raise InputError(message)
     store = open_store(parse(compose(ROOT / "conf", overrides)).tracking, ROOT)
     run = read_run(store, best_run(store, whole_run_id(store, beginning)))
-    model, config = recorded_model(store, run)
+    model, config, intervals = recorded_model(store, run)
+    run = replace(run, metrics={**run.metrics, **intervals})
     text = model_card(run, run_name(config), model, part_sizes(store, run.run_id))
     if path is None:
         print(text, end="")

@@ -41,18 +41,17 @@ def run_alone(config: "Config", folder: Path) -> None:
     from plainmlp.evaluation.evaluate import evaluate
     from plainmlp.evaluation.reports import write_evaluation
     from plainmlp.tracking.provenance.environment import process_usage
+    from plainmlp.tracking.recording.continuation import go_on
     from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results, write_summary
     from plainmlp.tracking.recording.training import publish_training, start_run
-    from plainmlp.tracking.terminal import show_places, show_resumption, watch_training
-    from plainmlp.training.checkpoints import checkpoints_of
+    from plainmlp.tracking.terminal import show_places, watch_training
     from plainmlp.training.train import train_and_write
 
     config = found_inputs(config, ROOT)
     places = Places(folder)
     splits, columns = prepare(config)
     with start_run(config, splits, ROOT).closing() as tracked:
-        checkpoints = checkpoints_of(ROOT, tracked.point_id)
-        show_resumption(checkpoints, config.training)
+        checkpoints = go_on(tracked, config.training, ROOT)
         with watch_training(config.training.epochs) as show:
             trained = train_and_write(
                 config, splits, places, watchers=[show, tracked.log_epoch], checkpoint=checkpoints

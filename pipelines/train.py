@@ -11,9 +11,9 @@ def main() -> None:
     from plainmlp.config.places import Places
     from plainmlp.data.storage import read_splits
     from plainmlp.tracking.provenance.environment import process_usage
+    from plainmlp.tracking.recording.continuation import go_on
     from plainmlp.tracking.recording.training import publish_training, remember_run, start_run
-    from plainmlp.tracking.terminal import show_resumption, watch_training
-    from plainmlp.training.checkpoints import checkpoints_of
+    from plainmlp.tracking.terminal import watch_training
     from plainmlp.training.construction import describe_training
     from plainmlp.training.train import train_and_write
 
@@ -22,8 +22,7 @@ def main() -> None:
     print(describe_training(splits, config))
     places = Places(ROOT)
     with start_run(config, splits, ROOT).closing() as run:
-        checkpoints = checkpoints_of(ROOT, run.point_id)
-        show_resumption(checkpoints, config.training)
+        checkpoints = go_on(run, config.training, ROOT)
         with watch_training(config.training.epochs) as show:
             watchers = [show, run.log_epoch]
             trained = train_and_write(config, splits, places, watchers=watchers, checkpoint=checkpoints)

@@ -95,12 +95,19 @@ def environment(run: Target) -> None:
     from hashlib import sha256
 
     run.replace("provenance/environment.txt", "numpy==", "numpi==")
-    run.tag("environment_digest", sha256((run.artifacts / "provenance/environment.txt").read_bytes()).hexdigest())
+    packages = run.artifacts / "provenance/environment.txt"
+    before = json.loads((run.artifacts / "provenance/provenance.json").read_text())["environment_digest"]
+    run.replace("provenance/provenance.json", before, sha256(packages.read_bytes()).hexdigest())
 
 
-def tag_and_file(run: Target) -> None:
-    run.tag("numerics.threads", "7")
+def numerics(run: Target) -> None:
     run.replace("provenance/provenance.json", '"numerics.threads": "1"', '"numerics.threads": "7"')
+
+
+def another_end(content: bytes) -> bytes:
+    intervals = json.loads(content)
+    intervals["test"]["r2"]["low"] = -1.0
+    return json.dumps(intervals).encode()
 
 
 def added_metric(run: Target) -> None:
@@ -176,7 +183,7 @@ FILES = {
     "manifest a list": (lambda run: run.file("manifest.json", lambda c: b"[]"), "manifest.json is damaged"),
     "manifest nested": (lambda run: run.file("manifest.json", nested), "manifest.json is damaged"),
     "manifest edited": (lambda run: run.replace("manifest.json", '"size": 1', '"size": 2'), "manifest.json does not"),
-    "manifest written anew": (resealed(tag_and_file), "is not the one that this checkout kept"),
+    "manifest written anew": (resealed(numerics), "is not the one that this checkout kept"),
 }
 VALUES = {
     "last value of a metric": (f"UPDATE latest_metrics SET value = 0.5 WHERE key = '{METRIC}' AND", f"metric {METRIC}"),
@@ -193,8 +200,6 @@ TAGS = {
     "split_digest": "split",
     "weights_digest": "weights_digest",
     "configuration_digest": "configuration_digest",
-    "environment_digest": "environment_digest",
-    "numerics.cpu": "numerics.cpu",
     "git_commit": "git_commit",
     "mlflow.source.git.commit": "mlflow.source.git.commit",
     "plainmlp.record": "record",
@@ -260,7 +265,7 @@ PREDICTED = {
     "predicted": cell("predictions.csv", 0, "predicted_price", "1.0"),
     "header": lambda run: run.replace("predictions.csv", "predicted_price", "predicted_prise"),
     "metric": lambda run: run.sql("UPDATE latest_metrics SET value = 1 WHERE key = 'test_r2' AND"),
-    "interval": lambda run: run.sql("UPDATE latest_metrics SET value = 1 WHERE key = 'interval/test_r2_low' AND"),
+    "interval": lambda run: run.file("intervals.json", another_end),
     "target": lambda run: run.sql("UPDATE params SET value = 'rent' WHERE key = 'dataset.target' AND"),
 }
 

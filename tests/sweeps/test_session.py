@@ -209,3 +209,35 @@ def test_a_repeated_sweep_trains_nothing_says_so_and_leaves_its_run_alone(points
     other = [replace(point, config=point.config.model_copy(update={"sweep": sweep})) for point in points]
     run_sweep(Listed(other), None, checkout, checkout / "by loss")
     assert json.loads(store.read_artifact(before.info.run_id, "leaderboard.json"))["metric"] == "validation_loss"
+
+
+def test_a_repeat_asks_mlflow_only_where_its_file_does_not_say_all(points, checkout, monkeypatch, capsys):
+    run_sweep(Listed(points), Launcher(checkout), checkout, checkout / "out")
+    store, parent = parent_of(points, checkout)
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "open_store", None)  # which imports MLflow
+        run_sweep(Listed(points), None, checkout, checkout / "at once")
+    at_once = capsys.readouterr().out
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "repeat_at_once", lambda *_: None)  # as for a server
+        run_sweep(Listed(points), None, checkout, checkout / "asked")
+    assert capsys.readouterr().out == at_once.replace("at once", "asked")
+    assert files_below(checkout / "asked") == files_below(checkout / "at once") == files_below(checkout / "out")
+    store.client.delete_run(store.children(parent.info.run_id)[0].run_id)
+    launch = Launcher(checkout)
+    run_sweep(Listed(points), launch, checkout, checkout / "out")
+    assert len(launch.ran) == 1
+    assert len(store.children(parent.info.run_id)) == 3
+
+
+def test_a_sweep_says_what_its_columns_are_and_ranks_the_best_constant_answer(points, checkout, capsys):
+    for out in ("out", "again"):
+        run_sweep(Listed(points), Launcher(checkout), checkout, checkout / out)
+        shown = capsys.readouterr().out
+        assert re.search(r"^ +baseline +0\.1 *$", shown, re.MULTILINE)
+        assert "the best answer that is the same for every row" in shown
+        # the second start trains nothing
+        assert ("digits: 1797 rows of 64 features, target digit (10 classes)" in shown) == (out == "out")
+    _, parent = parent_of(points, checkout)
+    assert "| baseline |" in parent.data.tags["mlflow.note.content"]

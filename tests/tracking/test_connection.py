@@ -157,3 +157,9 @@ def test_database_that_is_locked_keeps_the_run(tmp_path, capsys):
     holder.close()
     assert run.run_id is None
     assert f"MLflow cannot be reached at sqlite:///{database}" in capsys.readouterr().err
+
+
+def test_cause_is_no_interruption_that_was_being_handled():
+    error = TimeoutError("no answer")
+    error.__context__ = KeyboardInterrupt()
+    assert cause(error) == "no answer"

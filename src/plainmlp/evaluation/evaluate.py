@@ -87,17 +87,17 @@ def evaluate(
         measure(splits, outputs),
         intervals,
         tested,
-        measure_baseline(splits),
+        measure_baseline(splits, splits.test),
         importance,
         "" if class_weights is None else str(class_weights),
     )
 
 
-def measure_baseline(splits: Splits) -> dict[str, float]:
-    """Return every metric of the test part for `constant_outputs`."""
+def measure_baseline(splits: Splits, part: Part) -> dict[str, float]:
+    """Return every metric of a part for `constant_outputs`."""
     description = splits.description
-    outputs = np.tile(constant_outputs(description, splits.train.targets), (len(splits.test), 1))
-    return evaluate_outputs(description.task, splits.test.targets, outputs, n_classes=len(description.class_names))
+    outputs = np.tile(constant_outputs(description, splits.train.targets), (len(part), 1))
+    return evaluate_outputs(description.task, part.targets, outputs, n_classes=len(description.class_names))
 
 
 def constant_outputs(description: Description, targets: Array) -> Array:

@@ -15,6 +15,7 @@ from plainmlp.config.schema import Config
 from plainmlp.data.splits import Splits
 from plainmlp.data.stages import fetch, split
 from plainmlp.data.storage import read_splits
+from plainmlp.evaluation.reports import flat_intervals
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import read_json
 from plainmlp.tracking.children import MODEL_FILE
@@ -22,6 +23,7 @@ from plainmlp.tracking.recording.manifest import own_copy, read_copy
 from plainmlp.tracking.stored_runs import Reader, StoredRun, download_files, read_run
 from plainmlp.training.model import Model
 
+INTERVALS = "intervals.json"  # among the artifacts of a run
 # a run lists each part of its data with what it used it for, or all parts as one, with `n_train` and the like
 CONTEXT = "mlflow.data.context"
 PARTS = {"training": "train", "validation": "validation", "test": "test"}
@@ -77,8 +79,8 @@ def source_of_run(store: Reader, run_id: str, checkout: Path) -> Source:
     return Source(model, _known({**run.tags, "run_id": run.run_id}), splits if _is_of(splits, model) else None)
 
 
-def recorded_model(store: Reader, run: StoredRun) -> tuple[Model, Config]:
-    """Return the model that a run recorded, and its configuration.
+def recorded_model(store: Reader, run: StoredRun) -> tuple[Model, Config, dict[str, float]]:
+    """Return the model that a run recorded, its configuration, and the ends of its intervals if it has any.
 
     Raises
     ------
@@ -86,8 +88,9 @@ def recorded_model(store: Reader, run: StoredRun) -> tuple[Model, Config]:
         It has none, or MLflow cannot be reached.
     """
     with TemporaryDirectory() as folder:
-        model = _downloaded(store, run, Path(folder))
-        return model, parse(read_yaml(Path(folder) / CONFIGURATION))
+        model, intervals = _downloaded(store, run, Path(folder)), Path(folder) / INTERVALS
+        ends = flat_intervals(read_json(intervals)) if intervals.exists() else {}
+        return model, parse(read_yaml(Path(folder) / CONFIGURATION)), ends
 
 
 def part_sizes(store: Reader, run_id: str) -> dict[str, int]:

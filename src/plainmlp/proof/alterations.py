@@ -9,8 +9,9 @@ from plainmlp.proof.recorded import CONFIGURATION, RecordedRun, tried
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import digest_file, read_json
 from plainmlp.tracking.recording import manifest as manifests
+from plainmlp.tracking.recording.configuration import shown_parameters
 from plainmlp.tracking.recording.manifest import MANIFEST, SIGNATURE, Manifest, file_entry, neutral, stored_text
-from plainmlp.tracking.recording.provenance import FOLDER, PACKAGES, PATCH, RECORD
+from plainmlp.tracking.recording.provenance import FOLDER, IN_RECORD, PACKAGES, PATCH, RECORD
 from plainmlp.tracking.stored_runs import StoredRun
 from plainmlp.tracking.tags import MANIFEST_TAG, PARENT_TAG, PRUNED_TAG, RECORD_TAG
 
@@ -42,12 +43,13 @@ def find_alterations(recorded: RecordedRun, checkout: Path, allowed_signers: Pat
         name: value for name, value in run.metrics.items() if name in recorded.written.keys() - recorded.curves.keys()
     }
     described = {key: value for key, value in run.tags.items() if key in provenance}
+    noted = {key: value for key, value in provenance.items() if key in run.tags or not key.startswith(IN_RECORD)}
     lines = [
         *find_untrusted(recorded),
-        *_altered_file(run.tags, "environment_digest", recorded.packages),
+        *_altered_file(recorded.tags, "environment_digest", recorded.packages),
         *(f"{name} {problem}" for name, problem in recorded.files.problems.items()),
-        *_contradictions("tag", described, provenance, RECORD),
-        *_contradictions("parameter", run.parameters, recorded.configured, CONFIGURATION),
+        *_contradictions("tag", described, noted, RECORD),
+        *_contradictions("parameter", run.parameters, _configured(recorded), CONFIGURATION),
         *_altered_model(recorded),
         *_altered_curves(recorded),
         *_contradictions(
@@ -59,6 +61,14 @@ def find_alterations(recorded: RecordedRun, checkout: Path, allowed_signers: Pat
         needed = EVERY_RUN if PARENT_TAG in run.tags else (*EVERY_RUN, *SINGLE_RUN)
         lines += [f"{name} is missing" for name in needed if name not in manifest["files"]]
     return list(dict.fromkeys([*lines, *find_unlisted(run, recorded.root, checkout, allowed_signers)]))
+
+
+def _configured(recorded: RecordedRun) -> dict[str, str] | None:
+    """Return of config.yaml the parameters that MLflow must have, and those that it has of earlier runs."""
+    found = recorded.configured
+    if found is None:
+        return None
+    return shown_parameters(found) | {key: found[key] for key in found.keys() & recorded.run.parameters.keys()}
 
 
 def _altered_file(tags: Mapping[str, str], tag: str, file: Path) -> Iterator[str]:

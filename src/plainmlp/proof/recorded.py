@@ -156,6 +156,11 @@ class RecordedRun:
         self.packages, self.patch = self.root / FOLDER / PACKAGES, self.root / FOLDER / PATCH
 
     @property
+    def tags(self) -> dict[str, str]:
+        """Return the tags of the run, with those that its provenance alone has."""
+        return {**(self.provenance or {}), **self.run.tags}
+
+    @property
     def backend(self) -> str:
         """Return what trained it; the configurations of the first runs do not say."""
         return (self.configured or {}).get("backend.name", OWN_BACKEND)

@@ -129,7 +129,7 @@ def judge(
         return judgement
     path = recorded.packages
     packages = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
-    environment = compare_environments(recorded.run.tags, again.tags, packages, installed_packages())
+    environment = compare_environments(recorded.tags, again.tags, packages, installed_packages())
     return replace(judgement, environment=environment)
 
 

@@ -30,6 +30,8 @@ PRUNING = (
 )
 TIES = f"Of equal means the lower `{LOG_LOSS}` ranks first if there is one, then the smaller network."
 SCORES = ("n", "mean", "standard_deviation", "low", "high")
+BASELINE = "baseline"
+SAME_ANSWER = "baseline: the best answer that is the same for every row"
 SHOWN_ROWS = 10  # on the terminal
 RUN_FILES = ("runs.csv", "training_time.png")  # what differs from run to run
 NO_INTERVAL = ("the seeds agree", "-")  # of several, of one
@@ -137,15 +139,21 @@ def _markdown(board: Leaderboard) -> list[str]:
     return lines[:-1]
 
 
-def describe_sweep(board: Leaderboard, run_id: str) -> str:
-    """Return the description of a sweep's run in Markdown: its leaderboard, in short, and how to go on from there."""
+def describe_sweep(board: Leaderboard, run_id: str, baseline: float | None = None) -> str:
+    """Return the description of a sweep's run in Markdown: its leaderboard, in short, and how to go on from there.
+
+    `baseline` is what the best answer that is the same for every row scores.
+    """
     names = short_names(board.keys)
     header = ["rank", *(names[key] for key in board.keys), "n", "mean", "interval", "verdict", "best run"]
     cells = [_markdown_cells(rank, row) for rank, row in enumerate(board.rows[:SHOWN_ROWS], 1)]
     runs = [_shown_run(board, row) for row in board.rows]
     rows = [[*cell[:-4], *cell[-3:-1], run] for cell, run in zip(cells, runs, strict=False)]
+    if baseline is not None:
+        rows.append(["", *("" for _ in board.keys), "", f"{baseline:.4g}", "", BASELINE, ""])
     lines = [f"Mean of `{board.metric}` over n seeds; {board.direction}.", ""] if rows else []
     lines += [*(markdown_table(header, rows) if rows else []), *(f"{line}.\n" for line in _remarks(board))]
+    lines += [f"{SAME_ANSWER}.\n"] if baseline is not None else []
     lines += [f"The best as the main job: `python pipelines/repro.py run={run_id}`\n"] if rows else []
     lines += [f"Rank and compute again: `python pipelines/verify.py --sweep {run_id}`"]
     return "\n".join(lines)[:LONGEST_NOTE]
@@ -167,8 +175,11 @@ def _score_cells(summary: Summary) -> list[str]:
     ]
 
 
-def show_leaderboard(board: Leaderboard) -> None:
-    """Print the first rows of a leaderboard, how many more there are, and what the best is worth on the test part."""
+def show_leaderboard(board: Leaderboard, baseline: float | None = None) -> None:
+    """Print the first rows of a leaderboard, how many more there are, and what the best is worth on the test part.
+
+    `baseline` is what the best answer that is the same for every row scores.
+    """
     from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False)
@@ -176,12 +187,14 @@ def show_leaderboard(board: Leaderboard) -> None:
         console = Console(soft_wrap=True, highlight=False, width=WIDEST)
     if board.rows:
         console.print(f"{board.metric} ({board.direction}), mean over n seeds and its 95 % interval")
-        console.print(_table(board), soft_wrap=False)
+        console.print(_table(board, baseline), soft_wrap=False)
+    if baseline is not None:
+        console.print(SAME_ANSWER)
     for line in _remarks(board):
         console.print(line, markup=False)
 
 
-def _table(board: Leaderboard) -> "Table":
+def _table(board: Leaderboard, baseline: float | None) -> "Table":
     """Return a table that wraps its heads, and not its values, if there is little room."""
     from rich.table import Table
     from rich.text import Text
@@ -189,6 +202,8 @@ def _table(board: Leaderboard) -> "Table":
     rows = [
         [str(rank), *_shown_cells(row), _shown_run(board, row)] for rank, row in enumerate(board.rows[:SHOWN_ROWS], 1)
     ]
+    if baseline is not None:
+        rows.append(["", *("" for _ in board.keys), BASELINE, "", f"{baseline:.4g}", "", "", "", ""])
     names = short_names(board.keys)
     heads = (
         "",

@@ -6,23 +6,19 @@ import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 from plainmlp.config.schema import Config
+from plainmlp.evaluation.evaluate import measure_baseline
+from plainmlp.sweeps.grid.grid import RANKING_PART
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import PRUNED, Leaderboard, build_leaderboard
 from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults
 from plainmlp.sweeps.ranking.swept import short_names
-from plainmlp.sweeps.reports import (
-    RUN_FILES,
-    describe_sweep,
-    show_leaderboard,
-    write_leaderboard,
-    write_reports,
-    write_runs,
-)
+from plainmlp.sweeps.repetition import repeat, repeat_at_once
+from plainmlp.sweeps.reports import describe_sweep, show_leaderboard, write_reports, write_runs
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.progress import show_progress
@@ -32,15 +28,16 @@ from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError, StorageError, TrainingError
 from plainmlp.system.files import replace_file
 from plainmlp.system.process import alone
-from plainmlp.tracking.children import add_model
+from plainmlp.tracking.children import add_model, finished_children
 from plainmlp.tracking.datasets import DataInput, data_inputs
 from plainmlp.tracking.outbox import PREFIX
 from plainmlp.tracking.provenance.environment import process_usage
 from plainmlp.tracking.recording.page import data_name, run_name, value_name
-from plainmlp.tracking.recording.provenance import common_numerics, read_code
+from plainmlp.tracking.recording.provenance import common_numerics, read_code, shown_tags
 from plainmlp.tracking.recording.training import open_store, publish_provenance
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
+from plainmlp.tracking.stored_runs import download_files, read_run
 from plainmlp.tracking.tags import CHECKOUT_TAG, NOTE_TAG, PRUNED_TAG, SWEEP_TAG
 from plainmlp.tracking.terminal import show_line, show_places
 
@@ -50,7 +47,6 @@ CHECKOUT_ID = Path(".plainmlp") / "checkout_id"
 SCRIPT = Path("pipelines") / "run.py"
 SHOWN_FAILURES = 5
 LOSS_EVERY = "training.loss_every"
-BOARD = "leaderboard.json"  # among the artifacts of a sweep's run
 LARGE_ARCHIVE = 1_000_000_000  # bytes
 
 
@@ -101,9 +97,15 @@ def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
     settings, archive = plan.first[0].config, Archive(checkout / FOLDER)
     archive.remove_unused()
     with _alone(checkout, plan.sweep_id):
+        marks = _marks(plan, checkout)
+        done = repeat_at_once(plan.first, marks, archive, checkout, folder) if isinstance(plan, Listed) else None
+        if done is not None:
+            show_leaderboard(done[0], _baseline(archive, plan.first, done[0].metric))
+            show_places({"leaderboard": folder, **done[1], **_large(archive)})
+            return
         store = open_store(settings.tracking, checkout)
         points, failures = list(plan.first), dict[str, str]()
-        parent = store.finished_parent(_marks(plan, checkout)) if isinstance(plan, Listed) else None
+        parent = store.finished_parent(marks) if isinstance(plan, Listed) else None
         board = None if parent is None else _repeated(store, parent, points, archive, folder)
         if parent is None or board is None:
             parent = _open_parent(store, plan, checkout)
@@ -114,10 +116,10 @@ def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
                 _mark_pruned(store, parent, board)
                 write_reports(folder, board)
                 plan.write(folder)
-                _publish(parent, board, folder)
+                _publish(parent, board, folder, _baseline(archive, points, board.metric))
                 parent.log_results({**_summary(board, len(points), len(failures)), **process_usage()}, {})
         model = _add_model(store, board, points, archive)
-    show_leaderboard(board)
+    show_leaderboard(board, _baseline(archive, points, board.metric))
     show_places({"leaderboard": folder, **model, "mlflow": parent.page(), **_large(archive)})
     if failures:
         raise TrainingError(_failure_message(points, failures, checkout))
@@ -127,22 +129,12 @@ def _repeated(
     store: Store, parent: TrackedRun, points: Sequence[Point], archive: Archive, folder: Path
 ) -> Leaderboard | None:
     """Write the reports of a finished sweep again, from its run, which stays as it is; None if there is more to do."""
-    outcomes = Outcomes(archive, store)
-    if _missing(store, parent, points) or not outcomes.add(points, parent):
+    if _missing(store, parent, points):
         return None
-    board = build_leaderboard(outcomes.results(points[0].config.sweep.metric))
-    write_leaderboard(folder, board)
-    try:
-        recorded = store.read_artifact(parent.reference, BOARD)
-    except InputError:  # a process was killed before it had ranked the points
-        return None
-    if (folder / BOARD).read_text(encoding="utf-8") != recorded:  # another metric ranks them
-        return None
-    names = {file.path for file in store.ask(lambda: store.client.list_artifacts(parent.reference))}
-    for name in names & {"figures", *RUN_FILES}:
-        store.ask(partial(store.client.download_artifacts, parent.reference, name, str(folder)))
-    show_line(f"all {len(points)} points were there; nothing was trained, and the sweep's run stays as it was")
-    return board
+    run_ids = {child.point_id: child.run_id for child in finished_children(store, parent)}
+    with TemporaryDirectory() as files:
+        download_files(store, read_run(store, parent.reference), Path(files))
+        return repeat(points, run_ids, Path(files), archive, folder)
 
 
 def _run_batches(store: Store, parent: TrackedRun, plan: Plan, launch: Launch, checkout: Path) -> Outcomes:
@@ -218,7 +210,7 @@ def _open_parent(store: Store, plan: Plan, checkout: Path) -> TrackedRun:
         return parent
     name = points[0].config.sweep.name or f"sweep of {data_name(points[0].config.dataset)}"
     tags = {**read_code(checkout).tags, **common_numerics(point.config.training for point in points)}
-    parent = store.start_parent(name, plan.parameters, {**marks, **tags})
+    parent = store.start_parent(name, plan.parameters, {**marks, **shown_tags(tags)})
     with parent.closing_on_failure():
         publish_provenance(parent, tags, checkout)
     return parent
@@ -247,6 +239,8 @@ def _launch_all(
         return
     archive, point_ids = Archive(checkout / FOLDER), [point.point_id for point in missing]
     archive.forget_failures(point_ids)
+    for text in dict.fromkeys(archive.columns(each.config.dataset, each.config.split) for each in missing):
+        show_line(text)
     try:
         with show_progress(point_ids, archive):
             launch([Job(point, parent.reference, _name(point, common)) for point in missing])
@@ -266,9 +260,20 @@ def _name(point: Point, common: Collection[str]) -> str:
     return " ".join(value_name(names[key], value) for key, value in values.items()) or run_name(point.config)
 
 
-def _publish(parent: TrackedRun, board: Leaderboard, folder: Path) -> None:
+def _baseline(archive: Archive, points: Sequence[Point], metric: str) -> float | None:
+    """Return the ranking metric of the best answer that is the same for every row; None for a loss, or several data sets."""
+    first = points[0].config
+    if {(point.config.dataset, point.config.split) for point in points} != {(first.dataset, first.split)}:
+        return None
+    splits = archive.splits(first.dataset, first.split)
+    if splits.validation is None:
+        return None
+    return measure_baseline(splits, splits.validation).get(metric.removeprefix(RANKING_PART))
+
+
+def _publish(parent: TrackedRun, board: Leaderboard, folder: Path, baseline: float | None) -> None:
     """Add the reports in a folder to the sweep's run, and how long its points took."""
-    parent.log_results({}, {NOTE_TAG: describe_sweep(board, parent.reference)})
+    parent.log_results({}, {NOTE_TAG: describe_sweep(board, parent.reference, baseline)})
     for path in sorted([*folder.glob("leaderboard.*"), *folder.glob(SEARCH)]):
         parent.log_file(path)
     for path in sorted((folder / "figures").iterdir()):

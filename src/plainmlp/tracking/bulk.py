@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from plainmlp.tracking.addresses import database_file
 from plainmlp.tracking.outbox import Entry, Point, RunHeader
-from plainmlp.tracking.tags import NOTE_TAG, PARENT_TAG, POINT_TAG, RECORD_TAG
+from plainmlp.tracking.tags import PARENT_TAG, POINT_TAG, RECORD_TAG
 from plainmlp.tracking.terminal import show_warning
 
 if TYPE_CHECKING:
@@ -101,12 +101,12 @@ def _insert(address: str, tables: Sequence[Sequence[dict[str, Any]]]) -> None:
 
 def _value_rows(run_id: str, header: RunHeader, entry: Entry) -> tuple[list[dict[str, Any]], ...]:
     """Return the rows of a run's tags, parameters and metrics, and of the last value of each metric."""
-    tags = {**header.tags, RECORD_TAG: header.record_id, "mlflow.runName": header.name}
-    tags |= {NOTE_TAG: tags[NOTE_TAG].replace(header.record_id, run_id)} if NOTE_TAG in tags else {}
+    own = {key: value.replace(header.record_id, run_id) for key, value in entry.get("tags", {}).items()}
+    tags = {**header.tags, **own, RECORD_TAG: header.record_id, "mlflow.runName": header.name}
     values = [[{"key": key, "value": value} for key, value in each.items()] for each in (tags, entry["parameters"])]
     points = [dict(row) for row in dict.fromkeys(map(_stored, entry["metrics"]))]  # MLflow takes equal points for one
     latest = {row["key"]: row for row in sorted(points, key=lambda row: (row["step"], row["timestamp"], row["value"]))}
-    return (*values, points, list(latest.values()))
+    return (*values, points, [latest[key] for key in dict.fromkeys(row["key"] for row in points)])
 
 
 def point_ids(address: str, parent_run_id: str) -> dict[str, str]:

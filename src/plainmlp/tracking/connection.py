@@ -146,9 +146,9 @@ def within(seconds: float, function: Callable[[], Answer]) -> Answer:
 
 
 def cause(error: BaseException) -> str:
-    """Return the root cause of an error in one line, such as `Connection refused`."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__ or error
+    """Return the root cause of an error in one line, such as `Connection refused`; not a Ctrl-C that it followed."""
+    while isinstance(earlier := error.__cause__ or error.__context__, Exception):
+        error = earlier
     return one_line(error)
 
 

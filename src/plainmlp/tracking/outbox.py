@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from plainmlp.tracking.tags import PARENT_TAG, PROCESS_TAG
 FOLDER = Path(".plainmlp") / "outbox"  # below a checkout
 SCRIPT = Path("pipelines") / "sync.py"
 HEADER, ENTRIES, FILES = "run.json", "entries.jsonl", "files"
+SHOWN_PARTS = ("validation", "test", "train", "baseline")  # as MLflow lists their metrics
 PREFIX = "record-"  # tells the id of a record from a run's
 # what happens to a run at once: any of `process`, `data`, `metrics`, `parameters`, `tags`, `files`, `model`,
 # `status` and `ended`
@@ -65,8 +66,15 @@ def read_header(path: Path) -> RunHeader:
 
 
 def metric_points(curves: Mapping[str, Sequence[float]], stamp: int) -> list[Point]:
-    """Return every value of every curve, measured at one time, in milliseconds."""
-    return [(name, float(value), stamp, epoch) for name, values in curves.items() for epoch, value in enumerate(values)]
+    """Return every value of every curve, measured at one time, in milliseconds; MLflow shows the first ones first."""
+    names = in_shown_order(curves)
+    return [(name, float(value), stamp, epoch) for name in names for epoch, value in enumerate(curves[name])]
+
+
+def in_shown_order(metrics: Iterable[str]) -> list[str]:
+    """Return the names of metrics as MLflow shall list them: what a network is worth, and then how it was trained."""
+    parts = {part: place for place, part in enumerate(SHOWN_PARTS)}
+    return sorted(metrics, key=lambda name: parts.get(name.partition("_")[0], len(parts)))
 
 
 def last_status(entries: Sequence[Entry]) -> str | None:

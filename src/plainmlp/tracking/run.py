@@ -16,7 +16,7 @@ from plainmlp.tracking.connection import AwayError
 from plainmlp.tracking.datasets import send_data
 from plainmlp.tracking.logged_models import send_model
 from plainmlp.tracking.models import MODEL_FILE, pack_model, rename_run
-from plainmlp.tracking.outbox import Entry, Outbox, Point, RunHeader, metric_points
+from plainmlp.tracking.outbox import Entry, Outbox, Point, RunHeader, in_shown_order, metric_points
 from plainmlp.tracking.recording.configuration import LONGEST_PARAMETER
 from plainmlp.tracking.recording.manifest import copy_of, read_copy, seal, seal_entries
 from plainmlp.tracking.stored_runs import Reader
@@ -44,7 +44,7 @@ class TrackedRun:
     """
 
     def __init__(self, store: Reader, outbox: Outbox | None, header: RunHeader, *, is_waiting: bool = False) -> None:
-        self.header, self._store, self._outbox, self._is_waiting = header, store, outbox, is_waiting
+        self.header, self.store, self._outbox, self._is_waiting = header, store, outbox, is_waiting
         self._unsent: list[Point] = []
         self._started = time.perf_counter()
         self._flushed, self._pause = self._started, 1.0
@@ -72,13 +72,13 @@ class TrackedRun:
         """Return where to look at the run: its page, how to start a server that shows it, or how to publish it."""
         if self._is_waiting and self._outbox is not None:
             return f"saved in {self._outbox.folder / self.header.record_id}; to publish: {self._outbox.command}"
-        return self._store.page(self.run_id or "")
+        return self.store.page(self.run_id or "")
 
     def begin(self, *, is_new: bool = False) -> None:
         """Create the run, unless MLflow has it; a new record's it cannot have. Its folder is made with its first entry."""
         try:
             if not self._is_waiting:
-                self.header = created(self._store, self.header, is_new=is_new)
+                self.header = created(self.store, self.header, is_new=is_new)
         except AwayError as error:
             self._wait(error)
 
@@ -101,9 +101,9 @@ class TrackedRun:
         return is_there
 
     def _find(self) -> bool:
-        run_id = self.header.run_id or find_run(self._store, self.header.record_id)
+        run_id = self.header.run_id or find_run(self.store, self.header.record_id)
         self.header = replace(self.header, run_id=run_id)
-        return run_id is not None and is_active(self._store, run_id)
+        return run_id is not None and is_active(self.store, run_id)
 
     def reopen(self) -> None:
         """Let a run that has ended go on in this process."""
@@ -123,7 +123,7 @@ class TrackedRun:
         now = time.perf_counter()
         values = {**metrics, "training_seconds": now - self._started}
         stamp = int(time.time() * 1000)
-        self._unsent += [(name, float(value), stamp, epoch) for name, value in values.items()]
+        self._unsent += [(name, float(values[name]), stamp, epoch) for name in in_shown_order(values)]
         if now - self._flushed > self._pause:
             self.flush()
 
@@ -224,7 +224,7 @@ class TrackedRun:
     def _send(self, entry: Entry, places: Mapping[str, Path]) -> None:
         try:
             if not self._is_waiting:
-                send(self._store, self.header, entry, places)
+                send(self.store, self.header, entry, places)
         except AwayError as error:
             self._wait(error)
 
@@ -232,7 +232,7 @@ class TrackedRun:
         if self._outbox is None:
             raise error
         self._is_waiting = True
-        self._store.connection.announce(
+        self.store.connection.announce(
             f"this run is being saved in {self._outbox.folder}; publish it later with: {self._outbox.command}"
         )
 

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
@@ -29,6 +29,7 @@ from plainmlp.tracking.tags import (
     FAILURE_TAG,
     KILLED,
     KILLED_REASON,
+    NOTE_TAG,
     PARENT_TAG,
     POINT_TAG,
     PROCESS_TAG,
@@ -55,6 +56,8 @@ class ChildRun:
         Names are in one of them; curves have a value an epoch.
     artifacts : Path, optional
         The folder whose content is kept; it may be gone then.
+    describe : callable, optional
+        Returns its description, given its id.
     status : {"FINISHED", "FAILED", "KILLED"}
     started, ended : float
         In seconds, as `time.time` has them.
@@ -72,6 +75,7 @@ class ChildRun:
     status: str
     started: float
     ended: float
+    describe: Callable[[str], str] | None = None
 
     @property
     def stamp(self) -> int:
@@ -168,7 +172,7 @@ class Store(Reader):
 
     def start_parent(self, name: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> TrackedRun:
         """Start a run that others are shown below; it computes no point itself."""
-        header = self._header(name, tags, _sweep_record_id(tags), time.time())
+        header = self._header(name, tags, sweep_record_id(tags), time.time())
         # MLflow may have the run already, from a time when it could be reached
         return self._begin(header, {"process": own_process(), "parameters": dict(parameters)})
 
@@ -189,7 +193,7 @@ class Store(Reader):
 
     def finished_parent(self, marks: Mapping[str, str]) -> TrackedRun | None:
         """Return the run of a sweep that MLflow has whole and finished, as it is; None if there is none."""
-        record_id = _sweep_record_id(marks)
+        record_id = sweep_record_id(marks)
         if self._outbox is not None and self._outbox.holds(record_id):
             return None
         with suppress(AwayError):
@@ -204,7 +208,7 @@ class Store(Reader):
 
         `marks` are the tags that say which sweep of which checkout it is.
         """
-        record_id = _sweep_record_id(marks)
+        record_id = sweep_record_id(marks)
         header = self._header("sweep", marks, record_id, time.time())
         run, is_held = self._run(header), self._outbox is not None and self._outbox.holds(record_id)
         if not run.resume() or not (is_held or run.run_id):  # what MLflow cannot be asked about is started anew
@@ -234,6 +238,8 @@ class Store(Reader):
         header = self._header(child.name, every_tag, new_record_id(), child.started)
         curves = {**{name: [value] for name, value in child.metrics.items()}, **child.curves}
         entry: Entry = {"parameters": dict(child.parameters), "metrics": metric_points(curves, child.stamp)}
+        if child.describe is not None:
+            entry["tags"] = {NOTE_TAG: child.describe(header.record_id)}
         if child.artifacts is not None and self._outbox is not None:
             paths = (path for path in child.artifacts.rglob("*") if path.is_file())
             files = {path.relative_to(child.artifacts).as_posix(): path for path in paths}
@@ -283,7 +289,7 @@ class Store(Reader):
         return TrackedRun(self, self._outbox, header, is_waiting=is_waiting)
 
 
-def _sweep_record_id(tags: Mapping[str, str]) -> str:
+def sweep_record_id(tags: Mapping[str, str]) -> str:
     """Return the id of the record of a sweep's run, the same each time that a checkout starts the sweep."""
     return new_record_id("-".join(tags[tag] for tag in (SWEEP_TAG, CHECKOUT_TAG) if tag in tags))
 

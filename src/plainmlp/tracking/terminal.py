@@ -65,11 +65,13 @@ def _lines(console: "Console", epochs: int) -> Iterator[Watcher]:
         show()
 
 
-def show_resumption(checkpoints: "Checkpoints", training: "TrainingSection") -> None:
-    """Say from which epoch a training goes on, if a checkpoint has kept any."""
+def show_resumption(checkpoints: "Checkpoints", training: "TrainingSection") -> bool:
+    """Say from which epoch a training goes on, if a checkpoint has kept any; return whether it does."""
     kept = checkpoints.load()
-    if kept is not None and kept.loss_every == training.loss_every:
-        show_line(f"goes on after epoch {kept.snapshot.epochs} of {training.epochs}, which a checkpoint has kept")
+    if kept is None or kept.loss_every != training.loss_every:
+        return False
+    show_line(f"goes on after epoch {kept.snapshot.epochs} of {training.epochs}, which a checkpoint has kept")
+    return True
 
 
 def describe(metrics: Mapping[str, float]) -> str:

@@ -15,6 +15,7 @@ from plainmlp.tracking.recording.configuration import (
     LONGEST_PARAMETER,
     LONGEST_TAG,
     flat_parameters,
+    recorded_parameters,
     shortened_keys,
     shortening_note,
 )
@@ -41,6 +42,13 @@ def test_values_that_differ_beyond_the_limit_stay_different():
     flat = flat_parameters({"a": texts[0], "b": texts[1], "c": "short", "d": {"e": [texts[0]]}})
     assert len(set(flat.values())) == 4
     assert shortened_keys(flat) == ["a", "b", "d.e"]
+
+
+def test_what_was_chosen_comes_first_and_what_cannot_matter_is_not_there():
+    keys = list(recorded_parameters(parse(compose(CONF, ["sweep.metric=validation_loss"]))))
+    assert keys[0].startswith("model.")
+    assert keys.index("seed") < keys.index("dataset.name") < keys.index("dataset.columns")
+    assert [key for key in keys if key.startswith(("tracking.", "sweep."))] == ["sweep.metric"]
 
 
 def test_note_of_many_keys_fits_into_a_tag():

@@ -126,20 +126,25 @@ class Outcomes:
 
     def _child(self, point: Point, kept: Kept | None, run: StoredRun | None) -> StoredRun:
         run_id = "" if run is None else run.run_id
-        parameters, tags = recorded_parameters(point.config), {POINT_TAG: point.point_id}
         if kept is not None:
             self._histories[point.point_id] = kept.history
-            metrics = {**kept.final_metrics(), **{name: values[-1] for name, values in kept.history.items()}}
-            return StoredRun(run_id, FINISHED, parameters, tags, metrics)
+            return archived_run(point, kept, run_id)
         if run is not None and run.status == FINISHED:
             return run
         reason = self._archive.failure(point.point_id) or UNRECORDED
-        return StoredRun(run_id, "FAILED", parameters, {**tags, FAILURE_TAG: reason}, {})
+        tags = {POINT_TAG: point.point_id, FAILURE_TAG: reason}
+        return StoredRun(run_id, "FAILED", recorded_parameters(point.config), tags, {})
 
     def _history(self, child: StoredRun) -> History:
         """Return the history of a point that has finished."""
         found = self._histories.get(child.point_id)
         return self._store.history(child) if found is None else found
+
+
+def archived_run(point: Point, kept: Kept, run_id: str) -> StoredRun:
+    """Return the run of a point that the archive has, as MLflow would."""
+    metrics = {**kept.final_metrics(), **{name: values[-1] for name, values in kept.history.items()}}
+    return StoredRun(run_id, FINISHED, recorded_parameters(point.config), {POINT_TAG: point.point_id}, metrics)
 
 
 def judge_all(

@@ -18,6 +18,7 @@ from plainmlp.data.splits import Splits
 from plainmlp.data.stages import fetch
 from plainmlp.data.stages import split as split_rows
 from plainmlp.data.storage import MANIFEST, manifest_of, read_manifest, read_splits, write_splits
+from plainmlp.data.summary import summary_lines
 from plainmlp.evaluation.reports import flat_metrics
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError
@@ -32,6 +33,7 @@ from plainmlp.training.model import Trained
 
 FOLDER = Path(".plainmlp") / "archive"  # below a checkout
 CONFIGURATION = "config.yaml"
+COLUMNS = ".txt"  # beside the folder of parted data: what its columns were taken for
 TRAINING = "training.json"  # the fields of `Kept` that no other file has
 SPLITS_IN_MEMORY = 4
 CODE_LETTERS = 16  # of the digest of the code
@@ -160,9 +162,17 @@ class Archive:
             folder = self._own / "data" / _data_key(dataset, split)
             with self._alone(folder.name, FETCH_SECONDS):
                 if not _is_whole(folder):
-                    write_splits(folder, split_rows(fetch(dataset), split, dataset.missing))
+                    rows = fetch(dataset)
+                    write_splits(folder, split_rows(rows, split, dataset.missing))
+                    with replace_file(folder.with_suffix(COLUMNS)) as temporary:
+                        temporary.write_text("\n".join(summary_lines(rows)), encoding="utf-8", newline="\n")
             self._folders[key] = folder
         return self._folders[key]
+
+    def columns(self, dataset: DatasetSection, split: SplitSection) -> str:
+        """Return what the columns of the data of a configuration were taken for, as a single run says it."""
+        path = self.splits_folder(dataset, split).with_suffix(COLUMNS)
+        return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def checkpoints(self, point_id: str) -> Checkpoints:
         """Return what is kept of a point while it trains; a single run of the checkout keeps it there too."""

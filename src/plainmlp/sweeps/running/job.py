@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from plainmlp.composition.compose import quote
@@ -21,9 +21,9 @@ from plainmlp.sweeps.running.units import PointError
 from plainmlp.system.files import unfinished
 from plainmlp.system.process import end_with
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
-from plainmlp.tracking.recording.page import run_name
+from plainmlp.tracking.recording.page import describe_point, run_name
 from plainmlp.tracking.recording.provenance import FOLDER as PROVENANCE
-from plainmlp.tracking.recording.provenance import read_code, training_numerics, write_provenance
+from plainmlp.tracking.recording.provenance import read_code, shown_tags, training_numerics, write_provenance
 from plainmlp.tracking.recording.training import open_store, point_of, provenance_tags
 from plainmlp.tracking.store import ChildRun, Store
 from plainmlp.tracking.tags import FAILURE_TAG
@@ -112,13 +112,14 @@ def _finished(job: Job, checkout: Path, folder: Path) -> ChildRun:
         point.point_id,
         job.name,
         parameters=parameters,
-        tags={"weights_digest": kept.weights_digest, **tags},
+        tags={"weights_digest": kept.weights_digest, **shown_tags(tags)},
         metrics=kept.final_metrics(),
         curves=kept.history,
         artifacts=folder,
         status="FINISHED",
         started=ended - kept.training_seconds,
         ended=ended,
+        describe=partial(describe_point, point.config, kept.metrics),
     )
 
 
@@ -131,7 +132,7 @@ def _failed(job: Job, checkout: Path, reason: str, started: float) -> ChildRun:
         point.point_id,
         job.name,
         parameters=recorded_parameters(point.config),
-        tags={FAILURE_TAG: reason, **tags},
+        tags={FAILURE_TAG: reason, **shown_tags(tags)},
         metrics={},
         curves={},
         artifacts=None,

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from plainmlp.config.canonical import canonical, dump_yaml
-from plainmlp.config.schema import Config
+from plainmlp.config.schema import Config, SweepSection
 from plainmlp.tracking.credentials import without_credentials
 from plainmlp.tracking.tags import SHORTENED_TAG
 
 LONGEST_PARAMETER = 6000  # MLflow cuts longer values
 LONGEST_TAG = 8000
+FIRST = ("model", "optimizer", "training", "seed", "dataset", "split", "backend", "sweep")  # as MLflow lists them
+EMPTY = {"null", "[]"}
 _SHORTENED = re.compile(r" \.\.\. \(shortened; whole in config\.yaml; SHA-256 [0-9a-f]{64}\)$")
 
 
@@ -22,8 +24,25 @@ def recorded_text(config: Config) -> str:
 
 
 def recorded_parameters(config: Config) -> dict[str, str]:
-    """Return the configuration as MLflow parameters."""
-    return flat_parameters(canonical(_without_credentials(config)))
+    """Return the configuration as MLflow parameters: what was chosen first, and last what is empty.
+
+    What cannot change a result is in config.yaml alone: `tracking.*`, and what is as usual of `sweep.*`.
+    """
+    flat = flat_parameters(canonical(_without_credentials(config)))
+    return dict(sorted(shown_parameters(flat).items(), key=_place))
+
+
+def shown_parameters(flat: Mapping[str, str]) -> dict[str, str]:
+    """Return those of a configuration's flat parameters that MLflow gets."""
+    usual = SweepSection(name=None, exclude=(), sample=None, seed=0, metric="auto").model_dump(mode="json")
+    left_out = flat_parameters({"sweep": usual}).items()
+    return {key: text for key, text in flat.items() if not key.startswith("tracking.") and (key, text) not in left_out}
+
+
+def _place(parameter: tuple[str, str]) -> tuple[bool, int, str]:
+    """Return what orders parameters in MLflow's lists."""
+    key, text = parameter
+    return text in EMPTY, FIRST.index(key.partition(".")[0]), key
 
 
 def configuration_tags(text: bytes, parameters: Mapping[str, str]) -> dict[str, str]:

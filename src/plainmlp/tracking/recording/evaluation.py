@@ -5,8 +5,9 @@ from pathlib import Path
 from plainmlp.config.places import Places, kept_checkout
 from plainmlp.config.schema import Config
 from plainmlp.evaluation.evaluate import Evaluation
-from plainmlp.evaluation.reports import final_metrics
+from plainmlp.evaluation.reports import final_metrics, measured
 from plainmlp.system.files import read_json, write_json
+from plainmlp.tracking.recording.continuation import continuation_note
 from plainmlp.tracking.recording.page import describe_run
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
@@ -18,10 +19,13 @@ from plainmlp.training.model import Model, Trained
 def publish_evaluation(
     run: TrackedRun, config: Config, places: Places, trained: Trained, evaluation: Evaluation
 ) -> None:
-    """Add metrics, predictions, figures and the model to a run; metrics that it has as curves stay curves."""
-    metrics = {name: value for name, value in final_metrics(evaluation).items() if name not in trained.history}
+    """Add metrics, predictions, figures and the model to a run; metrics that it has as curves stay curves.
+
+    The ends of intervals are in their file, not among the metrics, where each would be a chart.
+    """
+    metrics = {name: value for name, value in measured(evaluation).items() if name not in trained.history}
     note = describe_run(config, "test", evaluation.metrics["test"], evaluation.intervals, run.reference)
-    points = run.log_results(metrics, {NOTE_TAG: note})
+    points = run.log_results(metrics, {NOTE_TAG: note + continuation_note(run)})
     run.log_file(places.metrics)
     run.log_file(places.intervals)
     run.log_file(places.predictions)

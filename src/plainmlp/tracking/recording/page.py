@@ -47,6 +47,12 @@ def value_name(key: str, value: str) -> str:
     return value if value.isidentifier() and value not in {"true", "false", "null"} else f"{key}={value}"
 
 
+def describe_point(config: Config, metrics: Mapping[str, Mapping[str, float]], run_id: str) -> str:
+    """Return the description of a point of a sweep, by the part that ranks it if there is one; see `describe_run`."""
+    part = next(name for name in ("validation", "test") if name in metrics)
+    return describe_run(config, part, metrics[part], {}, run_id)
+
+
 def describe_run(
     config: Config, part: str, metrics: Mapping[str, float], intervals: Mapping[str, tuple[float, float]], run_id: str
 ) -> str:

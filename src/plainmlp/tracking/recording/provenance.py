@@ -16,6 +16,8 @@ FOLDER = "provenance"  # among the artifacts of a run
 RECORD = "provenance.json"  # all tags of provenance
 PACKAGES = "environment.txt"  # installed packages
 PATCH = "changes.patch"  # how the code in the checkout differs from the commit
+# begin what is in `RECORD` alone, since nobody looks for runs by it
+IN_RECORD = ("numerics.", "environment_digest", "lock_digest")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ def common_numerics(trainings: Iterable[TrainingSection]) -> dict[str, str]:
     """Return the common part of the fingerprints of several trainings."""
     common = set.intersection(*(set(training_numerics(training).items()) for training in trainings))
     return dict(sorted(common))
+
+
+def shown_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of provenance that MLflow shows and finds runs by."""
+    return {key: value for key, value in tags.items() if not key.startswith(IN_RECORD)}
 
 
 def write_provenance(folder: Path, code: Code, tags: Mapping[str, str]) -> None:

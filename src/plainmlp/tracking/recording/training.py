@@ -19,7 +19,13 @@ from plainmlp.tracking.provenance.identity import identify_point
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.tracking.recording.manifest import check_signing
 from plainmlp.tracking.recording.page import run_name
-from plainmlp.tracking.recording.provenance import FOLDER, read_code, training_numerics, write_provenance
+from plainmlp.tracking.recording.provenance import (
+    FOLDER,
+    read_code,
+    shown_tags,
+    training_numerics,
+    write_provenance,
+)
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import RESTORED_TAG
@@ -45,7 +51,7 @@ def start_run(config: Config, splits: Splits, checkout: Path) -> TrackedRun:
         point_of(config, splits),
         run_name(config),
         parameters,
-        tags,
+        shown_tags(tags),
         data_inputs(config.dataset, splits),
     )
     with run.closing_on_failure():
