@@ -7,9 +7,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d, compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets, is_multilabel, type_of_target
 
-from plainmlp.estimators.base import BaseMLP
+from plainmlp.estimators.base import BaseMLP, keep_signature
 from plainmlp.estimators.parameters import choice
 from plainmlp.estimators.rows import Rows, dense
 from plainmlp.nn.arithmetic import Array
@@ -19,6 +19,7 @@ from plainmlp.nn.losses import LOSSES
 LOSS_NAMES = tuple(name for name, loss in LOSSES.items() if {"classification", "multilabel"} & set(loss.tasks))
 
 
+@keep_signature
 @dataclass(eq=False, repr=False)
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """A multilayer perceptron that tells classes or labels apart.
@@ -105,23 +106,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _encode(self, y: Any, *, reset: bool, classes: Any = None) -> Array:
         """Return the places of classes among `classes_`, or labels as numbers."""
         check_classification_targets(y)
-        kind = type_of_target(y, input_name="y")
-        if kind == "multiclass-multioutput":
+        has_labels = is_multilabel(y)
+        if not has_labels and y.ndim == 2 and y.shape[1] > 1:
             message = (
                 "y has several columns of classes; allowed: one column, or a column of 0 and 1 for each label; "
                 "sklearn.multioutput.MultiOutputClassifier fits an estimator to each column"
             )
             raise ValueError(message)
-        is_multilabel = kind == "multilabel-indicator"
-        labels = dense(y) if is_multilabel else column_or_1d(y, warn=True)
+        labels = dense(y) if has_labels else column_or_1d(y, warn=True)
         if reset:
-            self._is_multilabel = is_multilabel
-            known = np.arange(labels.shape[1]) if is_multilabel else labels
+            self._is_multilabel = has_labels
+            known = np.arange(labels.shape[1]) if has_labels else labels
             self.classes_ = np.unique(known if classes is None else classes)
-        if is_multilabel != self._is_multilabel or (is_multilabel and labels.shape[1] != len(self.classes_)):
+        if has_labels != self._is_multilabel or (has_labels and labels.shape[1] != len(self.classes_)):
             message = f"y of the shape {labels.shape} is not allowed: this estimator knows {len(self.classes_)} classes"
             raise ValueError(message)
-        if is_multilabel:
+        if has_labels:
             return labels.astype(np.float64)
         if unknown := sorted(set(labels.tolist()) - set(self.classes_.tolist())):
             message = f"y has the class {unknown[0]!r}, which is not among those known: {self.classes_.tolist()!r}"
