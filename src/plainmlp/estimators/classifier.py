@@ -36,6 +36,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ----------
     classes_ : ndarray of shape (n_classes,)
         In order; for labels their numbers.
+    multilabel_ : bool
+        Whether several labels were learned.
     """
 
     class_weight: Literal["balanced"] | Mapping[Any, float] | None = None
@@ -78,14 +80,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         inputs = self._inputs(X)
         sums = self.network_.logits(inputs)
-        if self._is_multilabel or len(self.classes_) != 2:
+        if self.multilabel_ or len(self.classes_) != 2:
             return sums
         return sums[:, 1] - sums[:, 0] if sums.shape[1] == 2 else sums[:, 0]
 
     def predict(self, X: Any) -> Array:
         """Return the class of each sample, (n_samples,), or 1 and 0 for each label, (n_samples, n_labels)."""
         decisions = self.decision_function(X)
-        if self._is_multilabel:
+        if self.multilabel_:
             return (decisions > 0).astype(np.int64)
         chosen = (decisions > 0).astype(np.intp) if decisions.ndim == 1 else decisions.argmax(axis=1)
         return np.asarray(self.classes_[chosen])
@@ -94,7 +96,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Return the probability of each class or label, (n_samples, n_classes or n_labels)."""
         inputs = self._inputs(X)
         probabilities = self.network_.outputs(inputs)
-        if not self._is_multilabel and probabilities.shape[1] < len(self.classes_):
+        if not self.multilabel_ and probabilities.shape[1] < len(self.classes_):
             return np.hstack([1 - probabilities, probabilities])
         return probabilities
 
@@ -115,10 +117,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError(message)
         labels = dense(y) if has_labels else column_or_1d(y, warn=True)
         if reset:
-            self._is_multilabel = has_labels
+            self.multilabel_ = has_labels
             known = np.arange(labels.shape[1]) if has_labels else labels
             self.classes_ = np.unique(known if classes is None else classes)
-        if has_labels != self._is_multilabel or (has_labels and labels.shape[1] != len(self.classes_)):
+        if has_labels != self.multilabel_ or (has_labels and labels.shape[1] != len(self.classes_)):
             message = f"y of the shape {labels.shape} is not allowed: this estimator knows {len(self.classes_)} classes"
             raise ValueError(message)
         if has_labels:
@@ -132,7 +134,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Return what the class of each sample makes it count."""
         if self.class_weight is None:
             return None
-        labels = targets.astype(np.int64) if self._is_multilabel else self.classes_[targets]
+        labels = targets.astype(np.int64) if self.multilabel_ else self.classes_[targets]
         return np.asarray(compute_sample_weight(self.class_weight, labels))
 
     def _convert(self, rows: Rows) -> Rows:
@@ -146,8 +148,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _outputs(self, targets: Array) -> tuple[str, int]:
         """Return the loss and the number of outputs: one output tells two classes apart."""
         given, n_classes = choice("loss", self.loss)[0], len(self.classes_)
-        single = n_classes == 2 and not self._is_multilabel
-        fitting = "binary_cross_entropy" if single or self._is_multilabel else "cross_entropy"
+        single = n_classes == 2 and not self.multilabel_
+        fitting = "binary_cross_entropy" if single or self.multilabel_ else "cross_entropy"
         loss = fitting if given == "auto" else given
         if loss != fitting and not single:
             message = f"loss={loss!r} is not allowed for these targets: it must be 'auto' or {fitting!r}"
