@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends test-services fuzz mutants check docs docs-live lines format bench bench-digests bench-growth bench-prediction bench-sweep engines lock sync ui clean clean-archive
+.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends test-services fuzz mutants check docs docs-live lines format bench bench-digests bench-growth bench-prediction bench-sweep engines exports lock sync ui clean clean-archive
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -80,6 +80,10 @@ portability-core: $(KERNELS) ## a core of it: SSE, and the plain form on emulate
 bench: $(PEERS)/.ready $(KERNELS) ## time a step beside PyTorch, scikit-learn, JAX and a plain loop; and scikit-learn's grid search
 	@$(PEERS)/bin/python benchmarks/steps.py
 	@$(PEERS)/bin/python benchmarks/estimators.py
+
+exports: $(KERNELS) ## compare exported models in ONNX Runtime with predict, on every data set
+	@python benchmarks/exports.py
+	@echo "table: docs/exporting.md"
 
 bench-digests: $(KERNELS) ## time what the digests of a training's states cost
 	@python benchmarks/digests.py

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from _checkout import ROOT
 from plainmlp.system.command import run_command
-from plainmlp.system.errors import InputError
 
 HELP = """Write the model card of a run in Markdown: data, metrics with their intervals, calibration, how to verify it.
 
@@ -22,14 +21,13 @@ def main(beginning: str, path: Path | None, overrides: list[str]) -> None:
     from plainmlp.exports.card import model_card
     from plainmlp.exports.sources import part_sizes, recorded_model
     from plainmlp.sweeps.ranking.leaderboard import best_run
-    from plainmlp.system.files import replace_file
+    from plainmlp.system.files import refuse_existing, replace_file
     from plainmlp.tracking.recording.page import run_name
     from plainmlp.tracking.recording.training import open_store
     from plainmlp.tracking.stored_runs import read_run, whole_run_id
 
-    if path is not None and path.exists():
-        message = f"{path}: is there already; name another file, or remove it"
-        raise InputError(message)
+    if path is not None:
+        refuse_existing(path)
     store = open_store(parse(compose(ROOT / "conf", overrides)).tracking, ROOT)
     run = read_run(store, best_run(store, whole_run_id(store, beginning)))
     model, config, intervals = recorded_model(store, run)

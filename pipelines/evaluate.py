@@ -24,7 +24,7 @@ def main() -> None:
     trained = Trained(Model.load(places.model), *curves)
     weights, compiled = config.training.class_weights, config.training.compiled
     evaluation = evaluate(trained.model, splits, config.seed, compiled, class_weights=weights)
-    write_evaluation(places, trained, splits, evaluation)
+    write_evaluation(places, trained, splits, evaluation, animated=config if config.animation else None)
     write_learning_curves(places, trained.history)
     with continue_run(config, splits, ROOT, places, trained).closing() as run:
         publish_evaluation(run, config, places, trained, evaluation)

@@ -61,7 +61,7 @@ def run_alone(config: "Config", folder: Path) -> None:
         evaluation = evaluate(
             trained.model, splits, config.seed, config.training.compiled, class_weights=config.training.class_weights
         )
-        write_evaluation(places, trained, splits, evaluation)
+        write_evaluation(places, trained, splits, evaluation, animated=config if config.animation else None)
         publish_evaluation(tracked, config, places, trained, evaluation)
         tracked.log_results(process_usage(), {})
     write_summary(folder / "run.json", tracked, trained.model, evaluation)
@@ -74,11 +74,14 @@ def prepare(config: "Config") -> "tuple[Splits, list[ColumnSummary]]":
     """Fetch and split the data; say what its columns were taken for and what is trained."""
     from plainmlp.data.stages import fetch, split
     from plainmlp.data.summary import summarize_dataset, summary_lines
+    from plainmlp.evaluation.figures.animation import moving_picture
     from plainmlp.training.construction import describe_training
 
     dataset = fetch(config.dataset)
     print(*summary_lines(dataset), sep="\n", flush=True)
     splits = split(dataset, config.split, config.dataset.missing)
+    if config.animation:
+        moving_picture(config, splits)  # which refuses what has none, before anything is trained
     print(describe_training(splits, config), flush=True)
     return splits, summarize_dataset(dataset)
 

@@ -126,8 +126,8 @@ def test_every_folder_is_covered() -> None:
     assert {path.name for path in CONF.iterdir()} == {*SECTIONS, "experiment", "sweep", "hydra", "config.yaml"}
 
 
-def test_contents_hold_the_defaults_list_and_the_seed_alone() -> None:
-    assert set(_content(CONF / "config.yaml")) == {"defaults", "seed"}
+def test_contents_hold_the_defaults_list_and_what_is_in_no_section() -> None:
+    assert set(_content(CONF / "config.yaml")) == {"animation", "defaults", "seed"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")

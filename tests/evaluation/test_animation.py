@@ -8,11 +8,14 @@ from PIL import Image
 
 from configurations import CONF, refusal
 from plainmlp.composition.compose import compose, parse
+from plainmlp.config.places import Places
 from plainmlp.config.schema import Config
 from plainmlp.data.splits import Splits
 from plainmlp.data.stages import fetch, split
+from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.evaluation.figures import animation
 from plainmlp.evaluation.figures.animation import animate, epochs_to_look_at, trained_so_far
+from plainmlp.evaluation.reports import write_evaluation
 from plainmlp.training.train import train_configured
 
 
@@ -77,3 +80,14 @@ def test_what_has_no_picture_is_refused(tmp_path: Path) -> None:
     line = refusal(animate, *prepared("experiment=sincos", "backend=sklearn"), path)
     assert line == "backend=sklearn is not allowed: only backend=numpy pauses to be looked at"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_a_run_has_its_animation_among_its_figures_where_that_is_asked_for(tmp_path: Path, is_wanted: bool) -> None:
+    config, splits = prepared(
+        "experiment=sincos", "dataset.n_samples=100", "training.epochs=2", f"animation={is_wanted}"
+    )
+    trained, places = train_configured(config, splits), Places(tmp_path)
+    evaluation = evaluate(trained.model, splits, config.seed)
+    write_evaluation(places, trained, splits, evaluation, animated=config if config.animation else None)
+    assert (places.figures / "training.gif").exists() is is_wanted

@@ -5,6 +5,7 @@ import json
 import os
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +15,7 @@ import pytest
 from configurations import changed, refusal
 from plainmlp.composition.compose import parse
 from plainmlp.data.storage import part_digests
+from plainmlp.exports.sources import recorded_data
 from plainmlp.proof.alterations import find_alterations, find_uncovered
 from plainmlp.proof.recorded import read_recorded
 from plainmlp.sweeps import session
@@ -165,7 +167,8 @@ def test_the_best_point_carries_its_model_and_any_other_gets_one_by_one_command(
     assert f"model        runs:/{best}/model\n" in capsys.readouterr().out
     store, parent = parent_of(points, checkout)
     assert add_model(store, best_run(store, parent.info.run_id)) == f"runs:/{best}/model"
-    assert add_model(store, whole_run_id(store, other[:8])) == f"runs:/{other}/model"
+    data = partial(recorded_data, store, other, checkout)
+    assert add_model(store, whole_run_id(store, other[:8]), data) == f"runs:/{other}/model"
     splits = splits_of(points[0].config)
     frame = splits.preparation.to_frame(splits.test.features)
     mlflow.set_tracking_uri(store.address)
@@ -185,8 +188,9 @@ def test_the_best_point_carries_its_model_and_any_other_gets_one_by_one_command(
             assert find_alterations(recorded, checkout) == []
             assert find_uncovered(recorded.run, Path(folder)) == {}
     assert store.client.get_run(other).info.status == "FINISHED"
-    used = store.client.get_run(best).inputs.dataset_inputs
-    assert {each.dataset.digest for each in used} == {digest[:36] for digest in part_digests(splits).values()}
+    for run_id in (best, other):
+        used = store.client.get_run(run_id).inputs.dataset_inputs
+        assert {each.dataset.digest for each in used} == {digest[:36] for digest in part_digests(splits).values()}
     description = parent.data.tags["mlflow.note.content"]
     assert best[:8] in description
     assert f"repro.py run={parent.info.run_id}" in description

@@ -198,6 +198,7 @@ class Config(Section):
     """The whole configuration of one run."""
 
     seed: Seed
+    animation: bool = False  # earlier runs have no such key
     dataset: DatasetSection
     split: SplitSection
     model: ModelSection

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, replace
+from inspect import signature
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -34,6 +35,12 @@ from plainmlp.nn.options import Option
 from plainmlp.nn.training import Epoch
 
 Choice = str | Mapping[str, Any]
+
+
+def keep_signature(estimator: type[Any]) -> type[Any]:
+    """Keep what a constructor's parameters are: scikit-learn asks Python for them in each `get_params`."""
+    estimator.__init__.__signature__ = signature(estimator.__init__)
+    return estimator
 
 
 @dataclass(eq=False, repr=False)  # which writes the constructor that scikit-learn reads the parameters from

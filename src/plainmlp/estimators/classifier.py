@@ -7,9 +7,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d, compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets, is_multilabel, type_of_target
 
-from plainmlp.estimators.base import BaseMLP
+from plainmlp.estimators.base import BaseMLP, keep_signature
 from plainmlp.estimators.parameters import choice
 from plainmlp.estimators.rows import Rows, dense
 from plainmlp.nn.arithmetic import Array
@@ -19,6 +19,7 @@ from plainmlp.nn.losses import LOSSES
 LOSS_NAMES = tuple(name for name, loss in LOSSES.items() if {"classification", "multilabel"} & set(loss.tasks))
 
 
+@keep_signature
 @dataclass(eq=False, repr=False)
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """A multilayer perceptron that tells classes or labels apart.
@@ -35,6 +36,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ----------
     classes_ : ndarray of shape (n_classes,)
         In order; for labels their numbers.
+    multilabel_ : bool
+        Whether several labels were learned.
     """
 
     class_weight: Literal["balanced"] | Mapping[Any, float] | None = None
@@ -77,14 +80,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         inputs = self._inputs(X)
         sums = self.network_.logits(inputs)
-        if self._is_multilabel or len(self.classes_) != 2:
+        if self.multilabel_ or len(self.classes_) != 2:
             return sums
         return sums[:, 1] - sums[:, 0] if sums.shape[1] == 2 else sums[:, 0]
 
     def predict(self, X: Any) -> Array:
         """Return the class of each sample, (n_samples,), or 1 and 0 for each label, (n_samples, n_labels)."""
         decisions = self.decision_function(X)
-        if self._is_multilabel:
+        if self.multilabel_:
             return (decisions > 0).astype(np.int64)
         chosen = (decisions > 0).astype(np.intp) if decisions.ndim == 1 else decisions.argmax(axis=1)
         return np.asarray(self.classes_[chosen])
@@ -93,7 +96,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Return the probability of each class or label, (n_samples, n_classes or n_labels)."""
         inputs = self._inputs(X)
         probabilities = self.network_.outputs(inputs)
-        if not self._is_multilabel and probabilities.shape[1] < len(self.classes_):
+        if not self.multilabel_ and probabilities.shape[1] < len(self.classes_):
             return np.hstack([1 - probabilities, probabilities])
         return probabilities
 
@@ -105,23 +108,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _encode(self, y: Any, *, reset: bool, classes: Any = None) -> Array:
         """Return the places of classes among `classes_`, or labels as numbers."""
         check_classification_targets(y)
-        kind = type_of_target(y, input_name="y")
-        if kind == "multiclass-multioutput":
+        has_labels = is_multilabel(y)
+        if not has_labels and y.ndim == 2 and y.shape[1] > 1:
             message = (
                 "y has several columns of classes; allowed: one column, or a column of 0 and 1 for each label; "
                 "sklearn.multioutput.MultiOutputClassifier fits an estimator to each column"
             )
             raise ValueError(message)
-        is_multilabel = kind == "multilabel-indicator"
-        labels = dense(y) if is_multilabel else column_or_1d(y, warn=True)
+        labels = dense(y) if has_labels else column_or_1d(y, warn=True)
         if reset:
-            self._is_multilabel = is_multilabel
-            known = np.arange(labels.shape[1]) if is_multilabel else labels
+            self.multilabel_ = has_labels
+            known = np.arange(labels.shape[1]) if has_labels else labels
             self.classes_ = np.unique(known if classes is None else classes)
-        if is_multilabel != self._is_multilabel or (is_multilabel and labels.shape[1] != len(self.classes_)):
+        if has_labels != self.multilabel_ or (has_labels and labels.shape[1] != len(self.classes_)):
             message = f"y of the shape {labels.shape} is not allowed: this estimator knows {len(self.classes_)} classes"
             raise ValueError(message)
-        if is_multilabel:
+        if has_labels:
             return labels.astype(np.float64)
         if unknown := sorted(set(labels.tolist()) - set(self.classes_.tolist())):
             message = f"y has the class {unknown[0]!r}, which is not among those known: {self.classes_.tolist()!r}"
@@ -132,7 +134,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Return what the class of each sample makes it count."""
         if self.class_weight is None:
             return None
-        labels = targets.astype(np.int64) if self._is_multilabel else self.classes_[targets]
+        labels = targets.astype(np.int64) if self.multilabel_ else self.classes_[targets]
         return np.asarray(compute_sample_weight(self.class_weight, labels))
 
     def _convert(self, rows: Rows) -> Rows:
@@ -146,8 +148,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _outputs(self, targets: Array) -> tuple[str, int]:
         """Return the loss and the number of outputs: one output tells two classes apart."""
         given, n_classes = choice("loss", self.loss)[0], len(self.classes_)
-        single = n_classes == 2 and not self._is_multilabel
-        fitting = "binary_cross_entropy" if single or self._is_multilabel else "cross_entropy"
+        single = n_classes == 2 and not self.multilabel_
+        fitting = "binary_cross_entropy" if single or self.multilabel_ else "cross_entropy"
         loss = fitting if given == "auto" else given
         if loss != fitting and not single:
             message = f"loss={loss!r} is not allowed for these targets: it must be 'auto' or {fitting!r}"

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
 
-from plainmlp.estimators.base import BaseMLP
+from plainmlp.estimators.base import BaseMLP, keep_signature
 from plainmlp.estimators.parameters import choice
 from plainmlp.estimators.rows import Rows
 from plainmlp.nn.arithmetic import Array
@@ -16,6 +16,7 @@ from plainmlp.nn.losses import LOSSES, default_loss
 LOSS_NAMES = tuple(name for name, loss in LOSSES.items() if "regression" in loss.tasks)
 
 
+@keep_signature
 @dataclass(eq=False, repr=False)
 class MLPRegressor(RegressorMixin, BaseMLP):
     """A multilayer perceptron that estimates one number or several; parameters and attributes are those of `BaseMLP`."""

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from plainmlp.config.places import Places
+from plainmlp.config.schema import Config
 from plainmlp.data.splits import Splits
 from plainmlp.evaluation.breakdown import breakdown
 from plainmlp.evaluation.evaluate import Evaluation
+from plainmlp.evaluation.figures.animation import animate
 from plainmlp.evaluation.figures.canvas import FigureData
 from plainmlp.evaluation.figures.table import draw_figures
 from plainmlp.evaluation.importance import HEADER as IMPORTANCE_HEADER
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-def write_evaluation(places: Places, trained: Trained, splits: Splits, evaluation: Evaluation) -> None:
-    """Write metrics, their intervals, predictions, tables and figures."""
+def write_evaluation(
+    places: Places, trained: Trained, splits: Splits, evaluation: Evaluation, *, animated: Config | None = None
+) -> None:
+    """Write metrics, their intervals, predictions, tables and figures, and how a configuration trains as one that moves."""
     write_measures(places, trained.model, splits, evaluation)
     with replace_folder(places.tables) as folder:
         _write_tables(folder, splits, evaluation)
@@ -39,6 +43,8 @@ def write_evaluation(places: Places, trained: Trained, splits: Splits, evaluatio
     )
     with replace_folder(places.figures) as folder:
         draw_figures(data, folder)
+        if animated is not None:
+            animate(animated, splits, folder / "training.gif")
 
 
 def write_measures(places: Places, model: Model, splits: Splits, evaluation: Evaluation) -> None:

@@ -6,7 +6,7 @@ from plainmlp.exports.comparison import Runtime, compare, drawn_rows
 from plainmlp.exports.network import onnx_model
 from plainmlp.exports.sources import Source
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import replace_file
+from plainmlp.system.files import refuse_existing, replace_file
 from plainmlp.system.wording import reason
 
 SUFFIX = ".onnx"
@@ -18,9 +18,7 @@ def check_target(path: Path) -> None:
     if path.suffix != SUFFIX:
         message = f"{path}: the file must end in {SUFFIX}"
         raise InputError(message)
-    if path.exists() or path.is_symlink():
-        message = f"{path}: is there already; name another file, or remove it"
-        raise InputError(message)
+    refuse_existing(path)
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401

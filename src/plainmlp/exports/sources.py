@@ -11,7 +11,7 @@ from plainmlp.composition.compose import parse
 from plainmlp.composition.overrides import CONFIGURATION
 from plainmlp.config.canonical import read_yaml
 from plainmlp.config.inputs import found_inputs
-from plainmlp.config.schema import Config
+from plainmlp.config.schema import Config, DatasetSection
 from plainmlp.data.splits import Splits
 from plainmlp.data.stages import fetch, split
 from plainmlp.data.storage import read_splits
@@ -19,6 +19,7 @@ from plainmlp.evaluation.reports import flat_intervals
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import read_json
 from plainmlp.tracking.children import MODEL_FILE
+from plainmlp.tracking.datasets import DataInput, data_inputs
 from plainmlp.tracking.recording.manifest import own_copy, read_copy
 from plainmlp.tracking.stored_runs import Reader, StoredRun, download_files, read_run
 from plainmlp.training.model import Model
@@ -71,12 +72,26 @@ def source_of_run(store: Reader, run_id: str, checkout: Path) -> Source:
     run = read_run(store, run_id)
     with TemporaryDirectory() as folder:
         model = _downloaded(store, run, Path(folder))
-        try:
-            config = found_inputs(parse(read_yaml(Path(folder) / CONFIGURATION)), checkout)
-            splits = split(fetch(config.dataset), config.split, config.dataset.missing)
-        except InputError:  # its file has moved, or its source is away
-            splits = None
-    return Source(model, _known({**run.tags, "run_id": run.run_id}), splits if _is_of(splits, model) else None)
+        found = _fetched(Path(folder), model, checkout)
+    return Source(model, _known({**run.tags, "run_id": run.run_id}), None if found is None else found[1])
+
+
+def recorded_data(store: Reader, run_id: str, checkout: Path) -> list[DataInput]:
+    """Return the data that a run used, to be listed with it; none where they are not to be had any more."""
+    with TemporaryDirectory() as folder:
+        model = _downloaded(store, read_run(store, run_id), Path(folder))
+        found = _fetched(Path(folder), model, checkout)
+    return [] if found is None else data_inputs(*found)
+
+
+def _fetched(folder: Path, model: Model, checkout: Path) -> tuple[DatasetSection, Splits] | None:
+    """Return what a run's configuration names as its data, and these in parts, if they are those of its model."""
+    try:
+        config = found_inputs(parse(read_yaml(folder / CONFIGURATION)), checkout)
+        splits = split(fetch(config.dataset), config.split, config.dataset.missing)
+    except InputError:  # its file has moved, or its source is away
+        return None
+    return (config.dataset, splits) if _is_of(splits, model) else None
 
 
 def recorded_model(store: Reader, run: StoredRun) -> tuple[Model, Config, dict[str, float]]:

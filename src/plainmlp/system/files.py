@@ -38,6 +38,13 @@ def writing(path: Path) -> Iterator[None]:
         raise StorageError(number, error.strerror or os.strerror(number), str(path)) from error
 
 
+def refuse_existing(path: Path) -> None:
+    """Raise an `InputError` if a file is there that a command would write over."""
+    if path.exists() or path.is_symlink():
+        message = f"{path}: is there already; name another file, or remove it"
+        raise InputError(message)
+
+
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
     """Give a temporary file to write to, which takes the place of `path` once all went well.

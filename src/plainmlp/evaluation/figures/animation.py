@@ -40,7 +40,7 @@ def animate(config: Config, splits: Splits, path: Path) -> int:
     InputError
         The data has no picture that could move, or another library trains.
     """
-    draw = _picture(config, splits)
+    draw = moving_picture(config, splits)
     looks = list(trained_so_far(config, splits))
     _write(looks, splits, draw, path)
     return len(looks)
@@ -69,8 +69,14 @@ def epochs_to_look_at(n_epochs: int) -> list[int]:
     return sorted({round(count) for count in np.geomspace(1, n_epochs, FRAMES).tolist()})
 
 
-def _picture(config: Config, splits: Splits) -> Draw:
-    """Return what draws the picture that suits the data."""
+def moving_picture(config: Config, splits: Splits) -> Draw:
+    """Return what draws the picture that suits the data.
+
+    Raises
+    ------
+    InputError
+        It has none that could move, or another library trains.
+    """
     description = splits.description
     if config.backend.name != OWN_BACKEND:
         message = f"backend={config.backend.name} is not allowed: only backend={OWN_BACKEND} pauses to be looked at"

@@ -4,7 +4,7 @@ from typing import Any
 
 from plainmlp.nn.arithmetic import select
 from plainmlp.nn.compiled import plan as at
-from plainmlp.nn.compiled.lanes import WIDTH, fold, get, load, nothing, put, spread, store
+from plainmlp.nn.compiled.lanes import WIDTH, fold, get, load, nothing, spread, store
 from plainmlp.nn.compiled.products import (
     Flat,
     Left,
@@ -21,7 +21,7 @@ from plainmlp.nn.compiled.products import (
     listed_product,
     ordered_products,
 )
-from plainmlp.nn.compiled.samples import Span, gather, padded, share, spaced, wait
+from plainmlp.nn.compiled.samples import Span, gather, padded, share, spaced, turn, wait
 from plainmlp.nn.compiled.tables import activate, assess, go_back
 from plainmlp.nn.products import BLOCK
 
@@ -106,13 +106,13 @@ def backward(plan: Any, memory: Flat, draws: Flat, span: Any, team: Any) -> None
     wait(team)
     for layer in range(n_layers - 1, -1, -1):
         n_out, delta = plan[at.SIZE, layer + 1], plan[at.DELTA, layer]
-        begin, end = share(n_out, 4, team)
+        begin, end = share(n_out, WIDTH, team)
         if plan[at.BIASES, layer] >= 0:
             biases = single[at.GRADIENT] + plan[at.BIASES, layer]
             for o in range(begin, end):
                 memory[biases + o] = lane_sum(memory, delta + o * width, width)
         if n_out >= LANE_OUTPUTS:
-            _turn(memory, delta, single[at.TURNED], spaced(n_out), begin, end, span.n_real, width)
+            turn(plan, memory, delta, width, begin, end, width, single[at.TURNED], spaced(n_out))
             wait(team)
         _correlate(plan, memory, layer, reads[layer], span, team)
         if layer > 0:
@@ -148,14 +148,6 @@ def _weigh_errors(plan: Any, memory: Flat, delta: int, n_out: int, width: int) -
         scale = load(memory, shares + v) * factor
         for i in range(delta + v, delta + n_out * width, width):
             store(memory, i, load(memory, i) * scale)
-
-
-@inner
-def _turn(memory: Flat, source: int, out: int, out_width: int, begin: int, end: int, n_real: int, width: int) -> None:
-    """Write some rows as columns."""
-    for o in range(begin, end):
-        for j in range(n_real):
-            put(memory, out + j * out_width + o, get(memory, source + o * width + j))
 
 
 @inner

@@ -106,4 +106,4 @@ def padded(size: int) -> int:
 
 def turned_width(n_out: int) -> int:
     """Return how far errors lie apart, a row a sample: not a power of two, whose rows would crowd a part of the cache."""
-    return padded(n_out) + LANES
+    return padded(n_out) | LANES

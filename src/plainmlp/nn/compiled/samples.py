@@ -7,7 +7,10 @@ from numba import types
 from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, arrive, arrived, get, holds_anywhere, load, nothing, put, store
 from plainmlp.nn.compiled.products import Flat, Listed, inner, listed_product
+from plainmlp.nn.compiled.tiles import load_tile, store_tile, turned, zeros
 from plainmlp.nn.products import BLOCK
+
+MANY_OUTPUTS = 64  # of the first layer: to list inputs pays where a third is not zero, of fewer outputs a sixth
 
 
 class Samples(NamedTuple):
@@ -79,7 +82,7 @@ def padded(size: int) -> int:
 
 @inner
 def are_sparse(plan: Any, samples: Any, n_samples: int, team: Any) -> bool:
-    """Say whether it pays to list the inputs that are not zero: if they are at most half of those of some samples."""
+    """Say whether it pays to list the inputs that are not zero: if they are at most a share of those of some samples."""
     if not plan[at.SINGLE, at.CAN_LIST] or team.size > 1:
         return False
     n_in, n_used, n_seen = plan[at.SIZE, 0], 0, min(n_samples, WIDTH)
@@ -87,22 +90,22 @@ def are_sparse(plan: Any, samples: Any, n_samples: int, team: Any) -> bool:
         source = samples.rows[j] * n_in
         for i in range(n_in):
             n_used += get(samples.inputs, source + i) != 0
-    return 2 * n_used <= n_seen * n_in
+    return (3 if plan[at.SIZE, 1] >= MANY_OUTPUTS else 6) * n_used <= n_seen * n_in
 
 
 @inner
 def list_inputs(plan: Any, memory: Flat, samples: Any, span: Any) -> None:
     """Write the sums of the first layer, without its biases, from the inputs that are not zero, and list these by input."""
     single, n_in, n_out, z = plan[at.SINGLE], plan[at.SIZE, 0], plan[at.SIZE, 1], plan[at.Z, 0]
-    values, places, turned, width = single[at.ROW_VALUES], single[at.ROW_PLACES], single[at.TURNED], span.width
+    values, places, sums, width = single[at.ROW_VALUES], single[at.ROW_PLACES], single[at.TURNED], span.width
     for i in range(n_in):
         put(plan, single[at.COLUMN_COUNTS] + i, 0)
     for j in range(span.n_real):
         count = list_sample(plan, memory, samples, samples.rows[span.first + j])
-        listed_product(plan, memory, Listed(values, places, count, plan[at.WEIGHTS, 0], n_out), n_out, turned)
-        for o in range(n_out):
-            put(memory, z + o * width + j, get(memory, turned + o))
+        listed = Listed(values, places, count, plan[at.WEIGHTS, 0], n_out)
+        listed_product(plan, memory, listed, n_out, sums + j * spaced(n_out))
         _list_columns(plan, memory, j, count)
+    turn(plan, memory, sums, spaced(n_out), 0, width, n_out, z, width)
     for i in range(z, z + n_out * width, width):
         for j in range(span.n_real, width):
             memory[i + j] = 0
@@ -137,7 +140,24 @@ def _list_columns(plan: Any, memory: Flat, sample: int, count: int) -> None:
 @inner
 def spaced(n_out: int) -> int:
     """Return how far errors lie apart, a row a sample; see `plainmlp.nn.compiled.plan.turned_width`."""
-    return padded(n_out) + WIDTH
+    return padded(n_out) | WIDTH
+
+
+@inner
+def turn(
+    plan: Any, memory: Flat, source: int, stride: int, begin: int, end: int, n_columns: int, out: int, out_stride: int
+) -> None:
+    """Write some rows as columns: tiles of 16 rows and columns, and the numbers beside them."""
+    order, edge = plan[at.SINGLE, at.ORDER], n_columns // WIDTH * WIDTH
+    below = begin + (end - begin) // WIDTH * WIDTH
+    for row in range(begin, below, WIDTH):
+        start = source + row * stride
+        for column in range(0, edge, WIDTH):
+            tile = turned(load_tile(zeros(WIDTH, 1, memory), memory, plan, order, stride, start + column))
+            store_tile(tile, memory, plan, order, out_stride, out + row + column * out_stride, WIDTH)
+    for row in range(begin, end):
+        for column in range(edge if row < below else 0, n_columns):
+            put(memory, out + row + column * out_stride, get(memory, source + row * stride + column))
 
 
 @inner
@@ -159,15 +179,21 @@ def gather(plan: Any, memory: Flat, samples: Any, span: Any, team: Any) -> None:
 def _gather_inputs(plan: Any, memory: Flat, samples: Any, span: Any, team: Any) -> None:
     """Lay out inputs, 16 samples at a time, with zeros behind the last."""
     n_in, starts, read = plan[at.SIZE, 0], plan[at.SINGLE, at.STARTS] + team.rank * WIDTH, plan[at.READ, 0]
-    begin, end = share(n_in, 1, team)
+    begin, end = share(n_in, WIDTH, team)
+    order, edge = plan[at.SINGLE, at.ORDER], begin + (end - begin) // WIDTH * WIDTH
     for column in range(0, span.n_real, WIDTH):
         n = min(WIDTH, span.n_real - column)
         for j in range(WIDTH):  # behind the last sample its numbers stand again, and are cleared below
             put(plan, starts + j, get(samples.rows, span.first + column + min(j, n - 1)) * n_in)
-        for i in range(begin, end):
+        for i in range(begin, edge, WIDTH):
+            tile = turned(load_tile(zeros(WIDTH, 1, memory), samples.inputs, plan, starts, 1, i))
+            store_tile(tile, memory, plan, order, span.width, read + i * span.width + column, WIDTH)
+        for i in range(edge, end):
             place = read + i * span.width + column
             for j in range(WIDTH):
                 put(memory, place + j, get(samples.inputs, get(plan, starts + j) + i))
+        for i in range(begin, end if n < WIDTH else begin):
+            place = read + i * span.width + column
             for j in range(n, WIDTH):
                 memory[place + j] = 0
 

@@ -37,7 +37,10 @@ def penalize(plan: Any, memory: Flat, team: Any) -> Any:
     if l2 != 0:
         if team.rank == 0:
             cost = cost + l2 * (memory[rates + at.HALF] * _total(plan, memory, plan[at.WEIGHTS, 0], n_weights, True))
-        for i in range(begin, end):
+        edge = begin + (end - begin) // WIDTH * WIDTH
+        for i in range(begin, edge, WIDTH):
+            store(memory, gradient + i, load(memory, gradient + i) + l2 * load(memory, i))
+        for i in range(edge, end):
             memory[gradient + i] += l2 * memory[i]
     if l1 != 0:
         if team.rank == 0:

@@ -87,6 +87,28 @@ def load_tile(typing: Any, tile: Any, array: Any, places: Any, first: Any, strid
 
 
 @intrinsic
+def turned(typing: Any, tile: Any) -> Any:
+    """Return a tile of 16 rows and a vector each, with its rows as columns."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        rows = [builder.extract_value(arguments[0], r) for r in range(WIDTH)]
+        half, kind = WIDTH // 2, ir.VectorType(ir.IntType(32), WIDTH)
+        for _ in range(WIDTH.bit_length() - 1):  # four times row r + 8 between the numbers of row r
+            mixed = []
+            for r in range(half):
+                for start in (0, half):
+                    places = [start + i // 2 + i % 2 * WIDTH for i in range(WIDTH)]
+                    mixed.append(builder.shuffle_vector(rows[r], rows[r + half], ir.Constant(kind, places)))
+            rows = mixed
+        whole = ir.Constant(context.get_value_type(tile), ir.Undefined)
+        for r, row in enumerate(rows):
+            whole = builder.insert_value(whole, row, r)
+        return whole
+
+    return tile(tile), emit
+
+
+@intrinsic
 def store_tile(
     typing: Any, tile: Any, array: Any, places: Any, first: Any, stride: Any, position: Any, n_kept: Any
 ) -> Any:
