@@ -4,7 +4,7 @@ import pytest
 
 import mutants
 from checkouts import ROOT
-from equivalent import EQUIVALENT
+from explained import EXPLAINED
 from mutants import PACKAGE, described, sample
 
 WINGS = ("nn", "proof", "sweeps")
@@ -17,9 +17,9 @@ def all_mutants():
 
 
 def test_explained_changes_are_still_there(all_mutants):
-    named = {module for module, _ in EQUIVALENT}
+    named = {module for module, _ in EXPLAINED}
     found = [(file.relative_to(PACKAGE).as_posix(), (file, number)) for file, number in all_mutants]
-    assert set(EQUIVALENT) <= {(module, described(*mutant)[1]) for module, mutant in found if module in named}
+    assert set(EXPLAINED) <= {(module, described(*mutant)[1]) for module, mutant in found if module in named}
 
 
 def test_every_module_has_tests_that_may_notice(all_mutants):

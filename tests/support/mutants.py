@@ -23,7 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from checkouts import ROOT, clone
-from equivalent import EQUIVALENT
+from explained import EXPLAINED
 from plainmlp.nn.compiled.cache import COMPILED, cache_folder, digest_source
 
 Mutant = tuple[Path, int]  # a module, and which of its edits
@@ -126,7 +126,7 @@ def seconds_for(tests: Tests) -> int:
 def outcome(mutant: Mutant, seconds: int, until: float) -> str:
     """Try a change in this process's own checkout, if its tests pass without it and time is left."""
     name, number = mutant
-    if (name.relative_to(PACKAGE).as_posix(), described(*mutant)[1]) in EQUIVALENT:
+    if (name.relative_to(PACKAGE).as_posix(), described(*mutant)[1]) in EXPLAINED:
         return "explained"
     if not seconds or time.monotonic() > until:
         return "not tried"
