@@ -63,11 +63,17 @@ def mutated(text: str, number: int) -> tuple[ast.AST, ast.AST, str]:
     return tree, node, before
 
 
-def described(file: Path, number: int) -> tuple[int, str]:
-    """Return the line of a change, and what it makes of what."""
-    _, node, before = mutated((ROOT / file).read_text(encoding="utf-8"), number)
-    lines = [text.partition("\n")[0] for text in (before, ast.unparse(node))]
-    return node.lineno, "  ->  ".join(lines)  # type: ignore[attr-defined]
+def described(file: Path, number: int) -> tuple[int, str, str]:
+    """Return the number of a changed line, the line as it is, and what is changed in it into what."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    _, node, before = mutated(text, number)
+    parts = [part.partition("\n")[0] for part in (before, ast.unparse(node))]
+    line: int = node.lineno  # type: ignore[attr-defined]
+    return line, text.splitlines()[line - 1].strip(), "  ->  ".join(parts)
+
+
+def is_explained(mutant: Mutant) -> bool:
+    return (mutant[0].relative_to(PACKAGE).as_posix(), *described(*mutant)[1:]) in EXPLAINED
 
 
 def sample(wing: str, size: int, seed: int) -> list[Mutant]:
@@ -79,12 +85,18 @@ def sample(wing: str, size: int, seed: int) -> list[Mutant]:
 
 
 def tests_of(file: Path) -> list[Tests]:
-    """Return the tests of a module, where it has its own, and those of its folder."""
-    own = "tests" / file.relative_to(PACKAGE).with_name(f"test_{file.name}")
-    folder = sorted(str(path.relative_to(ROOT)) for path in (ROOT / own.parent).glob("test_*.py"))
+    """Return the tests of a module, where it has its own, and the others of its folder."""
+    chosen, folder = folder_of(file)[:2], folder_of(file)[2:]
+    own = str("tests" / file.relative_to(PACKAGE).with_name(f"test_{file.name}"))
+    parts = [path for path in folder if path == own], [path for path in folder if path != own]
+    return [(*chosen, *part) for part in parts if part]
+
+
+def folder_of(file: Path) -> Tests:
+    """Return the tests of a module's folder."""
+    paths = sorted((ROOT / "tests" / file.relative_to(PACKAGE)).parent.glob("test_*.py"))
     is_compiled = file.parent.name == "nn" and file.name in COMPILED
-    chosen = ("-k", ALONE if is_compiled else PLAIN)
-    return [(*chosen, *tests) for tests in ([str(own)], folder) if (ROOT / tests[0]).is_file()]
+    return ("-k", ALONE if is_compiled else PLAIN, *(str(path.relative_to(ROOT)) for path in paths))
 
 
 def fails(tests: Tests, seconds: int) -> bool:
@@ -126,7 +138,7 @@ def seconds_for(tests: Tests) -> int:
 def outcome(mutant: Mutant, seconds: int, until: float) -> str:
     """Try a change in this process's own checkout, if its tests pass without it and time is left."""
     name, number = mutant
-    if (name.relative_to(PACKAGE).as_posix(), described(*mutant)[1]) in EXPLAINED:
+    if is_explained(mutant):
         return "explained"
     if not seconds or time.monotonic() > until:
         return "not tried"
@@ -149,12 +161,12 @@ def prepare(folder: str) -> None:
 
 def try_all(wing: str, mutants: list[Mutant], pool: ProcessPoolExecutor, until: float) -> None:
     """Try changes of a folder, print each and what came of it, and how many were noticed."""
-    folders = sorted({tests_of(file)[-1] for file, _ in mutants})
+    folders = sorted({folder_of(file) for file, _ in mutants})
     seconds = dict(zip(folders, pool.map(seconds_for, folders), strict=True))
-    allowed = [seconds[tests_of(file)[-1]] for file, _ in mutants]
+    allowed = [seconds[folder_of(file)] for file, _ in mutants]
     words = Counter[str]()
     for mutant, word in zip(mutants, pool.map(outcome, mutants, allowed, [until] * len(mutants)), strict=True):
-        line, change = described(*mutant)
+        line, _, change = described(*mutant)
         print(f"{word:9} {mutant[0]}:{line}  {change}", flush=True)  # noqa: T201
         words[word] += 1
     share = (words["killed"] + words["explained"]) / len(mutants)

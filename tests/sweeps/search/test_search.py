@@ -21,6 +21,7 @@ from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.search import methods
 from plainmlp.sweeps.search.journal import JOURNAL
 from plainmlp.sweeps.search.search import costs_of, replay
+from plainmlp.sweeps.search.space import Choice, Space
 from plainmlp.sweeps.session import run_sweep
 from plainmlp.tracking.recording.training import open_store
 from pointed import trained_alone
@@ -123,6 +124,13 @@ def test_identity_is_of_all_that_the_trials_follow_from(tracking):
 )
 def test_settings_that_do_not_suit_are_refused(tracking, values, words):
     assert words in refusal(search, SPACE, settings(**values), tracking)
+
+
+def test_halving_alone_needs_one_number_of_epochs(tracking):
+    space = Space((Choice("training.epochs", ("2", "3")), Choice("model.activation", ("relu", "tanh"))))
+    assert len(search(space, settings("random", trials=2), tracking).first) == 2
+    words = "sweep.method=halving compares after the same epochs, but training.epochs is one of {2, 3}"
+    assert words in refusal(search, space, settings("halving"), tracking)
 
 
 def test_missing_library_is_named_with_the_command_that_installs_it(tracking, monkeypatch):
