@@ -20,6 +20,11 @@ EXPLAINED = {
         "upper < -threshold  ->  upper <= -threshold",
     ): SAME,
     (
+        "sweeps/figures/pictures.py",
+        "if min(costs) > 0 and max(costs) / min(costs) > WIDE_SPAN:",
+        "max(costs) / min(costs) > WIDE_SPAN  ->  max(costs) / min(costs) >= WIDE_SPAN",
+    ): "either scale suits a span of just that width",
+    (
         "sweeps/ranking/comparison.py",
         "MOST_DRAWS = 10_000_000  # unless the fewest sweeps need more",
         "10000000  ->  10000001",

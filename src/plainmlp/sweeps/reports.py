@@ -178,7 +178,7 @@ def show_leaderboard(board: Leaderboard) -> None:
         console.print(f"{board.metric} ({board.direction}), mean over n seeds and its 95 % interval")
         console.print(_table(board), soft_wrap=False)
     for line in _remarks(board):
-        console.print(line, markup=False)
+        console.print(line)
 
 
 def _table(board: Leaderboard) -> "Table":
