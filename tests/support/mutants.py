@@ -1,7 +1,8 @@
 """Changes one operator, number or condition of a module at a time, and sees whether its own tests or its folder's notice.
 
 ``python mutants.py WING ...`` draws changes from each of these folders of the package and tries each in a copy of the
-checkout. What Numba compiles is tried in its plain form; ``nn/compiled``, which has none, is left out.
+checkout. What Numba compiles is tried in its plain form; ``nn/compiled``, which has none, is left out. Changes that need
+no test are in `explained.py`, with the reason.
 """
 
 import argparse
