@@ -2,8 +2,24 @@
 
 SAME = "equal numbers are one number"
 SLURM = "the tests with a real Slurm notice, which are slow"
+DECLARED = "@dataclass("  # a line of declarations, which mypy checks; nobody compares what holds arrays
 # by module, line, and what is changed in it
 EXPLAINED = {
+    (
+        "nn/batches.py",
+        "rows = places.astype(np.int64, copy=False)",
+        "False  ->  True",
+    ): "a copy has the same numbers",
+    (
+        "nn/batches.py",
+        "targets = targets.astype(np.int64, copy=False)",
+        "False  ->  True",
+    ): "a copy has the same numbers",
+    (
+        "nn/training.py",
+        "VALIDATION_ROWS = 64 * BLOCK  # at least, that are measured at once",
+        "64  ->  65",
+    ): "the sums are the same, however many rows at once",
     (
         "nn/losses.py",
         "near = select(difference > threshold, threshold, difference)",
@@ -39,6 +55,11 @@ EXPLAINED = {
         'return (0, value, text) if isinstance(value, int | float) else (2, "", text)',
         "2  ->  3",
     ): "texts come after lists, whose number is 1",
+    (
+        "sweeps/running/processes.py",
+        "code = self._process.exitcode or 0",
+        "0  ->  1",
+    ): "what broke a pool has ended, and so has a code",
     (
         "sweeps/running/processes.py",
         "os._exit(1)",

@@ -24,7 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from checkouts import ROOT, clone
-from explained import EXPLAINED
+from explained import DECLARED, EXPLAINED
 from plainmlp.nn.compiled.cache import COMPILED, cache_folder, digest_source
 
 Mutant = tuple[Path, int]  # a module, and which of its edits
@@ -74,7 +74,9 @@ def described(file: Path, number: int) -> tuple[int, str, str]:
 
 
 def is_explained(mutant: Mutant) -> bool:
-    return (mutant[0].relative_to(PACKAGE).as_posix(), *described(*mutant)[1:]) in EXPLAINED
+    _, line, change = described(*mutant)
+    key = (mutant[0].relative_to(PACKAGE).as_posix(), line, change)
+    return line.startswith(DECLARED) or key in EXPLAINED
 
 
 def sample(wing: str, size: int, seed: int) -> list[Mutant]:
