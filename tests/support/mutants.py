@@ -24,7 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from checkouts import ROOT, clone
-from explained import DECLARED, EXPLAINED
+from explained import explanation
 from plainmlp.nn.compiled.cache import COMPILED, cache_folder, digest_source
 
 Mutant = tuple[Path, int]  # a module, and which of its edits
@@ -71,12 +71,6 @@ def described(file: Path, number: int) -> tuple[int, str, str]:
     parts = [part.partition("\n")[0] for part in (before, ast.unparse(node))]
     line: int = node.lineno  # type: ignore[attr-defined]
     return line, text.splitlines()[line - 1].strip(), "  ->  ".join(parts)
-
-
-def is_explained(mutant: Mutant) -> bool:
-    _, line, change = described(*mutant)
-    key = (mutant[0].relative_to(PACKAGE).as_posix(), line, change)
-    return line.startswith(DECLARED) or key in EXPLAINED
 
 
 def sample(wing: str, size: int, seed: int) -> list[Mutant]:
@@ -141,7 +135,7 @@ def seconds_for(tests: Tests) -> int:
 def outcome(mutant: Mutant, seconds: int, until: float) -> str:
     """Try a change in this process's own checkout, if its tests pass without it and time is left."""
     name, number = mutant
-    if is_explained(mutant):
+    if explanation(name.relative_to(PACKAGE).as_posix(), *described(*mutant)[1:]):
         return "explained"
     if not seconds or time.monotonic() > until:
         return "not tried"
