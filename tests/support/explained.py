@@ -80,6 +80,11 @@ EXPLAINED = {
         "(parent := parent_process()) is not None  ->  (parent := parent_process()) is None",
     ): "the tests that kill the parent notice, which are slow",
     (
+        "sweeps/session.py",
+        "held = FileLock(checkout / LOCKS / sweep_id[:12]).acquire(timeout=0)",
+        "12  ->  13",
+    ): "as good a name for a lock",
+    (
         "sweeps/running/slurm.py",
         "if isinstance(results, InputError):",
         "if isinstance(results, InputError):  ->  if not isinstance(results, InputError):",
