@@ -5,7 +5,7 @@ import pytest
 
 from networks import make_architecture, make_examples, train
 from plainmlp.nn.batches import Examples
-from plainmlp.nn.early_stopping import Best, EarlyStopping
+from plainmlp.nn.early_stopping import Best, EarlyStopping, kept_epoch
 from plainmlp.nn.recipe import Recipe
 
 
@@ -63,6 +63,21 @@ def test_what_is_kept_is_a_copy():
     stopping.stops({"validation_loss": 0.0}, parameters)
     parameters[0] = 5
     assert stopping.best.parameters == [0]
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "kept"),
+    [
+        ([3.0, 1.0, 2.0, 2.0], 2, 1),
+        ([3.0, 2.0, 1.0], 2, 2),
+        ([1.0, 2.0, 3.0], 9, 0),
+        ([1.0, 2.0, 3.0], None, 2),
+        ([np.nan, np.nan], 2, 1),  # nothing was ever kept, so that the last stays
+    ],
+)
+def test_the_kept_epoch_follows_from_the_history(losses, patience, kept):
+    history = {"train_loss": [0.0] * len(losses), "validation_loss": losses}
+    assert kept_epoch(Recipe(patience=patience), history) == kept
 
 
 OVERFITTING = Recipe(optimizer="sgd", learning_rate=0.5)

@@ -34,6 +34,16 @@ def recipe_of(optimizer, way):
     return Recipe(seed, optimizer, 0.05, schedule=name, schedule_options=options, dropout=dropout, **stopping)
 
 
+def check_resumed(whole, recipe, done, compiled):
+    """Check that the rest of a training after some epochs has the bits that the whole of it has."""
+    snapshot = whole.snapshots[done - 1]
+    rest = train(ARCHITECTURE, recipe, *PARTS, **OPTIONS, snapshot=snapshot, compiled=compiled)
+    assert [epoch.number for epoch in rest.epochs] == list(range(done, len(whole.epochs)))
+    assert [epoch.metrics for epoch in rest.epochs] == [epoch.metrics for epoch in whole.epochs[done:]]
+    assert rest.digests == whole.digests[done:]
+    assert rest.parameters.tobytes() == whole.parameters.tobytes()
+
+
 @FORMS
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_resumed_training_has_the_bits_of_an_uninterrupted_one(optimizer, compiled):
@@ -43,13 +53,17 @@ def test_a_resumed_training_has_the_bits_of_an_uninterrupted_one(optimizer, comp
         whole = train(ARCHITECTURE, recipe, *PARTS, **OPTIONS, compiled=compiled)
         lengths.add(len(whole.epochs))
         for done in range(1, len(whole.epochs)):
-            form = not compiled if done == 2 else compiled  # either form goes on from the other
-            rest = train(ARCHITECTURE, recipe, *PARTS, **OPTIONS, snapshot=whole.snapshots[done - 1], compiled=form)
-            assert [epoch.number for epoch in rest.epochs] == list(range(done, len(whole.epochs)))
-            assert [epoch.metrics for epoch in rest.epochs] == [epoch.metrics for epoch in whole.epochs[done:]]
-            assert rest.digests == whole.digests[done:]
-            assert rest.parameters.tobytes() == whole.parameters.tobytes()
+            check_resumed(whole, recipe, done, compiled)
     assert len(lengths) > 1  # some have stopped early
+
+
+@FORMS
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_both_forms_go_on_from_the_other(optimizer, compiled):
+    for way in WAYS:
+        recipe = recipe_of(optimizer, way)
+        whole = train(ARCHITECTURE, recipe, *PARTS, **OPTIONS, compiled=compiled)
+        check_resumed(whole, recipe, 2, not compiled)
 
 
 @FORMS

@@ -1,7 +1,8 @@
 """Changes one operator, number or condition of a module at a time, and sees whether its own tests or its folder's notice.
 
 ``python mutants.py WING ...`` draws changes from each of these folders of the package and tries each in a copy of the
-checkout. What Numba compiles is tried in its plain form; ``nn/compiled``, which has none, is left out.
+checkout. What Numba compiles is tried in its plain form; ``nn/compiled``, which has none, is left out. Changes that need
+no test are in `explained.py`, with the reason.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import importlib
 import os
 import random
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -17,22 +19,27 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
 from checkouts import ROOT, clone
+from explained import explanation
+from plainmlp.nn.compiled.cache import COMPILED, cache_folder, digest_source
 
 Mutant = tuple[Path, int]  # a module, and which of its edits
+Tests = tuple[str, ...]  # arguments of pytest
 FORK = get_context("fork")
 PACKAGE = Path("src", "plainmlp")
 LIBRARIES = ("hypothesis", "mlflow.store.tracking.sqlalchemy_store", "mpmath", "numba", "pytest", "scipy.stats")
 ONE = (ast.Lt, ast.Gt, ast.Eq, ast.In, ast.Is, ast.Add, ast.Mult, ast.And)
 OTHER = (ast.LtE, ast.GtE, ast.NotEq, ast.NotIn, ast.IsNot, ast.Sub, ast.Div, ast.Or)
 SWAPPED = dict(zip((*ONE, *OTHER), (*OTHER, *ONE), strict=True))
-SECONDS = 120  # of the processor: a change whose tests take longer is noticed
+BYTES = 8 * 2**30  # a change that asks for more is noticed
 IMPORTED = "-Wignore::pytest.PytestAssertRewriteWarning"  # as the libraries are
-OPTIONS = ("-x", "-q", "-m", "not slow", "-k", "not compiled", "--hypothesis-seed=0", IMPORTED)
+OPTIONS = ("-x", "-q", "-m", "not slow", "--hypothesis-seed=0", IMPORTED)
+PLAIN = "not compiled"
+ALONE = f"{PLAIN} and not both_forms"  # both would be changed, and the compiled one would have to be compiled again
 
 
 def edits(tree: ast.AST) -> Iterator[tuple[ast.AST, str, object]]:
@@ -57,10 +64,13 @@ def mutated(text: str, number: int) -> tuple[ast.AST, ast.AST, str]:
     return tree, node, before
 
 
-def described(file: Path, number: int) -> str:
-    _, node, before = mutated((ROOT / file).read_text(encoding="utf-8"), number)
-    lines = [text.partition("\n")[0] for text in (before, ast.unparse(node))]
-    return f"{file}:{node.lineno}  {lines[0]}  ->  {lines[1]}"  # type: ignore[attr-defined]
+def described(file: Path, number: int) -> tuple[int, str, str]:
+    """Return the number of a changed line, the line as it is, and what is changed in it into what."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    _, node, before = mutated(text, number)
+    parts = [part.partition("\n")[0] for part in (before, ast.unparse(node))]
+    line: int = node.lineno  # type: ignore[attr-defined]
+    return line, text.splitlines()[line - 1].strip(), "  ->  ".join(parts)
 
 
 def sample(wing: str, size: int, seed: int) -> list[Mutant]:
@@ -71,29 +81,38 @@ def sample(wing: str, size: int, seed: int) -> list[Mutant]:
     return random.Random(seed).sample(found, min(size, len(found)))
 
 
-def tests_of(file: Path) -> list[tuple[str, ...]]:
-    """Return the tests of a module, where it has its own, and those of its folder."""
-    own = "tests" / file.relative_to(PACKAGE).with_name(f"test_{file.name}")
-    folder = sorted(str(path.relative_to(ROOT)) for path in (ROOT / own.parent).glob("test_*.py"))
-    return [(str(own),), tuple(folder)] if (ROOT / own).is_file() else [tuple(folder)]
+def tests_of(file: Path) -> list[Tests]:
+    """Return the tests of a module, where it has its own, and the others of its folder."""
+    chosen, folder = folder_of(file)[:2], folder_of(file)[2:]
+    own = str("tests" / file.relative_to(PACKAGE).with_name(f"test_{file.name}"))
+    parts = [path for path in folder if path == own], [path for path in folder if path != own]
+    return [(*chosen, *part) for part in parts if part]
 
 
-def fails(tests: tuple[str, ...]) -> bool:
-    """Say whether tests fail, or take too long, in a fork that has the libraries."""
-    process = FORK.Process(target=_run, args=(tests,))
+def folder_of(file: Path) -> Tests:
+    """Return the tests of a module's folder."""
+    paths = sorted((ROOT / "tests" / file.relative_to(PACKAGE)).parent.glob("test_*.py"))
+    is_compiled = file.parent.name == "nn" and file.name in COMPILED
+    return ("-k", ALONE if is_compiled else PLAIN, *(str(path.relative_to(ROOT)) for path in paths))
+
+
+def fails(tests: Tests, seconds: int) -> bool:
+    """Say whether tests fail, or take too much of the processor, in a fork that has the libraries."""
+    process = FORK.Process(target=_run, args=(tests, seconds))
     process.start()
-    process.join(10 * SECONDS)
-    if process.is_alive():
+    process.join(10 * seconds)
+    with suppress(ProcessLookupError):  # whatever is left of it
         os.killpg(process.pid, signal.SIGKILL)
-        process.join()
+    process.join()
     return process.exitcode != 0
 
 
-def _run(tests: tuple[str, ...]) -> None:
+def _run(tests: Tests, seconds: int) -> None:
     import pytest
 
     os.setsid()
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
     os.chdir(CHECKOUT)
     ours = tuple(str(ROOT / name) for name in ("src", "tests", "pipelines", "benchmarks"))
     sys.path[:] = [path for path in sys.path if not path.startswith(ours)]
@@ -105,25 +124,50 @@ def _run(tests: tuple[str, ...]) -> None:
     sys.exit(pytest.main([*OPTIONS, f"--basetemp={CHECKOUT.parent / 'files'}", *tests]))
 
 
-passes = cache(lambda tests: not fails(tests))  # without a change
+def seconds_for(tests: Tests) -> int:
+    """Return how much of the processor tests may take with a change, from what they take without; 0 if they fail."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    if fails(tests, 300):
+        return 0
+    return 10 + 3 * int(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before)
 
 
-def outcome(mutant: Mutant, until: float) -> str:
-    """Try a change in this process's own checkout, if time is left and the tests pass without it."""
+def outcome(mutant: Mutant, seconds: int, until: float) -> str:
+    """Try a change in this process's own checkout, if its tests pass without it and time is left."""
     name, number = mutant
-    if time.monotonic() > until or not all(map(passes, tests_of(name))):
+    if explanation(name.relative_to(PACKAGE).as_posix(), *described(*mutant)[1:]):
+        return "explained"
+    if not seconds or time.monotonic() > until:
         return "not tried"
     file = CHECKOUT / name
     text = file.read_text(encoding="utf-8")
     file.write_text(ast.unparse(mutated(text, number)[0]), encoding="utf-8")
-    noticed = any(map(fails, tests_of(name)))
+    noticed = any(fails(tests, seconds) for tests in tests_of(name))
     file.write_text(text, encoding="utf-8")
     return "killed" if noticed else "survived"
 
 
-def prepare() -> None:
+def prepare(folder: str) -> None:
+    """Make this process's own checkout, and its own folder for what Numba compiles, with all that is compiled already."""
     global CHECKOUT  # noqa: PLW0603  one a process
-    CHECKOUT = clone(Path(tempfile.mkdtemp(prefix="mutants")) / "checkout")
+    own = Path(tempfile.mkdtemp(dir=folder))
+    CHECKOUT = clone(own / "checkout")
+    shutil.copytree(cache_folder(), own / "kernels" / "plainmlp" / digest_source())
+    os.environ["NUMBA_CACHE_DIR"] = str(own / "kernels")
+
+
+def try_all(wing: str, mutants: list[Mutant], pool: ProcessPoolExecutor, until: float) -> None:
+    """Try changes of a folder, print each and what came of it, and how many were noticed."""
+    folders = sorted({folder_of(file) for file, _ in mutants})
+    seconds = dict(zip(folders, pool.map(seconds_for, folders), strict=True))
+    allowed = [seconds[folder_of(file)] for file, _ in mutants]
+    words = Counter[str]()
+    for mutant, word in zip(mutants, pool.map(outcome, mutants, allowed, [until] * len(mutants)), strict=True):
+        line, _, change = described(*mutant)
+        print(f"{word:9} {mutant[0]}:{line}  {change}", flush=True)  # noqa: T201
+        words[word] += 1
+    share = (words["killed"] + words["explained"]) / len(mutants)
+    print(f"{wing}: {share:.0%} of {len(mutants)} killed or explained; {dict(words)}", flush=True)  # noqa: T201
 
 
 def main() -> None:
@@ -135,17 +179,15 @@ def main() -> None:
         "--minutes", type=float, default=14, help="after which no further change is tried (default: 14)"
     )
     options = parser.parse_args()
-    until = time.monotonic() + 60 * options.minutes
+    started, share = time.monotonic(), 60 * options.minutes / len(options.wings)
     for name in LIBRARIES:
         importlib.import_module(name)
-    with ProcessPoolExecutor(2, mp_context=FORK, initializer=prepare) as pool:
-        drawn = {wing: sample(wing, options.sample, options.seed) for wing in options.wings}
-        tried = {wing: pool.map(outcome, mutants, [until] * len(mutants)) for wing, mutants in drawn.items()}
-        for wing, mutants in drawn.items():
-            words = list(tried[wing])
-            for mutant, word in zip(mutants, words, strict=True):
-                print(f"{word:9} {described(*mutant)}", flush=True)  # noqa: T201
-            print(f"{wing}: {dict(Counter(words))}", flush=True)  # noqa: T201
+    with (
+        tempfile.TemporaryDirectory(prefix="mutants") as folder,
+        ProcessPoolExecutor(2, mp_context=FORK, initializer=prepare, initargs=(folder,)) as pool,
+    ):
+        for number, wing in enumerate(options.wings, 1):
+            try_all(wing, sample(wing, options.sample, options.seed), pool, started + number * share)
 
 
 if __name__ == "__main__":

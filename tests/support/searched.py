@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -10,6 +11,7 @@ from plainmlp.composition.compose import parse
 from plainmlp.config.schema import Config, SweepSection
 from plainmlp.sweeps.grid.points import Point, whole
 from plainmlp.sweeps.running.job import Job, run_point
+from plainmlp.sweeps.search.methods import METHODS
 from plainmlp.sweeps.search.search import Search
 from plainmlp.sweeps.search.space import Choice, Interval, Space
 from plainmlp.tracking.recording.training import point_of
@@ -43,6 +45,19 @@ def search(space: Space, sweep: SweepSection, tracking: dict[str, object], **fix
         return Point(overrides, config, *(point_of(each, splits_of(config)) for each in (config, whole(config))))
 
     return Search(space, sweep, check, point)
+
+
+def record(**values: object) -> dict[str, Any]:
+    """Return the record of a search in which the dropout alone matters."""
+    drawn = next(METHODS["random"](SPACE, settings("random", trials=30), 9))
+    found = [{"values": t.values, "stop_after": None, "value": 1 - t.values["model.dropout"]} for t in drawn]
+    return {
+        "settings": {"method": "random"},
+        "space": SPACE.record(),
+        "metric": "validation_accuracy",
+        "trials": found,
+        **values,
+    }
 
 
 class Here:

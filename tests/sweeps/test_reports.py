@@ -4,7 +4,7 @@ import random
 
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
 from plainmlp.sweeps.ranking.results import SweepResults
-from plainmlp.sweeps.reports import TIES, show_leaderboard, write_leaderboard, write_runs
+from plainmlp.sweeps.reports import TIES, describe_sweep, show_leaderboard, write_leaderboard, write_runs
 from swept import board_of, failure, result, whole_sweep
 
 
@@ -142,3 +142,66 @@ def test_terminal_says_what_decides_where_several_share_the_best_mean(capsys):
     said = capsys.readouterr().out
     assert "2 rows share the best mean; the lower validation_log_loss ranks first, then the smaller network" in said
     assert said.splitlines()[1].split()[0] == "backend"
+
+
+def every_kind_of_row():
+    """Return a leaderboard with an interval that is cut off, seeds that agree, a single seed and a failed point."""
+    scores = {8: (0.9, 0.95, 0.97), 16: (0.8, 0.8), 32: (0.5,)}
+    points = [
+        result(
+            {"model.hidden_sizes": [size], "seed": seed},
+            value,
+            run=f"{size:x}{seed}" * 8,
+            n_parameters=1234.0 + size,
+            training_seconds=size / 10,
+            test_accuracy=value - 0.1,
+        )
+        for size, values in scores.items()
+        for seed, value in enumerate(values)
+    ]
+    return board_of(points, [failure({"model.hidden_sizes": [64], "seed": 0})])
+
+
+def test_terminal_shows_every_kind_of_row(capsys):
+    show_leaderboard(every_kind_of_row())
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        "validation_accuracy (higher is better), mean over n seeds and its 95 % interval",
+        "   hidden_sizes  verdict   n  mean  interval     parameters  seconds  best run",
+        "1  [8]           best      3  0.94  0.85 to 1    1,242       0.80     82828282",
+        "2  [16]          tied      2  0.8   seeds agree  1,250       1.60     10010010",
+        "3  [32]          untested  1  0.5                1,266       3.20     20020020",
+        "2 of 3 rows are statistically tied with the best",
+        "the best on the test part: test_accuracy 0.84",
+        "1 points failed, listed in leaderboard.md",
+    ]
+
+
+def test_description_is_the_table_and_how_to_go_on():
+    assert describe_sweep(every_kind_of_row(), "0123").splitlines() == [
+        "Mean of `validation_accuracy` over n seeds; higher is better.",
+        "",
+        "| rank | hidden_sizes | n | mean | interval | verdict | best run |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| 1 | [8] | 3 | 0.94 | 0.8504 to 1 | best | 82828282 |",
+        "| 2 | [16] | 2 | 0.8 | the seeds agree | tied | 10010010 |",
+        "| 3 | [32] | 1 | 0.5 | - | untested | 20020020 |",
+        "",
+        "2 of 3 rows are statistically tied with the best.",
+        "",
+        "the best on the test part: test_accuracy 0.84.",
+        "",
+        "1 points failed, listed in leaderboard.md.",
+        "",
+        "The best as the main job: `python pipelines/repro.py run=0123`",
+        "",
+        "Rank and compute again: `python pipelines/verify.py --sweep 0123`",
+    ]
+
+
+def test_description_of_a_sweep_that_failed_says_how_to_compute_it_again():
+    board = board_of([], [failure({"model.activation": "gelu", "seed": 0})])
+    assert describe_sweep(board, "0123").splitlines() == [
+        "1 points failed, listed in leaderboard.md.",
+        "",
+        "Rank and compute again: `python pipelines/verify.py --sweep 0123`",
+    ]

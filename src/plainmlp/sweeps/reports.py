@@ -191,7 +191,7 @@ def show_leaderboard(board: Leaderboard, baseline: float | None = None) -> None:
     if baseline is not None:
         console.print(SAME_ANSWER)
     for line in _remarks(board):
-        console.print(line, markup=False)
+        console.print(line)
 
 
 def _table(board: Leaderboard, baseline: float | None) -> "Table":

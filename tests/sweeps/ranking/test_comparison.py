@@ -84,3 +84,16 @@ def test_differences_without_spread_are_told_apart_unless_they_are_nothing():
     shifted = compare_with_best([{"0": 0.9, "1": 0.8, "2": 0.7}, {"0": 0.8, "1": 0.7, "2": 0.6}])
     assert shifted == [1 / 10_000]
     assert compare_with_best([{"0": 0.0, "1": 0.0}] * 3) == [1, 1]
+
+
+def test_p_values_are_the_same_on_every_day():
+    """Frozen: other numbers here mean that a leaderboard that was published cannot be made again."""
+    scores = np.random.default_rng(3).standard_normal((7, 4)) - 0.7 * np.arange(7)[:, np.newaxis]
+    rows = ranked(scores)
+    del rows[2]["1"]
+    assert compare_with_best(rows) == [0.9988, 0.9160, 0.4036, 0.3474, 0.2400, 0.1398]
+
+
+def test_many_settings_are_compared_by_fewer_simulated_sweeps():
+    others = [{"0": -9.0 * number, "1": 1 - 9.0 * number} for number in range(1, 3000)]
+    assert min(compare_with_best([{"0": 1.0, "1": 1.5}, *others])) == 1 / (1 + 10_000_000 // 6000)

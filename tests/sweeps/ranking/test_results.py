@@ -14,14 +14,18 @@ from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.evaluation.reports import final_metrics
 from plainmlp.nn.early_stopping import kept_epoch
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
-from plainmlp.sweeps.ranking.results import choose_metric, judge, one_each, read_sweep
+from plainmlp.sweeps.ranking.results import UNRECORDED, Outcomes, choose_metric, judge, one_each, read_sweep
 from plainmlp.sweeps.reports import write_reports, write_runs
+from plainmlp.sweeps.running.archive import Archive
 from plainmlp.tracking.recording.configuration import flat_parameters
 from plainmlp.tracking.recording.training import point_of
 from plainmlp.tracking.store import ChildRun, Store
+from plainmlp.tracking.stored_runs import StoredRun
+from plainmlp.tracking.tags import POINT_TAG
 from plainmlp.training.construction import build_recipe
 from plainmlp.training.history import write_history
 from plainmlp.training.train import train
+from pointed import point
 from recorded import configuration, splits_of
 from swept import child
 
@@ -184,3 +188,20 @@ def test_the_metric_that_points_were_recorded_with_ranks_by_default(sweep, tmp_p
     mapping = {**changed()["sweep"], "metric": "validation_loss"}
     record(store, parent.run_id, made(sweep=mapping), tmp_path / "point")
     assert read_sweep(store, parent.run_id).metric == "validation_loss"
+
+
+def test_outcomes_are_of_the_archive_the_recorded_runs_and_the_noted_failures(
+    sweep: tuple[Store, str], tmp_path
+) -> None:
+    points = [point(seed=seed) for seed in range(3)]
+    ids = [each.point_id for each in points]
+    outcomes = Outcomes(Archive(tmp_path / "archive"), sweep[0])
+    outcomes.add(points[:1], [])
+    Archive(tmp_path / "archive").note_failure(ids[1], "the loss is not finite")
+    ended = [StoredRun(f"run {ids[1]}", "FAILED", {}, {POINT_TAG: ids[1]}, {})]
+    ended += [StoredRun(f"run {ids[2]}", "FINISHED", {}, {POINT_TAG: ids[2]}, {"validation_loss": 0.5})]
+    outcomes.add(points[1:], ended)
+    assert [child.run_id for child in outcomes.children] == ["", f"run {ids[1]}", f"run {ids[2]}"]
+    assert outcomes.failures == {ids[0]: UNRECORDED, ids[1]: "the loss is not finite"}
+    assert outcomes.has(points[0])
+    assert not outcomes.has(point(seed=3))

@@ -10,7 +10,7 @@ import pytest
 from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.sweeps.running import processes, units
 from plainmlp.sweeps.running.archive import Archive
-from plainmlp.sweeps.running.engines import ThisProcess
+from plainmlp.sweeps.running.engines import ThisProcess, WorkerDiedError
 from plainmlp.sweeps.running.processes import Processes
 from plainmlp.sweeps.running.training import train_points
 from plainmlp.system.errors import InputError, TrainingError
@@ -208,6 +208,36 @@ def test_points_whose_workers_are_killed_again_fail_with_the_reason(archive):
     assert {str(failure) for failure in results.values()} == {
         "its worker process was ended by SIGKILL, for the second time"
     }
+
+
+class Losing(ThisProcess):
+    """Loses its first units, as if their worker had been killed, and counts."""
+
+    def __init__(self, n_lost):
+        self.n_lost, self.units = n_lost, []
+
+    def submit(self, unit):
+        self.units.append([*unit.points])
+        return super().submit(unit)
+
+    def results(self, future):
+        if len(self.units) <= self.n_lost:
+            message = "was ended by SIGKILL"
+            raise WorkerDiedError(message)
+        return super().results(future)
+
+
+@pytest.mark.parametrize("n_lost", [1, 2])
+def test_points_of_a_lost_unit_are_trained_once_more_each_alone(archive, n_lost):
+    engine = Losing(n_lost)
+    results = dict(train_points(POINTS, archive, engine))
+    first, *others = engine.units
+    assert len(first) > 1
+    assert sorted(others[: len(first)]) == [[name] for name in sorted(first)]
+    failed = {name: str(failure) for name, failure in results.items() if failure is not None}
+    again = "its worker process was ended by SIGKILL, for the second time"
+    assert failed == ({} if n_lost == 1 else {others[0][0]: again})
+    assert results.keys() == {each.point_id for each in POINTS}
 
 
 @pytest.mark.slow

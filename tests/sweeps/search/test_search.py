@@ -16,16 +16,18 @@ from configurations import refusal
 from launched import SCRIPT, archived, board, tree
 from plainmlp.proof.sweep import judge_sweep
 from plainmlp.proof.verdict import Verdict
-from plainmlp.sweeps.ranking.results import read_sweep
+from plainmlp.sweeps.ranking.results import SweepResults, read_sweep
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.search import methods
 from plainmlp.sweeps.search.journal import JOURNAL
-from plainmlp.sweeps.search.search import replay
+from plainmlp.sweeps.search.search import costs_of, replay
+from plainmlp.sweeps.search.space import Choice, Space
 from plainmlp.sweeps.session import run_sweep
 from plainmlp.tracking.recording.training import open_store
 from plainmlp.training.history import read_digests
 from pointed import trained_alone
 from searched import SPACE, TINY, Here, search, settings
+from swept import result
 
 TPE = settings("tpe", trials=14, batch=5)
 RECORD = "search.json"
@@ -125,6 +127,13 @@ def test_settings_that_do_not_suit_are_refused(tracking, values, words):
     assert words in refusal(search, SPACE, settings(**values), tracking)
 
 
+def test_halving_alone_needs_one_number_of_epochs(tracking):
+    space = Space((Choice("training.epochs", ("2", "3")), Choice("model.activation", ("relu", "tanh"))))
+    assert len(search(space, settings("random", trials=2), tracking).first) == 2
+    words = "sweep.method=halving compares after the same epochs, but training.epochs is one of {2, 3}"
+    assert words in refusal(search, space, settings("halving"), tracking)
+
+
 def test_missing_library_is_named_with_the_command_that_installs_it(tracking, monkeypatch):
     def missing(name):
         raise methods.PackageNotFoundError(name)
@@ -205,3 +214,12 @@ def test_search_that_is_killed_three_times_ends_as_the_undisturbed_one_under_ano
     assert (folder / "killed" / RECORD).read_bytes() == (folder / "whole" / RECORD).read_bytes()
     assert board(folder / "killed") == board(folder / "whole")
     assert json.loads((folder / "whole" / RECORD).read_text())["trials"][-1]["value"] is not None
+
+
+@pytest.mark.parametrize(
+    ("metric", "costs"), [("validation_accuracy", [-0.75, None]), ("validation_loss", [0.75, None])]
+)
+def test_cost_is_the_mean_of_the_seeds_and_the_lower_the_better(metric, costs):
+    finished = tuple(result({"seed": seed}, value) for seed, value in enumerate((0.5, 1.0)))
+    ids = [each.child.point_id for each in finished]
+    assert costs_of([{"points": ids}, {"points": [*ids, "failed"]}], SweepResults(metric, finished, ())) == costs

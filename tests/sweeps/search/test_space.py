@@ -89,3 +89,9 @@ def test_grammar_of_hydra_gives_the_space():
 )
 def test_what_cannot_be_searched_is_refused(arguments, words):
     assert words in refusal(read_space, arguments, begin()[0])
+
+
+def test_edges_have_each_end_and_each_choice():
+    space = Space((Interval("a", 1, 9), Choice("b", ("x",)), Choice("c", ("y", "z"))))
+    edges = {tuple(edge.values()) for edge in space.edges()}
+    assert edges == {(1, "x", "y"), (9, "x", "y"), (1, "x", "z")}

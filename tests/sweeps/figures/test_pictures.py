@@ -1,5 +1,7 @@
 """The figures of a sweep: which apply where, what they show, and that their files are the same from run to run."""
 
+from dataclasses import replace
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -12,9 +14,29 @@ from plainmlp.sweeps.figures.pictures import (
     draw_sweep_figures,
 )
 from plainmlp.sweeps.figures.sheet import limits, swept_values, value_words
+from plainmlp.system.files import digest_file
 from swept import ACTIVATIONS, SIZES, board_of, failure, grid, result, whole_sweep
 
 ALL = {**SWEEP_FIGURES, **TIMING_FIGURES}
+LOOKED_AT = {
+    "accuracies": {
+        "heatmap.png": "d47f6197fe83f04e",
+        "learning_curves.png": "86f188a3d6d3e139",
+        "parameters.png": "12d955ec2fa206fb",
+        "training_time.png": "f428618ecaa90f5a",
+    },
+    "losses": {
+        "heatmap.png": "92caa5ca57d6c4c2",
+        "learning_curves.png": "7581d26e0df6388c",
+        "parameters.png": "8659fd455ae9d246",
+        "training_time.png": "667d9f6aed0cdbb4",
+    },
+    "crowded": {
+        "heatmap.png": "e6c4c4698f977e4d",
+        "learning_curves.png": "6b4080c4dcc5aed5",
+        "parameters.png": "3c90ef74882f45aa",
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +80,24 @@ def test_same_bytes_whatever_the_users_own_settings(board, tmp_path):
     with mpl.rc_context({"font.size": 20, "axes.facecolor": "red"}):
         second = [path.read_bytes() for path in draw_sweep_figures(ALL, whole_sweep(), tmp_path / "second")]
     assert first == second
+
+
+def crowded_sweep():
+    """Return the leaderboard of more settings than axes can name, whose curves and costs span decades."""
+    names = [f"a long name {number}" for number in range(41)]
+    points = grid({"optimizer.name": names, "training.stop_after": [1, 2], "model.dropout": ["", *range(8)]}, seeds=1)
+    found = []
+    for number, point in enumerate(points):
+        curve = tuple(1 - 0.9 / (number + 1) - 0.5**epoch for epoch in range(26))
+        found.append(replace(result(point, curve[-1], n_parameters=float(1 + number // 3)), curve=curve))
+    return board_of(found)
+
+
+@pytest.mark.parametrize("sweep", LOOKED_AT)
+def test_figures_are_as_they_were_when_looked_at(sweep, tmp_path):
+    board = {"accuracies": whole_sweep, "losses": lambda: whole_sweep(loss=True), "crowded": crowded_sweep}[sweep]()
+    drawn = {path.name: digest_file(path)[:16] for path in draw_sweep_figures(ALL, board, tmp_path)}
+    assert drawn == LOOKED_AT[sweep], f"look at {tmp_path}; where all is well, these are the digests"
 
 
 def test_heatmap_is_over_sizes_and_activation_with_the_best_of_the_rest(board):
@@ -119,7 +159,7 @@ def test_learning_curves_take_values_that_are_not_finite(tmp_path):
     diverging = {"model.activation": "relu", "seed": 0}
     points = [result({"model.activation": "tanh", "seed": 0}, 0.5), result(diverging, 0.4)]
     curves = [(0.1, 0.5), (float("inf"), float("nan"), 0.4)]
-    points = [type(point)(point.child, point.value, curve) for point, curve in zip(points, curves, strict=True)]
+    points = [replace(point, curve=curve) for point, curve in zip(points, curves, strict=True)]
     assert names_drawn(board_of(points, metric="validation_loss"), tmp_path) == {"learning_curves"}
 
 

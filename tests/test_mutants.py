@@ -1,0 +1,40 @@
+"""What `make mutants` draws from: changes that there are, modules that have tests."""
+
+from collections import Counter
+
+import pytest
+
+import mutants
+from checkouts import ROOT
+from explained import EXPLAINED
+from mutants import PACKAGE, sample
+
+WINGS = ("nn", "proof", "sweeps")
+EVERY = 10**6
+
+
+@pytest.fixture(scope="module")
+def all_mutants():
+    return [mutant for wing in WINGS for mutant in sample(wing, EVERY, seed=0)]
+
+
+def test_explained_changes_are_still_there(all_mutants):
+    modules = {PACKAGE / module for module, _, _ in EXPLAINED}
+    found = Counter(
+        (file.relative_to(PACKAGE).as_posix(), *mutants.described(file, number)[1:])
+        for file, number in all_mutants
+        if file in modules
+    )
+    assert {key: found[key] for key in EXPLAINED} == dict.fromkeys(EXPLAINED, 1)
+
+
+def test_every_module_has_tests_that_may_notice(all_mutants):
+    for file in {file for file, _ in all_mutants}:
+        assert mutants.tests_of(file), file
+        for _, _, *paths in mutants.tests_of(file):
+            assert paths
+            assert all((ROOT / path).is_file() for path in paths)
+
+
+def test_a_sample_is_that_of_its_seed():
+    assert sample("nn", 9, seed=1) == sample("nn", 9, seed=1) != sample("nn", 9, seed=2)
