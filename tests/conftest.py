@@ -1,5 +1,6 @@
 """What several folders of tests share: one MLflow database, which takes a second to make, and how far tests may go."""
 
+import gc
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
@@ -38,6 +39,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         long = {item.path for item in items if item.get_closest_marker("slow")}
         items.sort(key=lambda item: item.path not in long)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what was imported for the tests: to look through all of it takes long, again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

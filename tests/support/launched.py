@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from checkouts import tracked_runs
 
 SCRIPT = "pipelines/run.py"
@@ -12,7 +14,13 @@ LAUNCHERS = {
     "processes": ("hydra/launcher=processes", "hydra.launcher.n_jobs=2"),
 }
 PROCESSES = LAUNCHERS["processes"]
+OF_OTHERS = ("joblib", "dask")  # whose processes import everything, for many seconds
 LEADERBOARD = ("leaderboard.csv", "leaderboard.json", "leaderboard.md")
+
+
+def launchers(*names: str) -> list[object]:
+    """Return launchers as parameters of a test, those of other libraries for `make test-services`."""
+    return [pytest.param(name, marks=pytest.mark.services) if name in OF_OTHERS else name for name in names]
 
 
 def experiment(name: str) -> str:

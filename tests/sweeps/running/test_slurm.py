@@ -60,6 +60,7 @@ def trainers() -> list[psutil.Process]:
 
 
 @pytest.mark.slow
+@pytest.mark.services
 def test_jobs_give_the_same_bits(folder: Path, archive: Archive) -> None:
     fatal = point(optimizer__learning_rate=1e30)
     with closing(engine.Slurm(folder / "bits", 2)) as jobs:
@@ -71,6 +72,7 @@ def test_jobs_give_the_same_bits(folder: Path, archive: Archive) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.services
 @pytest.mark.parametrize("end", ["kill", "requeue", "cancel"])
 def test_job_that_ends_early_is_trained_again(folder: Path, archive: Archive, end: str) -> None:
     ended = []
@@ -96,6 +98,7 @@ def test_job_that_ends_early_is_trained_again(folder: Path, archive: Archive, en
 
 
 @pytest.mark.slow
+@pytest.mark.services
 def test_whoever_stops_leaves_no_job(folder: Path, archive: Archive) -> None:
     forever = [point(seed=seed, training__epochs=10**6) for seed in range(3)]
     jobs = engine.Slurm(folder / "stopped", 3)

@@ -174,6 +174,7 @@ def test_without_optuna_a_search_has_its_record_and_no_journal(tracking, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.kills
 def test_search_that_is_killed_three_times_ends_as_the_undisturbed_one_under_another_launcher(tmp_path):
     folder = clone(tmp_path / "clone")
     fixed = [f"{key.replace('__', '.')}={value}".replace(" ", "") for key, value in TINY.items()]
