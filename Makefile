@@ -34,7 +34,7 @@ test: $(KERNELS) ## run every test that needs nothing but .venv, without those o
 test-fast: $(KERNELS) ## run the tests that need no real pipelines
 	@python -m pytest -n 2 $(PARALLEL) -m "not slow and not kills and not services"
 
-test-kills: $(KERNELS) ## run the tests that kill real processes at many or random moments
+test-kills: $(KERNELS) ## run the tests that kill or stop real processes at many or random moments
 	@python -m pytest -n 3 $(PARALLEL) --durations=10 -m kills
 
 fuzz: $(KERNELS) ## give 10,000 overrides and files that nobody should, in bounded memory and time

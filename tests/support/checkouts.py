@@ -32,6 +32,7 @@ OURS = (
     "PYTEST_",
 )
 BEGAN = dict(os.environ)
+SHARED = "PYTEST_WARM_PROGRAMS"  # names the folder of those that another process has started
 OF_DASK = ("_NUM_THREADS", "PYTHONHASHSEED")  # ends of variables that Dask sets in this process, for its workers
 
 
@@ -130,7 +131,9 @@ def warm_environment(**variables: str) -> dict[str, str]:
 
 @cache
 def warm_programs() -> Path:
-    """Start a Python that forks others until this process ends; return the folder of the program that asks it to."""
+    """Start a Python that forks others until this process ends; return the folder of the programs that ask it to."""
+    if SHARED in os.environ:
+        return Path(os.environ[SHARED])
     folder = Path(tempfile.mkdtemp(prefix="warm"))
     for name in ("python", "dvc"):
         if (Path(sys.executable).parent / name).exists():

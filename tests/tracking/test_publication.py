@@ -146,6 +146,7 @@ def whole(server, tmp_path_factory):
     return content(server, run.run_id or "", folder / "read")
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("stopped_at", STEPS)
 def test_run_whose_server_stops_is_whole_after_sync(server, whole, folder, stopped_at):
     store = opened(server, folder)

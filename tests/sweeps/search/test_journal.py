@@ -33,6 +33,7 @@ def test_importance_needs_values_that_differ():
     assert importances(record(trials=trials)) == {}
 
 
+@pytest.mark.slow
 def test_same_search_gives_the_same_pictures(tmp_path):
     for name in ("first", "second"):
         draw_search_figures(record(), importances(record()), tmp_path / name)
