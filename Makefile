@@ -7,9 +7,10 @@ READY := $(VENV)/.ready
 KERNELS := $(VENV)/.kernels
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
+unexport PYTHONDONTWRITEBYTECODE # many processes start, which read what the first has compiled
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep systems parity portability portability-core test test-fast test-backends test-services fuzz mutants check docs docs-live lines format bench bench-digests bench-growth bench-prediction bench-sweep engines exports lock sync ui clean clean-archive
+.PHONY: help repro sweep systems parity portability portability-core test test-fast test-kills test-backends test-services fuzz mutants check docs docs-live lines format bench bench-digests bench-growth bench-prediction bench-sweep engines exports lock sync ui clean clean-archive
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -26,11 +27,15 @@ sweep: .git $(KERNELS) ## run the default grid search, and whatever it needs
 	@echo "leaderboard: reports/sweep/leaderboard.md    figures: reports/sweep/figures    runs: make ui"
 
 # Three processes on two cores, since many tests wait for a server, a disk or a signal.
-test: $(KERNELS) ## run every test that needs nothing but .venv
-	@python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations=20 --ignore=tests/services
+PARALLEL := --dist loadscope --no-loadscope-reorder
+test: $(KERNELS) ## run every test that needs nothing but .venv, without those of test-kills
+	@python -m pytest -n 3 $(PARALLEL) --durations=20 -m "not kills and not services"
 
 test-fast: $(KERNELS) ## run the tests that need no real pipelines
-	@python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow"
+	@python -m pytest -n 2 $(PARALLEL) -m "not slow and not kills and not services"
+
+test-kills: $(KERNELS) ## run the tests that kill or stop real processes at many or random moments
+	@python -m pytest -n 3 $(PARALLEL) --durations=10 -m kills
 
 fuzz: $(KERNELS) ## give 10,000 overrides and files that nobody should, in bounded memory and time
 	@timeout 60m python -m pytest -n 2 -m fuzz --hypothesis-profile=fuzz --hypothesis-show-statistics
@@ -42,7 +47,8 @@ test-backends: $(PEERS)/.ready $(KERNELS) ## run the tests of the other librarie
 	@$(PEERS)/bin/python -m pytest tests/training/backends tests/benchmarks/test_certificate.py \
 		tests/benchmarks/test_systems_timed.py
 
-test-services: $(PEERS)/.ready $(KERNELS) ## run the tests against PostgreSQL, SSH, S3, Dask and Slurm, on this machine
+test-services: $(PEERS)/.ready $(KERNELS) ## run the tests with Slurm, Dask, joblib, chromium, PostgreSQL, SSH and S3, on this machine
+	@python -m pytest -n 3 $(PARALLEL) --durations=10 -m services --ignore=tests/services
 	@$(PEERS)/bin/python -m pytest tests/services
 
 check: $(READY) ## lint, formatting, types

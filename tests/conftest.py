@@ -1,5 +1,7 @@
 """What several folders of tests share: one MLflow database, which takes a second to make, and how far tests may go."""
 
+import gc
+import os
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
@@ -7,6 +9,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, settings
 
+from checkouts import SHARED, warm_programs
 from databases import new_database
 from fuzzing import EXAMPLES, SECONDS_AN_EXAMPLE, bounded
 from servers import Server, serving
@@ -28,16 +31,25 @@ settings.load_profile("default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let MLflow warn of itself; every other warning is an error."""
+    """Let MLflow warn of itself; every other warning is an error. Several processes share one Python that forks."""
     for message in WARNINGS_IN_MLFLOW:
         config.addinivalue_line("filterwarnings", f"ignore:{message}")
+    starts_others = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if starts_others and sys.platform == "linux" and "not slow" not in config.option.markexpr:
+        os.environ[SHARED] = str(warm_programs())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let several processes begin with the long modules, so that none is left with one while the others are done."""
     if hasattr(config, "workerinput"):
         long = {item.path for item in items if item.get_closest_marker("slow")}
-        items.sort(key=lambda item: item.path not in long)
+        items.sort(key=lambda item: (item.path.parent.name != "pipelines", item.path not in long))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what was imported for the tests: to look through all of it takes long, again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

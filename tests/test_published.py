@@ -13,6 +13,8 @@ from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.training.model import load_layers
 from plainmlp.training.train import train
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from checkouts import ROOT
+from checkouts import ROOT, environment
 from databases import new_database
 from servers import serving
 from waiting import is_at_work, wait_until
@@ -59,7 +59,8 @@ def test_group_that_is_ended_leaves_no_guard(tmp_path: Path) -> None:
 def test_no_server_outlives_a_killed_test(tmp_path: Path) -> None:
     new_database(tmp_path / "mlflow.db")
     words = [sys.executable, "-c", STARTS, str(ROOT / "tests" / "support"), str(tmp_path)]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    own = environment()  # so that it shares no Python that forks
+    with subprocess.Popen(words, env=own, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         server = psutil.Process(int(process.stdout.readline()))
         family = psutil.Process(process.pid).children(recursive=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.browser,
+    pytest.mark.services,
     pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed"),
 ]
 needs_pyodide = pytest.mark.skipif(

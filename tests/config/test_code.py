@@ -14,6 +14,8 @@ from imported import ROOT, code_run
 from plainmlp.config.code import PACKAGE, PARTS, RESULT_PARTS, SCRIPTS, digest_checkout, digest_result_code, modules_of
 from plainmlp.system.digests import bare, digest_modules
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def package(tmp_path) -> Path:
@@ -70,7 +72,6 @@ def with_one_change(text: str, place: float) -> str:
     return ast.unparse(Change(int(place * counter.count)).visit(ast.parse(text)))
 
 
-@pytest.mark.slow
 def test_each_line_of_code_that_changes_is_noticed(package):
     whole, place, parts = fresh(package), random.Random(0).random, set()
     for path in result_modules(package):
@@ -157,7 +158,6 @@ def pythons() -> list[str]:
     return working or [sys.executable]
 
 
-@pytest.mark.slow
 def test_every_python_gives_the_code_the_same_digest(package):
     (package / "nn" / "new.py").write_text(MODULE)
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -244,7 +244,6 @@ def checkout(tmp_path) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
 def test_an_edit_changes_the_digest_of_its_part_alone(checkout):
     before = digest_checkout(checkout)
     texts = {name: (checkout / name).read_text() for name in EDITS}

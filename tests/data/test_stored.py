@@ -159,6 +159,7 @@ def test_pieces_agree_with_scikit_learn_where_classes_or_spreads_are_missing(
     assert in_pieces == pytest.approx(evaluate_outputs(task, np.array(targets), np.asarray(rows), n_classes=3))
 
 
+@pytest.mark.slow
 def test_pictures_of_two_columns_are_those_of_rows_in_memory(tmp_path: Path) -> None:
     config = configuration(model__hidden_sizes=[2], training__epochs=1)
     mine = npy_folder(tmp_path / "mine", FEATURES[:, :2], TARGETS["classification"])

@@ -36,6 +36,7 @@ def test_networks_need_numpy_alone():
     assert imported("from plainmlp import MLP, Architecture, Examples, Recipe") == {"numpy"}
 
 
+@pytest.mark.slow
 def test_estimators_need_scikit_learn_and_nothing_of_the_pipeline():
     assert not imported("from plainmlp import MLPClassifier, MLPRegressor") & {"mlflow", "hydra", "dvc", "omegaconf"}
 

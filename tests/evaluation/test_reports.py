@@ -11,6 +11,8 @@ from plainmlp.evaluation.reports import final_metrics, write_evaluation
 from plainmlp.training.train import train
 from recorded import configuration, splits_of, write_flats
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["kind", "price"])
 def written(request, tmp_path_factory):

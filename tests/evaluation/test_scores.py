@@ -189,6 +189,7 @@ def test_resampled_metrics_have_the_bits_of_those_of_the_resampled_rows(
                 assert values[name][resample] == expected, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", METRICS)
 @settings(max_examples=60, deadline=None)
 @given(n_samples=st.integers(2, 300), width=st.integers(2, 6), seed=st.integers(0, 2**32 - 1))
@@ -328,6 +329,7 @@ def test_shapes_that_would_broadcast_are_refused(task: Task) -> None:
         )
 
 
+@pytest.mark.slow
 def test_many_samples_and_classes_stay_within_the_memory() -> None:
     case = make_case("classification", 10_500, 100, seed=0)
     tracemalloc.start()

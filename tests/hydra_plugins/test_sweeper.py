@@ -99,6 +99,7 @@ def test_every_grid_is_tested() -> None:
     assert {path.stem for path in (CONF / "sweep").glob("*.yaml")} == {*GRIDS, *SEARCHES, "none"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GRIDS)
 def test_grid_has_the_points_that_it_says(name: str) -> None:
     candidates, settings = chosen(f"sweep={name}")

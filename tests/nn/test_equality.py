@@ -3,6 +3,7 @@
 from copy import deepcopy
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -119,6 +120,7 @@ def round_off(values):
     return np.clip(np.round(values * 2) / 2, -1, 1).astype(values.dtype)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, derandomize=True, deadline=None)
 @given(cases(), st.sampled_from([1, 1, 2]), st.booleans())
 def test_both_forms_have_the_same_bits(case, threads, resumes):

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from checkouts import clone, run, succeed
-from launched import LAUNCHERS, LONG, PROCESSES, SCRIPT, experiment, tree
+from launched import LAUNCHERS, LONG, PROCESSES, SCRIPT, experiment, launchers, tree
 from script import Script
 from storms import ARGUMENTS, ProcessesHere, launched, left, weathered
 from waiting import at_work_in, wait_until
@@ -38,7 +38,7 @@ def started(folder: Path, *arguments: str) -> Iterator[Script]:
         yield process
 
 
-@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize("launcher", launchers(*LAUNCHERS))
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_end_all_of_a_sweep(folder: Path, launcher: str, number: signal.Signals, code: int) -> None:
     name = f"{launcher}{code}"
@@ -56,7 +56,7 @@ def test_signals_end_all_of_a_sweep(folder: Path, launcher: str, number: signal.
     assert [each.info.status for each in (*parents, *children)] == ["KILLED"]
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "dask", "processes"])
+@pytest.mark.parametrize("launcher", launchers("joblib", "dask", "processes"))
 def test_processes_die_with_their_sweep(folder: Path, launcher: str) -> None:
     arguments = ("-m", *LONG, *LAUNCHERS[launcher], "seed=0,1", "model.hidden_sizes=[4],[5]")
     with started(folder, *arguments, experiment("orphans")) as process:
@@ -76,6 +76,7 @@ def test_second_process_of_one_sweep_is_refused(folder: Path) -> None:
     assert ended.stderr.startswith("error: another process runs this sweep already")
 
 
+@pytest.mark.kills
 def test_killed_worker_costs_nothing(folder: Path) -> None:
     sizes = ("split.train=1200", *LONG[1:3], "training.batch_size=1", "training.epochs=1600")
     arguments = (*sizes, *PROCESSES, "seed=20", "model.hidden_sizes=[4],[5],[6]", "tracking.wait_seconds=100")
@@ -88,6 +89,7 @@ def test_killed_worker_costs_nothing(folder: Path) -> None:
     assert [each.info.status for each in (parent, *children)] == ["FINISHED"] * 4
 
 
+@pytest.mark.services
 def test_launcher_that_gives_up_is_one_line(folder: Path) -> None:
     """Joblib ends with a worker that is killed."""
     arguments = (*LONG, *LAUNCHERS["joblib"], "seed=0,1", experiment("given_up"))
@@ -102,6 +104,7 @@ def test_launcher_that_gives_up_is_one_line(folder: Path) -> None:
     assert (parent.info.status, children) == ("FAILED", [])
 
 
+@pytest.mark.kills
 def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
     """Those of other engines are among the tests of services."""
     folder = clone(tmp_path / "killed")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from checkouts import clone, environment, run, run_many, succeed, tracked_runs
-from launched import LAUNCHERS, LEADERBOARD, PROCESSES, SCRIPT, archived, board, experiment, tree
+from checkouts import clone, run, run_many, succeed, tracked_runs, warm_environment
+from launched import LAUNCHERS, LEADERBOARD, PROCESSES, SCRIPT, archived, board, experiment, launchers, tree
 from plainmlp.sweeps.reports import RUN_FILES
 
 pytestmark = pytest.mark.slow
@@ -33,30 +33,45 @@ def digests(children) -> dict[str, str]:
     return {child.data.tags["point_id"]: child.data.tags["weights_digest"] for child in children}
 
 
-def test_every_launcher_gives_the_same_tree_and_the_same_bits(folder: Path) -> None:
-    found, boards = {}, []
-    for name, launcher in LAUNCHERS.items():
-        shutil.rmtree(folder / ".plainmlp", ignore_errors=True)  # so that all is trained again
-        grid = (*GRID, "seed=0,1") if name == "basic" else ("seed=1,0", *reversed(GRID))
-        ended = sweep(folder, *launcher, *grid, experiment(name), f"hydra.sweep.dir={name}")
-        assert ended.returncode == 0, ended.stderr
-        (parent,), children = tree(folder, name)
-        assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
-        assert len(children) == 8
-        assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
-        assert parent.data.metrics["points_done"] == 8
-        assert parent.data.metrics["points_failed"] == 0
-        found[name] = digests(children)
-        boards.append(board(folder / name))
-    assert all(each == found["basic"] for each in found.values())
-    assert len(set(found["basic"].values())) == 8
-    assert all(each == boards[0] for each in boards)
+def trained_under(folder: Path, name: str) -> list[Any]:
+    """Train the grid, all of it again, under a launcher; return the children of the sweep."""
+    shutil.rmtree(folder / ".plainmlp", ignore_errors=True)
+    grid = (*GRID, "seed=0,1") if name == "basic" else ("seed=1,0", *reversed(GRID))
+    ended = sweep(folder, *LAUNCHERS[name], *grid, experiment(name), f"hydra.sweep.dir={name}")
+    assert ended.returncode == 0, ended.stderr
+    (parent,), children = tree(folder, name)
+    assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
+    assert len(children) == 8
+    assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
+    assert parent.data.metrics["points_done"] == 8
+    assert parent.data.metrics["points_failed"] == 0
+    return children
+
+
+@pytest.fixture(scope="module")
+def basic(folder: Path) -> dict[str, str]:
+    """Return the digests of a grid's weights under Hydra's own launcher."""
+    return digests(trained_under(folder, "basic"))
+
+
+@pytest.mark.parametrize("launcher", launchers("processes", "joblib", "dask"))
+def test_every_launcher_gives_the_same_tree_and_the_same_bits(
+    folder: Path, basic: dict[str, str], launcher: str
+) -> None:
+    children = trained_under(folder, launcher)
+    assert digests(children) == basic
+    assert board(folder / launcher) == board(folder / "basic")
     check_child(folder, children[0])
+
+
+def test_part_of_a_grid_has_the_bits_of_the_whole(folder: Path, basic: dict[str, str]) -> None:
+    assert len(set(basic.values())) == 8
+    shutil.rmtree(folder / ".plainmlp")
     subset = sweep(folder, "model.hidden_sizes=[8]", "model.activation=tanh", "seed=1", experiment("subset"))
     assert subset.returncode == 0, subset.stderr
     (point, digest), *rest = digests(tree(folder, "subset")[1]).items()
     assert not rest
-    assert found["basic"][point] == digest
+    assert basic[point] == digest
 
 
 def check_child(folder: Path, child) -> None:
@@ -88,7 +103,7 @@ def test_backends_are_side_by_side_under_the_same_metrics(folder: Path) -> None:
 
 def test_nothing_is_trained_or_recorded_twice(folder: Path) -> None:
     where, grid = experiment("twice"), ("seed=3,4,3", "model.hidden_sizes=[4],[4]")
-    assert sweep(folder, *PROCESSES, *grid, where, "hydra.sweep.dir=first").returncode == 0
+    assert sweep(folder, *grid, where, "hydra.sweep.dir=first").returncode == 0
     before, first = archived(folder), tree(folder, "twice")
     assert len(first[1]) == 2
     assert sweep(folder, *PROCESSES, *grid, where, "hydra.sweep.dir=second").returncode == 0
@@ -107,7 +122,7 @@ def test_nothing_is_trained_or_recorded_twice(folder: Path) -> None:
 def test_losses_of_steps_that_are_asked_for_later_are_recorded(folder: Path) -> None:
     from mlflow import MlflowClient
 
-    grid = (*PROCESSES, "seed=70,71", "model.hidden_sizes=[4]", experiment("steps"))
+    grid = ("seed=70,71", "model.hidden_sizes=[4]", experiment("steps"))
     for extra in ((), ("training.loss_every=4",)):
         assert sweep(folder, *grid, *extra).returncode == 0
     parents, children = tree(folder, "steps")
@@ -164,7 +179,7 @@ def test_command_of_a_failed_point_of_a_sweep_file_runs_that_point_alone(folder:
     assert ended.returncode == 1
     command, reason = ended.stderr.splitlines()[1:]
     alone = subprocess.run(
-        command, shell=True, cwd=folder, env=environment(), capture_output=True, text=True, check=False
+        command, shell=True, cwd=folder, env=warm_environment(), capture_output=True, text=True, check=False
     )
     assert (alone.returncode, alone.stderr) == (1, f"error: {reason.strip()}\n")
     assert len(tree(folder, "file")[0]) == 1
@@ -258,13 +273,13 @@ def succeed_on_terminal(folder: Path, command: str) -> str:
     return run(folder, *words, **variables).stdout
 
 
-def test_hand_over_to_jobs_does_not_leak(folder: Path) -> None:
+def test_hand_over_to_jobs_does_not_leak(folder: Path, tmp_path: Path) -> None:
     """After a sweep the process has none of the variables that its jobs had."""
-    code = (
-        "import os, sys; sys.path.insert(0, 'pipelines'); import run; run.main();"
-        "print('left', sorted(name for name in os.environ if name.startswith('PLAINMLP_')))"
+    (tmp_path / "tell.py").write_text(
+        "import os, sys; sys.path.insert(0, 'pipelines'); import run; run.main()\n"
+        "print('left', sorted(name for name in os.environ if name.startswith('PLAINMLP_')))\n"
     )
-    words = ("python", "-c", code, "-m", *SMALL, "seed=50,51", experiment("leak"))
+    words = ("python", tmp_path / "tell.py", "-m", *SMALL, "seed=50,51", experiment("leak"))
     assert succeed(folder, *words).splitlines()[-1] == "left []"
 
 

@@ -44,6 +44,7 @@ def drifted(again: RunFiles, relative: float) -> RunFiles:
 MEASURED = ("weights", "history", "metrics", "predictions")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", [OWN_BACKEND, PEER])
 def test_same_results_are_identical_on_any_machine(again: RunFiles, backend: str) -> None:
     assert outcomes(again, again, backend) == {}

@@ -89,6 +89,7 @@ def test_forged_run_is_not_executed(forged: SimpleNamespace, repository: Path) -
     assert not forged.early.exists()
 
 
+@pytest.mark.slow
 def test_forgery_is_told_where_it_may_be_executed(forged: SimpleNamespace, repository: Path) -> None:
     verification = verify(
         forged.run.store, forged.run.run_id, repository, Terms(is_allowed=True, is_quiet=True), lambda line: None

@@ -11,6 +11,8 @@ from plainmlp.proof.verdict import Verdict
 from plainmlp.training.model import Model
 from planted import Subject, Target
 
+pytestmark = pytest.mark.slow
+
 METRIC = "test_log_loss"
 IDENTICAL, INCOMPLETE, DIFFERENT = Verdict.IDENTICAL, Verdict.INCOMPLETE, Verdict.DIFFERENT
 

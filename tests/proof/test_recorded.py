@@ -22,6 +22,7 @@ from pointed import files_below
 from recorded import EXPERIMENT
 
 
+@pytest.mark.slow
 def test_runs_that_cannot_be_executed_again_are_refused(classified: Subject, tmp_path: Path) -> None:
     store = classified.target.store
     assert "is no run in sqlite:///" in refusal(read_recorded, store, "0" * 32, tmp_path)

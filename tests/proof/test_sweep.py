@@ -130,6 +130,7 @@ POINT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POINT)
 def test_point(sweep: Sweep, tmp_path: Path, name: str) -> None:
     plant, words = POINT[name]

@@ -15,6 +15,7 @@ from servers import serving
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.services,
     pytest.mark.skipif(program("initdb") is None, reason="PostgreSQL is not installed (apt install postgresql)"),
 ]
 GRID = ("-m", "dataset=clusters", "split.validation=0.2", "model.hidden_sizes=[4],[6]", "training.epochs=3")

@@ -14,7 +14,7 @@ from checkouts import clone, commit, run, stages_run, succeed
 from servers import Group, free_port
 from waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin")
 CONFIGURATION = """\

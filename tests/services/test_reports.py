@@ -10,7 +10,7 @@ import yaml
 
 from checkouts import ROOT, clone, commit, succeed
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 SETUP = ("make repro", ". .venv/bin/activate")  # the environment of the tests is there already
 
 

@@ -9,7 +9,7 @@ from checkouts import clone, succeed
 from launched import PROCESSES, SCRIPT
 from storms import ARGUMENTS, left, weather, weathered
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,20 @@ from databases import new_database
 from plainmlp.tracking.connection import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("DVC_", "GIT_", "HYDRA_", "MAKE", "MFLAGS", "MLFLOW_", "PLAINMLP_", "PYTHONPATH", "PYTEST_")
+OURS = (
+    "DVC_",
+    "GIT_",
+    "HYDRA_",
+    "MAKE",
+    "MFLAGS",
+    "MLFLOW_",
+    "PLAINMLP_",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONPATH",
+    "PYTEST_",
+)
 BEGAN = dict(os.environ)
+SHARED = "PYTEST_WARM_PROGRAMS"  # names the folder of those that another process has started
 OF_DASK = ("_NUM_THREADS", "PYTHONHASHSEED")  # ends of variables that Dask sets in this process, for its workers
 
 
@@ -61,7 +73,7 @@ def commit(folder: Path) -> None:
 def run(folder: Path, *words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder, with the programs of this environment first and none of our variables."""
     program, *rest = map(str, words)
-    starts_scripts = program in {"python", "dvc"}
+    starts_scripts = program in {"python", "dvc", "script"}
     return subprocess.run(
         [program, *rest],
         cwd=folder,
@@ -119,11 +131,15 @@ def warm_environment(**variables: str) -> dict[str, str]:
 
 @cache
 def warm_programs() -> Path:
-    """Start a Python that forks others until this process ends; return the folder of the program that asks it to."""
+    """Start a Python that forks others until this process ends; return the folder of the programs that ask it to."""
+    if SHARED in os.environ:
+        return Path(os.environ[SHARED])
     folder = Path(tempfile.mkdtemp(prefix="warm"))
-    program = folder / "python"
-    program.write_text(f"#!{sys.executable} -IS\n{Path(warm_client.__file__).read_text()}", encoding="utf-8")
-    program.chmod(0o700)
+    for name in ("python", "dvc"):
+        if (Path(sys.executable).parent / name).exists():
+            program = folder / name
+            program.write_text(f"#!{sys.executable} -IS\n{Path(warm_client.__file__).read_text()}", encoding="utf-8")
+            program.chmod(0o700)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(str(folder / warm_client.SOCKET))
         listener.listen(64)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from checkouts import tracked_runs
 
 SCRIPT = "pipelines/run.py"
@@ -13,7 +15,13 @@ LAUNCHERS = {
 }
 PROCESSES = LAUNCHERS["processes"]
 LONG = ("split.train=100", "split.validation=50", "split.test=50", "training.epochs=100000", "training.batch_size=1")
+OF_OTHERS = ("joblib", "dask")  # whose processes import everything, for many seconds
 LEADERBOARD = ("leaderboard.csv", "leaderboard.json", "leaderboard.md")
+
+
+def launchers(*names: str) -> list[object]:
+    """Return launchers as parameters of a test, those of other libraries for `make test-services`."""
+    return [pytest.param(name, marks=pytest.mark.services) if name in OF_OTHERS else name for name in names]
 
 
 def experiment(name: str) -> str:

@@ -6,6 +6,7 @@ number of a listening socket, where `warm_client.py` asks, it ends with its stan
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -19,10 +20,14 @@ from pathlib import Path
 from typing import Any
 
 LIBRARIES = (
+    "dvc.cli.parser",
+    "dvc.repo.reproduce",
+    "dvc.scm",
     "hydra",
     "matplotlib.figure",
     "mlflow.pyfunc",
     "mlflow.store.tracking.sqlalchemy_store",
+    "networkx",
     "numba",
     "numpy",
     "pandas",
@@ -32,6 +37,7 @@ LIBRARIES = (
     "scipy.stats",
     "sklearn.datasets",
 )
+REHEARSED = ("hydra", "matplotlib", "mlflow", "numba", "numpy")
 PR_SET_CHILD_SUBREAPER = 36  # of prctl in Linux
 SECONDS = 0.05  # between two looks for orphans that have ended
 READ_AT_START = ("HOME", "LANG", "LC_", "MPL", "NPY_", "NUMBA_", "NVPL_", "OMP_", "OPENBLAS_", "PYTHON", "XDG_")
@@ -61,18 +67,15 @@ def _reap(options: int) -> bool:
 
 def rehearse(folder: Path) -> None:
     """Import the libraries, and use once what they take long to begin with."""
-    hydra, matplotlib, mlflow, _, numba, numpy, *_ = map(_imported, LIBRARIES)
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    hydra, matplotlib, mlflow, numba, numpy = (sys.modules[name] for name in REHEARSED)
     hydra.core.override_parser.overrides_parser.OverridesParser.create().parse_override("number=1")
     figure = matplotlib.figure.Figure(layout="constrained")
     figure.subplots().imshow(numpy.eye(2))
     figure.savefig(folder / "figure.png")
     numba.njit(lambda number: number + 1)(1)
     mlflow.pyfunc.save_model(folder / "model", loader_module="json", pip_requirements=["numpy"])
-
-
-def _imported(name: str) -> Any:
-    importlib.import_module(name)
-    return sys.modules[name.partition(".")[0]]
 
 
 def watch(connection: socket.socket, standard_input: int) -> None:
@@ -143,4 +146,6 @@ if __name__ == "__main__":
     os.set_inheritable(int(sys.argv[1]), False)
     with tempfile.TemporaryDirectory() as scratch:
         rehearse(Path(scratch))
+    gc.collect()
+    gc.freeze()  # no fork looks through what was imported, which would take it a second and copy all of it
     serve(socket.socket(fileno=int(sys.argv[1])), own_input)

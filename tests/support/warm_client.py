@@ -1,4 +1,4 @@
-"""Be ``python`` for those who find it on their PATH: scripts run in a fork of `warm.py`, everything else in a new Python."""
+"""Be ``python`` or ``dvc`` for those who find it on their PATH: scripts run in a fork of `warm.py`, all else in a new Python."""
 
 import json
 import os
@@ -11,8 +11,11 @@ SOCKET = "socket"
 
 def main() -> None:
     """Hand words, variables, folder and standard streams over, pass signals on, and end as the process did."""
-    words, folder = sys.argv[1:], os.path.dirname(os.path.abspath(sys.argv[0]))  # noqa: PTH100, PTH120
-    if words and words[0].endswith(".py"):
+    folder, program = os.path.split(os.path.abspath(sys.argv[0]))  # noqa: PTH100
+    words = sys.argv[1:]
+    if program != "python":  # a script that stands beside the real one
+        words = [os.path.join(os.path.dirname(sys.executable), program), *words]  # noqa: PTH118, PTH120
+    if program != "python" or (words and words[0].endswith(".py")):
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
             connection.connect(os.path.join(folder, SOCKET))  # noqa: PTH118
             request = {"words": words, "variables": dict(os.environ), "folder": os.getcwd()}  # noqa: PTH109

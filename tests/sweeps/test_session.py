@@ -31,6 +31,8 @@ from plainmlp.tracking.tags import PROCESS_TAG
 from plainmlp.training.model import Model
 from pointed import SMALL, files_below, splits_of
 
+pytestmark = pytest.mark.slow
+
 
 class Launcher:
     """Runs the jobs of points, except those of some seeds, and counts."""

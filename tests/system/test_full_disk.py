@@ -28,6 +28,8 @@ from plainmlp.training.train import train
 from pointed import files_below, point, splits_of
 from swept import whole_sweep
 
+pytestmark = pytest.mark.slow
+
 HEADER = RunHeader("record-1", "http://h", "e", "n", {}, 0)
 LONG_HISTORY = {"train_loss": [1 / 3] * 9000}
 
@@ -109,7 +111,6 @@ def test_error_goes_through_a_pipe():
 RUN = ("split.train=100", "split.validation=40", "split.test=40", "training.epochs=3", "tracking.wait_seconds=100")
 
 
-@pytest.mark.slow
 def test_run_on_a_full_disk_is_one_line_and_works_with_room(disk, tmp_path):
     """With no room for its first file, and with room for some of them."""
     database = f"tracking.uri={new_database(tmp_path / 'mlflow.db')}"
@@ -148,7 +149,6 @@ def test_first_start_on_a_full_disk_is_one_line_and_works_with_room(tmp_path, fr
         Store(f"sqlite:///{database}", "e").start_parent("p", {}, {}).end("FINISHED")
 
 
-@pytest.mark.slow
 def test_record_on_a_full_disk_is_kept_where_there_is_room(disk, tmp_path, capsys):
     """The run goes on: its database is full, the outbox is elsewhere."""
     store = Store(f"sqlite:///{disk / 'mlflow.db'}", "e", Outbox(tmp_path), 1.0)

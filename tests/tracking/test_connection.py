@@ -66,6 +66,7 @@ def test_database_that_cannot_be_locked_is_refused_at_once(tmp_path):
         assert "/proc/x.db" in refusal(Store, "sqlite:////proc/x.db", "e")
 
 
+@pytest.mark.slow
 def test_lock_that_another_process_keeps_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(connection, "held", partial(held, seconds=0.2))
     database = tmp_path / "mlflow.db"

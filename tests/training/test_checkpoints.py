@@ -82,6 +82,7 @@ def points_of(optimizer):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_training_goes_on_from_its_file_with_the_same_bits(optimizer, tmp_path):
     points = points_of(optimizer)

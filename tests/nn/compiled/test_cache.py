@@ -30,6 +30,7 @@ def afresh():
     cache.cache_folder.cache_clear()
 
 
+@pytest.mark.slow
 def test_code_that_was_compiled_is_loaded_by_another_process():
     for _ in range(2):
         environment = {**os.environ, "PYTHONPATH": str(SOURCE)}

@@ -21,6 +21,7 @@ def is_any_worse(scores):
     return any(row.verdict == "worse" for row in board_of([result(*point) for point in points]).rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spreads", "step"),
     [([1.0] * 48, None), ([3.0] * 12 + [1.0] * 36, None), ([1.0] * 48, 1.0)],

@@ -84,6 +84,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_results_of_a_real_sweep(sweep):
     results = read_sweep(*sweep)
     assert results.metric == "validation_accuracy"

@@ -79,6 +79,7 @@ def elsewhere(tmp_path: Path) -> Path:
     return tmp_path / "elsewhere"
 
 
+@pytest.mark.services
 def test_cluster_here_gives_the_same_bits_also_where_workers_are_killed(archive: Archive) -> None:
     fatal, killed = point(optimizer__learning_rate=1e30), []
     with closing(dask_cluster.DaskCluster(None, 2)) as cluster:
@@ -97,6 +98,7 @@ def test_cluster_here_gives_the_same_bits_also_where_workers_are_killed(archive:
     assert own_workers() == []
 
 
+@pytest.mark.services
 def test_cluster_by_hand_needs_no_checkout_and_may_lose_a_worker(archive: Archive, elsewhere: Path) -> None:
     ended = []
     with (
@@ -114,6 +116,7 @@ def test_cluster_by_hand_needs_no_checkout_and_may_lose_a_worker(archive: Archiv
     assert not list(elsewhere.rglob("mlflow.db"))
 
 
+@pytest.mark.services
 def test_scheduler_that_is_killed_ends_the_training_in_one_line(archive: Archive, elsewhere: Path) -> None:
     forever = [point(seed=seed, training__epochs=10**6) for seed in range(2)]
     with (
@@ -126,6 +129,7 @@ def test_scheduler_that_is_killed_ends_the_training_in_one_line(archive: Archive
             list(train_points(forever, archive, cluster))
 
 
+@pytest.mark.services
 def test_worker_with_other_code_is_refused(elsewhere: Path) -> None:
     shutil.copytree(SOURCE / "plainmlp", elsewhere / "src" / "plainmlp")
     changed = elsewhere / "src" / "plainmlp" / "nn" / "losses.py"
@@ -135,6 +139,7 @@ def test_worker_with_other_code_is_refused(elsewhere: Path) -> None:
     assert re.search(rf"the worker tcp://\S+ has code [0-9a-f]{{12}}, this process {digest_result_code()[:12]};", line)
 
 
+@pytest.mark.services
 def test_worker_without_the_package_is_refused(elsewhere: Path) -> None:
     (elsewhere / "plainmlp.py").write_text("raise ModuleNotFoundError(\"No module named 'plainmlp'\")\n")
     with scheduler(elsewhere) as (_, address), worker(elsewhere, address, elsewhere):

@@ -22,6 +22,8 @@ from plainmlp.tracking.recording.training import open_store
 from plainmlp.training.history import read_steps
 from pointed import SMALL, splits_of, trained_alone
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def given(address, tmp_path):

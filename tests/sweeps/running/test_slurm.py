@@ -66,6 +66,7 @@ def at_work() -> list[psutil.Process]:
 
 
 @pytest.mark.slow
+@pytest.mark.services
 def test_jobs_give_the_same_bits(folder: Path, archive: Archive) -> None:
     fatal = point(optimizer__learning_rate=1e30)
     with closing(engine.Slurm(folder / "bits", 2)) as jobs:
@@ -77,6 +78,7 @@ def test_jobs_give_the_same_bits(folder: Path, archive: Archive) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.services
 @pytest.mark.parametrize("end", ["kill", "requeue", "cancel"])
 def test_job_that_ends_early_is_trained_again(folder: Path, archive: Archive, end: str) -> None:
     ended = []
@@ -99,6 +101,7 @@ def test_job_that_ends_early_is_trained_again(folder: Path, archive: Archive, en
 
 
 @pytest.mark.slow
+@pytest.mark.services
 def test_units_are_one_array_and_whoever_stops_leaves_no_job(folder: Path, archive: Archive) -> None:
     forever = [point(seed=seed, training__epochs=10**6) for seed in range(3)]
     with closing(engine.Slurm(folder / "stopped", 3)) as jobs:
@@ -114,6 +117,7 @@ def test_units_are_one_array_and_whoever_stops_leaves_no_job(folder: Path, archi
 
 
 @pytest.mark.slow
+@pytest.mark.services
 def test_jobs_of_a_process_that_was_killed_are_cancelled(folder: Path) -> None:
     root = folder / "killed"
     words = ["sbatch", "--parsable", "--output", "/dev/null", "--wrap", "sleep 600"]
@@ -130,6 +134,7 @@ def test_jobs_of_a_process_that_was_killed_are_cancelled(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.services
 def test_jobs_that_slurm_does_not_take_are_refused(folder: Path, monkeypatch) -> None:
     monkeypatch.setenv("SBATCH_PARTITION", "nowhere")
     assert "invalid partition" in refusal(engine.Slurm, folder / "refused", 1)

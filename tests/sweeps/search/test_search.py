@@ -29,6 +29,8 @@ from pointed import trained_alone
 from searched import SPACE, TINY, Here, search, settings
 from swept import result
 
+pytestmark = pytest.mark.slow
+
 TPE = settings("tpe", trials=14, batch=5)
 RECORD = "search.json"
 
@@ -184,7 +186,7 @@ def test_without_optuna_a_search_has_its_record_and_no_journal(tracking, tmp_pat
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [RECORD]
 
 
-@pytest.mark.slow
+@pytest.mark.kills
 def test_search_that_is_killed_three_times_ends_as_the_undisturbed_one_under_another_launcher(tmp_path):
     folder = clone(tmp_path / "clone")
     fixed = [f"{key.replace('__', '.')}={value}".replace(" ", "") for key, value in TINY.items()]

@@ -35,6 +35,7 @@ def test_all_values_of_a_prior_are_drawn_alike():
     assert [sum(value < end for value in logs) for end in (1e-3, 1e-2, 1e-1)] == [300, 600, 900]
 
 
+@pytest.mark.slow
 @given(SHARES)
 def test_overrides_say_the_very_number(share):
     loader, _ = begin()

@@ -34,6 +34,7 @@ for model, cells, answer in json.loads(sys.argv[1]):
     for number, cell in enumerate(cells):
         loaded.predict(pd.read_pickle(cell)).to_pickle(f"{answer}{number}")
 import plainmlp
+pytestmark = pytest.mark.slow
 print(plainmlp.__file__)
 """
 
@@ -212,7 +213,6 @@ def test_model_has_signature_and_example(tracked):
     assert {(column["type"], column["required"]) for column in digits} == {("double", True)}
 
 
-@pytest.mark.slow
 def test_loaded_model_gives_the_predictions_of_evaluate_elsewhere(tracked, tmp_path, address):
     """In another process, whose folder and paths know nothing of the repository, from features as a user has them."""
     work, expected = [], []
