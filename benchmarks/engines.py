@@ -69,7 +69,7 @@ def _weights(checkout: Path) -> str:
     from plainmlp.sweeps.running.archive import FOLDER, Archive
 
     archive = Archive(checkout / FOLDER)
-    found = [f"{each} {archive.load(each).trained.model.weights_digest}" for each in sorted(archive.present())]
+    found = [f"{each} {archive.load(each).weights_digest}" for each in sorted(archive.present())]
     return hashlib.sha256("\n".join(found).encode()).hexdigest()[:12]
 
 

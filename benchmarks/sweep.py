@@ -5,16 +5,19 @@ Each way runs in a copy of this checkout with a database and an archive of its o
 
 import argparse
 import os
+import socket
 import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copy2
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
+from urllib.request import urlopen
 
 import psutil
 
@@ -33,6 +36,7 @@ LARGE_RATES = [round(0.0002 * 1.35**k, 6) for k in range(5)]  # with 25 seeds, 2
 # scikit-learn has no gelu
 PEER_ACTIVATIONS = ["relu", "tanh", "logistic", "identity"]
 MEGABYTE = 1 << 20
+SECONDS_TO_START = 60.0  # that a server may take
 MEGABYTES_MORE = 300  # that 2,000 points may take
 
 
@@ -112,10 +116,10 @@ def _output(folder: Path, *command: str) -> str:
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
-def run_command(name: str, points: int, command: Sequence[str], checkout: Path) -> Timing:
-    """Run a command in a checkout, whose own database records it, and return what it took."""
+def run_command(name: str, points: int, command: Sequence[str], checkout: Path, address: str = "") -> Timing:
+    """Run a command in a checkout, recorded at an address, by default in its own database; return what it took."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": f"sqlite:///{checkout}/mlflow.db"}
+    environment = {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": address or _database(checkout)}
     with (checkout / "bench.log").open("w+", encoding="utf-8") as log:
         start = time.perf_counter()
         process = psutil.Popen(command, cwd=checkout, env=environment, stdout=log, stderr=subprocess.STDOUT)
@@ -148,15 +152,60 @@ def time_processes(rates: Sequence[float] = RATES, seeds: Sequence[int] = SEEDS)
         checkout = copied_checkout(Path(folder))
         command = [*grid_arguments(SIZES, rates, seeds), f"hydra/launcher={LAUNCHER}"]
         timing = run_command(f"launcher `{LAUNCHER}`", points, command, checkout)
-        check_runs(checkout, points)
+        check_runs(checkout, points, _database(checkout))
     return timing
 
 
-def check_runs(checkout: Path, points: int) -> None:
+def _database(checkout: Path) -> str:
+    return f"sqlite:///{checkout}/mlflow.db"
+
+
+def time_server() -> Timing:
+    """Run 500 points that a server of MLflow on this machine records, with their artifacts."""
+    sizes = [*SIZES, [16]]
+    points = len(sizes) * len(ACTIVATIONS) * len(LARGE_RATES) * len(SEEDS)
+    with TemporaryDirectory() as folder:
+        checkout = copied_checkout(Path(folder))
+        with served(checkout) as address:
+            command = [*grid_arguments(sizes, LARGE_RATES, SEEDS), f"hydra/launcher={LAUNCHER}"]
+            timing = run_command(f"launcher `{LAUNCHER}`, to an MLflow server", points, command, checkout, address)
+            check_runs(checkout, points, address)
+    return timing
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Run a server of MLflow with a new database in a folder, and give its address once it answers."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    address, place = f"http://127.0.0.1:{port}", folder / "server"
+    place.mkdir()
+    options = ["--backend-store-uri", _database(place), "--artifacts-destination", str(place / "artifacts")]
+    command = [sys.executable, "-m", "mlflow", "server", *options, "--host", "127.0.0.1", "--port", str(port)]
+    with (place / "log").open("w") as log, psutil.Popen(command, cwd=place, stdout=log, stderr=log) as server:
+        try:
+            _wait_for(address, server)
+            yield address
+        finally:
+            for process in (*server.children(recursive=True), server):
+                process.terminate()
+
+
+def _wait_for(address: str, server: psutil.Popen) -> None:
+    """Wait until a server answers, or end the benchmark."""
+    end = time.monotonic() + SECONDS_TO_START
+    while server.poll() is None and time.monotonic() < end:
+        with suppress(OSError), urlopen(f"{address}/health"):  # noqa: S310 - the address is our own
+            return
+        time.sleep(0.2)
+    sys.exit("error: the server of MLflow does not answer")
+
+
+def check_runs(checkout: Path, points: int, address: str) -> None:
     """End the benchmark unless MLflow has so many finished points, and the log no word of a lock."""
     from plainmlp.tracking.store import Store
 
-    store = Store(f"sqlite:///{checkout}/mlflow.db", "plainmlp")
+    store = Store(address, "plainmlp")
     parents = store.client.search_runs([store.experiment_id], "params.`sweep.points` != ''")
     statuses = [child.status for parent in parents for child in store.children(parent.info.run_id)]
     if statuses != ["FINISHED"] * points:
@@ -256,7 +305,7 @@ def section(lines: Sequence[str]) -> str:
 def main() -> None:
     """Measure, print a table and write it into the docs."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--large", action="store_true", help="also run 2,000 points")
+    parser.add_argument("--large", action="store_true", help="also run 2,000 points, and 500 to a server")
     parser.add_argument("--scikit-learn", action="store_true", help="only search by scikit-learn, and time nothing")
     arguments = parser.parse_args()
     if arguments.scikit_learn:
@@ -264,7 +313,7 @@ def main() -> None:
         return
     ways: list[Callable[[], Timing]] = [time_processes, time_basic, time_dvc, time_scikit_learn]
     if arguments.large:
-        ways.append(lambda: time_processes(LARGE_RATES, range(25)))
+        ways += [time_server, lambda: time_processes(LARGE_RATES, range(25))]
     timings = []
     for way in ways:
         timings.append(way())

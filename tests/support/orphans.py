@@ -19,7 +19,7 @@ from pointed import point
 def main() -> None:
     """Train a short point and one that takes for ever; say when the short one is there."""
     points = [point(), point(training__epochs=1_000_000)]
-    with closing(Processes(2)) as engine:
+    with closing(Processes(2, 0)) as engine:
         for point_id, _ in train_points(points, Archive(Path(sys.argv[1]) / "archive"), engine):
             sys.stdout.write(f"{point_id}\n")
             sys.stdout.flush()

@@ -36,6 +36,6 @@ def test_the_limits_of_every_control_group_count(groups, files, limits, tmp_path
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"{text}\n")
     assert sorted(memory._container_limits(tmp_path, own)) == limits
-    assert memory._container_limits(tmp_path, tmp_path / "none") == []
+    assert memory._container_limits(tmp_path, tmp_path / "none") == ()
     monkeypatch.setattr(memory, "_container_limits", lambda: [*limits, 10**18])
     assert memory_limit() == (limits[0] if limits else memory_limit())

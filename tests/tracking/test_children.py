@@ -156,14 +156,15 @@ def rows_of(store, run_id):
 
 
 def test_run_in_one_transaction_has_the_rows_that_the_client_writes(store, parent, tmp_path, monkeypatch):
-    (tmp_path / "provenance").mkdir()
-    (tmp_path / "provenance" / "changes.patch").write_text("none\n")
     nasty = {"a": [math.nan, 1.0, -math.inf], "b": [0.0, -0.0, math.inf], "c": [5.0, 4.0, math.nan]}
     assert is_known()
     run_ids = []
     for known in (True, False):
         monkeypatch.setattr("plainmlp.tracking.bulk.is_known", lambda known=known: known)
-        run_ids.append(add(store, parent, curves={**CURVES, **nasty}, artifacts=tmp_path))
+        artifacts = tmp_path / f"{known}"
+        (artifacts / "provenance").mkdir(parents=True)
+        (artifacts / "provenance" / "changes.patch").write_text("none\n")
+        run_ids.append(add(store, parent, curves={**CURVES, **nasty}, artifacts=artifacts))
     one, other = (rows_of(store, run_id) for run_id in run_ids)
     assert one == other
     assert len(one["metrics"]) > 10
@@ -224,7 +225,27 @@ def test_many_are_as_whole_as_one_and_in_their_order(store, parent, monkeypatch,
     assert len(store.children(parent.run_id)) == 12
 
 
-def test_of_many_none_is_there_where_one_cannot_be_written(store, parent):
+def test_of_many_none_is_there_where_one_cannot_be_written(store, parent, tmp_path):
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "notes.txt").write_text("kept")
     with pytest.raises(IntegrityError):  # MLflow has no name for this status
-        store.add_children([child_of(parent), child_of(parent, status="UPSIDE DOWN")])
+        store.add_children([child_of(parent, artifacts=tmp_path / "files"), child_of(parent, status="UPSIDE DOWN")])
     assert store.children(parent.run_id) == []
+    assert (tmp_path / "files" / "notes.txt").read_text() == "kept"  # what is tried next has its files
+
+
+def test_lost_answer_to_a_new_run_makes_no_second_one(store, parent, monkeypatch):
+    monkeypatch.setattr("plainmlp.tracking.store.writes_at_once", lambda *place: False)
+    create, answers = store.client.create_run, [ConnectionError("the server went away")]
+
+    def lose_the_first(*arguments, **named):
+        run = create(*arguments, **named)
+        if answers:
+            raise answers.pop()
+        return run
+
+    monkeypatch.setattr(store.client, "create_run", lose_the_first)
+    add(store, parent)
+    assert answers == []
+    [child] = store.children(parent.run_id)
+    assert child.status == "FINISHED"

@@ -65,6 +65,7 @@ class EngineLauncher(Launcher):
     """
 
     _engine: "Engine | None" = None
+    _n_points = 0  # that it is started for
 
     @abstractmethod
     def start(self) -> "Engine":
@@ -81,10 +82,11 @@ class EngineLauncher(Launcher):
         message = "this hydra/launcher needs hydra/sweeper=grid or search"
         raise InputError(message)
 
-    def open(self) -> "Engine":
-        """Return the engine, started if it is not; it serves until `close`."""
+    def open(self, n_points: int) -> "Engine":
+        """Return the engine, started for so many points if it is not; it serves until `close`."""
         if self._engine is None:
             configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
+            self._n_points = n_points
             self._engine = self.start()
         return self._engine
 
@@ -97,7 +99,7 @@ class EngineLauncher(Launcher):
         from plainmlp.sweeps.running.recorder import Recorder
         from plainmlp.sweeps.running.training import train_points
 
-        engine = self.open()
+        engine = self.open(len(jobs))
         log.info("Launching %d jobs, trained by %s", len(jobs), engine)
         by_point = {job.point.point_id: job for job in jobs}
         points = [job.point for job in jobs]
@@ -130,11 +132,11 @@ class ProcessesLauncher(EngineLauncher):
         self._n_jobs = _cores() if n_jobs is None else _at_least_one(n_jobs)
 
     def start(self) -> "Engine":
-        """Return the processes, none of which is started yet; this one alone if one is enough."""
+        """Return the processes, which begin to start; this one alone if one is enough."""
         from plainmlp.sweeps.running.engines import ThisProcess
         from plainmlp.sweeps.running.processes import Processes
 
-        return ThisProcess() if self._n_jobs == 1 else Processes(self._n_jobs)
+        return ThisProcess() if self._n_jobs == 1 else Processes(self._n_jobs, self._n_points)
 
 
 class StackedLauncher(ProcessesLauncher):

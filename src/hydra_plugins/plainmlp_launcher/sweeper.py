@@ -68,15 +68,17 @@ class GridSweeper(Sweeper):
         """Run the sweep of overrides, which Hydra's own are not among; if one is not valid, none is trained."""
         # Hydra imports this module for every command, and these take half a second.
         from hydra_plugins.plainmlp_launcher._composition import Composer
+        from plainmlp.sweeps.running.archive import FOLDER, Archive
         from plainmlp.sweeps.session import run_sweep
 
         composer = Composer(self._loader, self._config)
         checkout = composer.conf_folder.parent
         params = [f"{key}={values}" for key, values in self._params.items()]
         plan = self._plan([*params, *arguments], composer, _settings(self._config), checkout)
+        missing = {point.point_id for point in plan.first} - Archive(checkout / FOLDER).present()
         try:
-            if isinstance(self._launcher, EngineLauncher):  # before anything is recorded
-                self._launcher.open()
+            if isinstance(self._launcher, EngineLauncher) and missing:  # before anything is recorded
+                self._launcher.open(len(missing))
             run_sweep(plan, self._launch_from(checkout), checkout, _made_folder(self._config))
         finally:
             if isinstance(self._launcher, EngineLauncher):

@@ -1,7 +1,7 @@
 """What data is once it is fetched: arrays and a description of them, which JSON can hold."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Literal
 
@@ -44,8 +44,10 @@ class Column:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the column as JSON can hold it, without what is as in most columns."""
-        kept = {field.name for field in fields(self) if getattr(self, field.name) != field.default}
-        return {name: value for name, value in asdict(self).items() if name in kept | {"name", "categories"}}
+        return {name: value for name, value in vars(self).items() if name not in _USUAL or value != _USUAL[name]}
+
+
+_USUAL = {field.name: field.default for field in fields(Column) if field.name not in {"name", "categories"}}
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Description:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description as JSON can hold it."""
-        return {**asdict(self), "columns": [column.to_dict() for column in self.columns]}
+        return {**vars(self), "columns": [column.to_dict() for column in self.columns]}
 
 
 @dataclass(frozen=True, eq=False)

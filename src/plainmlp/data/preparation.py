@@ -118,8 +118,8 @@ class Preparation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the preparation as JSON can hold it, no number rounded."""
-        record: dict[str, Any] = adapter_of(Preparation).dump_python(self)
-        return record | {"columns": tuple(column.to_dict() for column in self.columns)}
+        record: dict[str, Any] = adapter_of(Preparation).dump_python(self, exclude={"columns"})
+        return {"columns": tuple(column.to_dict() for column in self.columns), **record}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> "Preparation":

@@ -123,8 +123,14 @@ def _write_folder(folder: Path, parts: dict[str, Part], record: dict[str, Any]) 
 
 def write_manifest(folder: Path, record: Mapping[str, Any]) -> None:
     """Write a record beside the files of a folder, with the digest of each of them and its own."""
-    manifest = {**record, "files": {name: digest_file(folder / name) for name in _files_below(folder)}}
-    write_json(folder / MANIFEST, {**manifest, "digest": _digest_record(manifest)})
+    digests = {name: digest_file(folder / name) for name in _files_below(folder)}
+    write_json(folder / MANIFEST, manifest_of(record, digests))
+
+
+def manifest_of(record: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:
+    """Return a record with the digests of files, by name, and its own."""
+    manifest = {**record, "files": dict(digests)}
+    return {**manifest, "digest": _digest_record(manifest)}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

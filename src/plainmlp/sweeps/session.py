@@ -32,7 +32,7 @@ from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError, StorageError, TrainingError
 from plainmlp.system.files import replace_file
 from plainmlp.system.process import alone
-from plainmlp.tracking.children import add_model, finished_children
+from plainmlp.tracking.children import add_model
 from plainmlp.tracking.datasets import DataInput, data_inputs
 from plainmlp.tracking.outbox import PREFIX
 from plainmlp.tracking.provenance.environment import process_usage
@@ -127,10 +127,9 @@ def _repeated(
     store: Store, parent: TrackedRun, points: Sequence[Point], archive: Archive, folder: Path
 ) -> Leaderboard | None:
     """Write the reports of a finished sweep again, from its run, which stays as it is; None if there is more to do."""
-    if _missing(store, parent, points) or not all(archive.has(point.point_id) for point in points):
-        return None
     outcomes = Outcomes(archive, store)
-    outcomes.add(points, finished_children(store, parent))
+    if _missing(store, parent, points) or not outcomes.add(points, parent):
+        return None
     board = build_leaderboard(outcomes.results(points[0].config.sweep.metric))
     write_leaderboard(folder, board)
     try:
@@ -153,9 +152,7 @@ def _run_batches(store: Store, parent: TrackedRun, plan: Plan, launch: Launch, c
     while batch:
         new = list({point.point_id: point for point in batch if not outcomes.has(point)}.values())
         _launch_all(_missing(store, parent, new), plan.common, launch, parent, checkout)
-        is_whole = all(archive.has(point.point_id) for point in new)
-        # MLflow, which takes its time, is asked for more than the ids where the archive lacks any
-        outcomes.add(new, finished_children(store, parent) if is_whole else store.recorded_children(parent))
+        outcomes.add(new, parent)
         batch = plan.after(outcomes.results(plan.first[0].config.sweep.metric))
     for point in outcomes.points:
         if point.training_id != point.point_id:

@@ -12,8 +12,9 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from errno import ENOSPC
 from functools import cache
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from uuid import uuid4
 
 from plainmlp.system.errors import InputError, StorageError
@@ -52,11 +53,11 @@ def replace_file(path: Path) -> Iterator[Path]:
         try:
             temporary.touch(exist_ok=False)
             yield temporary
-            _flush(temporary)
+            flush(temporary)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        _flush(path.parent)
+        flush(path.parent)
 
 
 @contextmanager
@@ -76,16 +77,32 @@ def unflushed() -> Iterator[None]:
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table as CSV, no number rounded."""
     with replace_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+        _write_rows(file, header, rows)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table as `write_csv` writes it."""
+    with StringIO(newline="") as file:
+        _write_rows(file, header, rows)
+        return file.getvalue()
+
+
+def _write_rows(file: TextIO, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON, the same bytes for the same value; NaN and infinity raise a `ValueError`."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     with replace_file(path) as temporary:
-        temporary.write_text(f"{text}\n", encoding="utf-8", newline="\n")
+        temporary.write_text(json_text(value), encoding="utf-8", newline="\n")
+
+
+def json_text(value: Any) -> str:
+    """Return a value as `write_json` writes it."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n"
 
 
 @contextmanager
@@ -135,7 +152,7 @@ def replace_folder(folder: Path) -> Iterator[Path]:
             temporary.mkdir()
             yield temporary
             for path in (*temporary.iterdir(), temporary):
-                _flush(path)
+                flush(path)
             if folder.exists():
                 folder.rename(earlier)
             temporary.rename(folder)
@@ -144,7 +161,7 @@ def replace_folder(folder: Path) -> Iterator[Path]:
                 earlier.rename(folder)
             for leftover in (temporary, earlier):
                 shutil.rmtree(leftover, ignore_errors=True)
-        _flush(folder.parent)
+        flush(folder.parent)
 
 
 def unfinished(path: Path, kind: str = NEW) -> Path:
@@ -185,8 +202,8 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _flush(path: Path) -> None:
-    """Make sure that a file's or a folder's content is on the disk."""
+def flush(path: Path) -> None:
+    """Make sure that a file's or a folder's content is on the disk, except in a block of `unflushed`."""
     if not _is_flushing.get():
         return
     descriptor = os.open(path, os.O_RDONLY)

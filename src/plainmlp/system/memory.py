@@ -1,6 +1,7 @@
 """How much memory a run may take, and the refusal of what would need more, before it is taken."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 from plainmlp.system.errors import InputError
@@ -44,13 +45,14 @@ def memory_limit() -> float:
     return float(min([machine, *_container_limits()]))
 
 
-def _container_limits(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> list[int]:
+@cache
+def _container_limits(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> tuple[int, ...]:
     """Return the limits that Linux sets to the control groups that this process is in."""
     if not own.exists():
-        return []
+        return ()
     places = {line.split(":", 2)[2].strip("/") for line in own.read_text(encoding="utf-8").splitlines()}
     groups = {folder for place in places for folder in (Path(place), *Path(place).parents)}
     files = [root / group / "memory.max" for group in groups]
     files += [root / "memory" / group / "memory.limit_in_bytes" for group in groups]
     texts = [file.read_text(encoding="utf-8").strip() for file in files if file.is_file()]
-    return [int(text) for text in texts if text.isdecimal()]
+    return tuple(int(text) for text in texts if text.isdecimal())

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from plainmlp.system.errors import InputError
@@ -31,7 +32,13 @@ def collect_seldom() -> None:
 
 def own_process() -> str:
     """Return the lasting name of this process: its machine, its id and when it began."""
-    return name_process(os.getpid())
+    return _own_name(os.getpid())
+
+
+@cache
+def _own_name(pid: int) -> str:
+    """Return the name of this process, which a fork of it has not."""
+    return name_process(pid)
 
 
 def name_process(pid: int) -> str:

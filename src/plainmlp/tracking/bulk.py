@@ -4,11 +4,12 @@ The client takes five transactions and a dozen queries, ten times as long; it se
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from shutil import copytree
+from shutil import move
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -54,25 +55,48 @@ def writes_at_once(address: str, experiment_id: str) -> bool:
 def write_runs(address: str, experiment_id: str, runs: Sequence[tuple[RunHeader, Entry, Path | None]]) -> list[str]:
     """Write runs, all of them whole or none, as the client would, and return their ids.
 
-    `writes_at_once` approves the store; each entry has metrics, parameters, status and end; the content of each folder
-    of artifacts is copied.
+    `writes_at_once` approves the store; each entry has metrics, parameters, status and end; the folders of artifacts are
+    moved, and stay where they are if nothing is written.
     """
-    from sqlalchemy import insert
-
     location, run_ids = _artifact_location(address, experiment_id), [uuid4().hex for _ in runs]
     tables: list[list[dict[str, Any]]] = [[] for _ in _tables()]
+    folders = {}
     for run_id, (header, entry, artifacts) in zip(run_ids, runs, strict=True):
         place = f"{location}/{run_id}/artifacts"
         if artifacts is not None:
-            copytree(artifacts, url2pathname(urlsplit(place).path) if urlsplit(place).scheme else place)
+            folders[artifacts] = Path(url2pathname(urlsplit(place).path) if urlsplit(place).scheme else place)
         run = _run_row(header, entry) | {"artifact_uri": place, "experiment_id": int(experiment_id)}
         for table, rows in zip(tables, ([run], *_value_rows(run_id, header, entry)), strict=True):
             table += [{**row, "run_uuid": run_id} for row in rows]
+    with _moved(folders):
+        _insert(address, tables)
+    return run_ids
+
+
+@contextmanager
+def _moved(folders: Mapping[Path, Path]) -> Iterator[None]:
+    """Move folders to new places; after an exception in the block they are back."""
+    done: dict[Path, Path] = {}
+    try:
+        for source, place in folders.items():
+            place.parent.mkdir(parents=True)
+            move(source, place)
+            done[source] = place
+        yield
+    except BaseException:
+        for source, place in done.items():
+            move(place, source)
+        raise
+
+
+def _insert(address: str, tables: Sequence[Sequence[dict[str, Any]]]) -> None:
+    """Write rows to all tables in one transaction."""
+    from sqlalchemy import insert
+
     with _engine(address).begin() as connection:
         for model, rows in zip(_tables(), tables, strict=True):
             if rows:
                 connection.execute(insert(model), rows)
-    return run_ids
 
 
 def _value_rows(run_id: str, header: RunHeader, entry: Entry) -> tuple[list[dict[str, Any]], ...]:

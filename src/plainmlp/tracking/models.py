@@ -7,7 +7,7 @@ from itertools import accumulate
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from plainmlp.tracking.credentials import find_secrets
 from plainmlp.tracking.datasets import column_schema
 from plainmlp.tracking.terminal import show_warning
 from plainmlp.training.model import Model
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 PACKAGE = Path(__file__).parents[1]
 SERVING = f"{PACKAGE.name}.training.serving"
@@ -42,7 +39,7 @@ def pack_model(folder: Path, run_id: str, path: Path) -> dict[str, Any]:
 
     model, secrets = Model.load(path), _secrets_of_code()
     example = model.preparation.to_frame(np.zeros((1, len(model.preparation.columns))))  # nobody's data
-    about = {"artifact_path": folder.name, "run_id": run_id, "signature": signature(model, example).to_dict()}
+    about = {"artifact_path": folder.name, "run_id": run_id, "signature": signature(model).to_dict()}
     # the model checks what it is given itself: MLflow would refuse whole numbers as doubles, and every array
     record = Record.from_dict({**about, "is_signature_from_type_hint": True})
     if secrets:
@@ -102,14 +99,17 @@ def rename_run(path: Path, record_id: str, run_id: str) -> None:
             temporary.write_text(text.replace(record_id, run_id), encoding="utf-8")
 
 
-def signature(model: Model, row: "DataFrame") -> Any:
+def signature(model: Model) -> Any:
     """Return the names and types of a model's columns and of its answers; what the model fills may be left out."""
     from mlflow.models import ModelSignature, infer_signature
     from mlflow.types.schema import ColSpec, Schema
 
     is_needed = model.preparation.fill_values is None
     columns = (column_schema(column, required=is_needed) for column in model.preparation.columns)
-    answers = infer_signature(model.predict_frame(row)).inputs
+    zeros = np.zeros((1, len(model.preparation.columns)))
+    answers = infer_signature(
+        model.label_outputs(model.predict(zeros, compiled=False))
+    ).inputs  # no kernels for one row
     return ModelSignature(Schema([ColSpec(**column) for column in columns]), answers)
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import read_json, replace_file, unfinished, unflushed, write_json, writing
+from plainmlp.system.files import flush, read_json, replace_file, unfinished, unflushed, write_json, writing
 from plainmlp.system.process import held, is_dead
 from plainmlp.tracking.tags import PARENT_TAG, PROCESS_TAG
 
@@ -82,6 +83,7 @@ class Outbox:
     def __init__(self, checkout: Path, signing_key: Path | None = None) -> None:
         self.checkout, self.folder = checkout, checkout / FOLDER
         self.signing_key = signing_key  # of the manifests
+        self._thread = Lock()  # threads would wait for the lock of processes in steps of 50 ms
 
     @property
     def command(self) -> str:
@@ -169,7 +171,7 @@ class Outbox:
     def _locked(self) -> Iterator[None]:
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        with held(self.folder / "lock"):
+        with self._thread, held(self.folder / "lock"):
             yield
 
 
@@ -180,8 +182,7 @@ def _append(path: Path, line: str) -> None:
         with path.open("ab") as file:
             file.truncate(size)
             file.write(f"{line}\n".encode())
-            file.flush()
-            os.fsync(file.fileno())
+        flush(path)
     except OSError:
         os.truncate(path, size)
         raise

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -73,11 +74,11 @@ class TrackedRun:
             return f"saved in {self._outbox.folder / self.header.record_id}; to publish: {self._outbox.command}"
         return self._store.page(self.run_id or "")
 
-    def begin(self) -> None:
-        """Create the run; its folder is made with its first entry."""
+    def begin(self, *, is_new: bool = False) -> None:
+        """Create the run, unless MLflow has it; a new record's it cannot have. Its folder is made with its first entry."""
         try:
             if not self._is_waiting:
-                self.header = created(self._store, self.header)
+                self.header = created(self._store, self.header, is_new=is_new)
         except AwayError as error:
             self._wait(error)
 
@@ -255,16 +256,21 @@ def _find_run(store: Reader, record_id: str, experiment_ids: Sequence[str] = ())
     return str(found[0].info.run_id) if found else None
 
 
-def created(store: Reader, header: RunHeader) -> RunHeader:
-    """Create a run, unless an attempt whose answer was lost has; return the header with its id."""
+def created(store: Reader, header: RunHeader, *, is_new: bool = False) -> RunHeader:
+    """Create a run, unless an attempt whose answer was lost has; return the header with its id.
+
+    A record that is new has had no attempt yet, which saves the slowest of a server's answers.
+    """
+    attempts = count(0 if is_new else 1)
 
     def create() -> str:
-        run_id = _find_run(store, header.record_id)
+        run_id = _find_run(store, header.record_id) if next(attempts) else None
         if run_id is not None:
             return run_id
         tags = {**header.tags, RECORD_TAG: header.record_id}
-        run = store.client.create_run(store.experiment_id, header.started, tags, run_name=header.name)
-        return str(run.info.run_id)
+        info = store.client.create_run(store.experiment_id, header.started, tags, run_name=header.name).info
+        store.places[info.run_id] = info.artifact_uri
+        return str(info.run_id)
 
     return replace(header, run_id=store.connection.call(create))
 

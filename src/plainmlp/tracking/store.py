@@ -12,6 +12,7 @@ from pathlib import Path
 
 from plainmlp.config.schema import WAIT_SECONDS
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import unflushed
 from plainmlp.system.process import is_dead, own_process
 from plainmlp.tracking.addresses import artifact_location, shown_address
 from plainmlp.tracking.bulk import write_runs, writes_at_once
@@ -53,7 +54,7 @@ class ChildRun:
     metrics, curves
         Names are in one of them; curves have a value an epoch.
     artifacts : Path, optional
-        The folder whose content is kept.
+        The folder whose content is kept; it may be gone then.
     status : {"FINISHED", "FAILED", "KILLED"}
     started, ended : float
         In seconds, as `time.time` has them.
@@ -241,8 +242,8 @@ class Store(Reader):
 
     def _send_child(self, child: ChildRun, header: RunHeader, entry: Entry) -> str:
         run = self._run(header, is_waiting=child.parent.startswith(PREFIX))
-        run.begin()
-        with run.closing_on_failure():
+        run.begin(is_new=True)
+        with unflushed(), run.closing_on_failure():  # the archive of the sweep has it too
             run.write(entry, child.artifacts)
             run.end(child.status, child.stamp)
         return run.reference

@@ -59,6 +59,7 @@ class Reader:
         self.connection, self.address = connection, connection.address
         self.client: Any = None
         self.experiment_id = ""
+        self.places: dict[str, str] = {}  # of the artifacts of the runs that were created here, by their ids
 
     def ask(self, function: Callable[[], Answer]) -> Answer:
         """Return what a function gets from the store, or raise InputError if that cannot be reached."""
@@ -77,7 +78,8 @@ class Reader:
 
     def artifacts(self, run_id: str) -> Any:
         """Return what writes files into a run's artifacts, as `artifacts_at` does."""
-        return self.artifacts_at(self.client.get_run(run_id).info.artifact_uri)
+        place = self.places.get(run_id) or self.client.get_run(run_id).info.artifact_uri
+        return self.artifacts_at(place)
 
     def artifacts_at(self, place: str) -> Any:
         """Return what writes files to an address; not the client, which writes wherever a server tells it.

@@ -111,6 +111,8 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Remove all, since the training has its result."""
+        if not self._folder.is_dir():  # most are too short for a checkpoint, and a lock takes its time
+            return
         with self._alone():
             if self._folder.is_dir():
                 shutil.rmtree(self._folder)

@@ -1,26 +1,37 @@
 """The history of a training: what was measured after each epoch and before single steps, and its tables on disk."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import write_csv
 
 History = dict[str, list[float]]
+Table = tuple[list[str], Iterable[Sequence[object]]]  # a header and rows
 STEP = "step"
 EPOCH, STATE_DIGEST = "epoch", "state_digest"  # columns that are no metrics
 
 
 def write_history(path: Path, history: History, digests: Sequence[str]) -> None:
-    """Write a history as CSV, a row an epoch, no number rounded; the last column has the digests, empty where there is none."""
+    """Write a history as CSV, no number rounded."""
+    write_csv(path, *history_table(history, digests))
+
+
+def history_table(history: History, digests: Sequence[str]) -> Table:
+    """Return a history as a table, a row an epoch; the last column has the digests, empty where there is none."""
     rows = zip(*history.values(), digests, strict=True)
-    write_csv(path, [EPOCH, *history, STATE_DIGEST], ([epoch, *values] for epoch, values in enumerate(rows)))
+    return [EPOCH, *history, STATE_DIGEST], ([epoch, *values] for epoch, values in enumerate(rows))
 
 
 def write_steps(path: Path, steps: History) -> None:
-    """Write what was measured before single steps as CSV, a row a step; the header alone where there is nothing."""
-    write_csv(path, list(steps) or [STEP], zip(*steps.values(), strict=True))
+    """Write what was measured before single steps as CSV, no number rounded."""
+    write_csv(path, *steps_table(steps))
+
+
+def steps_table(steps: History) -> Table:
+    """Return what was measured before single steps as a table, a row a step; the header alone where there is nothing."""
+    return list(steps) or [STEP], zip(*steps.values(), strict=True)
 
 
 def read_history(path: Path) -> History:

@@ -20,7 +20,7 @@ from plainmlp.nn.recipe import Recipe
 from plainmlp.system.errors import InputError
 from plainmlp.system.wording import reason
 from plainmlp.training.history import History
-from plainmlp.training.sealed import MISFITS, read_sealed, write_sealed
+from plainmlp.training.sealed import MISFITS, read_sealed, sealed_bytes, write_sealed
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -132,7 +132,11 @@ class Model:
 
     def save(self, path: Path) -> None:
         """Write the model to a safetensors file, whole or not at all, with a checksum over all it holds."""
-        save_layers(path, self.parameters, self.architecture, self._record())
+        write_sealed(path, *_sealed_content(self.parameters, self.architecture, self._record()))
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the file that `save` writes."""
+        return sealed_bytes(*_sealed_content(self.parameters, self.architecture, self._record()))
 
     @classmethod
     def load(cls, path: Path) -> "Model":
@@ -202,10 +206,17 @@ def save_layers(path: Path, parameters: Array, architecture: Architecture, recor
     record : dict
         What else to keep, as JSON can hold it.
     """
+    write_sealed(path, *_sealed_content(parameters, architecture, record))
+
+
+def _sealed_content(
+    parameters: Array, architecture: Architecture, record: dict[str, Any]
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Return the tensors of a network, and what is kept beside them."""
     layers = view_layers(parameters, architecture)
     arrays = [*(np.ascontiguousarray(weight.T) for weight in layers.weights), *map(np.ascontiguousarray, layers.biases)]
     tensors = dict(zip(_layer_shapes(architecture), arrays, strict=True))
-    write_sealed(path, tensors, {"architecture": asdict(architecture), **record})
+    return tensors, {"architecture": asdict(architecture), **record}
 
 
 def load_layers(path: Path) -> tuple[Array, dict[str, Any]]:

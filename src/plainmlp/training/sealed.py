@@ -18,10 +18,15 @@ METADATA = "plainmlp"  # one key only: the file format does not keep the order o
 
 def write_sealed(path: Path, tensors: dict[str, Array], content: dict[str, Any]) -> None:
     """Write tensors, and beside them what JSON can hold."""
+    with replace_file(path) as temporary:
+        temporary.write_bytes(sealed_bytes(tensors, content))
+
+
+def sealed_bytes(tensors: dict[str, Array], content: dict[str, Any]) -> bytes:
+    """Return the content of a file as `write_sealed` writes it."""
     from safetensors.numpy import save
 
-    with replace_file(path) as temporary:
-        temporary.write_bytes(save(tensors, {METADATA: _seal(tensors.values(), content)}))
+    return save(tensors, {METADATA: _seal(tensors.values(), content)})
 
 
 def read_sealed(
@@ -60,6 +65,7 @@ def read_sealed(
 def _seal(tensors: Iterable[Array], content: dict[str, Any]) -> str:
     """Return the content and a checksum over all; a reader compares the very text, so that 1E-5 is not 1e-5."""
     arrays = list(tensors)
-    text = json.dumps([content, arrays[0].dtype.str], sort_keys=True)
-    digest = hashlib.sha256(text.encode() + b"".join(array.tobytes() for array in arrays)).hexdigest()
-    return json.dumps({"content": content, "sha256": digest}, sort_keys=True)
+    text = json.dumps(content, sort_keys=True)
+    signed = f"[{text}, {json.dumps(arrays[0].dtype.str)}]".encode()
+    digest = hashlib.sha256(signed + b"".join(array.tobytes() for array in arrays)).hexdigest()
+    return f'{{"content": {text}, "sha256": "{digest}"}}'

@@ -17,7 +17,7 @@ from plainmlp.evaluation.evaluate import measure, predict
 from plainmlp.sweeps.running import archive as module
 from plainmlp.sweeps.running.archive import Archive, pack, read_once
 from plainmlp.tracking.recording.training import point_of
-from plainmlp.training.history import read_history
+from plainmlp.training.history import read_digests, read_history
 from plainmlp.training.model import Model
 from plainmlp.training.train import train
 from pointed import files_below, point, splits_of
@@ -51,14 +51,17 @@ def test_what_is_kept_is_there_and_is_loaded_as_it_was(archive, kept):
     keep(archive, kept)
     assert archive.has(point_id)
     loaded = archive.load(point_id)
-    assert loaded.trained.model.weights_digest == trained.model.weights_digest
-    assert loaded.trained.history == trained.history
-    assert loaded.trained.digests == trained.digests
-    assert loaded.trained.model.initial_digest == trained.model.initial_digest != ""
-    assert loaded.trained.seconds == trained.seconds > 0
+    assert loaded.weights_digest == trained.model.weights_digest
+    assert loaded.n_parameters == trained.model.architecture.n_parameters
+    assert loaded.history == trained.history
+    assert loaded.training_seconds == trained.seconds > 0
     assert loaded.metrics == metrics
-    splits = splits_of(config)
-    assert measure(splits, predict(loaded.trained.model, splits)) == metrics
+    assert archive.find(point_id) == loaded
+    places, splits = archive.places(point_id), splits_of(config)
+    assert read_digests(places.history) == trained.digests
+    model = Model.load(places.model)
+    assert model.initial_digest == trained.model.initial_digest != ""
+    assert measure(splits, predict(model, splits)) == metrics
 
 
 def test_the_files_are_where_places_says(archive, kept):
@@ -85,6 +88,7 @@ def test_a_point_that_is_damaged_anywhere_counts_as_absent_and_is_kept_anew(arch
         for harm in (lambda path: damage(path, generator), Path.unlink, lambda path: path.write_bytes(b"")):
             harm(folder / name)
             assert not archive.has(kept[0]), name
+            assert archive.find(kept[0]) is None
             keep(archive, kept)
             assert archive.has(kept[0])
             assert (folder / name).read_bytes() == content

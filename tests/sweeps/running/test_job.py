@@ -43,7 +43,7 @@ def test_point_is_trained_once_and_recorded_each_time(given, tmp_path, monkeypat
     assert first.point_id == second.point_id
     assert Archive(tmp_path / FOLDER).present() == {first.point_id}
     kept = Archive(tmp_path / FOLDER).load(first.point_id)
-    assert store.history(first) == kept.trained.history
+    assert store.history(first) == kept.history
     assert first.parameters["model.hidden_sizes"] == "[6]"
     assert first.metrics["n_parameters"] == 64 * 6 + 6 + 6 * 10 + 10
 

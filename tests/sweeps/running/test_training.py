@@ -14,6 +14,7 @@ from plainmlp.sweeps.running.engines import ThisProcess, WorkerDiedError
 from plainmlp.sweeps.running.processes import Processes
 from plainmlp.sweeps.running.training import train_points
 from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.training.model import Model
 from plainmlp.training.train import train_configured
 from pointed import point, splits_of, trained_alone
 from script import Script
@@ -34,7 +35,7 @@ def archive(tmp_path):
 @contextmanager
 def training(points, archive, n_jobs):
     """Train points in this process, or in several that end with the block."""
-    engine = ThisProcess() if n_jobs == 1 else Processes(n_jobs)
+    engine = ThisProcess() if n_jobs == 1 else Processes(n_jobs, 0)
     with closing(engine), closing(train_points(points, archive, engine)) as ended:
         yield ended
 
@@ -49,7 +50,7 @@ def digest_alone(member):
 
 
 def digests(archive, points):
-    return {each.point_id: archive.load(each.point_id).trained.model.weights_digest for each in points}
+    return {each.point_id: archive.load(each.point_id).weights_digest for each in points}
 
 
 @pytest.mark.parametrize("n_jobs", N_JOBS)
@@ -62,9 +63,9 @@ def test_the_archive_holds_what_training_alone_gives(archive, n_jobs):
     assert digests(archive, POINTS) == {each.point_id: digest_alone(each) for each in POINTS}
     assert not archive.has(FATAL.point_id)
     config, kept = POINTS[0].config, archive.load(POINTS[0].point_id)
-    evaluation = evaluate(kept.trained.model, splits_of(config), config.seed)
+    evaluation = evaluate(Model.load(archive.places(POINTS[0].point_id).model), splits_of(config), config.seed)
     assert kept.metrics["test"] == evaluation.metrics["test"]
-    assert kept.trained.seconds > 0
+    assert kept.training_seconds > 0
 
 
 def checkpoints_in(tmp_path):
@@ -84,7 +85,7 @@ def test_points_go_on_from_their_checkpoints_and_leave_none(archive, tmp_path, m
     archive.checkpoints(points[0].point_id).save(progress)
     assert [failure is None for _, failure in train(points[:3], archive, 1)] == [True] * 3
     assert digests(archive, points[:3]) == {each.point_id: digest_alone(each) for each in points[:3]}
-    assert archive.load(points[0].point_id).trained.seconds > 86400
+    assert archive.load(points[0].point_id).training_seconds > 86400
     assert checkpoints_in(tmp_path) == []
 
 

@@ -24,6 +24,7 @@ from plainmlp.sweeps.search.search import costs_of, replay
 from plainmlp.sweeps.search.space import Choice, Space
 from plainmlp.sweeps.session import run_sweep
 from plainmlp.tracking.recording.training import open_store
+from plainmlp.training.history import read_digests
 from pointed import trained_alone
 from searched import SPACE, TINY, Here, search, settings
 from swept import result
@@ -156,10 +157,11 @@ def test_halving_ends_with_the_bits_of_the_whole_training(tracking, checkout):
     assert list((checkout / ".plainmlp" / "checkpoints").glob("*/*.safetensors")) == []
     archive = Archive(checkout / FOLDER)
     for point in ended:
-        kept = archive.load(point.point_id).trained
+        kept = archive.load(point.point_id)
         whole = trained_alone(point.config)
-        assert kept.model.weights_digest == whole.model.weights_digest
-        assert (kept.history, kept.digests) == (whole.history, whole.digests)
+        assert kept.weights_digest == whole.model.weights_digest
+        digests = read_digests(archive.places(point.point_id).history)
+        assert (kept.history, digests) == (whole.history, whole.digests)
     store, (parent,) = parents(tracking, checkout)
     children = store.children(parent.info.run_id)
     assert Counter(child.tags.get("pruned") for child in children) == {

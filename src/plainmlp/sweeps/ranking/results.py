@@ -2,16 +2,19 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from plainmlp.nn.early_stopping import kept_epoch
 from plainmlp.nn.recipe import Recipe
 from plainmlp.sweeps.grid.grid import AUTOMATIC, RANKING_PART
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.running.archive import Archive
+from plainmlp.sweeps.running.archive import Archive, Kept
 from plainmlp.system.errors import InputError
+from plainmlp.tracking.children import finished_children
 from plainmlp.tracking.recording.configuration import recorded_parameters
+from plainmlp.tracking.run import TrackedRun
+from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import Reader, StoredRun
 from plainmlp.tracking.tags import FAILURE_TAG, POINT_TAG
 from plainmlp.training.history import History
@@ -84,8 +87,8 @@ def read_sweep(reader: Reader, parent_run_id: str, metric: str | None = None) ->
 class Outcomes:
     """How the points of a sweep ended; a point in the archive needs no recorded run, others were trained elsewhere."""
 
-    def __init__(self, archive: Archive, reader: Reader) -> None:
-        self._archive, self._reader = archive, reader
+    def __init__(self, archive: Archive, store: Store) -> None:
+        self._archive, self._store = archive, store
         self._histories: dict[str, History] = {}
         self._points: dict[str, Point] = {}
         self.children: list[StoredRun] = []
@@ -99,12 +102,17 @@ class Outcomes:
         """Say whether a point has ended."""
         return point.point_id in self._points
 
-    def add(self, points: Iterable[Point], recorded: Iterable[StoredRun]) -> None:
-        """Take in points that have ended, and the runs that are known of any."""
+    def add(self, points: Collection[Point], parent: TrackedRun) -> bool:
+        """Take in points that have ended, recorded below a sweep's run; say whether the archive has all of them."""
+        kept = {point.point_id: self._archive.find(point.point_id) for point in points}
+        is_whole = None not in kept.values()
+        # MLflow, which takes its time, is asked for more than the ids where the archive lacks any
+        recorded = finished_children(self._store, parent) if is_whole else self._store.recorded_children(parent)
         runs = {child.point_id: child for child in recorded}
         for point in points:
             self._points[point.point_id] = point
-            self.children.append(self._child(point, runs))
+            self.children.append(self._child(point, kept[point.point_id], runs.get(point.point_id)))
+        return is_whole
 
     @property
     def failures(self) -> dict[str, str]:
@@ -116,14 +124,12 @@ class Outcomes:
         children = sorted(self.children, key=lambda child: child.point_id)
         return judge_all(children, self._history, metric)
 
-    def _child(self, point: Point, runs: Mapping[str, StoredRun]) -> StoredRun:
-        run = runs.get(point.point_id)
+    def _child(self, point: Point, kept: Kept | None, run: StoredRun | None) -> StoredRun:
         run_id = "" if run is None else run.run_id
         parameters, tags = recorded_parameters(point.config), {POINT_TAG: point.point_id}
-        if self._archive.has(point.point_id):
-            kept = self._archive.load(point.point_id)
-            history = self._histories[point.point_id] = kept.trained.history
-            metrics = {**kept.final_metrics(), **{name: values[-1] for name, values in history.items()}}
+        if kept is not None:
+            self._histories[point.point_id] = kept.history
+            metrics = {**kept.final_metrics(), **{name: values[-1] for name, values in kept.history.items()}}
             return StoredRun(run_id, FINISHED, parameters, tags, metrics)
         if run is not None and run.status == FINISHED:
             return run
@@ -133,7 +139,7 @@ class Outcomes:
     def _history(self, child: StoredRun) -> History:
         """Return the history of a point that has finished."""
         found = self._histories.get(child.point_id)
-        return self._reader.history(child) if found is None else found
+        return self._store.history(child) if found is None else found
 
 
 def judge_all(

@@ -1,5 +1,6 @@
 """The archive: every point that was trained in this checkout, as files that are whole and checked, or not there."""
 
+import hashlib
 import os
 import shutil
 import time
@@ -8,7 +9,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from plainmlp.config.canonical import read_yaml
 from plainmlp.config.code import digest_result_code
@@ -17,23 +17,22 @@ from plainmlp.config.schema import Config, DatasetSection, SplitSection
 from plainmlp.data.splits import Splits
 from plainmlp.data.stages import fetch
 from plainmlp.data.stages import split as split_rows
-from plainmlp.data.storage import read_manifest, read_splits, write_manifest, write_splits
+from plainmlp.data.storage import MANIFEST, manifest_of, read_manifest, read_splits, write_splits
 from plainmlp.evaluation.reports import flat_metrics
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import digest_file, read_json, replace_file, replace_folder, unflushed, write_json
+from plainmlp.system.files import csv_text, digest_file, json_text, read_json, replace_file, replace_folder, unflushed
 from plainmlp.system.process import LOCK_SECONDS, alone
 from plainmlp.tracking.recording.configuration import recorded_text
 from plainmlp.tracking.recording.provenance import training_numerics
 from plainmlp.training.checkpoints import FOLDER as CHECKPOINTS
 from plainmlp.training.checkpoints import Checkpoints
-from plainmlp.training.history import read_digests, read_history, write_history, write_steps
-from plainmlp.training.model import Model, Trained
+from plainmlp.training.history import History, history_table, read_history, steps_table
+from plainmlp.training.model import Trained
 
 FOLDER = Path(".plainmlp") / "archive"  # below a checkout
 CONFIGURATION = "config.yaml"
-TIMING = "timing.json"
-NUMERICS = "numerics.json"  # of the process that trained
+TRAINING = "training.json"  # the fields of `Kept` that no other file has
 SPLITS_IN_MEMORY = 4
 CODE_LETTERS = 16  # of the digest of the code
 UNUSED_DAYS = 30
@@ -43,19 +42,22 @@ Metrics = dict[str, dict[str, float]]
 Files = dict[str, bytes]  # of a point, by name
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Kept:
-    """What the archive holds of a point."""
+    """What the archive holds of a point, but for its weights."""
 
-    trained: Trained
+    history: History
     metrics: Metrics
+    training_seconds: float
+    n_parameters: int
+    weights_digest: str
     numerics: dict[str, str]  # the fingerprint of the process that trained
 
     def final_metrics(self) -> dict[str, float]:
         """Return the metrics in one flat table, such as `test_accuracy`, without those that the history has."""
         metrics = flat_metrics(self.metrics)
-        own = {name: value for name, value in metrics.items() if name not in self.trained.history}
-        return {**own, "training_seconds": self.trained.seconds, "n_parameters": len(self.trained.model.parameters)}
+        own = {name: value for name, value in metrics.items() if name not in self.history}
+        return {**own, "training_seconds": self.training_seconds, "n_parameters": self.n_parameters}
 
 
 class Archive:
@@ -83,7 +85,9 @@ class Archive:
             read_manifest(folder)
         except InputError:  # a file is missing or damaged: the point counts as absent, and is trained again
             return False
-        return loss_every in {None, read_yaml(folder / CONFIGURATION)["training"].get("loss_every")}
+        if loss_every is None:  # to read YAML takes longer than all else here
+            return True
+        return bool(read_yaml(folder / CONFIGURATION)["training"].get("loss_every") == loss_every)
 
     def keep(self, point_id: str, files: Mapping[str, bytes], loss_every: int | None = None) -> None:
         """Add a point by what `pack` made of it, whole or not at all.
@@ -127,13 +131,15 @@ class Archive:
     def load(self, point_id: str) -> Kept:
         """Read a point; raise InputError if it is not there or damaged."""
         places = self.places(point_id)
-        trained = Trained(
-            Model.load(places.model),
-            read_history(places.history),
-            read_digests(places.history),
-            seconds=read_json(places.root / TIMING)["training_seconds"],
+        return Kept(
+            **read_json(places.root / TRAINING),
+            history=read_history(places.history),
+            metrics=read_json(places.metrics),
         )
-        return Kept(trained, read_json(places.metrics), read_json(places.root / NUMERICS))
+
+    def find(self, point_id: str) -> Kept | None:
+        """Return what is kept of a point, if it is there with every byte as it was written."""
+        return self.load(point_id) if self.has(point_id) else None
 
     def splits(self, dataset: DatasetSection, split: SplitSection) -> Splits:
         """Return the parted data of a configuration, which is fetched and split once, then read."""
@@ -222,22 +228,22 @@ def _digest_path(path: Path) -> dict[str, str]:
 
 def pack(config: Config, trained: Trained, metrics: Metrics) -> Files:
     """Return the files of a point, with the digests of all."""
-    with TemporaryDirectory() as folder, unflushed():
-        places = Places(Path(folder))
-        trained.model.save(places.model)
-        _write(places, config, trained, metrics)
-        paths = [path for path in places.root.rglob("*") if path.is_file()]
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-
-
-def _write(places: Places, config: Config, trained: Trained, metrics: Metrics) -> None:
-    """Write the files of a point beside its model, and then the digests of all."""
-    with replace_file(places.root / CONFIGURATION) as temporary:
-        temporary.write_text(recorded_text(config), encoding="utf-8", newline="\n")
-    write_history(places.history, trained.history, trained.digests)
+    places, model = Places(Path()), trained.model
+    training = {
+        "training_seconds": trained.seconds,
+        "n_parameters": len(model.parameters),
+        "weights_digest": model.weights_digest,
+        "numerics": dict(training_numerics(config.training)),
+    }
+    texts = {
+        places.root / CONFIGURATION: recorded_text(config),
+        places.root / TRAINING: json_text(training),
+        places.history: csv_text(*history_table(trained.history, trained.digests)),
+        places.metrics: json_text(metrics),
+    }
     if config.training.loss_every is not None:
-        write_steps(places.steps, trained.steps)
-    write_json(places.metrics, metrics)
-    write_json(places.root / TIMING, {"training_seconds": trained.seconds})
-    write_json(places.root / NUMERICS, dict(training_numerics(config.training)))
-    write_manifest(places.root, {})
+        texts[places.steps] = csv_text(*steps_table(trained.steps))
+    files = {path.as_posix(): text.encode() for path, text in texts.items()}
+    files[places.model.as_posix()] = model.to_bytes()
+    digests = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
+    return {**files, MANIFEST: json_text(manifest_of({}, digests)).encode()}

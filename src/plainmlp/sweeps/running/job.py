@@ -3,11 +3,11 @@
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from plainmlp.composition.compose import quote
 from plainmlp.config.inputs import found_inputs
@@ -18,6 +18,7 @@ from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive
 from plainmlp.sweeps.running.engines import ThisProcess
 from plainmlp.sweeps.running.training import train_points
 from plainmlp.sweeps.running.units import PointError
+from plainmlp.system.files import unfinished
 from plainmlp.system.process import end_with
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.tracking.recording.page import run_name
@@ -27,6 +28,7 @@ from plainmlp.tracking.recording.training import open_store, point_of, provenanc
 from plainmlp.tracking.store import ChildRun, Store
 from plainmlp.tracking.tags import FAILURE_TAG
 
+GATHERED = FOLDER.parent / "gathered"  # the artifacts of points that are being recorded
 # environment variables that give a job the run of its sweep, the process that launched it, and its name
 PARENT, LAUNCHER, NAME = "PLAINMLP_PARENT", "PLAINMLP_LAUNCHER", "PLAINMLP_NAME"
 
@@ -70,16 +72,27 @@ def record_outcomes(
     """
     archive = _archive(checkout / FOLDER)
     by_store: dict[Store, list[ChildRun]] = {}
-    with TemporaryDirectory() as folder:
+    with _gathering(checkout / GATHERED) as folder:
         for number, (job, failure) in enumerate(ended):
             if failure is None:
-                child = _finished(job, checkout, Path(folder) / str(number))
+                child = _finished(job, checkout, folder / str(number))
             else:
                 archive.note_failure(job.point.point_id, str(failure))
                 child = _failed(job, checkout, str(failure), started or time.time())
             by_store.setdefault(_store(job.point.config.tracking, checkout), []).append(child)
         for store, children in by_store.items():
             store.add_children(children)
+
+
+@contextmanager
+def _gathering(path: Path) -> Iterator[Path]:
+    """Give a folder, which is removed afterwards, on the disk where most stores are: they take its content by its name."""
+    folder = unfinished(path)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def _finished(job: Job, checkout: Path, folder: Path) -> ChildRun:
@@ -99,12 +112,12 @@ def _finished(job: Job, checkout: Path, folder: Path) -> ChildRun:
         point.point_id,
         job.name,
         parameters=parameters,
-        tags={"weights_digest": kept.trained.model.weights_digest, **tags},
+        tags={"weights_digest": kept.weights_digest, **tags},
         metrics=kept.final_metrics(),
-        curves=kept.trained.history,
+        curves=kept.history,
         artifacts=folder,
         status="FINISHED",
-        started=ended - kept.trained.seconds,
+        started=ended - kept.training_seconds,
         ended=ended,
     )
 

@@ -22,13 +22,13 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Processes:
-    """Trains units in `n_jobs` processes of this machine, which are started as they are needed."""
+    """Trains units in `n_jobs` processes of this machine: as many as there are points start now, others when needed."""
 
     unit_seconds = UNIT_SECONDS
 
-    def __init__(self, n_jobs: int) -> None:
+    def __init__(self, n_jobs: int, n_points: int) -> None:
         self.units_at_once = n_jobs
-        self._idle: list[_Worker] = []
+        self._idle = [_Worker() for _ in range(min(n_jobs, n_points))]
         self._working: dict[Future[Results], _Worker] = {}
 
     def __str__(self) -> str:

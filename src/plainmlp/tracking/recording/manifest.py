@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import digest_file, read_json, replace_file, unflushed, write_json
+from plainmlp.system.files import digest_file, json_text, read_json, replace_file, unflushed
 from plainmlp.tracking.models import MODEL_FILE
 from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, Point, RunHeader
 from plainmlp.tracking.tags import FAILURE_TAG, MANIFEST_TAG, NOTE_TAG, PROCESS_TAG
@@ -45,14 +45,14 @@ def seal_entries(
     """Write the manifest of entries and their files to a folder, signed if asked for; return the tag of its digest."""
     copy = copy_of(outbox.checkout, header.record_id)
     manifest = _manifest(header, entries, files, read_copy(copy))
-    path = folder / MANIFEST
+    path, content = folder / MANIFEST, json_text(manifest).encode()
     with unflushed():
-        write_json(path, manifest)
-        with replace_file(copy) as temporary:
-            shutil.copyfile(path, temporary)
+        for each in (path, copy):
+            with replace_file(each) as temporary:
+                temporary.write_bytes(content)
     if outbox.signing_key is not None:
         _sign(path, outbox.signing_key)
-    return {MANIFEST_TAG: digest_file(path)}
+    return {MANIFEST_TAG: hashlib.sha256(content).hexdigest()}
 
 
 def copy_of(checkout: Path, record_id: str) -> Path:
