@@ -85,6 +85,17 @@ def test_lost_points_are_named_and_alone_tried_again(points, checkout):
     run_sweep(Listed(points), None, checkout, checkout / "out")  # nothing is left to launch
 
 
+def test_points_that_failed_are_tried_again(address, request, checkout):
+    tracking = {"uri": address, "experiment": request.node.name}
+    config = parse(changed(**SMALL, tracking=tracking, optimizer__learning_rate=1e30))
+    plan = Listed([Point(("seed=0",), config, point_of(config, splits_of(config)))])
+    launch = Launcher(checkout)
+    for _ in range(2):
+        with pytest.raises(TrainingError, match="not finite"):
+            run_sweep(plan, launch, checkout, checkout / "out")
+    assert launch.ran == [0, 0]
+
+
 def test_launcher_that_breaks_is_one_line_and_the_next_start_forgets_it(points, checkout):
     def breaks(jobs):
         message = "a worker\nwas killed"

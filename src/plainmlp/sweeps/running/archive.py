@@ -104,7 +104,7 @@ class Archive:
                 shutil.rmtree(leftover)
             with unflushed(), replace_folder(folder) as temporary:  # a damaged point counts as absent
                 for name, content in files.items():
-                    (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+                    (temporary / name).parent.mkdir(exist_ok=True)
                     (temporary / name).write_bytes(content)
 
     def present(self) -> set[str]:
