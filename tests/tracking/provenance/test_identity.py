@@ -38,7 +38,7 @@ def is_free(path: tuple[str, ...]) -> bool:
     """Say whether a key can change no result."""
     kept = {"loss_every", "digest_every", "checkpoint_epochs", "checkpoint_seconds", "threads", "compiled"}
     free = {("dataset", "path"), ("model", "weights")} | {("training", key) for key in kept}
-    return path[0] in {"sweep", "tracking"} or path in free
+    return path[0] in {"animation", "sweep", "tracking"} or path in free
 
 
 @pytest.mark.parametrize("path", list(leaves(CANONICAL)), ids=".".join)

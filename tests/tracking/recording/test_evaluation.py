@@ -275,5 +275,5 @@ def test_default_of_conf_reaches_mlflow_under_every_key():
         "training.epochs",
     } <= flat.keys()
     assert {key.split(".")[0] for key in flat} == {
-        "seed", "dataset", "split", "model", "optimizer", "training", "backend", "sweep", "tracking"
+        "animation", "seed", "dataset", "split", "model", "optimizer", "training", "backend", "sweep", "tracking"
     }  # fmt: skip

@@ -26,7 +26,7 @@ def recorded_text(config: Config) -> str:
 def recorded_parameters(config: Config) -> dict[str, str]:
     """Return the configuration as MLflow parameters: what was chosen first, and last what is empty.
 
-    What cannot change a result is in config.yaml alone: `tracking.*`, and what is as usual of `sweep.*`.
+    What cannot change a result is in config.yaml alone: `tracking.*`, `animation`, and what is as usual of `sweep.*`.
     """
     flat = flat_parameters(canonical(_without_credentials(config)))
     return dict(sorted(shown_parameters(flat).items(), key=_place))
@@ -36,7 +36,8 @@ def shown_parameters(flat: Mapping[str, str]) -> dict[str, str]:
     """Return those of a configuration's flat parameters that MLflow gets."""
     usual = SweepSection(name=None, exclude=(), sample=None, seed=0, metric="auto").model_dump(mode="json")
     left_out = flat_parameters({"sweep": usual}).items()
-    return {key: text for key, text in flat.items() if not key.startswith("tracking.") and (key, text) not in left_out}
+    shown = {key: text for key, text in flat.items() if key.partition(".")[0] in FIRST}
+    return {key: text for key, text in shown.items() if (key, text) not in left_out}
 
 
 def _place(parameter: tuple[str, str]) -> tuple[bool, int, str]:
