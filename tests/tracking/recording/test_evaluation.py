@@ -24,6 +24,8 @@ from recorded import EXPERIMENT, Recorded, configuration, record, splits_of, wri
 
 SMALL = {"model__hidden_sizes": [6], "training__epochs": 4}
 TABLE = {"dataset__name": "table", "dataset__missing": "mean", **SMALL}
+pytestmark = pytest.mark.slow
+
 PREDICT = """
 import json, sys
 import mlflow
@@ -34,7 +36,6 @@ for model, cells, answer in json.loads(sys.argv[1]):
     for number, cell in enumerate(cells):
         loaded.predict(pd.read_pickle(cell)).to_pickle(f"{answer}{number}")
 import plainmlp
-pytestmark = pytest.mark.slow
 print(plainmlp.__file__)
 """
 
