@@ -102,6 +102,6 @@ def test_parameters_exist(name: str) -> None:
             value = value[part]
 
 
-def test_only_what_can_change_a_result_is_a_parameter() -> None:
+def test_only_what_can_change_a_result_or_a_figure_is_a_parameter() -> None:
     named = {key.split(".")[0] for stage in MAIN.values() for key in stage["params"] if isinstance(key, str)}
-    assert named == {"backend", "code", "dataset", "split", "model", "optimizer", "seed", "training"}
+    assert named == {"animation", "backend", "code", "dataset", "split", "model", "optimizer", "seed", "training"}

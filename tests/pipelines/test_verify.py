@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import psutil
 import pytest
@@ -135,7 +137,7 @@ def test_single_run_is_identical_and_its_record_says_so(folder: Path, digits: st
 
 def verify_with_another_kernel(folder: Path, run_id: str) -> subprocess.CompletedProcess[str]:
     """Verify with another kernel of OpenBLAS than the run's, which the report names."""
-    place = Path(tracked(folder, run_id).info.artifact_uri.removeprefix("file://"))
+    place = Path(url2pathname(urlsplit(tracked(folder, run_id).info.artifact_uri).path))
     kernel = json.loads((place / "provenance" / "provenance.json").read_text())["numerics.blas_kernel"]
     earlier = len(reports(folder, run_id))
     other = next(name for name in KERNELS if name != kernel)

@@ -20,8 +20,6 @@ from plainmlp.sweeps.running.archive import Archive
 from plainmlp.tracking.recording.configuration import flat_parameters
 from plainmlp.tracking.recording.training import point_of
 from plainmlp.tracking.store import ChildRun, Store
-from plainmlp.tracking.stored_runs import StoredRun
-from plainmlp.tracking.tags import POINT_TAG
 from plainmlp.training.construction import build_recipe
 from plainmlp.training.history import write_history
 from plainmlp.training.train import train
@@ -29,6 +27,7 @@ from pointed import point
 from recorded import configuration, splits_of
 from swept import child
 
+NOTHING = {"metrics": {}, "curves": {}, "artifacts": None, "started": 1.0, "ended": 2.0}
 SCRIPT = Path(__file__).resolve().parents[3] / "pipelines" / "leaderboard.py"
 
 
@@ -74,9 +73,8 @@ def sweep(address, tmp_path_factory) -> tuple[Store, str]:
     for number, config in enumerate(random.Random(0).sample(points, len(points))):
         record(store, parent.run_id, config, tmp_path_factory.mktemp("points") / str(number))
     broken = flat_parameters(canonical(made(seed=2, model__hidden_sizes=[4])))
-    nothing = {"metrics": {}, "curves": {}, "artifacts": None, "started": 1.0, "ended": 2.0}
     failed = {"parameters": broken, "tags": {"failure": "too fast"}, "status": "FAILED"}
-    store.add_children([ChildRun(parent.run_id, "f" * 64, "digits", **failed, **nothing)])
+    store.add_children([ChildRun(parent.run_id, "f" * 64, "digits", **failed, **NOTHING)])
     return store, parent.run_id
 
 
@@ -196,13 +194,17 @@ def test_outcomes_are_of_the_archive_the_recorded_runs_and_the_noted_failures(
 ) -> None:
     points = [point(seed=seed) for seed in range(3)]
     ids = [each.point_id for each in points]
-    outcomes = Outcomes(Archive(tmp_path / "archive"), sweep[0])
-    outcomes.add(points[:1], [])
+    store, outcomes = sweep[0], Outcomes(Archive(tmp_path / "archive"), sweep[0])
+    parent = store.start_parent("another sweep", {}, {"sweep_id": "another"})
+    outcomes.add(points[:1], parent)
     Archive(tmp_path / "archive").note_failure(ids[1], "the loss is not finite")
-    ended = [StoredRun(f"run {ids[1]}", "FAILED", {}, {POINT_TAG: ids[1]}, {})]
-    ended += [StoredRun(f"run {ids[2]}", "FINISHED", {}, {POINT_TAG: ids[2]}, {"validation_loss": 0.5})]
-    outcomes.add(points[1:], ended)
-    assert [child.run_id for child in outcomes.children] == ["", f"run {ids[1]}", f"run {ids[2]}"]
+    ended = [
+        ChildRun(parent.reference, name, "digits", parameters={}, tags={}, status=status, **NOTHING)
+        for name, status in ((ids[1], "FAILED"), (ids[2], "FINISHED"))
+    ]
+    run_ids = store.add_children(ended)
+    assert not outcomes.add(points[1:], parent)
+    assert [child.run_id for child in outcomes.children] == ["", *run_ids]
     assert outcomes.failures == {ids[0]: UNRECORDED, ids[1]: "the loss is not finite"}
     assert outcomes.has(points[0])
     assert not outcomes.has(point(seed=3))

@@ -64,7 +64,7 @@ def test_point_of_an_earlier_sweep_is_recorded_as_it_is_asked_for_now_and_verifi
     )
     run_point(second, parent.run_id, tmp_path)
     assert len(Archive(tmp_path / FOLDER).present()) == 1
-    (child,) = [child for child in store.children(parent.run_id) if child.parameters["sweep.name"] == "second"]
+    (child,) = [child for child in store.children(parent.run_id) if child.parameters.get("sweep.name") == "second"]
     recorded = read_recorded(store, child.run_id, tmp_path / "recorded")
     assert find_alterations(recorded, tmp_path) == []
     assert parse(read_yaml(recorded.configuration)) == second
