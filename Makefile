@@ -49,7 +49,7 @@ test-backends: $(PEERS)/.ready $(KERNELS) ## run the tests of the other librarie
 
 test-services: $(PEERS)/.ready $(KERNELS) ## run the tests with Slurm, Dask, joblib, chromium, PostgreSQL, SSH and S3, on this machine
 	@python -m pytest -n 3 $(PARALLEL) --durations=10 -m services --ignore=tests/services
-	@$(PEERS)/bin/python -m pytest tests/services
+	@$(PEERS)/bin/python -m pytest -n 2 $(PARALLEL) tests/services
 
 check: $(READY) ## lint, formatting, types
 	@ruff check .

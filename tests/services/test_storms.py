@@ -1,4 +1,4 @@
-"""Twenty kills of the command, its workers and the scheduler, on Dask and on Slurm: nothing of the results changes."""
+"""Kills of the command, its workers and the scheduler, on Dask and on Slurm: nothing of the results changes."""
 
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from storms import ARGUMENTS, left, weather, weathered
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
+KILLS = 10  # of each, since each takes ten seconds
+
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[bytes], dict[str, bytes]]:
@@ -21,12 +23,12 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[bytes], 
 
 
 @pytest.mark.parametrize("name", ["dask", "slurm"])
-def test_twenty_kills_change_nothing(name: str, undisturbed, tmp_path: Path, tmp_path_factory) -> None:
+def test_kills_change_nothing(name: str, undisturbed, tmp_path: Path, tmp_path_factory) -> None:
     pytest.importorskip({"dask": "distributed", "slurm": "submitit"}[name])
     if name == "slurm" and (reason := slurm.missing()):
         pytest.skip(reason)
     folder = clone(tmp_path)
     with weather(name, tmp_path_factory.mktemp("weather"), folder / "src") as engine:
-        killed = weathered(folder, engine, 20)
+        killed = weathered(folder, engine, KILLS)
     assert killed.keys() == {"command", "worker", "scheduler"}
     assert left(folder) == undisturbed
