@@ -20,6 +20,8 @@ from plainmlp.tracking.store import ChildRun, Store
 from planted import Subject, Target, executed_again, target_of
 from pointed import SMALL, splits_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def drawn(address: str) -> SimpleNamespace:
@@ -130,7 +132,6 @@ POINT = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", POINT)
 def test_point(sweep: Sweep, tmp_path: Path, name: str) -> None:
     plant, words = POINT[name]

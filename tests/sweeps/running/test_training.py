@@ -289,7 +289,7 @@ def wait_until_gone(family):
 
 
 @pytest.mark.slow
-@pytest.mark.kills
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 @pytest.mark.parametrize("send", [os.kill, os.killpg])
 def test_no_worker_outlives_its_parent(tmp_path, send, number, code):
@@ -303,7 +303,7 @@ def test_no_worker_outlives_its_parent(tmp_path, send, number, code):
 
 
 @pytest.mark.slow
-@pytest.mark.kills
+@pytest.mark.long
 def test_workers_notice_without_the_help_of_the_system_that_their_parent_has_ended(tmp_path):
     (tmp_path / "sitecustomize.py").write_text("from plainmlp.system import process\nprocess.PR_SET_PDEATHSIG = 0\n")
     with started(tmp_path) as process:
@@ -313,7 +313,7 @@ def test_workers_notice_without_the_help_of_the_system_that_their_parent_has_end
 
 
 @pytest.mark.slow
-@pytest.mark.kills
+@pytest.mark.long
 def test_a_signal_while_workers_start_leaves_none(tmp_path):
     with started(tmp_path) as process:
         parent = psutil.Process(process.pid)
