@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from checkouts import clone, last_ids, run, stages_run, succeed, tracked_runs
+from plainmlp.config.inputs import WITHOUT
 
 pytestmark = pytest.mark.slow
 NETWORK = ("model.hidden_sizes=[6]", "training.epochs=4")
@@ -81,7 +82,7 @@ def test_vanished_file_is_named(own: SimpleNamespace) -> None:
     away = own.csv.rename(own.place / "away.csv")
     ended = run(own.place, *own.repro)
     away.rename(own.csv)
-    line = f"error: dataset.path: ../my data.csv does not exist (looked for {own.csv})\n"
+    line = f"error: dataset.path: ../my data.csv does not exist (looked for {own.csv}){WITHOUT}\n"
     assert (ended.returncode, ended.stderr) == (2, line)
     succeed(own.place, *own.repro)
 
