@@ -30,10 +30,16 @@ def test_explained_changes_are_still_there(all_mutants):
 
 def test_every_module_has_tests_that_may_notice(all_mutants):
     for file in {file for file, _ in all_mutants}:
-        assert mutants.tests_of(file), file
-        for _, _, *paths in mutants.tests_of(file):
+        for _, _, _, _, *paths in [*mutants.quick_tests(file), mutants.slow_tests(file)]:
             assert paths
             assert all((ROOT / path).is_file() for path in paths)
+
+
+def test_tests_that_are_all_left_out_have_noticed_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(mutants, "CHECKOUT", tmp_path, raising=False)
+    (tmp_path / "test_it.py").write_text("def test_it() -> None:\n    raise ValueError\n")
+    assert not mutants.fails(("-k", "another", "test_it.py"), 60)
+    assert mutants.fails(("-k", "it", "test_it.py"), 60)
 
 
 def test_a_sample_is_that_of_its_seed():
