@@ -80,11 +80,6 @@ EXPLAINED = {
         "(parent := parent_process()) is not None  ->  (parent := parent_process()) is None",
     ): "the tests that kill the parent notice, which are slow",
     (
-        "proof/execution.py",
-        "errors.seek(max(0, errors.seek(0, os.SEEK_END) - LONGEST_LINE))",
-        "0  ->  1",
-    ): "one byte less of a line that is far too long, or none",
-    (
         "sweeps/search/journal.py",
         "return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))",
         "0  ->  1",
