@@ -108,6 +108,14 @@ def test_points_that_are_all_there_start_no_process(archive, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("code", "end"), [(-9, "was ended by SIGKILL"), (0, "ended with exit code 0"), (3, "ended with exit code 3")]
+)
+def test_end_of_a_worker_is_said(code, end):
+    worker = SimpleNamespace(_pool=SimpleNamespace(shutdown=lambda: None), _process=SimpleNamespace(exitcode=code))
+    assert processes._Worker.describe_end(worker) == end
+
+
+@pytest.mark.parametrize(
     ("seconds", "sizes"), [(0.0, [1] * 9), (600.0, [2] + [1] * 7)], ids=["at once", "in ten minutes"]
 )
 def test_a_unit_has_a_share_of_what_is_left_and_one_point_at_least(archive, seconds, sizes):
