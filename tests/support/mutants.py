@@ -218,15 +218,17 @@ def main() -> None:
         "--minutes", type=float, default=14, help="after which no further change is tried (default: 14)"
     )
     options = parser.parse_args()
-    started, share = time.monotonic(), 60 * options.minutes / len(options.wings)
+    end = time.monotonic() + 60 * options.minutes
     for name in LIBRARIES:
         importlib.import_module(name)
     with (
         tempfile.TemporaryDirectory(prefix="mutants") as folder,
         ProcessPoolExecutor(2, mp_context=FORK, initializer=prepare, initargs=(folder,)) as pool,
     ):
-        for number, wing in enumerate(options.wings, 1):
-            try_all(wing, sample(wing, options.sample, options.seed), pool, started + number * share)
+        for number, wing in enumerate(options.wings):  # each may take its share of what is left
+            now = time.monotonic()
+            until = now + (end - now) / (len(options.wings) - number)
+            try_all(wing, sample(wing, options.sample, options.seed), pool, until)
 
 
 if __name__ == "__main__":
