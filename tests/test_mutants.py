@@ -1,5 +1,6 @@
 """What `make mutants` draws from: changes that there are, modules that have tests."""
 
+import ast
 from collections import Counter
 
 import pytest
@@ -19,11 +20,13 @@ def all_mutants():
 
 
 def test_explained_changes_are_still_there(all_mutants):
-    modules = {PACKAGE / module for module, _, _ in EXPLAINED}
+    lines = {(PACKAGE / module, line) for module, line, _ in EXPLAINED}
+    texts = {file: (ROOT / file).read_text(encoding="utf-8").splitlines() for file, _ in lines}
+    changed = {file: [node.lineno for node, _, _ in mutants.edits(ast.parse("\n".join(texts[file])))] for file in texts}
     found = Counter(
         (file.relative_to(PACKAGE).as_posix(), *mutants.described(file, number)[1:])
         for file, number in all_mutants
-        if file in modules
+        if file in texts and (file, texts[file][changed[file][number] - 1].strip()) in lines
     )
     assert {key: found[key] for key in EXPLAINED} == dict.fromkeys(EXPLAINED, 1)
 
