@@ -5,6 +5,7 @@ import signal
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -14,7 +15,7 @@ from plainmlp.sweeps.running import processes, units
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.sweeps.running.engines import ThisProcess, WorkerDiedError
 from plainmlp.sweeps.running.processes import Processes
-from plainmlp.sweeps.running.training import train_points
+from plainmlp.sweeps.running.training import _Queue, train_points
 from plainmlp.sweeps.running.units import Unit
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training.model import Model
@@ -107,6 +108,24 @@ def test_points_that_are_all_there_start_no_process(archive, monkeypatch):
     train(POINTS, archive, 1)
     monkeypatch.setattr(processes, "_Worker", None)
     assert dict(train(POINTS, archive, 2)) == {each.point_id: None for each in POINTS}
+
+
+@pytest.mark.parametrize(
+    ("code", "end"), [(-9, "was ended by SIGKILL"), (0, "ended with exit code 0"), (3, "ended with exit code 3")]
+)
+def test_end_of_a_worker_is_said(code, end):
+    worker = SimpleNamespace(_pool=SimpleNamespace(shutdown=lambda: None), _process=SimpleNamespace(exitcode=code))
+    assert processes._Worker.describe_end(worker) == end
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sizes"), [(0.0, [1] * 9), (600.0, [2] + [1] * 7)], ids=["at once", "in ten minutes"]
+)
+def test_a_unit_has_a_share_of_what_is_left_and_one_point_at_least(archive, seconds, sizes):
+    engine, queue, found = SimpleNamespace(units_at_once=2, unit_seconds=seconds), _Queue(POINTS, archive), []
+    while queue.points:
+        found.append(len(queue.take(engine).points))
+    assert found == sizes
 
 
 def test_a_point_that_is_listed_twice_comes_once(archive):
