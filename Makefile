@@ -146,17 +146,18 @@ $(KERNELS): $(READY) $(wildcard src/plainmlp/nn/*.py src/plainmlp/nn/compiled/*.
 	@touch $(KERNELS)
 
 # Python for browsers, and NumPy for it, which Pyodide's own loader fetches from where that is kept.
+PYODIDE_VERSION := 314.0.3
 FETCH_NUMPY := import { loadPyodide } from "./pyodide.mjs"; \
-	await (await loadPyodide()).loadPackage("numpy", { messageCallback: () => {} });
-$(PYODIDE)/.ready:
+	await (await loadPyodide()).loadPackage("numpy", { messageCallback: () => {}, errorCallback: () => {} });
+$(PYODIDE)/.ready: $(READY)
 	@command -v npm > /dev/null || { echo "docs-live needs Node.js and npm" >&2; exit 2; }
-	@npm install --silent --no-save --prefix docs/_build/npm pyodide@314.0.7
+	@npm install --silent --no-save --prefix docs/_build/npm pyodide@$(PYODIDE_VERSION)
 	@mkdir -p $(PYODIDE)
 	@cd docs/_build/npm/node_modules/pyodide && cp pyodide.mjs pyodide.asm.mjs pyodide.asm.wasm pyodide-lock.json \
 		python_stdlib.zip $(CURDIR)/$(PYODIDE)
-	@cd $(PYODIDE) && { node --input-type=module -e '$(FETCH_NUMPY)' 2>&1 || true; } | cut -c -200 | tail -n 3
-	@ls $(PYODIDE)/numpy-*.whl > /dev/null 2>&1 || { echo "NumPy for Pyodide could not be fetched; put the wheel that" \
-		"pyodide-lock.json names into $(PYODIDE), and run this again" >&2; exit 2; }
+	@cd $(PYODIDE) && node --input-type=module -e '$(FETCH_NUMPY)' > /dev/null 2>&1 || true
+	@ls $(PYODIDE)/numpy-*.whl > /dev/null 2>&1 || python docs/pyodide_numpy.py $(PYODIDE) || { echo "NumPy for Pyodide" \
+		"could not be fetched; put the wheel that pyodide-lock.json names into $(PYODIDE), and run this again" >&2; exit 2; }
 	@touch $@
 
 # The other libraries, as a group and the extras of pyproject.toml name them (of the pipeline .venv has all).
