@@ -1,6 +1,7 @@
 """A sweep as a whole, with launchers that do as the tests want."""
 
 import csv
+import json
 import os
 import re
 from functools import partial
