@@ -3,8 +3,11 @@
 import re
 
 import numpy as np
+import pytest
 
 import comparisons
+from checkouts import ROOT
+from plainmlp.sweeps.ranking.comparison import LEVEL
 
 
 def test_simulated_sweeps_are_as_their_case_says():
@@ -35,3 +38,9 @@ def test_page_has_a_line_for_each_case_and_the_errors_of_leaderboards_are_few():
         (k, n) for k in comparisons.SETTINGS for n in comparisons.SEEDS
     ]
     assert max(int(error) for row in rows for error in row[2:]) <= 7
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/definitions.md", "docs/sweeps.md"])
+def test_pages_say_what_the_level_holds_for(page):
+    text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
+    assert re.search(rf"[Ii]f all .{{0,9}}are equal in truth, {100 * LEVEL:g} % of the sweeps call any ", text)

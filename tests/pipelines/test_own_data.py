@@ -9,7 +9,7 @@ import yaml
 from checkouts import clone, last_ids, run, stages_run, succeed, tracked_runs
 from plainmlp.config.inputs import WITHOUT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 NETWORK = ("model.hidden_sizes=[6]", "training.epochs=4")
 OVERRIDES = ("dataset=table", "dataset.target=kind", *NETWORK)
 COLORS = ("red", "green", "blue")

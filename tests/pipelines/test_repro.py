@@ -10,7 +10,7 @@ import yaml
 
 from checkouts import clone, commit, last_ids, run, stages_run, succeed, tracked_runs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 COMMITTED = {"dvc.lock", "params.yaml", "reports/metrics.json"}
 SLOWER = ("learning_rate: 0.001", "learning_rate: 0.0005")
 

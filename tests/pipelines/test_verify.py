@@ -28,7 +28,7 @@ from recorded import write_flats
 from script import Script
 from waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 DIGITS = ("model.hidden_sizes=[8]", "training.epochs=2")
 SKLEARN = ("backend=sklearn", "optimizer.clip_norm=null")
 FLATS = (
@@ -188,6 +188,7 @@ def test_code_of_a_changed_checkout_is_rebuilt_and_removed(folder: Path, dirty: 
     assert f"executed again with the code of commit {commit_id} and changes.patch, rebuilt" in ended.stdout
     assert last_line(ended) == "identical (with the run's own changes.patch: 2 files, +4 -2)"
     assert tracked(folder, dirty.run_id).data.tags["verify.verdict"] == last_line(ended)
+    assert reports(folder, dirty.run_id)[-1]["verdict"] == last_line(ended)  # what --json prints
     assert worktrees(folder) == 1
     assert succeed(folder, "git", "status", "--porcelain") == ""
 

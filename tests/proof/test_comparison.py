@@ -55,6 +55,7 @@ def test_our_own_engine_has_no_tolerance(again: RunFiles) -> None:
     recorded = drifted(again, 1e-15)
     assert outcomes(recorded, again) == dict.fromkeys(MEASURED, Agreement.DIFFERENT)
     assert judged(recorded, again).verdict is Verdict.DIFFERENT
+    assert any("such as train_loss of epoch 0: " in str(aspect) for aspect in compare(recorded, again, OWN_BACKEND))
 
 
 def test_our_own_engine_has_no_other_zero(again: RunFiles) -> None:
@@ -82,6 +83,14 @@ def test_rounding_of_another_library_is_tolerated_and_what_is_other_here_is_name
 
 def test_drift_beyond_the_tolerance_is_different(again: RunFiles) -> None:
     assert judged(drifted(again, TOLERANCE * 3), again, PEER).verdict is Verdict.DIFFERENT
+
+
+@pytest.mark.parametrize(("drift", "outcome"), [(0.9, Agreement.ROUNDED), (1.1, Agreement.DIFFERENT)])
+def test_difference_from_zero_is_taken_as_it_is(again: RunFiles, drift: float, outcome: Agreement) -> None:
+    now = replace(again, metrics={**again.metrics, "train_log_loss": 0.0})
+    then = drifted(again, TOLERANCE / 2)
+    recorded = replace(then, metrics={**then.metrics, "train_log_loss": drift * TOLERANCE})
+    assert outcomes(recorded, now, PEER)["metrics"] is outcome
 
 
 @pytest.mark.parametrize("name", ["metrics", "predictions"])
@@ -171,6 +180,7 @@ def test_metric_that_a_run_of_the_same_code_lacks_is_different(again: RunFiles) 
 def test_steps_are_compared(again: RunFiles) -> None:
     steps = {**again.steps, "loss": [0.5, *again.steps["loss"][1:]]}
     assert outcomes(replace(again, steps=steps), again) == {"steps": Agreement.DIFFERENT}
+    assert "such as loss of step 0: 0.5, here " in judged(replace(again, steps=steps), again).summarize()
     assert outcomes(replace(again, steps=None), again) == {"steps": Agreement.DIFFERENT}
     assert outcomes(again, replace(again, steps={})) == {"steps": Agreement.DIFFERENT}
 

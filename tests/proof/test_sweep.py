@@ -10,15 +10,20 @@ from checkouts import ROOT, commit, succeed
 from configurations import changed, refusal
 from databases import new_database
 from plainmlp.composition.compose import parse
-from plainmlp.proof.sweep import draw_points, judge_sweep
+from plainmlp.proof.sweep import _compare_search, draw_points, judge_sweep
 from plainmlp.proof.verdict import Agreement, Judgement, Verdict
 from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.ranking.results import SweepResults
 from plainmlp.sweeps.running.job import Job, run_point
 from plainmlp.sweeps.session import Listed, run_sweep
+from plainmlp.system.files import write_json
 from plainmlp.tracking.recording.training import point_of
 from plainmlp.tracking.store import ChildRun, Store
 from planted import Subject, Target, executed_again, target_of
 from pointed import SMALL, splits_of
+from searched import record
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +135,6 @@ POINT = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", POINT)
 def test_point(sweep: Sweep, tmp_path: Path, name: str) -> None:
     plant, words = POINT[name]
@@ -214,3 +218,10 @@ def test_leaderboard_by_other_code_is_not_compared(sweep: Sweep) -> None:
     (board,) = (aspect for aspect in judgement.aspects if aspect.name == "leaderboard")
     assert board.agreement is Agreement.UNKNOWN
     assert "this checkout's code of sweeps is not the one that ranked it" in str(board)
+
+
+def test_search_by_other_libraries_is_not_asked_for_again(tmp_path: Path) -> None:
+    write_json(tmp_path / "search.json", record(libraries={"optuna": "1.0"}))
+    (search,) = _compare_search(SweepResults((), (), {}), tmp_path)
+    assert search.agreement is Agreement.UNKNOWN
+    assert str(search) == "drawn with {'optuna': '1.0'}, and here are {}"

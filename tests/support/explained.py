@@ -80,6 +80,16 @@ EXPLAINED = {
         "(parent := parent_process()) is not None  ->  (parent := parent_process()) is None",
     ): "the tests that kill the parent notice, which are slow",
     (
+        "sweeps/running/archive.py",
+        "SPLITS_IN_MEMORY = 4",
+        "4  ->  5",
+    ): "as good a number",
+    (
+        "sweeps/search/journal.py",
+        "return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))",
+        "0  ->  1",
+    ): "as good a seed",
+    (
         "sweeps/session.py",
         "held = FileLock(checkout / LOCKS / sweep_id[:12]).acquire(timeout=0)",
         "12  ->  13",

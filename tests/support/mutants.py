@@ -1,8 +1,8 @@
 """Changes one operator, number or condition of a module at a time, and sees whether its own tests or its folder's notice.
 
 ``python mutants.py WING ...`` draws changes from each of these folders of the package and tries each in a copy of the
-checkout. What Numba compiles is tried in its plain form; ``nn/compiled``, which has none, is left out. Changes that need
-no test are in `explained.py`, with the reason.
+checkout: the quick tests first, and the slow ones where those have not noticed. What Numba compiles is tried in its
+plain form; ``nn/compiled``, which has none, is left out. Changes that need no test are in `explained.py`, with the reason.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from multiprocessing import get_context
@@ -37,7 +37,9 @@ OTHER = (ast.LtE, ast.GtE, ast.NotEq, ast.NotIn, ast.IsNot, ast.Sub, ast.Div, as
 SWAPPED = dict(zip((*ONE, *OTHER), (*OTHER, *ONE), strict=True))
 BYTES = 8 * 2**30  # a change that asks for more is noticed
 IMPORTED = "-Wignore::pytest.PytestAssertRewriteWarning"  # as the libraries are
-OPTIONS = ("-x", "-q", "-m", "not slow", "--hypothesis-seed=0", IMPORTED)
+OPTIONS = ("-x", "-q", "--hypothesis-seed=0", IMPORTED)
+QUICK, SLOW = ("-m", "not slow"), ("-m", "slow and not long and not backends and not services")
+NO_TESTS = 5  # of pytest: where all are slow, or none is, nobody has noticed anything
 PLAIN = "not compiled"
 ALONE = f"{PLAIN} and not both_forms"  # both would be changed, and the compiled one would have to be compiled again
 
@@ -81,19 +83,34 @@ def sample(wing: str, size: int, seed: int) -> list[Mutant]:
     return random.Random(seed).sample(found, min(size, len(found)))
 
 
-def tests_of(file: Path) -> list[Tests]:
-    """Return the tests of a module, where it has its own, and the others of its folder."""
-    chosen, folder = folder_of(file)[:2], folder_of(file)[2:]
-    own = str("tests" / file.relative_to(PACKAGE).with_name(f"test_{file.name}"))
-    parts = [path for path in folder if path == own], [path for path in folder if path != own]
-    return [(*chosen, *part) for part in parts if part]
+def quick_tests(file: Path) -> list[Tests]:
+    """Return the quick tests of a module, where it has its own, and the others of its folder."""
+    return [(*QUICK, *form_of(file), *paths) for paths in parted(file) if paths]
 
 
-def folder_of(file: Path) -> Tests:
-    """Return the tests of a module's folder."""
-    paths = sorted((ROOT / "tests" / file.relative_to(PACKAGE)).parent.glob("test_*.py"))
+def folder_tests(file: Path) -> Tests:
+    """Return the quick tests of a module's folder, which are measured as a whole."""
+    own, others = parted(file)
+    return (*QUICK, *form_of(file), *sorted(own + others))
+
+
+def slow_tests(file: Path) -> Tests:
+    """Return the slow tests of a module, or of its folder where it has no tests of its own."""
+    own, others = parted(file)
+    return (*SLOW, *form_of(file), *(own or others))
+
+
+def parted(file: Path) -> tuple[Tests, Tests]:
+    """Return the file with a module's own tests, and the others of its folder."""
+    own = Path("tests", file.relative_to(PACKAGE)).with_name(f"test_{file.name}")
+    paths = [path.relative_to(ROOT) for path in sorted((ROOT / own.parent).glob("test_*.py"))]
+    return tuple(str(path) for path in paths if path == own), tuple(str(path) for path in paths if path != own)
+
+
+def form_of(file: Path) -> Tests:
+    """Return what selects the tests of the form in which a module is tried."""
     is_compiled = file.parent.name == "nn" and file.name in COMPILED
-    return ("-k", ALONE if is_compiled else PLAIN, *(str(path.relative_to(ROOT)) for path in paths))
+    return "-k", ALONE if is_compiled else PLAIN
 
 
 def fails(tests: Tests, seconds: int) -> bool:
@@ -104,7 +121,7 @@ def fails(tests: Tests, seconds: int) -> bool:
     with suppress(ProcessLookupError):  # whatever is left of it
         os.killpg(process.pid, signal.SIGKILL)
     process.join()
-    return process.exitcode != 0
+    return process.exitcode not in {0, NO_TESTS}
 
 
 def _run(tests: Tests, seconds: int) -> None:
@@ -132,7 +149,7 @@ def seconds_for(tests: Tests) -> int:
     return 10 + 3 * int(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before)
 
 
-def outcome(mutant: Mutant, seconds: int, until: float) -> str:
+def outcome(mutant: Mutant, suites: list[Tests], seconds: int, until: float) -> str:
     """Try a change in this process's own checkout, if its tests pass without it and time is left."""
     name, number = mutant
     if explanation(name.relative_to(PACKAGE).as_posix(), *described(*mutant)[1:]):
@@ -142,7 +159,7 @@ def outcome(mutant: Mutant, seconds: int, until: float) -> str:
     file = CHECKOUT / name
     text = file.read_text(encoding="utf-8")
     file.write_text(ast.unparse(mutated(text, number)[0]), encoding="utf-8")
-    noticed = any(fails(tests, seconds) for tests in tests_of(name))
+    noticed = any(fails(tests, seconds) for tests in suites)
     file.write_text(text, encoding="utf-8")
     return "killed" if noticed else "survived"
 
@@ -156,18 +173,40 @@ def prepare(folder: str) -> None:
     os.environ["NUMBA_CACHE_DIR"] = str(own / "kernels")
 
 
+def tried(
+    mutants: list[Mutant],
+    suites_of: Callable[[Path], list[Tests]],
+    measured: Callable[[Path], Tests],
+    pool: ProcessPoolExecutor,
+    until: float,
+) -> Iterator[tuple[Mutant, str]]:
+    """Yield each change with what came of it, where what is measured says how long its tests may take."""
+    wholes = sorted({measured(file) for file, _ in mutants})
+    seconds = dict(zip(wholes, pool.map(seconds_for, wholes), strict=True))
+    suites = [suites_of(file) for file, _ in mutants]
+    allowed = [seconds[measured(file)] for file, _ in mutants]
+    yield from zip(mutants, pool.map(outcome, mutants, suites, allowed, [until] * len(mutants)), strict=True)
+
+
 def try_all(wing: str, mutants: list[Mutant], pool: ProcessPoolExecutor, until: float) -> None:
     """Try changes of a folder, print each and what came of it, and how many were noticed."""
-    folders = sorted({folder_of(file) for file, _ in mutants})
-    seconds = dict(zip(folders, pool.map(seconds_for, folders), strict=True))
-    allowed = [seconds[folder_of(file)] for file, _ in mutants]
-    words = Counter[str]()
-    for mutant, word in zip(mutants, pool.map(outcome, mutants, allowed, [until] * len(mutants)), strict=True):
-        line, _, change = described(*mutant)
-        print(f"{word:9} {mutant[0]}:{line}  {change}", flush=True)  # noqa: T201
-        words[word] += 1
+    words, left = Counter[str](), []
+    for mutant, word in tried(mutants, quick_tests, folder_tests, pool, until):
+        if word == "survived":
+            left.append(mutant)
+        else:
+            words[shown(mutant, word)] += 1
+    for mutant, word in tried(left, lambda file: [slow_tests(file)], slow_tests, pool, until):
+        words[shown(mutant, word)] += 1
     share = (words["killed"] + words["explained"]) / len(mutants)
     print(f"{wing}: {share:.0%} of {len(mutants)} killed or explained; {dict(words)}", flush=True)  # noqa: T201
+
+
+def shown(mutant: Mutant, word: str) -> str:
+    """Print a change and what came of it; return that."""
+    line, _, change = described(*mutant)
+    print(f"{word:9} {mutant[0]}:{line}  {change}", flush=True)  # noqa: T201
+    return word
 
 
 def main() -> None:
@@ -179,15 +218,17 @@ def main() -> None:
         "--minutes", type=float, default=14, help="after which no further change is tried (default: 14)"
     )
     options = parser.parse_args()
-    started, share = time.monotonic(), 60 * options.minutes / len(options.wings)
+    end = time.monotonic() + 60 * options.minutes
     for name in LIBRARIES:
         importlib.import_module(name)
     with (
         tempfile.TemporaryDirectory(prefix="mutants") as folder,
         ProcessPoolExecutor(2, mp_context=FORK, initializer=prepare, initargs=(folder,)) as pool,
     ):
-        for number, wing in enumerate(options.wings, 1):
-            try_all(wing, sample(wing, options.sample, options.seed), pool, started + number * share)
+        for number, wing in enumerate(options.wings):  # each may take its share of what is left
+            now = time.monotonic()
+            until = now + (end - now) / (len(options.wings) - number)
+            try_all(wing, sample(wing, options.sample, options.seed), pool, until)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Searches of tiny networks in this process, from overrides without Hydra."""
+"""Searches of tiny networks in this process, from overrides without Hydra, and a sweep's own run."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+from mlflow.entities import Run
 
 from configurations import changed
 from plainmlp.composition.compose import parse
@@ -14,7 +15,8 @@ from plainmlp.sweeps.running.job import Job, run_point
 from plainmlp.sweeps.search.methods import METHODS
 from plainmlp.sweeps.search.search import Search
 from plainmlp.sweeps.search.space import Choice, Interval, Space
-from plainmlp.tracking.recording.training import point_of
+from plainmlp.tracking.recording.training import open_store, point_of
+from plainmlp.tracking.store import Store
 from pointed import SMALL, splits_of
 
 SPACE = Space(
@@ -70,3 +72,10 @@ class Here:
         self.batches.append(len(jobs))
         for job in jobs:
             run_point(job.point.config, job.parent, self.checkout)
+
+
+def parent_of(points: Sequence[Point], checkout: Path) -> tuple[Store, Run]:
+    """Return the store of a checkout's points, and the run of the only sweep there."""
+    store = open_store(points[0].config.tracking, checkout)
+    (parent,) = [run for run in store.client.search_runs([store.experiment_id]) if "sweep_id" in run.data.tags]
+    return store, parent

@@ -1,12 +1,16 @@
-"""A Slurm of one node with accounting, as root, from Debian's packages; where they are missing, tests skip."""
+"""A Slurm of one node with accounting, as root, from Debian's packages; where they are missing, tests skip.
+
+``python slurm.py <process id> <slurm.conf>`` waits for the end of a process, and ends what is left of its Slurm.
+"""
 
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -89,9 +93,57 @@ class Node:
 
 @contextmanager
 def slurm(folder: Path) -> Iterator[Node]:
-    """Run a Slurm while the block runs."""
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
-    os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
+    """Run a Slurm while the block runs; nothing of it outlives the block, or this process, however that ends."""
+    with guarded(folder / "slurm.conf"):
+        os.environ["PATH"] += ":/usr/sbin:/sbin"
+        os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
+        configure(folder)
+        node = Node(folder)
+        try:
+            for words, is_up in servers(folder):
+                node.run(words, is_up)
+            yield node
+        finally:
+            node.end()
+
+
+@contextmanager
+def guarded(configuration: Path) -> Iterator[None]:
+    """End what is left of a Slurm with the block: a job has a session of its own, and outlives the servers."""
+    words = [sys.executable, __file__, str(os.getpid()), str(configuration)]
+    with subprocess.Popen(words, start_new_session=True) as watch:
+        try:
+            yield
+        finally:
+            kill_all(configuration, psutil.Process().children(recursive=True))
+            watch.kill()
+
+
+def guard(process_id: int, configuration: Path) -> None:
+    """Wait until this process has another parent, and end what is left of a Slurm."""
+    while os.getppid() == process_id:
+        time.sleep(0.1)
+    kill_all(configuration, [])
+
+
+def kill_all(configuration: Path, spared: Sequence[psutil.Process]) -> None:
+    """Kill the processes that were started with a configuration of Slurm, until there are none but those spared."""
+    while found := [each for each in psutil.process_iter() if is_of(each, configuration) and each not in spared]:
+        for process in found:
+            with suppress(psutil.Error):
+                process.kill()
+        time.sleep(0.1)
+
+
+def is_of(process: psutil.Process, configuration: Path) -> bool:
+    """Say whether a process was started with a configuration of Slurm, as servers and jobs are."""
+    with suppress(psutil.Error):  # it has ended
+        return process.environ().get("SLURM_CONF") == str(configuration)
+    return False
+
+
+def configure(folder: Path) -> None:
+    """Write what the servers read, and make what they need."""
     values = {"folder": folder, "host": socket.gethostname().split(".")[0], "cores": os.cpu_count()}
     for name, text in {
         "slurmdbd.conf": DATABASE,
@@ -104,13 +156,6 @@ def slurm(folder: Path) -> Iterator[Node]:
         (folder / name).mkdir()
     for place in ("/run/munge", "/run/mysqld", "/var/lib/munge", "/var/log/munge"):
         Path(place).mkdir(parents=True, exist_ok=True)
-    node = Node(folder)
-    try:
-        for words, is_up in servers(folder):
-            node.run(words, is_up)
-        yield node
-    finally:
-        node.end()
 
 
 def servers(folder: Path) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
@@ -156,3 +201,7 @@ def trainers(seconds: float = 0.0) -> list[psutil.Process]:
         except psutil.Error:  # it has just ended
             continue
     return found
+
+
+if __name__ == "__main__":
+    guard(int(sys.argv[1]), Path(sys.argv[2]))

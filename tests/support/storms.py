@@ -106,7 +106,7 @@ class SlurmHere:
     """A Slurm of one node, and two jobs at once."""
 
     overrides = ("hydra/launcher=slurm", "hydra.launcher.n_jobs=2")
-    least_states = 0  # a job brings many points at once, and has a worker only while it trains
+    least_states = 0  # a job brings many points at once, so that most kills meet none or all
 
     def __init__(self, cluster: node.Node) -> None:
         self._cluster = cluster

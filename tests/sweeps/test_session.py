@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import re
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,7 +29,8 @@ from plainmlp.tracking.recording.training import open_store, point_of
 from plainmlp.tracking.stored_runs import whole_run_id
 from plainmlp.tracking.tags import PROCESS_TAG
 from plainmlp.training.model import Model
-from pointed import SMALL, files_below, splits_of
+from pointed import SMALL, splits_of
+from searched import parent_of
 
 pytestmark = pytest.mark.slow
 
@@ -48,19 +48,6 @@ class Launcher:
             self.names.append(job.name)
             if seed not in self.lost:
                 run_point(job.point.config, job.parent, self.checkout)
-
-
-@pytest.fixture
-def points(address, request):
-    tracking = {"uri": address, "experiment": request.node.name[:60]}
-    configs = [parse(changed(**SMALL, tracking=tracking, seed=seed)) for seed in range(3)]
-    return [Point((f"seed={c.seed}", "of=it's"), c, point_of(c, splits_of(c))) for c in configs]
-
-
-def parent_of(points, checkout):
-    store = open_store(points[0].config.tracking, checkout)
-    (parent,) = [run for run in store.client.search_runs([store.experiment_id]) if "sweep_id" in run.data.tags]
-    return store, parent
 
 
 def test_sweep_is_the_set_of_its_points(points):
@@ -211,42 +198,6 @@ def test_the_best_point_carries_its_model_and_any_other_gets_one_by_one_command(
     assert "a sweep's own run" in refusal(add_model, store, parent.info.run_id)
     foreign = open_store(points[0].config.tracking, checkout.parent)
     assert "not recorded by this checkout" in refusal(add_model, foreign, last)
-
-
-def test_a_repeated_sweep_trains_nothing_says_so_and_leaves_its_run_alone(points, checkout, capsys):
-    run_sweep(Listed(points), Launcher(checkout), checkout, checkout / "out")
-    _, before = parent_of(points, checkout)
-    capsys.readouterr()
-    run_sweep(Listed(points), None, checkout, checkout / "again")
-    assert "all 3 points were there; nothing was trained" in capsys.readouterr().out
-    assert files_below(checkout / "again") == files_below(checkout / "out")
-    store, after = parent_of(points, checkout)
-    assert after.info.end_time == before.info.end_time
-    assert after.data.tags == before.data.tags
-    sweep = points[0].config.sweep.model_copy(update={"metric": "validation_loss"})
-    other = [replace(point, config=point.config.model_copy(update={"sweep": sweep})) for point in points]
-    run_sweep(Listed(other), None, checkout, checkout / "by loss")
-    assert json.loads(store.read_artifact(before.info.run_id, "leaderboard.json"))["metric"] == "validation_loss"
-
-
-def test_a_repeat_asks_mlflow_only_where_its_file_does_not_say_all(points, checkout, monkeypatch, capsys):
-    run_sweep(Listed(points), Launcher(checkout), checkout, checkout / "out")
-    store, parent = parent_of(points, checkout)
-    capsys.readouterr()
-    with monkeypatch.context() as patch:
-        patch.setattr(session, "open_store", None)  # which imports MLflow
-        run_sweep(Listed(points), None, checkout, checkout / "at once")
-    at_once = capsys.readouterr().out
-    with monkeypatch.context() as patch:
-        patch.setattr(session, "repeat_at_once", lambda *_: None)  # as for a server
-        run_sweep(Listed(points), None, checkout, checkout / "asked")
-    assert capsys.readouterr().out == at_once.replace("at once", "asked")
-    assert files_below(checkout / "asked") == files_below(checkout / "at once") == files_below(checkout / "out")
-    store.client.delete_run(store.children(parent.info.run_id)[0].run_id)
-    launch = Launcher(checkout)
-    run_sweep(Listed(points), launch, checkout, checkout / "out")
-    assert len(launch.ran) == 1
-    assert len(store.children(parent.info.run_id)) == 3
 
 
 def test_a_sweep_says_what_its_columns_are_and_ranks_the_best_constant_answer(points, checkout, capsys):

@@ -85,7 +85,7 @@ def execute(source: Source, configuration: Path, folder: Path, limits: Limits, *
 
 def _last_line(errors: BinaryIO) -> str:
     """Return the last line that a process has said."""
-    errors.seek(max(0, errors.seek(0, os.SEEK_END) - LONGEST_LINE))
+    errors.seek(max(0, os.fstat(errors.fileno()).st_size - LONGEST_LINE))
     lines = errors.read().decode(errors="replace").strip().splitlines()
     return printable(lines[-1]) if lines else ""
 

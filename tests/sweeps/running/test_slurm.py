@@ -1,5 +1,6 @@
 """A real Slurm of one node, with jobs that are killed, requeued and cancelled."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a folder while a Slurm runs."""
     if reason := node.missing():
         pytest.skip(reason)
+    os.environ.pop("PYTHONPATH", None)  # of processes that share the tests; users have none
     with node.slurm(tmp_path_factory.mktemp("node")):
         yield tmp_path_factory.mktemp("jobs")
 
@@ -143,6 +145,17 @@ def test_jobs_that_slurm_does_not_take_are_refused(folder: Path, monkeypatch) ->
         monkeypatch.setenv("SBATCH_PARTITION", "nowhere")
         with pytest.raises(InputError, match="invalid partition"):
             jobs.results(_ended(jobs.submit(Unit({}, folder, folder, 60.0))))
+
+
+@pytest.mark.slow
+@pytest.mark.services
+def test_nodes_with_another_package_are_told_in_one_line(folder: Path, archive: Archive, monkeypatch) -> None:
+    (folder / "other" / "plainmlp").mkdir(parents=True)
+    (folder / "other" / "plainmlp" / "__init__.py").touch()
+    monkeypatch.setattr(engine, "SOURCE", folder / "other")
+    message = r"^a job of Slurm cannot load plainmlp \(ModuleNotFoundError: No module named 'plainmlp\.\w+'\); install"
+    with closing(engine.Slurm(folder / "bare", 1)) as jobs, pytest.raises(InputError, match=message):
+        list(train_points(POINTS, archive, jobs))
 
 
 def _ended(future: Future[Any]) -> Future[Any]:

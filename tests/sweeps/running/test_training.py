@@ -1,8 +1,11 @@
 import os
+import pickle
+import select
 import signal
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -12,7 +15,8 @@ from plainmlp.sweeps.running import processes, units
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.sweeps.running.engines import ThisProcess, WorkerDiedError
 from plainmlp.sweeps.running.processes import Processes
-from plainmlp.sweeps.running.training import train_points
+from plainmlp.sweeps.running.training import _Queue, train_points
+from plainmlp.sweeps.running.units import Unit
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training.model import Model
 from plainmlp.training.train import train_configured
@@ -106,6 +110,24 @@ def test_points_that_are_all_there_start_no_process(archive, monkeypatch):
     assert dict(train(POINTS, archive, 2)) == {each.point_id: None for each in POINTS}
 
 
+@pytest.mark.parametrize(
+    ("code", "end"), [(-9, "was ended by SIGKILL"), (0, "ended with exit code 0"), (3, "ended with exit code 3")]
+)
+def test_end_of_a_worker_is_said(code, end):
+    worker = SimpleNamespace(_pool=SimpleNamespace(shutdown=lambda: None), _process=SimpleNamespace(exitcode=code))
+    assert processes._Worker.describe_end(worker) == end
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sizes"), [(0.0, [1] * 9), (600.0, [2] + [1] * 7)], ids=["at once", "in ten minutes"]
+)
+def test_a_unit_has_a_share_of_what_is_left_and_one_point_at_least(archive, seconds, sizes):
+    engine, queue, found = SimpleNamespace(units_at_once=2, unit_seconds=seconds), _Queue(POINTS, archive), []
+    while queue.points:
+        found.append(len(queue.take(engine).points))
+    assert found == sizes
+
+
 def test_a_point_that_is_listed_twice_comes_once(archive):
     results = train([POINTS[0], POINTS[1], POINTS[0]], archive, 1)
     assert sorted(results) == sorted([(POINTS[0].point_id, None), (POINTS[1].point_id, None)])
@@ -168,6 +190,18 @@ def test_a_worker_that_is_killed_takes_no_point_with_it(archive):
     assert sorted(outcomes) == sorted((each.point_id, None) for each in many)
     assert digests(archive, many[:3]) == {each.point_id: digest_alone(each) for each in many[:3]}
     assert own_workers() == []
+
+
+@pytest.mark.slow
+def test_a_worker_says_so_little_that_its_end_cuts_no_message(archive):
+    many = {each.point_id: each for each in POINTS}
+    folder = archive.splits_folder(POINTS[0].config.dataset, POINTS[0].config.split)
+    with closing(Processes(1, 1)) as engine:
+        future = engine.submit(Unit(many, folder, archive.checkpoints_folder, 60.0))
+        message = future.result()
+        assert len(pickle.dumps(message)) < select.PIPE_BUF / 2  # so much a pipe takes whole
+        assert engine.results(future).keys() == many.keys()
+        assert [*archive.checkpoints_folder.glob(".*")] == []
 
 
 @pytest.mark.slow
@@ -274,7 +308,7 @@ def wait_until_gone(family):
 
 
 @pytest.mark.slow
-@pytest.mark.kills
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 @pytest.mark.parametrize("send", [os.kill, os.killpg])
 def test_no_worker_outlives_its_parent(tmp_path, send, number, code):
@@ -288,7 +322,7 @@ def test_no_worker_outlives_its_parent(tmp_path, send, number, code):
 
 
 @pytest.mark.slow
-@pytest.mark.kills
+@pytest.mark.long
 def test_workers_notice_without_the_help_of_the_system_that_their_parent_has_ended(tmp_path):
     (tmp_path / "sitecustomize.py").write_text("from plainmlp.system import process\nprocess.PR_SET_PDEATHSIG = 0\n")
     with started(tmp_path) as process:
@@ -298,7 +332,7 @@ def test_workers_notice_without_the_help_of_the_system_that_their_parent_has_end
 
 
 @pytest.mark.slow
-@pytest.mark.kills
+@pytest.mark.long
 def test_a_signal_while_workers_start_leaves_none(tmp_path):
     with started(tmp_path) as process:
         parent = psutil.Process(process.pid)

@@ -13,6 +13,11 @@ def test_importance_is_of_the_key_that_matters():
     assert sum(found.values()) == pytest.approx(1)
 
 
+def test_importance_is_measured_where_two_values_differ():
+    trials = [{**trial, "value": float(trial["values"]["model.dropout"] < 0.25)} for trial in record()["trials"]]
+    assert next(iter(importances(record(trials=trials)))) == "model.dropout"
+
+
 def test_importance_needs_values_that_differ():
     trials = [{**trial, "value": value} for value in (0.5, None) for trial in record()["trials"]]
     assert importances(record(trials=trials)) == {}

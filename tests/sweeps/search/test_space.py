@@ -35,6 +35,15 @@ def test_all_values_of_a_prior_are_drawn_alike():
     assert [sum(value < end for value in logs) for end in (1e-3, 1e-2, 1e-1)] == [300, 600, 900]
 
 
+def test_choices_are_combined_and_intervals_cannot_be():
+    choices = Choice("a", (1, 2)), Choice("b", ("x", "y", "z"))
+    space = Space(choices)
+    assert space.combinations() == [{"a": a, "b": b} for a in (1, 2) for b in "xyz"]
+    assert space.n_combinations == 6
+    wide = Space((*choices, Interval("c", 0.0, 1.0)))
+    assert refusal(wide.combinations) == "sweep.trials is missing: c has more values than can be tried one by one"
+
+
 @pytest.mark.slow
 @given(SHARES)
 def test_overrides_say_the_very_number(share):

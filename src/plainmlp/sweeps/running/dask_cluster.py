@@ -110,7 +110,7 @@ class DaskCluster:
 
     def close(self) -> None:
         """Cancel what runs, and end a cluster that was started here."""
-        self._client.cancel(list(self._remote.values()), force=True)
+        self._client.cancel(list(self._remote.values()))
         self._remote.clear()
         self._client.close(timeout=SECONDS_TO_ANSWER)
         if self._cluster is not None:

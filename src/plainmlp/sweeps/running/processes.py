@@ -4,6 +4,7 @@ Every worker is a pool of one, since a pool of many loses the work of all with o
 """
 
 import os
+import pickle
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -11,11 +12,13 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import parent_process, resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
+from pathlib import Path
 from threading import Thread, current_thread, main_thread
 from typing import Any
 
 from plainmlp.sweeps.running.engines import UNIT_SECONDS, WorkerDiedError
 from plainmlp.sweeps.running.units import Results, Unit, train_unit
+from plainmlp.system.files import unfinished, writing
 from plainmlp.system.process import collect_seldom, end_with
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -29,13 +32,13 @@ class Processes:
     def __init__(self, n_jobs: int, n_points: int) -> None:
         self.units_at_once = n_jobs
         self._idle = [_Worker() for _ in range(min(n_jobs, n_points))]
-        self._working: dict[Future[Results], _Worker] = {}
+        self._working: dict[Future[Path], _Worker] = {}
 
     def __str__(self) -> str:
         """Say who trains."""
         return f"{self.units_at_once} processes"
 
-    def submit(self, unit: Unit) -> Future[Results]:
+    def submit(self, unit: Unit) -> Future[Path]:
         """Send a unit to a process that has none."""
         worker = self._idle.pop() if self._idle else _Worker()
         try:
@@ -46,11 +49,11 @@ class Processes:
         self._working[future] = worker
         return future
 
-    def results(self, future: Future[Results]) -> Results:
+    def results(self, future: Future[Path]) -> Results:
         """Return what a unit gave, or raise WorkerDiedError."""
         worker = self._working.pop(future)
         try:
-            results = future.result()
+            results = _take(future.result())
         except BrokenProcessPool:
             end = worker.describe_end()
             worker.stop()
@@ -84,8 +87,8 @@ class _Worker:
             self._pool.submit(os.getpid)  # it starts the process
         self._process = context.started
 
-    def send(self, unit: Unit) -> Future[Results]:
-        return self._pool.submit(train_unit, unit)
+    def send(self, unit: Unit) -> Future[Path]:
+        return self._pool.submit(_train, unit)
 
     def describe_end(self) -> str:
         """Say how the process has ended."""
@@ -97,6 +100,28 @@ class _Worker:
         """End the process, whatever it does."""
         self._process.kill()
         self._pool.shutdown(cancel_futures=True)
+
+
+def _train(unit: Unit) -> Path:
+    """Train a unit, in a worker; return the file with its results.
+
+    What goes through the pipe of a pool is so short that it arrives whole or not at all: for the rest of a longer message
+    from a worker that was killed the pool would wait for ever.
+    """
+    results = train_unit(unit)
+    unit.checkpoints.mkdir(parents=True, exist_ok=True)
+    path = unfinished(unit.checkpoints / "unit")
+    with writing(path), path.open("wb") as file:
+        pickle.dump(results, file, pickle.HIGHEST_PROTOCOL)
+    return path
+
+
+def _take(path: Path) -> Results:
+    """Return the results in the file of a worker, and remove it."""
+    with path.open("rb") as file:
+        results: Results = pickle.load(file)  # noqa: S301 - this command's own worker has written it
+    path.unlink()
+    return results
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """The engine of Slurm: units are jobs of arrays, which read their data and leave their results in a shared folder."""
 
 import logging
+import os
+import shlex
 import shutil
 import socket
 import subprocess
+import sysconfig
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,18 +14,21 @@ from threading import Event, Thread
 from uuid import uuid4
 
 from submitit import AutoExecutor, Job
-from submitit.core.utils import UncompletedJobError
+from submitit.core.utils import FailedJobError, UncompletedJobError
 
-from plainmlp.config.code import digest_result_code
+from plainmlp.config.code import PACKAGE, digest_result_code
 from plainmlp.sweeps.running.engines import WorkerDiedError
 from plainmlp.sweeps.running.units import Results, Unit, train_unit
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import held
 
+SOURCE = PACKAGE.parent
+INSTALLED = Path(sysconfig.get_path("purelib"))
 FOLDER = Path(".plainmlp") / "slurm"  # below a checkout
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_ANSWER = 15.0
 MINUTES = 60  # that a job may take; the environment variable SBATCH_TIMELIMIT overrides it, as SBATCH_PARTITION does
+LINE = "-" * 22  # of submitit, before and after the traceback of a job
 JOBS_IN_ARRAY = 1000  # Slurm's MaxArraySize, unless it is set, allows no more
 
 
@@ -51,7 +57,11 @@ class Slurm:
             self._opened.enter_context(held(self._folder / "lock"))
         self._executor = AutoExecutor(self._folder, cluster="slurm")
         self._executor.update_parameters(
-            name="plainmlp", timeout_min=MINUTES, cpus_per_task=1, slurm_array_parallelism=n_jobs
+            name="plainmlp",
+            timeout_min=MINUTES,
+            cpus_per_task=1,
+            slurm_array_parallelism=n_jobs,
+            slurm_setup=_setup(),
         )
         self._waiting: list[tuple[Future[Results], Unit]] = []
         self._jobs: dict[Future[Results], Job[Results | InputError]] = {}
@@ -76,6 +86,9 @@ class Slurm:
         try:
             results = job.result()
         except UncompletedJobError as error:
+            if reason := _why_not_loaded(error):
+                message = f"a job of Slurm cannot load plainmlp ({reason}); install on the nodes what is installed here"
+                raise InputError(message) from error
             end = f"ended as {job.state}"
             _cancel(job.job_id)  # Slurm may have put it into the queue again, and another takes its place
             raise WorkerDiedError(end) from error
@@ -125,6 +138,22 @@ def _check_slurm() -> None:
         raise _refusal(said) from error
     if found.returncode:
         raise _refusal(found.stderr)
+
+
+def _setup() -> list[str]:
+    """Return what a job does first: it finds the package of this checkout, unless that is installed."""
+    if SOURCE == INSTALLED:
+        return []
+    return [f"export PYTHONPATH={shlex.quote(os.fspath(SOURCE))}${{PYTHONPATH:+:$PYTHONPATH}}"]
+
+
+def _why_not_loaded(error: UncompletedJobError) -> str:
+    """Return the exception of a job that has found no unit to train, which points have not; or nothing."""
+    if not isinstance(error, FailedJobError):
+        return ""
+    _, trace, _ = str(error).split(LINE, maxsplit=2)
+    *_, last = trace.strip().splitlines()
+    return last if last.startswith(("ModuleNotFoundError", "ImportError", "AttributeError")) else ""
 
 
 def _refusal(said: str) -> InputError:
