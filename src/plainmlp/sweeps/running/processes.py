@@ -1,18 +1,17 @@
 """The engine of this machine: a process for each core, none of which outlives the process that started it.
 
-Every worker is a pool of one, since a pool of many loses the work of all with one that is killed.
+A pool of Python's would wait for ever for the rest of an answer in the middle of which its process was killed.
 """
 
 import os
 import signal
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import parent_process, resource_tracker
-from multiprocessing.context import SpawnContext, SpawnProcess
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from multiprocessing import Pipe, parent_process, resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from threading import Thread, current_thread, main_thread
-from typing import Any
 
 from plainmlp.sweeps.running.engines import UNIT_SECONDS, WorkerDiedError
 from plainmlp.sweeps.running.units import Results, Unit, train_unit
@@ -38,11 +37,10 @@ class Processes:
     def submit(self, unit: Unit) -> Future[Results]:
         """Send a unit to a process that has none."""
         worker = self._idle.pop() if self._idle else _Worker()
-        try:
-            future = worker.send(unit)
-        except BrokenProcessPool:  # it was killed while it had no work
+        if not worker.is_alive():  # it was killed while it had no work
             worker.stop()
             return self.submit(unit)
+        future = worker.send(unit)
         self._working[future] = worker
         return future
 
@@ -51,10 +49,9 @@ class Processes:
         worker = self._working.pop(future)
         try:
             results = future.result()
-        except BrokenProcessPool:
-            end = worker.describe_end()
+        except WorkerDiedError:
             worker.stop()
-            raise WorkerDiedError(end) from None
+            raise
         self._idle.append(worker)
         return results
 
@@ -66,37 +63,53 @@ class Processes:
         self._working.clear()
 
 
-class _Spawning(SpawnContext):
-    """Starts processes and knows the last, which a list of the living would miss if it was killed at once."""
-
-    def Process(self, *arguments: Any, **named: Any) -> SpawnProcess:  # type: ignore[override] # noqa: N802
-        self.started = SpawnProcess(*arguments, **named)
-        return self.started
-
-
 class _Worker:
-    """A process that trains one unit at a time."""
+    """A process that trains one unit at a time, and a thread that waits for what it answers."""
 
     def __init__(self) -> None:
-        context = _Spawning()
+        self._connection, its_end = Pipe()
+        self._process = SpawnProcess(target=_serve, args=(its_end, os.getpid()))
         with uninterrupted():
-            self._pool = ProcessPoolExecutor(1, context, _begin, (os.getpid(),))
-            self._pool.submit(os.getpid)  # it starts the process
-        self._process = context.started
+            self._process.start()
+        its_end.close()  # here, so that nothing more is to be read once the process has ended
+        self._thread = Thread()
+
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
 
     def send(self, unit: Unit) -> Future[Results]:
-        return self._pool.submit(train_unit, unit)
+        future: Future[Results] = Future()
+        self._thread = Thread(target=self._exchange, args=(unit, future), daemon=True)
+        self._thread.start()
+        return future
 
-    def describe_end(self) -> str:
+    def _exchange(self, unit: Unit, future: Future[Results]) -> None:
+        """Complete a future with what the process answers, or with its end."""
+        try:
+            self._connection.send(unit)
+            answer = self._connection.recv()
+        except (EOFError, OSError):
+            answer = WorkerDiedError(self._describe_end())
+        except Exception as error:  # noqa: BLE001 - whoever asks for the results gets it
+            answer = error
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+
+    def _describe_end(self) -> str:
         """Say how the process has ended."""
-        self._pool.shutdown()  # a thread of the pool takes the exit code, and nobody has it before that thread ends
+        self._process.join()
         code = self._process.exitcode or 0
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
     def stop(self) -> None:
         """End the process, whatever it does."""
         self._process.kill()
-        self._pool.shutdown(cancel_futures=True)
+        if self._thread.is_alive():
+            self._thread.join()
+        self._process.join()
+        self._connection.close()
 
 
 @contextmanager
@@ -130,11 +143,19 @@ def _start_tracker() -> None:
         os.environ[name] = before
 
 
-def _begin(parent: int) -> None:
-    """Let this process end with its parent, which a thread notices where the system does not help."""
+def _serve(connection: Connection, parent: int) -> None:
+    """Train each unit that comes, until the parent ends, which a thread notices where the system does not help."""
     end_with(parent)
     collect_seldom()
     Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(EOFError):
+        while True:
+            unit = connection.recv()
+            try:
+                answer: Results | Exception = train_unit(unit)
+            except Exception as error:  # noqa: BLE001 - the parent raises it
+                answer = error
+            connection.send(answer)
 
 
 def _end_with_parent() -> None:
