@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE # many processes start, which read what the first has compiled
 
 .DEFAULT_GOAL := help
-.PHONY: help repro sweep systems parity portability portability-core test test-fast test-kills test-backends test-services fuzz mutants check docs docs-live lines format bench bench-digests bench-growth bench-prediction bench-sweep engines exports lock sync ui clean clean-archive
+.PHONY: help repro sweep systems parity portability portability-core test test-fast test-long test-backends test-services fuzz mutants check docs docs-live lines format bench bench-digests bench-growth bench-prediction bench-sweep engines exports lock sync ui clean clean-archive
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,7 @@ help: ## list the targets
 	@echo "DVC needs a git repository: run 'git init' here first, or clone one" >&2; exit 2
 
 repro: .git $(KERNELS) ## run the main job: whatever is not up to date
+	@find -L data/inputs -type l -delete # a link to a file that is not here, at which DVC would stop: compose says more
 	@dvc repro
 	@echo "metrics: dvc metrics show    figures: reports/figures    runs: make ui"
 
@@ -28,14 +29,14 @@ sweep: .git $(KERNELS) ## run the default grid search, and whatever it needs
 
 # Three processes on two cores, since many tests wait for a server, a disk or a signal.
 PARALLEL := --dist loadscope --no-loadscope-reorder
-test: $(KERNELS) ## run every test that needs nothing but .venv, without those of test-kills
-	@python -m pytest -n 3 $(PARALLEL) --durations=20 -m "not kills and not services"
+test: $(KERNELS) ## run every test that needs nothing but .venv, without those of test-long
+	@python -m pytest -n 3 $(PARALLEL) --durations=20 -m "not long and not backends and not services"
 
 test-fast: $(KERNELS) ## run the tests that need no real pipelines
-	@python -m pytest -n 2 $(PARALLEL) -m "not slow and not kills and not services"
+	@python -m pytest -n 2 $(PARALLEL) -m "not slow and not long and not backends and not services"
 
-test-kills: $(KERNELS) ## run the tests that kill or stop real processes at many or random moments
-	@python -m pytest -n 3 $(PARALLEL) --durations=10 -m kills
+test-long: $(KERNELS) ## run the tests that go through whole pipelines in clones, or kill processes at many moments
+	@python -m pytest -n 3 $(PARALLEL) --durations=10 -m "long and not services"
 
 fuzz: $(KERNELS) ## give 10,000 overrides and files that nobody should, in bounded memory and time
 	@timeout 60m python -m pytest -n 2 -m fuzz --hypothesis-profile=fuzz --hypothesis-show-statistics
@@ -145,17 +146,18 @@ $(KERNELS): $(READY) $(wildcard src/plainmlp/nn/*.py src/plainmlp/nn/compiled/*.
 	@touch $(KERNELS)
 
 # Python for browsers, and NumPy for it, which Pyodide's own loader fetches from where that is kept.
+PYODIDE_VERSION := 314.0.3
 FETCH_NUMPY := import { loadPyodide } from "./pyodide.mjs"; \
-	await (await loadPyodide()).loadPackage("numpy", { messageCallback: () => {} });
-$(PYODIDE)/.ready:
+	await (await loadPyodide()).loadPackage("numpy", { messageCallback: () => {}, errorCallback: () => {} });
+$(PYODIDE)/.ready: $(READY)
 	@command -v npm > /dev/null || { echo "docs-live needs Node.js and npm" >&2; exit 2; }
-	@npm install --silent --no-save --prefix docs/_build/npm pyodide@314.0.7
+	@npm install --silent --no-save --prefix docs/_build/npm pyodide@$(PYODIDE_VERSION)
 	@mkdir -p $(PYODIDE)
 	@cd docs/_build/npm/node_modules/pyodide && cp pyodide.mjs pyodide.asm.mjs pyodide.asm.wasm pyodide-lock.json \
 		python_stdlib.zip $(CURDIR)/$(PYODIDE)
-	@cd $(PYODIDE) && { node --input-type=module -e '$(FETCH_NUMPY)' 2>&1 || true; } | cut -c -200 | tail -n 3
-	@ls $(PYODIDE)/numpy-*.whl > /dev/null 2>&1 || { echo "NumPy for Pyodide could not be fetched; put the wheel that" \
-		"pyodide-lock.json names into $(PYODIDE), and run this again" >&2; exit 2; }
+	@cd $(PYODIDE) && node --input-type=module -e '$(FETCH_NUMPY)' > /dev/null 2>&1 || true
+	@ls $(PYODIDE)/numpy-*.whl > /dev/null 2>&1 || python docs/pyodide_numpy.py $(PYODIDE) || { echo "NumPy for Pyodide" \
+		"could not be fetched; put the wheel that pyodide-lock.json names into $(PYODIDE), and run this again" >&2; exit 2; }
 	@touch $@
 
 # The other libraries, as a group and the extras of pyproject.toml name them (of the pipeline .venv has all).

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, settings
 
-from checkouts import SHARED, warm_programs
-from databases import new_database
+from checkouts import warm_programs
+from databases import SHARED, new_database
 from fuzzing import EXAMPLES, SECONDS_AN_EXAMPLE, bounded
 from servers import Server, serving
 

@@ -1,16 +1,22 @@
 """What the page live.md is made of: the archive of the sources, the points, and the page's own files."""
 
+import hashlib
+import json
 import os
 import re
 import subprocess
 import sys
+import zipfile
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from configurations import refusal
 from live_sources import points_of_clusters, write_sources
 from plainmlp import MLP, Architecture, Examples, Recipe
+from pyodide_numpy import CARRIER, add_numpy
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 LIVE = DOCS / "static" / "live"
@@ -74,3 +80,39 @@ def test_the_points_are_of_three_classes_in_turn():
 def test_the_page_has_every_part_that_its_script_asks_for():
     asked = set(re.findall(r'element\("(\w+)"\)', (LIVE / "live.js").read_text(encoding="utf-8")))
     assert asked == set(re.findall(r'id="live-(\w+)"', (DOCS / "live.md").read_text(encoding="utf-8")))
+
+
+@pytest.fixture
+def carrier(tmp_path, monkeypatch):
+    """Let pip find a package that carries a file for Pyodide, and nothing else."""
+    name, version = CARRIER.replace("-", "_").split("==")
+    about = f"{name}-{version}.dist-info"
+    (tmp_path / "packages").mkdir()
+    with zipfile.ZipFile(tmp_path / "packages" / f"{name}-{version}-py3-none-any.whl", "w") as package:
+        package.writestr("some/pyodide/numpy-1.whl", "NumPy")
+        package.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        package.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        package.writestr(f"{about}/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "packages"))
+    return tmp_path
+
+
+def pyodide_with(folder, content, file_name="numpy-1.whl"):
+    """Write a lock file that names a file of NumPy and the digest of its content."""
+    named = {"file_name": file_name, "sha256": hashlib.sha256(content).hexdigest()}
+    (folder / "pyodide-lock.json").write_text(json.dumps({"packages": {"numpy": named}}))
+    return folder
+
+
+def test_numpy_for_pyodide_comes_out_of_a_package_that_carries_it(carrier):
+    add_numpy(pyodide_with(carrier, b"NumPy"))
+    assert (carrier / "numpy-1.whl").read_bytes() == b"NumPy"
+
+
+def test_numpy_for_pyodide_is_the_file_that_pyodide_names_or_none(carrier, monkeypatch):
+    assert "is not the file that" in refusal(lambda: add_numpy(pyodide_with(carrier, b"another")))
+    assert "carries no numpy-2.whl" in refusal(lambda: add_numpy(pyodide_with(carrier, b"NumPy", "numpy-2.whl")))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(carrier / "nowhere"))
+    assert "pip cannot download" in refusal(lambda: add_numpy(pyodide_with(carrier, b"NumPy")))
+    assert list(carrier.glob("numpy*")) == []

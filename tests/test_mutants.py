@@ -10,6 +10,8 @@ from checkouts import ROOT
 from explained import EXPLAINED
 from mutants import PACKAGE, sample
 
+pytestmark = pytest.mark.slow
+
 WINGS = ("nn", "proof", "sweeps")
 EVERY = 10**6
 

@@ -8,7 +8,7 @@ from plainmlp.nn.architecture import view_layers
 from plainmlp.nn.network import Network
 from plainmlp.training.backends.table import BACKENDS, join_layers, make_network, split_layers
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.backends]
 
 SMALL = "clusters 2-5-3"
 

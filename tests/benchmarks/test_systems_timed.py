@@ -10,7 +10,7 @@ from speed import ours as own
 from speed.measuring import steps
 from speed.workloads import DEFINITION, FUSED, JAX, ONE_CORE, OURS, PLAIN, PROCESSES, SKLEARN, TORCH, VMAP, WORKLOADS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.backends]
 
 EPOCHS = 6
 FULL = "clusters 2-5-3, full batch of 13,500"

@@ -75,6 +75,8 @@ def test_edit_of_conf_alone_is_no_edit_of_params() -> None:
     [
         ({"seed": 3}, ["seed=3"]),
         ({"optimizer": "sgd"}, ["optimizer='sgd'"]),
+        ({"optimizer": {"name": "sgd", "learning_rate": 0.001}}, ["optimizer='sgd'"]),
+        ({"optimizer": {"name": "sgd", "learning_rate": 0.5}}, ["optimizer='sgd'", "optimizer.learning_rate=0.5"]),
         ({"optimizer": {"name": "adam", "learning_rate": 1}}, ["optimizer.learning_rate=1"]),
         ({"model": {"l1": 0.0, "bias": 1}}, ["model.bias=1"]),
         ({"model": {"bias": True}}, ["~model.l1"]),

@@ -34,6 +34,21 @@ def test_code_of_a_copy_is_the_same_code(package):
     assert fresh(package) == digest_result_code()
 
 
+def test_the_cache_answers_for_the_code_that_runs_and_for_no_other(package, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    right = fresh(PACKAGE)
+    remembered = [*(tmp_path / "cache" / "plainmlp" / "code").iterdir()]
+    assert len(remembered) == len(RESULT_PARTS)
+    for path in remembered:
+        path.write_text("0" * 64)
+    assert fresh(PACKAGE) != right == fresh(package)
+    remembered[0].unlink()
+    os.utime(remembered[1], (0, 0))
+    fresh(PACKAGE)
+    assert remembered[0].exists()
+    assert not remembered[1].exists()
+
+
 class Change(ast.NodeTransformer):
     """Changes one constant or operator of a module; without a number to change it counts them."""
 

@@ -47,6 +47,16 @@ def test_missing_file_is_named_and_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "dataset.path").read_text() == "dataset.path: None\n"
 
 
+def test_who_has_not_the_file_of_before_is_told_how_to_get_its_results(tmp_path: Path) -> None:
+    (tmp_path / "my.csv").touch()
+    link_input(tmp_path / "data", "dataset.path", "my.csv", tmp_path)
+    (tmp_path / "my.csv").unlink()
+    with pytest.raises(InputError, match="`dvc pull` and `dvc repro --allow-missing` give the results"):
+        link_input(tmp_path / "data", "dataset.path", "my.csv", tmp_path)
+    with pytest.raises(InputError, match=r"looked for .*other.csv\)$"):
+        link_input(tmp_path / "data", "dataset.path", "other.csv", tmp_path)
+
+
 def test_only_dangling_links_are_removed(tmp_path: Path) -> None:
     (tmp_path / "my.csv").touch()
     link_input(tmp_path / "data", "dataset.path", "my.csv", tmp_path)

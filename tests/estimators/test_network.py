@@ -80,6 +80,39 @@ def test_outputs_are_the_softmax_of_the_logits():
         (lambda: MLP(ARCHITECTURE, initializer="he"), "initializer='he' is unknown"),
         (lambda: MLP(ARCHITECTURE, dtype="float16"), "dtype='float16' is unknown"),
         (lambda: MLP(ARCHITECTURE, parameters=np.zeros(50)), r"\(50,\) parameters do not fit .* which has 51"),
+        (
+            lambda: MLP(Architecture((2, 8, 3), (), "cross_entropy")),
+            r"activations=\(\) is not allowed: it must be one name for each of 1 hidden layers",
+        ),
+        (
+            lambda: MLP(Architecture((2,), (), "cross_entropy")),
+            r"layer_sizes=\(2,\) is not allowed: it must be the number of inputs, .* and the number of outputs",
+        ),
+        (
+            lambda: MLP(Architecture((2, 0, 3), ("tanh",), "cross_entropy")),
+            "layer_sizes=0 is not allowed: it must be a whole number at least 1",
+        ),
+        (
+            lambda: MLP(Architecture((2, 3), (), "huber", (("threshold", -1.0),))),
+            r"loss\['threshold'\]=-1.0 is not allowed: it must be a number above 0",
+        ),
+        (lambda: MLP(ARCHITECTURE, Recipe(learning_rate=-1)), "learning_rate=-1 is not allowed: .* above 0"),
+        (lambda: MLP(ARCHITECTURE, Recipe(seed=-1)), "seed=-1 is not allowed: it must be a whole number at least 0"),
+        (lambda: MLP(ARCHITECTURE, Recipe(dropout=1.0)), "dropout=1.0 is not allowed: .* at least 0 and below 1"),
+        (lambda: MLP(ARCHITECTURE, Recipe(clip_norm=0)), "clip_norm=0 is not allowed: .* above 0 or inf"),
+        (lambda: MLP(ARCHITECTURE, Recipe(patience=0)), "patience=0 is not allowed: .* at least 1 or None"),
+        (
+            lambda: MLP(ARCHITECTURE, Recipe(optimizer_options={"momentum": 0.9})),
+            "an option of optimizer='adam'='momentum' is unknown",
+        ),
+        (
+            lambda: MLP(ARCHITECTURE, Recipe(schedule="step", schedule_options={"every_epochs": 0})),
+            r"schedule\['every_epochs'\]=0 is not allowed",
+        ),
+        (
+            lambda: MLP(ARCHITECTURE, initializer="normal", initializer_options={"scale": 1.0}),
+            "an option of initializer='normal'='scale' is unknown",
+        ),
     ],
 )
 def test_mistakes_are_named(make, message):

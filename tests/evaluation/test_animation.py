@@ -18,6 +18,8 @@ from plainmlp.evaluation.figures.animation import animate, epochs_to_look_at, tr
 from plainmlp.evaluation.reports import write_evaluation
 from plainmlp.training.train import train_configured
 
+pytestmark = pytest.mark.slow
+
 
 def prepared(*overrides: str) -> tuple[Config, Splits]:
     config = parse(compose(CONF, overrides))
@@ -47,7 +49,6 @@ def test_the_looks_are_states_of_one_training(stopping: tuple[str, ...]) -> None
     assert len({look.model.weights_digest for look in looks}) > 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [

@@ -18,6 +18,8 @@ from plainmlp.evaluation.figures.classes import select_worst
 from plainmlp.evaluation.figures.table import FIGURES, draw_figures
 from plainmlp.evaluation.importance import Importance
 
+pytestmark = pytest.mark.slow
+
 HISTORY = {
     "train_loss": [2.0, 1.0, 0.5, 0.4],
     "validation_loss": [2.1, 1.2, 0.9, 1.1],
@@ -141,7 +143,6 @@ def test_learning_curves_need_a_history(plane: FigureData) -> None:
     assert not FIGURES["learning_curves"].applies(replace(plane, history={}))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", EXPECTED)
 def test_files_decode_are_small_and_have_the_same_bytes_twice(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
@@ -464,7 +465,6 @@ def test_value_range_leaves_a_margin_also_around_one_value_and_skips_missing_one
     assert value_range(np.array([3.0, 3.0])) == (2.5, 3.5)
 
 
-@pytest.mark.slow
 def test_missing_feature_values_are_left_out(plane: FigureData, tmp_path: Path) -> None:
     plane.test.features[0, 0] = np.nan
     assert len(draw_figures(plane, tmp_path)) == len(EXPECTED["plane"])
@@ -475,7 +475,6 @@ def test_colours_are_all_different() -> None:
         assert len(np.unique(class_colours(n_classes), axis=0)) == n_classes
 
 
-@pytest.mark.slow
 def test_a_large_cloud_stays_small_on_disk(plane: FigureData, tmp_path: Path) -> None:
     features = np.random.default_rng(0).normal(size=(40_000, 2))
     large = Part(features, np.resize([0, 1, 2], 40_000))

@@ -1,8 +1,10 @@
 """The model card of a run: what hubs read of it, and what people do."""
 
 import math
+import textwrap
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import yaml
 
@@ -122,3 +124,14 @@ def test_no_name_changes_what_the_front_matter_says(name):
     assert front["model-index"][0]["name"] == printable(name)
     assert "license" not in front
     assert page.isprintable() or set(filter(lambda sign: not sign.isprintable(), page)) == {"\n"}
+
+
+def test_what_the_page_says_of_its_use_runs(tmp_path, monkeypatch):
+    model = drawn_model()
+    model.save(tmp_path / "model.safetensors")
+    monkeypatch.chdir(tmp_path)
+    _, page = card_of(model)
+    example = page.split("## How to use it\n")[1].split("##")[0]
+    names = {"frame": model.preparation.to_frame(np.zeros((2, len(model.preparation.columns))))}
+    exec(textwrap.dedent(example), names)
+    assert len(names["predicted"]) == 2

@@ -20,6 +20,8 @@ from plainmlp.exports.features import graph_inputs
 from plainmlp.exports.network import onnx_model
 from plainmlp.system.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 ROWS = 120
 DAYS = pd.date_range("1899-12-30", periods=ROWS, freq="401D")

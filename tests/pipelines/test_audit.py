@@ -9,7 +9,7 @@ import pytest
 from checkouts import clone, succeed
 from dag import CODE, MAIN, ROOT, code_of, code_stated, listed, outputs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 NAMES = list(MAIN)
 TABLE = ("dataset=table", "dataset.target=kind", "dataset.path=data.csv", "model.hidden_sizes=[4]")
 RUNS = ((TABLE, NAMES), (("experiment=clusters_published",), ["train"]))  # the second begins with given weights

@@ -9,7 +9,7 @@ import pytest
 from checkouts import clone, last_ids, tracked_runs
 from script import Script
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 N_PROCESSES = 8
 TINY = ("dataset=sincos", "dataset.n_samples=60", "split.validation=0", "model.hidden_sizes=[2]", "training.epochs=1")
 

@@ -50,7 +50,8 @@ def test_keys_are_those_of_a_run(path: Path, capsys: pytest.CaptureFixture[str])
         ((), r"name the column to predict.*\(columns: Kunde, Größe, Tag, Preis\)"),
         (("target=preis",), "did you mean 'Preis'"),
         (("target=Preis", "dat=parts"), "dataset.dat is an unknown key; did you mean 'dataset.dates'"),
-        (("target=Preis", "drop=[Größe]"), "cannot be read .*put quotes around such letters"),
+        (("target=Preis", "drop=[Größe]"), r"put quotes around such letters.* \"dataset.drop=\['Größe'\]\"$"),
+        (("target=Größe", "drop=[Tag,Kunde]"), r"put quotes around such letters.* \"dataset.target='Größe'\"$"),
     ],
 )
 def test_a_mistake_is_one_line(path: Path, overrides: tuple[str, ...], words: str) -> None:

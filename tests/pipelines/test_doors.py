@@ -10,7 +10,7 @@ from checkouts import ROOT, clone, last_ids, run_many, tracked_runs
 from plainmlp.composition.compose import compose, parse
 from plainmlp.training.backends.table import BACKENDS, OWN_BACKEND
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
 OVERRIDES = "import json, sys\njson.dump({'overrides': sys.argv[1:]}, open('overrides.yaml', 'w'))\n"
 MNIST = ROOT.parent / "shared" / "data" / "mnist-8k"

@@ -4,7 +4,7 @@ import pytest
 
 from checkouts import clone, succeed, tracked_runs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 # another file of a group: DVC refuses keys that params.yaml has not yet, before any of our code runs
 OVERRIDES = 'overrides.yaml:overrides=["optimizer=sgd","optimizer.learning_rate=0.5","training.epochs=1"]'
 

@@ -27,6 +27,8 @@ from plainmlp.training.model import Model
 from pointed import SMALL
 from recorded import EXPERIMENT, Recorded, configuration, record, splits_of
 
+pytestmark = pytest.mark.slow
+
 STORE = {"tracking__experiment": EXPERIMENT}
 
 

@@ -13,7 +13,7 @@ from databases import new_database
 from script import Script
 from waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 LONG = ("dataset=clusters", "split.validation=0", "training.epochs=1000000", "model.hidden_sizes=[4]")
 SECONDS = 120
 

@@ -19,7 +19,7 @@ from recorded import splits_of
 from script import Script
 from waiting import at_work_in, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.kills]
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 SECONDS = 120
 LONG = (
     "dataset=clusters",

@@ -207,6 +207,7 @@ def test_a_served_model_gives_the_answers_of_predictions_csv(flats, served):
         "rows by name": (json.dumps({"inputs": rows}).encode(), "application/json"),
         "values in order": (json.dumps({"inputs": columns}).encode(), "application/json"),
         "csv": (flats.table.to_csv(index=False).encode(), "text/csv"),
+        "parquet": (flats.table.to_parquet(), "application/vnd.apache.parquet"),
     }
     for name, question in questions.items():
         status, answer = ask(served, *question)

@@ -15,7 +15,7 @@ from script import Script
 from storms import ARGUMENTS, ProcessesHere, launched, left, weathered
 from waiting import at_work_in, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 SECONDS = 240
 
 
@@ -76,7 +76,6 @@ def test_second_process_of_one_sweep_is_refused(folder: Path) -> None:
     assert ended.stderr.startswith("error: another process runs this sweep already")
 
 
-@pytest.mark.kills
 def test_killed_worker_costs_nothing(folder: Path) -> None:
     sizes = ("split.train=1200", *LONG[1:3], "training.batch_size=1", "training.epochs=1600")
     arguments = (*sizes, *PROCESSES, "seed=20", "model.hidden_sizes=[4],[5],[6]", "tracking.wait_seconds=100")
@@ -104,7 +103,6 @@ def test_launcher_that_gives_up_is_one_line(folder: Path) -> None:
     assert (parent.info.status, children) == ("FAILED", [])
 
 
-@pytest.mark.kills
 def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
     """Those of other engines are among the tests of services."""
     folder = clone(tmp_path / "killed")

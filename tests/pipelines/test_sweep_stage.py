@@ -10,7 +10,7 @@ import yaml
 from checkouts import clone, commit, run, succeed
 from plainmlp.training.model import Model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def clone_with_small_grid(folder: Path) -> Path:

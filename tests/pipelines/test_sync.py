@@ -29,7 +29,7 @@ def outbox(folder: Path) -> list[Path]:
     return sorted((folder / ".plainmlp" / "outbox").glob("record-*"))
 
 
-@pytest.mark.kills
+@pytest.mark.long
 def test_server_that_is_killed_in_the_middle_of_a_training(folder: Path, server: Server) -> None:
     client = MlflowClient(server.address)
     where = ("tracking.experiment=killed", f"tracking.uri={server.address}")

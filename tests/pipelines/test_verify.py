@@ -28,7 +28,7 @@ from recorded import write_flats
 from script import Script
 from waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 DIGITS = ("model.hidden_sizes=[8]", "training.epochs=2")
 SKLEARN = ("backend=sklearn", "optimizer.clip_norm=null")
 FLATS = (

@@ -6,6 +6,8 @@ import pytest
 
 from configurations import refusal
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_file_is_written_and_one_line_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -23,6 +23,8 @@ from planted import Subject, Target, executed_again, target_of
 from pointed import SMALL, splits_of
 from searched import record
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def drawn(address: str) -> SimpleNamespace:
@@ -133,7 +135,6 @@ POINT = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", POINT)
 def test_point(sweep: Sweep, tmp_path: Path, name: str) -> None:
     plant, words = POINT[name]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import warm_client
-from databases import new_database
+from databases import SHARED, new_database
 from plainmlp.tracking.connection import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +32,6 @@ OURS = (
     "PYTEST_",
 )
 BEGAN = dict(os.environ)
-SHARED = "PYTEST_WARM_PROGRAMS"  # names the folder of those that another process has started
 OF_DASK = ("_NUM_THREADS", "PYTHONHASHSEED")  # ends of variables that Dask sets in this process, for its workers
 
 

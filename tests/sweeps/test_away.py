@@ -121,7 +121,7 @@ def check_whole(server: Server, experiment: str, checkout: Path, board: dict[str
         assert len(client.get_metric_history(run.info.run_id, "train_loss")) == 3
 
 
-@pytest.mark.kills
+@pytest.mark.long
 @pytest.mark.parametrize("stops_at", [0, 2, None], ids=["before the sweep", "in the middle", "before the end"])
 def test_sweep_without_its_server(server, checkout, request, stops_at):
     experiment = request.node.name

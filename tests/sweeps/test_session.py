@@ -1,6 +1,7 @@
 """A sweep as a whole, with launchers that do as the tests want."""
 
 import csv
+import json
 import os
 import re
 from functools import partial
@@ -18,7 +19,8 @@ from plainmlp.proof.alterations import find_alterations, find_uncovered
 from plainmlp.proof.recorded import read_recorded
 from plainmlp.sweeps import session
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.ranking.leaderboard import best_run
+from plainmlp.sweeps.ranking.leaderboard import best_run, build_leaderboard
+from plainmlp.sweeps.ranking.results import read_sweep
 from plainmlp.sweeps.running.job import run_point
 from plainmlp.sweeps.session import Listed, identify_sweep, run_sweep
 from plainmlp.system.errors import InputError, TrainingError
@@ -206,5 +208,10 @@ def test_a_sweep_says_what_its_columns_are_and_ranks_the_best_constant_answer(po
         assert "the best answer that is the same for every row" in shown
         # the second start trains nothing
         assert ("digits: 1797 rows of 64 features, target digit (10 classes)" in shown) == (out == "out")
-    _, parent = parent_of(points, checkout)
+    store, parent = parent_of(points, checkout)
     assert "| baseline |" in parent.data.tags["mlflow.note.content"]
+    assert parent.data.metrics["baseline_validation_accuracy"] == 0.1
+    for out in ("out", "again"):
+        assert json.loads((checkout / out / "leaderboard.json").read_text())["baseline"] == 0.1
+        assert "| baseline |" in (checkout / out / "leaderboard.md").read_text()
+    assert build_leaderboard(read_sweep(store, parent.info.run_id)).baseline == 0.1

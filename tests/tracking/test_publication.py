@@ -146,7 +146,7 @@ def whole(server, tmp_path_factory):
     return content(server, run.run_id or "", folder / "read")
 
 
-@pytest.mark.kills
+@pytest.mark.long
 @pytest.mark.parametrize("stopped_at", STEPS)
 def test_run_whose_server_stops_is_whole_after_sync(server, whole, folder, stopped_at):
     store = opened(server, folder)
@@ -170,7 +170,7 @@ def sync_and_die(address: str, folder: Path, started) -> None:
     os._exit(0)
 
 
-@pytest.mark.kills
+@pytest.mark.long
 def test_sync_that_is_killed_at_random_moments_publishes_once(server, whole, folder):
     server.stop()
     store = opened(server, folder)
@@ -208,7 +208,7 @@ def test_what_a_killed_sync_left_of_a_rewritten_file_is_not_published(server, wh
     assert content(server, run_id, folder / "read") == whole
 
 
-@pytest.mark.kills
+@pytest.mark.long
 def test_server_that_is_killed_during_runs_and_during_sync(server, whole, folder):
     """Real deaths, at random moments of real operations; the server starts again on the same port."""
     generator = random.Random(1)
@@ -303,7 +303,7 @@ def test_points_wait_for_their_sweep_while_that_goes_on(server, folder):
     assert [entry.refusal for entry in synced(server, folder)] == ["", ""]
 
 
-@pytest.mark.kills
+@pytest.mark.long
 @pytest.mark.parametrize("seconds", [0.0, 0.05, 0.2, 0.5, 1.0, 2.0])
 def test_run_that_is_killed_at_any_moment_is_whole_or_killed_and_there_once(server, folder, seconds):
     """Whatever the run has done is in MLflow after a sync, also what its process could not send any more."""

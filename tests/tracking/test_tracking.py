@@ -278,7 +278,7 @@ def test_server_that_would_have_files_written_here_is_refused(store, tracked, mo
 
 
 @pytest.mark.slow
-@pytest.mark.kills
+@pytest.mark.long
 def test_database_whose_making_was_killed_is_made_again(tmp_path):
     database = tmp_path / "mlflow.db"
     words = [sys.executable, "-c", START, f"sqlite:///{database}", "killed"]

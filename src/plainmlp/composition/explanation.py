@@ -16,7 +16,7 @@ Keys = Callable[[], Sequence[str]]
 Location = tuple[str | int, ...]
 
 GRAMMAR = "write key=value, such as model.activation=tanh or model.hidden_sizes=[8,4]"
-LETTERS = "put quotes around such letters, and around the whole for the shell: \"dataset.drop=['Größe']\""
+LETTERS = "put quotes around such letters, and around the whole for the shell: "
 _REFUSED_KEY = re.compile(r"Could not override '([^']*)'|Could not delete from config\. '([^']*)' does not exist")
 _NOT_CONFIGURED = re.compile(r"Hydra (sweeper|launcher) is not configured")
 _KEY_IN_CAUSE = re.compile(r"full_key: (\S+)")
@@ -52,7 +52,7 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
         Return every key that exists with the files that these overrides choose.
     """
     if hasattr(error, "override"):
-        hint = GRAMMAR if error.override.isascii() else LETTERS
+        hint = GRAMMAR if error.override.isascii() else LETTERS + _with_quotes(error.override)
         return f"override {shown(error.override)} cannot be read ({one_line(str(error))}); {hint}"
     if getattr(error, "missing_cfg_file", None) or "Config group override must be" in str(error):
         return _unknown_file(error, conf_folder, overrides)
@@ -71,6 +71,15 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
         key, line = f"hydra.{match[1]}", "null is not allowed: a sweep needs one"
     line = line or f"the overrides {shown(list(overrides))} cannot be applied"
     return f"{key}: {line}" if key else line
+
+
+def _with_quotes(override: str) -> str:
+    """Return an override as it is to be typed, with quotes around texts that hold other letters than ASCII."""
+    key, _, value = override.partition("=")
+    if re.search(r"[\"'$`\\{}]", override) or not key.isascii():
+        return "\"dataset.drop=['Größe']\""
+    quoted = re.sub(r"[^,\[\]]+", lambda text: text[0] if text[0].isascii() else f"'{text[0].strip()}'", value)
+    return f'"{key}={quoted}"'
 
 
 def _unknown_file(error: Exception, conf_folder: Path, overrides: Sequence[str]) -> str:

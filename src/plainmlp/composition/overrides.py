@@ -103,9 +103,17 @@ def _ambiguous(name: str, section: object) -> str:
 
 
 def _section_overrides(name: str, new: object, old: object) -> list[str]:
-    """Return the overrides that turn one value of a section of the configuration into another."""
+    """Return the overrides that turn one value of a section of the configuration into another.
+
+    Another `name`, as of an optimiser, chooses the file of that name with its own keys.
+    """
     if not (isinstance(new, Mapping) and isinstance(old, Mapping)):
         return [f"~{name}" if new is None else f"{name}={literal(new)}"]
+    if name in CHOSEN_BY_NAME and new.get("name") != old.get("name"):
+        others = [
+            f"{name}.{key}={literal(value)}" for key, value in new.items() if key != "name" and value != old.get(key)
+        ]
+        return [f"{name}={literal(new['name'])}", *others]
     changed = [f"{name}.{key}={literal(new[key])}" for key in new if _mark(new[key]) != _mark(old.get(key))]
     return [*changed, *(f"~{name}.{key}" for key in old if key not in new)]
 

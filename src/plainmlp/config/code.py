@@ -1,10 +1,16 @@
 """The code of a checkout in parts, each with a digest, for the stages in dvc.yaml and for the ids of points."""
 
+import hashlib
+import os
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from plainmlp.system.digests import digest_json, digest_modules, modules_below
+from plainmlp.system import digests
+from plainmlp.system.digests import digest_json, digest_modules, digest_sources, modules_below, read_sources
+from plainmlp.system.files import replace_file
 
 SECTION = "code"  # of params.yaml
 PACKAGE = Path(__file__).parents[1]
@@ -20,6 +26,8 @@ PARTS = {
     "composition": ("composition",),
     "sweeps": ("sweeps",),
 }
+REMEMBERED = Path("plainmlp") / "code"  # in the user's cache
+KEPT_SECONDS = 30 * 24 * 3600
 # what can change a result; the others read, write, draw, rank and report it
 RESULT_PARTS = ("config", "nn", "data", "training", "evaluation")
 # those that stages run; compose, which writes these digests, stands for itself
@@ -46,16 +54,41 @@ def digest_result_code(package: Path = PACKAGE) -> str:
     -----
     A process digests a folder once: later edits are not in the code that it runs.
     """
-    return digest_json({part: digest_modules(package, modules_of(part, package)) for part in RESULT_PARTS})
+    digest = _remembered if package == PACKAGE else digest_modules
+    return digest_json({part: digest(package, modules_of(part, package)) for part in RESULT_PARTS})
 
 
 def digest_checkout(checkout: Path) -> dict[str, str | dict[str, str]]:
     """Return the section `code` of params.yaml: a digest for each part of the package, Hydra's plugins, each script."""
     source, pipelines = checkout / "src", checkout / "pipelines"
     package = source / PACKAGE.name
+    digest = _remembered if package == PACKAGE else digest_modules
     scripts = {name: [pipelines / SHARED_SCRIPT, pipelines / f"{name}.py"] for name in SCRIPTS}
     return {
-        **{part: digest_modules(package, modules_of(part, package)) for part in PARTS},
-        "plugins": digest_modules(source, modules_below(source, "hydra_plugins")),
-        "scripts": {name: digest_modules(pipelines, files) for name, files in scripts.items()},
+        **{part: digest(package, modules_of(part, package)) for part in PARTS},
+        "plugins": digest(source, modules_below(source, "hydra_plugins")),
+        "scripts": {name: digest(pipelines, files) for name, files in scripts.items()},
     }
+
+
+def _remembered(root: Path, files: Iterable[Path]) -> str:
+    """Return what `digest_modules` does of modules that this process may run.
+
+    The user's cache knows it where the same bytes were digested before, since to parse them takes each process a while.
+    What others wrote is never looked up there: whoever can run code here could have put an answer.
+    """
+    sources = read_sources(root, files)
+    read = [(name, hashlib.sha256(source).hexdigest()) for name, source in sources.items()]
+    key = digest_json([hashlib.sha256(Path(digests.__file__).read_bytes()).hexdigest(), read])
+    path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / REMEMBERED / key
+    with suppress(OSError):
+        return path.read_text(encoding="ascii")
+    digest = digest_sources(sources)
+    with suppress(OSError):  # without a cache it takes longer
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replace_file(path) as temporary:
+            temporary.write_text(digest, encoding="ascii")
+        for old in path.parent.iterdir():
+            if time.time() - old.stat().st_mtime > KEPT_SECONDS:
+                old.unlink()
+    return digest

@@ -12,6 +12,9 @@ INPUTS = Path("data") / "inputs"
 # section and key of each path in the configuration; for each, stage compose in dvc.yaml lists a link and its note
 INPUT_KEYS = (("dataset", "path"), ("model", "weights"))
 
+# where another checkout, or this one before, had the file
+WITHOUT = "; without it `dvc pull` and `dvc repro --allow-missing` give the results that were pushed"
+
 
 def named_inputs(config: Config) -> dict[str, str | None]:
     """Return the path under each key that may name one, such as `dataset.path`, or None."""
@@ -46,9 +49,11 @@ def link_input(folder: Path, key: str, path: str | None, root: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / f"{key}.txt"
-    target = note.name if path is None else _target(folder, key, path, root)
+    text = f"{key}: {path}\n"
+    was_there = note.exists() and note.read_text(encoding="utf-8") == text
+    target = note.name if path is None else _target(folder, key, path, root, WITHOUT if was_there else "")
     with replace_file(note) as temporary:
-        temporary.write_text(f"{key}: {path}\n", encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", newline="\n")
     new = folder / f"{key}.new"
     new.unlink(missing_ok=True)
     new.symlink_to(target)
@@ -72,11 +77,14 @@ def remove_dangling_links(folder: Path) -> None:
             link.unlink()
 
 
-def _target(folder: Path, key: str, path: str, root: Path) -> str:
-    """Return the target as the user gave it: absolute, or relative so that repository and data can move together."""
+def _target(folder: Path, key: str, path: str, root: Path, hint: str) -> str:
+    """Return the target as the user gave it: absolute, or relative so that repository and data can move together.
+
+    The hint ends the message if there is no such file.
+    """
     given = root / path
     target = given.parent.resolve() / given.name  # a link of the user's stays a link
     if not target.exists():
-        message = f"{key}: {path} does not exist (looked for {target})"
+        message = f"{key}: {path} does not exist (looked for {target}){hint}"
         raise InputError(message)
     return str(target) if Path(path).is_absolute() else os.path.relpath(target, folder.resolve())

@@ -16,12 +16,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from plainmlp.estimators.checks import SEED, check_number
 from plainmlp.estimators.network import MLP
 from plainmlp.estimators.parameters import (
     activations,
     batch_rows,
     build_recipe,
-    check_number,
     check_parameters,
     choice,
     hidden_sizes,
@@ -31,7 +31,6 @@ from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.arithmetic import Array
 from plainmlp.nn.batches import Examples
 from plainmlp.nn.early_stopping import EarlyStopping, kept_epoch
-from plainmlp.nn.options import Option
 from plainmlp.nn.training import Epoch
 
 Choice = str | Mapping[str, Any]
@@ -303,7 +302,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _checked_seed(self) -> int:
         """Return the seed: a whole number itself, else one that is drawn."""
         if self.random_state is not None and not isinstance(self.random_state, np.random.RandomState):
-            check_number("random_state", self.random_state, Option(0, minimum=0), ", None or a RandomState")
+            check_number("random_state", self.random_state, SEED, ", None or a RandomState")
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from plainmlp.nn.activations import ACTIVATIONS
+from plainmlp.estimators.checks import check_architecture, check_choice, check_name, check_recipe
 from plainmlp.nn.architecture import Architecture, Layers, view_layers
 from plainmlp.nn.arithmetic import Array
 from plainmlp.nn.batches import BLOCK_NUMBERS, Examples
@@ -15,12 +15,9 @@ from plainmlp.nn.descent import Start
 from plainmlp.nn.forms import start_descent
 from plainmlp.nn.initializers import INITIALIZERS, draw_parameters
 from plainmlp.nn.losses import LOSSES, recorded_metrics
-from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.recipe import Recipe
-from plainmlp.nn.schedules import SCHEDULES
 from plainmlp.nn.snapshot import Snapshot
 from plainmlp.nn.training import Epoch, Training
-from plainmlp.system.wording import unknown_name
 
 
 class MLP:
@@ -47,7 +44,7 @@ class MLP:
     Raises
     ------
     ValueError
-        A name is in no table, or the parameters are not those of such a network.
+        A name is in no table, a number out of its range, or the parameters are not those of such a network.
     """
 
     def __init__(
@@ -62,12 +59,9 @@ class MLP:
     ) -> None:
         recipe = Recipe() if recipe is None else recipe
         check_name("dtype", dtype, ("float32", "float64"))
-        check_name("initializer", initializer, {"auto", *INITIALIZERS})
-        check_name("loss", architecture.loss, LOSSES)
-        check_name("optimizer", recipe.optimizer, OPTIMIZERS)
-        check_name("schedule", recipe.schedule, SCHEDULES)
-        for name in architecture.activations:
-            check_name("activations", name, ACTIVATIONS)
+        check_choice("initializer", initializer, {"auto": None, **INITIALIZERS}, initializer_options or {})
+        check_architecture(architecture)
+        check_recipe(recipe)
         self.architecture, self.recipe = architecture, recipe
         if parameters is None:
             parameters = draw_parameters(architecture, recipe.seed, weights=(initializer, initializer_options or {}))
@@ -182,9 +176,3 @@ class MLP:
         rows = len(inputs) if isinstance(inputs, np.ndarray) else max(1, BLOCK_NUMBERS // inputs.shape[1])
         with np.errstate(all="ignore"):
             return np.concatenate([descent.outputs(inputs[i : i + rows]) for i in range(0, len(inputs), rows)])
-
-
-def check_name(key: str, name: Any, allowed: Any) -> None:
-    """Raise a ValueError where a key holds no name of its table."""
-    if not isinstance(name, str) or name not in allowed:
-        raise ValueError(unknown_name(key, str(name), allowed))

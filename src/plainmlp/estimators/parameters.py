@@ -1,13 +1,20 @@
 """The parameters of the estimators: their ranges, and what the core makes of them."""
 
 from collections.abc import Iterable, Mapping
-from math import isfinite
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from plainmlp.estimators.network import check_name
+from plainmlp.estimators.checks import (
+    COUNT,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    check_choice,
+    check_name,
+    check_number,
+    refusal,
+)
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.initializers import INITIALIZERS
 from plainmlp.nn.losses import LOSSES, recorded_metrics
@@ -19,19 +26,16 @@ from plainmlp.nn.schedules import SCHEDULES
 AUTOMATIC_BATCH = 200  # rows at most, as in scikit-learn
 LOGISTIC = {"logistic": "sigmoid"}  # scikit-learn's name: ours
 
-_COUNT = Option(1, minimum=1)
-_NOT_NEGATIVE = Option(0.0, minimum=0)
-_POSITIVE = Option(1.0, minimum=0, open_minimum=True)
 RANGES = {
-    "alpha": _NOT_NEGATIVE,
-    "l1": _NOT_NEGATIVE,
-    "tol": _NOT_NEGATIVE,
-    "learning_rate_init": _POSITIVE,
-    "max_iter": _COUNT,
+    "alpha": NOT_NEGATIVE,
+    "l1": NOT_NEGATIVE,
+    "tol": NOT_NEGATIVE,
+    "learning_rate_init": POSITIVE,
+    "max_iter": COUNT,
     "validation_fraction": Option(0.1, minimum=0, maximum=1, open_minimum=True, open_maximum=True),
-    "dropout": Option(0.0, minimum=0, maximum=1, open_maximum=True),
+    "dropout": SHARE,
 }
-OTHERS = {"batch_size": (_COUNT, "auto"), "n_iter_no_change": (_COUNT, np.inf), "clip_norm": (_POSITIVE, None)}
+OTHERS = {"batch_size": (COUNT, "auto"), "n_iter_no_change": (COUNT, np.inf), "clip_norm": (POSITIVE, None)}
 FLAGS = ("shuffle", "warm_start", "early_stopping")
 TABLES: dict[str, Mapping[str, Any]] = {
     "solver": OPTIMIZERS,
@@ -58,7 +62,7 @@ def check_parameters(given: Mapping[str, Any], losses: Iterable[str]) -> None:
             check_number(name, given[name], option, f" or {other!r}")
     for name in FLAGS:
         if given[name] not in {True, False}:
-            raise ValueError(_refusal(name, given[name], "True or False"))
+            raise ValueError(refusal(name, given[name], "True or False"))
     check_name("dtype", given["dtype"], ("auto", "float32", "float64"))
     for name in TABLES:
         choice(name, given[name])
@@ -69,41 +73,17 @@ def check_parameters(given: Mapping[str, Any], losses: Iterable[str]) -> None:
 def _check_layers(given: Mapping[str, Any]) -> None:
     sizes = hidden_sizes(given["hidden_layer_sizes"])
     for size in sizes:
-        check_number("hidden_layer_sizes", size, _COUNT)
+        check_number("hidden_layer_sizes", size, COUNT)
     for activation in activations(given["activation"], len(sizes)):
         check_name("activation", activation, ACTIVATIONS)
-
-
-def check_number(name: str, value: Any, option: Option, otherwise: str = "") -> None:
-    """Raise a ValueError where a number is not one that an option may be."""
-    is_whole = isinstance(option.default, int)
-    is_number = isinstance(value, Integral if is_whole else Real) and not isinstance(value, bool) and isfinite(value)
-    low, high = option.minimum, option.maximum
-    if is_number and not (
-        (low is not None and (value < low or (option.open_minimum and value == low)))
-        or (high is not None and (value > high or (option.open_maximum and value == high)))
-    ):
-        return
-    limits = [] if low is None else [f"{'above' if option.open_minimum else 'at least'} {low}"]
-    limits += [] if high is None else [f"{'below' if option.open_maximum else 'at most'} {high}"]
-    kind = "a whole number" if is_whole else "a number"
-    raise ValueError(_refusal(name, value, f"{kind} {' and '.join(limits)}".strip() + otherwise))
 
 
 def choice(name: str, given: Any) -> tuple[str, dict[str, float]]:
     """Return what a parameter chooses from its table, and the options: it is a name, or a mapping of name and options."""
     options = dict(given) if isinstance(given, Mapping) else {"name": given}
     entry = options.pop("name", None)
-    check_name(name, entry, TABLES[name])
-    known = getattr(TABLES[name][entry], "options", {})
-    for option, value in options.items():
-        check_name(f"an option of {name}={entry!r}", option, known)
-        check_number(f"{name}[{option!r}]", value, known[option])
+    check_choice(name, entry, TABLES[name], options)
     return entry, options
-
-
-def _refusal(name: str, value: Any, allowed: str) -> str:
-    return f"{name}={value!r} is not allowed: it must be {allowed}"
 
 
 def batch_rows(given: Any, n_samples: int) -> int:
@@ -120,7 +100,7 @@ def activations(given: Any, n_layers: int) -> tuple[str, ...]:
     """Return the activation of each hidden layer, by our names: one name stands for all layers."""
     names = (given,) * n_layers if isinstance(given, str) else tuple(given)
     if len(names) != n_layers:
-        raise ValueError(_refusal("activation", given, f"one name, or one for each of {n_layers} hidden layers"))
+        raise ValueError(refusal("activation", given, f"one name, or one for each of {n_layers} hidden layers"))
     return tuple(LOGISTIC.get(name, name) for name in names)
 
 

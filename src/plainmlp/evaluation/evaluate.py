@@ -1,5 +1,6 @@
 """Stage evaluate: from a trained model and the parts of a data set to what the model is worth."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -7,6 +8,7 @@ from typing import Literal, cast
 
 import numpy as np
 
+from plainmlp.config.schema import ModelSection
 from plainmlp.data.arrays import Array, Description, Part
 from plainmlp.data.splits import Splits
 from plainmlp.data.stored import StoredRows
@@ -14,7 +16,9 @@ from plainmlp.data.sums import sum_by_halves
 from plainmlp.evaluation.importance import Importance, permutation_importance
 from plainmlp.evaluation.scores import bootstrap_intervals, evaluate_outputs
 from plainmlp.nn.forms import Compiled
+from plainmlp.nn.losses import assess
 from plainmlp.nn.randomness import generator
+from plainmlp.training.construction import build_architecture
 from plainmlp.training.model import Model
 
 MOST_PREDICTED = 1 << 17  # rows at once, of those that stay in their file
@@ -98,6 +102,18 @@ def measure_baseline(splits: Splits, part: Part) -> dict[str, float]:
     description = splits.description
     outputs = np.tile(constant_outputs(description, splits.train.targets), (len(part), 1))
     return evaluate_outputs(description.task, part.targets, outputs, n_classes=len(description.class_names))
+
+
+def measure_baseline_loss(splits: Splits, part: Part, model: ModelSection) -> float | None:
+    """Return the loss of `constant_outputs` on a part, as a network would have it; None but for a regression on equal weights."""
+    if splits.description.task != "regression" or part.weights is not None:
+        return None
+    architecture, preparation = build_architecture(splits, model), splits.preparation
+    constant = constant_outputs(splits.description, splits.train.targets)
+    z = preparation.targets(np.tile(constant, (len(part), 1)), "float64").T
+    threshold = np.asarray(dict(architecture.loss_options).get("threshold", 0.0))
+    assessed = assess(architecture.loss, z, preparation.targets(part.targets, "float64").T, threshold, np.ones(len(z)))
+    return math.fsum(assessed.costs.tolist()) / len(part)
 
 
 def constant_outputs(description: Description, targets: Array) -> Array:

@@ -65,11 +65,10 @@ def _write_tables(folder: Path, splits: Splits, evaluation: Evaluation) -> None:
 
 
 def write_learning_curves(places: Places, history: History) -> None:
-    """Write the loss after each epoch as a table for each part that it was measured on, all with the same columns."""
+    """Write the loss after each epoch as a table for each part; without lines where the part is empty, since DVC asks for both."""
     with replace_folder(places.learning_curves) as folder:
         for part in ("train", "validation"):
-            if losses := history.get(f"{part}_loss"):
-                write_csv(folder / f"{part}.csv", ("epoch", "loss"), enumerate(losses))
+            write_csv(folder / f"{part}.csv", ("epoch", "loss"), enumerate(history.get(f"{part}_loss", ())))
 
 
 def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataFrame":

@@ -53,9 +53,12 @@ IDS = (
     "manifest_digest",
 )
 SETTING = ("setting", "value")
-USE = """    from plainmlp.training.model import Model
+USE = """    from pathlib import Path
 
-    Model.load(Path("model.safetensors")).predict_frame(frame)
+    from plainmlp.training.model import Model
+
+    model = Model.load(Path("model.safetensors"))
+    predicted = model.predict_frame(frame)  # of pandas, with the columns above in any order
 """
 MOST_NAMES = 20  # of columns or classes, on the page
 CLOSING = "License, intended use and limits are not recorded: say them here before you publish the model."

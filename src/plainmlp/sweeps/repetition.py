@@ -6,6 +6,7 @@ from pathlib import Path
 
 from plainmlp.config.places import kept_checkout
 from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.ranking.baseline import with_baseline
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, build_leaderboard
 from plainmlp.sweeps.ranking.results import archived_run, judge_all
 from plainmlp.sweeps.reports import RUN_FILES, write_leaderboard
@@ -57,7 +58,8 @@ def repeat(
     ordered = sorted(points, key=lambda point: point.point_id)
     children = [archived_run(each, kept[each.point_id], run_ids[each.point_id]) for each in ordered]
     metric = points[0].config.sweep.metric
-    board = build_leaderboard(judge_all(children, lambda child: kept[child.point_id].history, metric))
+    results = judge_all(children, lambda child: kept[child.point_id].history, metric)
+    board = build_leaderboard(with_baseline(results, archive, points))
     write_leaderboard(folder, board)
     before = recorded / BOARD
     # a process was killed before it had ranked the points, or another metric ranks them

@@ -84,9 +84,11 @@ def _csv_cells(rank: int, row: Row) -> list[object]:
 
 
 def _record(board: Leaderboard) -> dict[str, Any]:
+    baseline = {} if board.baseline is None else {BASELINE: board.baseline}
     return {
         "metric": board.metric,
         "higher_is_better": is_higher_better(board.metric),
+        **baseline,
         "keys": list(board.keys),
         "n_finished": sum(len(row.results) for row in board.rows),
         "n_failed": len(board.failures),
@@ -125,9 +127,13 @@ def _markdown(board: Leaderboard) -> list[str]:
     lines += [f"{n_finished} points finished, {len(board.failures)} failed.", ""]
     names = [short_names(board.keys)[key] for key in board.keys]
     header = ["rank", *names, "n", "mean", "standard deviation", "95 % interval", "verdict", "parameters"]
-    lines += markdown_table(header, [_markdown_cells(rank, row) for rank, row in enumerate(board.rows, 1)])
+    rows = [_markdown_cells(rank, row) for rank, row in enumerate(board.rows, 1)]
+    if board.baseline is not None:
+        rows.append(["", *("" for _ in board.keys), "", f"{board.baseline:.4g}", "", "", BASELINE, ""])
+    lines += markdown_table(header, rows)
+    baseline = [f"{SAME_ANSWER}."] if board.baseline is not None else []
     pruning = [PRUNING] if any(row.verdict == PRUNED for row in board.rows) else []
-    lines += [TIES, VERDICTS, *pruning, ""]
+    lines += [TIES, VERDICTS, *pruning, *baseline, ""]
     if board.test:
         lines += ["## The best settings on the test part", ""]
         header = ["metric", "n", "mean", "standard deviation", "95 % interval"]
@@ -139,21 +145,18 @@ def _markdown(board: Leaderboard) -> list[str]:
     return lines[:-1]
 
 
-def describe_sweep(board: Leaderboard, run_id: str, baseline: float | None = None) -> str:
-    """Return the description of a sweep's run in Markdown: its leaderboard, in short, and how to go on from there.
-
-    `baseline` is what the best answer that is the same for every row scores.
-    """
+def describe_sweep(board: Leaderboard, run_id: str) -> str:
+    """Return the description of a sweep's run in Markdown: its leaderboard, in short, and how to go on from there."""
     names = short_names(board.keys)
     header = ["rank", *(names[key] for key in board.keys), "n", "mean", "interval", "verdict", "best run"]
     cells = [_markdown_cells(rank, row) for rank, row in enumerate(board.rows[:SHOWN_ROWS], 1)]
     runs = [_shown_run(board, row) for row in board.rows]
     rows = [[*cell[:-4], *cell[-3:-1], run] for cell, run in zip(cells, runs, strict=False)]
-    if baseline is not None:
-        rows.append(["", *("" for _ in board.keys), "", f"{baseline:.4g}", "", BASELINE, ""])
+    if board.baseline is not None:
+        rows.append(["", *("" for _ in board.keys), "", f"{board.baseline:.4g}", "", BASELINE, ""])
     lines = [f"Mean of `{board.metric}` over n seeds; {board.direction}.", ""] if rows else []
     lines += [*(markdown_table(header, rows) if rows else []), *(f"{line}.\n" for line in _remarks(board))]
-    lines += [f"{SAME_ANSWER}.\n"] if baseline is not None else []
+    lines += [f"{SAME_ANSWER}.\n"] if board.baseline is not None else []
     lines += [f"The best as the main job: `python pipelines/repro.py run={run_id}`\n"] if rows else []
     lines += [f"Rank and compute again: `python pipelines/verify.py --sweep {run_id}`"]
     return "\n".join(lines)[:LONGEST_NOTE]
@@ -175,11 +178,8 @@ def _score_cells(summary: Summary) -> list[str]:
     ]
 
 
-def show_leaderboard(board: Leaderboard, baseline: float | None = None) -> None:
-    """Print the first rows of a leaderboard, how many more there are, and what the best is worth on the test part.
-
-    `baseline` is what the best answer that is the same for every row scores.
-    """
+def show_leaderboard(board: Leaderboard) -> None:
+    """Print the first rows of a leaderboard, how many more there are, and what the best is worth on the test part."""
     from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False)
@@ -187,14 +187,14 @@ def show_leaderboard(board: Leaderboard, baseline: float | None = None) -> None:
         console = Console(soft_wrap=True, highlight=False, width=WIDEST)
     if board.rows:
         console.print(f"{board.metric} ({board.direction}), mean over n seeds and its 95 % interval")
-        console.print(_table(board, baseline), soft_wrap=False)
-    if baseline is not None:
+        console.print(_table(board), soft_wrap=False)
+    if board.baseline is not None:
         console.print(SAME_ANSWER)
     for line in _remarks(board):
         console.print(line)
 
 
-def _table(board: Leaderboard, baseline: float | None) -> "Table":
+def _table(board: Leaderboard) -> "Table":
     """Return a table that wraps its heads, and not its values, if there is little room."""
     from rich.table import Table
     from rich.text import Text
@@ -202,8 +202,8 @@ def _table(board: Leaderboard, baseline: float | None) -> "Table":
     rows = [
         [str(rank), *_shown_cells(row), _shown_run(board, row)] for rank, row in enumerate(board.rows[:SHOWN_ROWS], 1)
     ]
-    if baseline is not None:
-        rows.append(["", *("" for _ in board.keys), BASELINE, "", f"{baseline:.4g}", "", "", "", ""])
+    if board.baseline is not None:
+        rows.append(["", *("" for _ in board.keys), BASELINE, "", f"{board.baseline:.4g}", "", "", "", ""])
     names = short_names(board.keys)
     heads = (
         "",

@@ -11,11 +11,10 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 from plainmlp.config.schema import Config
-from plainmlp.evaluation.evaluate import measure_baseline
-from plainmlp.sweeps.grid.grid import RANKING_PART
 from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.ranking.baseline import with_baseline
 from plainmlp.sweeps.ranking.leaderboard import PRUNED, Leaderboard, build_leaderboard
-from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults
+from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults, baseline_name
 from plainmlp.sweeps.ranking.swept import short_names
 from plainmlp.sweeps.repetition import repeat, repeat_at_once
 from plainmlp.sweeps.reports import describe_sweep, show_leaderboard, write_reports, write_runs
@@ -100,7 +99,7 @@ def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
         marks = _marks(plan, checkout)
         done = repeat_at_once(plan.first, marks, archive, checkout, folder) if isinstance(plan, Listed) else None
         if done is not None:
-            show_leaderboard(done[0], _baseline(archive, plan.first, done[0].metric))
+            show_leaderboard(done[0])
             show_places({"leaderboard": folder, **done[1], **_large(archive)})
             return
         store = open_store(settings.tracking, checkout)
@@ -112,14 +111,14 @@ def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
             with parent.closing():
                 outcomes = _run_batches(store, parent, plan, launch, checkout)
                 points, failures = outcomes.points, outcomes.failures
-                board = build_leaderboard(outcomes.results(settings.sweep.metric))
+                board = build_leaderboard(with_baseline(outcomes.results(settings.sweep.metric), archive, points))
                 _mark_pruned(store, parent, board)
                 write_reports(folder, board)
                 plan.write(folder)
-                _publish(parent, board, folder, _baseline(archive, points, board.metric))
+                _publish(parent, board, folder)
                 parent.log_results({**_summary(board, len(points), len(failures)), **process_usage()}, {})
         model = _add_model(store, board, points, archive)
-    show_leaderboard(board, _baseline(archive, points, board.metric))
+    show_leaderboard(board)
     show_places({"leaderboard": folder, **model, "mlflow": parent.page(), **_large(archive)})
     if failures:
         raise TrainingError(_failure_message(points, failures, checkout))
@@ -242,7 +241,7 @@ def _launch_all(
     for text in dict.fromkeys(archive.columns(each.config.dataset, each.config.split) for each in missing):
         show_line(text)
     try:
-        with show_progress(point_ids, archive):
+        with show_progress(missing, archive):
             launch([Job(point, parent.reference, _name(point, common)) for point in missing])
     except (InputError, StorageError, TrainingError):
         raise
@@ -260,20 +259,9 @@ def _name(point: Point, common: Collection[str]) -> str:
     return " ".join(value_name(names[key], value) for key, value in values.items()) or run_name(point.config)
 
 
-def _baseline(archive: Archive, points: Sequence[Point], metric: str) -> float | None:
-    """Return the ranking metric of the best answer that is the same for every row; None for a loss, or several data sets."""
-    first = points[0].config
-    if {(point.config.dataset, point.config.split) for point in points} != {(first.dataset, first.split)}:
-        return None
-    splits = archive.splits(first.dataset, first.split)
-    if splits.validation is None:
-        return None
-    return measure_baseline(splits, splits.validation).get(metric.removeprefix(RANKING_PART))
-
-
-def _publish(parent: TrackedRun, board: Leaderboard, folder: Path, baseline: float | None) -> None:
+def _publish(parent: TrackedRun, board: Leaderboard, folder: Path) -> None:
     """Add the reports in a folder to the sweep's run, and how long its points took."""
-    parent.log_results({}, {NOTE_TAG: describe_sweep(board, parent.reference, baseline)})
+    parent.log_results({}, {NOTE_TAG: describe_sweep(board, parent.reference)})
     for path in sorted([*folder.glob("leaderboard.*"), *folder.glob(SEARCH)]):
         parent.log_file(path)
     for path in sorted((folder / "figures").iterdir()):
@@ -302,7 +290,8 @@ def _data_of(config: Config, archive: Archive) -> list[DataInput]:
 def _summary(board: Leaderboard, n_points: int, n_failed: int) -> dict[str, float]:
     """Return what the list of runs shows of a sweep."""
     best = {f"best_{board.metric}": board.rows[0].score.mean} if board.rows else {}
-    return {"points_done": n_points - n_failed, "points_failed": n_failed, **best}
+    baseline = {} if board.baseline is None else {baseline_name(board.metric): board.baseline}
+    return {"points_done": n_points - n_failed, "points_failed": n_failed, **best, **baseline}
 
 
 def _failure_message(points: Sequence[Point], failures: Mapping[str, str], checkout: Path) -> str:

@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,17 @@ def digest_json(value: Any) -> str:
 
 def digest_modules(root: Path, files: Iterable[Path]) -> str:
     """Return the SHA-256 of modules and their names below a root, without comments, docstrings and layout."""
-    return digest_json({file.relative_to(root).as_posix(): bare(ast.parse(file.read_bytes())) for file in files})
+    return digest_sources(read_sources(root, files))
+
+
+def read_sources(root: Path, files: Iterable[Path]) -> dict[str, bytes]:
+    """Return the sources of modules by their names below a root."""
+    return {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
+
+
+def digest_sources(sources: Mapping[str, bytes]) -> str:
+    """Return what `digest_modules` does, of sources that have been read."""
+    return digest_json({name: bare(ast.parse(source)) for name, source in sources.items()})
 
 
 def modules_below(root: Path, *places: str) -> list[Path]:
@@ -28,7 +38,7 @@ def modules_below(root: Path, *places: str) -> list[Path]:
     return sorted(chain.from_iterable(found))
 
 
-def bare(part: object) -> str:
+def bare(part: Any) -> str:
     """Return a part of a syntax tree as text, the same from every Python.
 
     Notes
@@ -36,16 +46,17 @@ def bare(part: object) -> str:
     `ast.dump` shows empty fields, and new versions of Python add some; this leaves them out, with docstrings and places
     in the file.
     """
-    if isinstance(part, ast.Constant):
+    kind = type(part)
+    if kind is ast.Constant:
         return f"Constant({part.value!a})"  # in ASCII, since what repr takes for printable grows with Unicode
-    if isinstance(part, ast.AST):
-        fields = {name: value for name, value in ast.iter_fields(part) if name != "ctx"}
-        if isinstance(part, DOCUMENTED) and ast.get_docstring(part, clean=False) is not None:
-            fields["body"] = part.body[1:]
-        if isinstance(part, ast.JoinedStr):  # Python 3.12 ends some with a text of no length
-            fields["values"] = [value for value in part.values if getattr(value, "value", None) != ""]
-        shown = (f"{name}={bare(value)}" for name, value in fields.items() if value is not None and value != [])
-        return f"{type(part).__name__}({', '.join(shown)})"
-    if isinstance(part, list):
-        return f"[{', '.join(map(bare, part))}]"
-    return ascii(part)
+    if kind is list:
+        return f"[{', '.join([bare(each) for each in part])}]"
+    if not isinstance(part, ast.AST):
+        return ascii(part)
+    fields: dict[str, Any] = {name: getattr(part, name, None) for name in part._fields if name != "ctx"}
+    if isinstance(part, DOCUMENTED) and ast.get_docstring(part, clean=False) is not None:
+        fields["body"] = fields["body"][1:]
+    if kind is ast.JoinedStr:  # Python 3.12 ends some with a text of no length
+        fields["values"] = [value for value in fields["values"] if getattr(value, "value", None) != ""]
+    shown = [f"{name}={bare(value)}" for name, value in fields.items() if value is not None and value != []]
+    return f"{kind.__name__}({', '.join(shown)})"

@@ -17,6 +17,8 @@ from plainmlp.sweeps.figures.sheet import limits, swept_values, value_words
 from plainmlp.system.files import digest_file
 from swept import ACTIVATIONS, SIZES, board_of, failure, grid, result, whole_sweep
 
+pytestmark = pytest.mark.slow
+
 ALL = {**SWEEP_FIGURES, **TIMING_FIGURES}
 LOOKED_AT = {
     "accuracies": {
@@ -75,7 +77,6 @@ def test_nothing_is_drawn_where_all_failed(tmp_path):
     assert names_drawn(board_of([], [failure({"a": "b", "seed": 0})]), tmp_path) == set()
 
 
-@pytest.mark.slow
 def test_same_bytes_whatever_the_users_own_settings(board, tmp_path):
     first = [path.read_bytes() for path in draw_sweep_figures(ALL, board, tmp_path / "first")]
     with mpl.rc_context({"font.size": 20, "axes.facecolor": "red"}):

@@ -4,13 +4,17 @@ import threading
 
 import pytest
 
+from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running import progress as module
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.sweeps.running.progress import SweepProgress, show_progress
 from plainmlp.system.errors import TrainingError
 from plainmlp.system.files import write_json
+from plainmlp.training.history import write_history
+from recorded import configuration
 
 IDS = ["a" * 64, "b" * 64, "c" * 64, "d" * 64]
+POINTS = [Point((), configuration(), point_id) for point_id in IDS]
 
 
 @pytest.fixture
@@ -23,7 +27,7 @@ def put(archive: Archive, point_id: str, **validation: float) -> None:
 
 
 def test_counts_and_best_follow_the_archive(archive, monkeypatch):
-    progress = SweepProgress(IDS, archive)
+    progress = SweepProgress(POINTS, archive)
     monkeypatch.setattr(module.time, "perf_counter", lambda: progress._started + 9.0)
     assert str(progress) == "0 done, 0 failed, 4 left"
     put(archive, IDS[0], accuracy=0.5)
@@ -37,22 +41,28 @@ def test_counts_and_best_follow_the_archive(archive, monkeypatch):
     assert str(progress) == "3 done, 1 failed, 0 left  best validation_accuracy 0.75"
 
 
-def test_least_error_is_best_and_no_validation_part_has_none(archive):
-    put(archive, IDS[0], mean_squared_error=2.0)
-    put(archive, IDS[1], mean_squared_error=1.0)
-    put(archive, IDS[2])
-    assert str(SweepProgress(IDS[:3], archive)).endswith("0 left  best validation_mean_squared_error 1")
+def test_what_ranks_is_shown_of_a_regression_too(archive):
+    for point_id, losses in zip(IDS[:2], ([2.0, 0.5, 1.5], [3.0, 2.0, 1.0]), strict=True):
+        put(archive, point_id, mean_squared_error=losses[-1] * 100)
+        write_history(archive.places(point_id).history, {"validation_loss": losses}, [""] * 3)
+    put(archive, IDS[2])  # without a validation part
+    assert str(SweepProgress(POINTS[:3], archive)).endswith("0 left  best validation_loss 1")
+    stopped = configuration(training__patience=2)
+    of_best_epochs = [Point((), stopped, point_id) for point_id in IDS[:2]]
+    assert str(SweepProgress(of_best_epochs, archive)).endswith("0 left  best validation_loss 0.5")
+    chosen = configuration(sweep__metric="validation_mean_squared_error")
+    assert str(SweepProgress([Point((), chosen, IDS[0])], archive)).endswith("best validation_mean_squared_error 150")
 
 
 def test_what_was_there_before_says_nothing_about_the_time_left(archive):
     put(archive, IDS[0], accuracy=0.5)
-    assert str(SweepProgress(IDS, archive)) == "1 done, 0 failed, 3 left  best validation_accuracy 0.5"
+    assert str(SweepProgress(POINTS, archive)) == "1 done, 0 failed, 3 left  best validation_accuracy 0.5"
 
 
 def test_damaged_point_is_not_done(archive):
     put(archive, IDS[0], accuracy=0.5)
     archive.places(IDS[0]).metrics.write_text("{")
-    progress = SweepProgress(IDS[:1], archive)
+    progress = SweepProgress(POINTS[:1], archive)
     assert str(progress) == "0 done, 0 failed, 1 left"
     put(archive, IDS[0], accuracy=0.5)
     progress.look()
@@ -62,11 +72,11 @@ def test_damaged_point_is_not_done(archive):
 def test_lines_elsewhere_and_no_thread_is_left_whether_the_block_ends_well_or_not(archive, capsys, monkeypatch):
     monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.01)
     before = threading.active_count()
-    with show_progress(IDS[:1], archive):
+    with show_progress(POINTS[:1], archive):
         put(archive, IDS[0], accuracy=0.5)
     assert capsys.readouterr().out.splitlines()[-1] == "1 done, 0 failed, 0 left  best validation_accuracy 0.5"
     message = "the loss is not finite"
-    with pytest.raises(TrainingError), show_progress(IDS, archive):
+    with pytest.raises(TrainingError), show_progress(POINTS, archive):
         raise TrainingError(message)
     assert capsys.readouterr().out.splitlines()[-1].startswith("1 done, 0 failed, 3 left")
     assert threading.active_count() == before

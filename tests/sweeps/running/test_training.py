@@ -1,6 +1,5 @@
 import os
 import signal
-from concurrent.futures import wait
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -15,7 +14,6 @@ from plainmlp.sweeps.running.archive import Archive
 from plainmlp.sweeps.running.engines import ThisProcess, WorkerDiedError
 from plainmlp.sweeps.running.processes import Processes
 from plainmlp.sweeps.running.training import _Queue, train_points
-from plainmlp.sweeps.running.units import Unit
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training.model import Model
 from plainmlp.training.train import train_configured
@@ -113,8 +111,8 @@ def test_points_that_are_all_there_start_no_process(archive, monkeypatch):
     ("code", "end"), [(-9, "was ended by SIGKILL"), (0, "ended with exit code 0"), (3, "ended with exit code 3")]
 )
 def test_end_of_a_worker_is_said(code, end):
-    worker = SimpleNamespace(_process=SimpleNamespace(join=lambda: None, exitcode=code))
-    assert processes._Worker._describe_end(worker) == end
+    worker = SimpleNamespace(_pool=SimpleNamespace(shutdown=lambda: None), _process=SimpleNamespace(exitcode=code))
+    assert processes._Worker.describe_end(worker) == end
 
 
 @pytest.mark.parametrize(
@@ -189,27 +187,6 @@ def test_a_worker_that_is_killed_takes_no_point_with_it(archive):
     assert sorted(outcomes) == sorted((each.point_id, None) for each in many)
     assert digests(archive, many[:3]) == {each.point_id: digest_alone(each) for each in many[:3]}
     assert own_workers() == []
-
-
-def read_by_threads():
-    """Return how many bytes the other threads of this process have read so far."""
-    others = set(Path("/proc/self/task").iterdir()) - {Path(f"/proc/self/task/{os.getpid()}")}
-    return sum(int((thread / "io").read_text().split()[1]) for thread in others)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux")
-def test_a_worker_that_is_killed_while_it_answers_is_not_waited_for(tmp_path):
-    unit = Unit({"x" * 10**8: POINTS[0]}, tmp_path / "none", tmp_path, 1.0)  # the name comes back with the results
-    with closing(Processes(1, 1)) as engine:
-        future = engine.submit(unit)
-        (worker,) = own_workers()
-        before = read_by_threads()
-        wait_until(lambda: read_by_threads() > before + 10**6, "the begin of the answer")
-        worker.kill()
-        assert wait([future], timeout=60).done
-        with pytest.raises(WorkerDiedError, match=r"^was ended by SIGKILL$"):
-            engine.results(future)
 
 
 @pytest.mark.slow
@@ -316,7 +293,7 @@ def wait_until_gone(family):
 
 
 @pytest.mark.slow
-@pytest.mark.kills
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 @pytest.mark.parametrize("send", [os.kill, os.killpg])
 def test_no_worker_outlives_its_parent(tmp_path, send, number, code):
@@ -330,7 +307,7 @@ def test_no_worker_outlives_its_parent(tmp_path, send, number, code):
 
 
 @pytest.mark.slow
-@pytest.mark.kills
+@pytest.mark.long
 def test_workers_notice_without_the_help_of_the_system_that_their_parent_has_ended(tmp_path):
     (tmp_path / "sitecustomize.py").write_text("from plainmlp.system import process\nprocess.PR_SET_PDEATHSIG = 0\n")
     with started(tmp_path) as process:
@@ -340,7 +317,7 @@ def test_workers_notice_without_the_help_of_the_system_that_their_parent_has_end
 
 
 @pytest.mark.slow
-@pytest.mark.kills
+@pytest.mark.long
 def test_a_signal_while_workers_start_leaves_none(tmp_path):
     with started(tmp_path) as process:
         parent = psutil.Process(process.pid)

@@ -186,7 +186,7 @@ def test_without_optuna_a_search_has_its_record_and_no_journal(tracking, tmp_pat
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [RECORD]
 
 
-@pytest.mark.kills
+@pytest.mark.long
 def test_search_that_is_killed_three_times_ends_as_the_undisturbed_one_under_another_launcher(tmp_path):
     folder = clone(tmp_path / "clone")
     fixed = [f"{key.replace('__', '.')}={value}".replace(" ", "") for key, value in TINY.items()]

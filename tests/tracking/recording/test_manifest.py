@@ -21,6 +21,8 @@ from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import ChildRun, Store
 from plainmlp.tracking.tags import RECORD_TAG
 
+pytestmark = pytest.mark.slow
+
 DATA = [DataInput("data", "0" * 32, {"n_train": 3})]
 
 

@@ -23,6 +23,8 @@ from plainmlp.tracking.recording.training import start_run
 from pointed import point
 from recorded import configuration, record, splits_of
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"dataset__name": "sincos", "dataset__n_samples": 30, "model__hidden_sizes": [3], "training__epochs": 2}
 SECRET = "hunter2"
 NUMERICS = (

@@ -22,6 +22,7 @@ from plainmlp.tracking.provenance.identity import RESULT_SECTIONS
 MAX_POINTS = 100_000
 SECTION = "sweep"
 AUTOMATIC = "auto"
+DEFAULT_METRICS = ("validation_accuracy", "validation_loss")  # the first that was recorded ranks
 RANKING_PART = "validation_"
 Rule = Mapping[str, Any]
 

@@ -68,6 +68,7 @@ class Leaderboard:
     rows: tuple[Row, ...]
     test: dict[str, Summary]  # every metric of the test part, of the best row alone
     failures: tuple[Failure, ...]  # by settings and seed
+    baseline: float | None = None  # what the best answer that is the same for every row scores
 
     @property
     def n_first(self) -> int:
@@ -104,6 +105,7 @@ def build_leaderboard(results: SweepResults) -> Leaderboard:
         tuple(_compared(rows, results.metric)),
         _test_metrics(rows[0].results) if rows else {},
         tuple(sorted(results.failed, key=lambda failure: _failure_order(failure, keys))),
+        results.baseline,
     )
 
 

@@ -3,11 +3,11 @@
 import json
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from plainmlp.nn.early_stopping import kept_epoch
 from plainmlp.nn.recipe import Recipe
-from plainmlp.sweeps.grid.grid import AUTOMATIC, RANKING_PART
+from plainmlp.sweeps.grid.grid import AUTOMATIC, DEFAULT_METRICS, RANKING_PART
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.archive import Archive, Kept
 from plainmlp.system.errors import InputError
@@ -15,13 +15,12 @@ from plainmlp.tracking.children import finished_children
 from plainmlp.tracking.recording.configuration import recorded_parameters
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
-from plainmlp.tracking.stored_runs import Reader, StoredRun
+from plainmlp.tracking.stored_runs import Reader, StoredRun, read_run
 from plainmlp.tracking.tags import FAILURE_TAG, POINT_TAG
 from plainmlp.training.history import History
 
 SEED = "seed"
 METRIC = "sweep.metric"
-DEFAULT_METRICS = ("validation_accuracy", "validation_loss")
 LARGEST = 1e308  # MLflow writes infinities as numbers beyond
 FINISHED = "FINISHED"
 UNRECORDED = "its job left no record"
@@ -59,11 +58,17 @@ class SweepResults:
     metric: str
     finished: tuple[Result, ...]
     failed: tuple[Failure, ...]
+    baseline: float | None = None  # what the best answer that is the same for every row scores
 
     @property
     def children(self) -> list[StoredRun]:
         """Return the runs of all points."""
         return [result.child for result in self.finished] + [failure.child for failure in self.failed]
+
+
+def baseline_name(metric: str) -> str:
+    """Return what the run of a sweep records the score of the best constant answer as."""
+    return f"baseline_{metric}"
 
 
 def is_measured(value: float) -> bool:
@@ -81,7 +86,9 @@ def read_sweep(reader: Reader, parent_run_id: str, metric: str | None = None) ->
     if not children:
         message = f"the run {parent_run_id!r} has no runs below it; a leaderboard needs the run of a sweep"
         raise InputError(message)
-    return judge_all(children, reader.history, metric)
+    results = judge_all(children, reader.history, metric)
+    recorded = read_run(reader, parent_run_id).metrics
+    return replace(results, baseline=recorded.get(baseline_name(results.metric)))
 
 
 class Outcomes:

@@ -1,7 +1,7 @@
 """Engines: where units are trained. Each speaks one small interface of futures."""
 
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Any, Protocol
 
 from plainmlp.sweeps.running.units import Results, Unit, train_unit
 
@@ -21,10 +21,10 @@ class Engine(Protocol):
     def units_at_once(self) -> int:
         """How many units it can use before the first has ended."""
 
-    def submit(self, unit: Unit) -> Future[Results]:
-        """Start to train a unit, if fewer than `units_at_once` are on their way."""
+    def submit(self, unit: Unit) -> Future[Any]:
+        """Start to train a unit, if fewer than `units_at_once` are on their way; `results` takes the future."""
 
-    def results(self, future: Future[Results]) -> Results:
+    def results(self, future: Future[Any]) -> Results:
         """Return what a unit that has ended gave.
 
         Raises

@@ -1,20 +1,24 @@
 """The engine of this machine: a process for each core, none of which outlives the process that started it.
 
-A pool of Python's would wait for ever for the rest of an answer in the middle of which its process was killed.
+Every worker is a pool of one, since a pool of many loses the work of all with one that is killed.
 """
 
 import os
+import pickle
 import signal
 from collections.abc import Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager, suppress
-from multiprocessing import Pipe, parent_process, resource_tracker
-from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import parent_process, resource_tracker
+from multiprocessing.context import SpawnContext, SpawnProcess
+from pathlib import Path
 from threading import Thread, current_thread, main_thread
+from typing import Any
 
 from plainmlp.sweeps.running.engines import UNIT_SECONDS, WorkerDiedError
 from plainmlp.sweeps.running.units import Results, Unit, train_unit
+from plainmlp.system.files import unfinished, writing
 from plainmlp.system.process import collect_seldom, end_with
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -28,30 +32,32 @@ class Processes:
     def __init__(self, n_jobs: int, n_points: int) -> None:
         self.units_at_once = n_jobs
         self._idle = [_Worker() for _ in range(min(n_jobs, n_points))]
-        self._working: dict[Future[Results], _Worker] = {}
+        self._working: dict[Future[Path], _Worker] = {}
 
     def __str__(self) -> str:
         """Say who trains."""
         return f"{self.units_at_once} processes"
 
-    def submit(self, unit: Unit) -> Future[Results]:
+    def submit(self, unit: Unit) -> Future[Path]:
         """Send a unit to a process that has none."""
         worker = self._idle.pop() if self._idle else _Worker()
-        if not worker.is_alive():  # it was killed while it had no work
+        try:
+            future = worker.send(unit)
+        except BrokenProcessPool:  # it was killed while it had no work
             worker.stop()
             return self.submit(unit)
-        future = worker.send(unit)
         self._working[future] = worker
         return future
 
-    def results(self, future: Future[Results]) -> Results:
+    def results(self, future: Future[Path]) -> Results:
         """Return what a unit gave, or raise WorkerDiedError."""
         worker = self._working.pop(future)
         try:
-            results = future.result()
-        except WorkerDiedError:
+            results = _take(future.result())
+        except BrokenProcessPool:
+            end = worker.describe_end()
             worker.stop()
-            raise
+            raise WorkerDiedError(end) from None
         self._idle.append(worker)
         return results
 
@@ -63,53 +69,59 @@ class Processes:
         self._working.clear()
 
 
+class _Spawning(SpawnContext):
+    """Starts processes and knows the last, which a list of the living would miss if it was killed at once."""
+
+    def Process(self, *arguments: Any, **named: Any) -> SpawnProcess:  # type: ignore[override] # noqa: N802
+        self.started = SpawnProcess(*arguments, **named)
+        return self.started
+
+
 class _Worker:
-    """A process that trains one unit at a time, and a thread that waits for what it answers."""
+    """A process that trains one unit at a time."""
 
     def __init__(self) -> None:
-        self._connection, its_end = Pipe()
-        self._process = SpawnProcess(target=_serve, args=(its_end, os.getpid()))
+        context = _Spawning()
         with uninterrupted():
-            self._process.start()
-        its_end.close()  # here, so that nothing more is to be read once the process has ended
-        self._thread = Thread()
+            self._pool = ProcessPoolExecutor(1, context, _begin, (os.getpid(),))
+            self._pool.submit(os.getpid)  # it starts the process
+        self._process = context.started
 
-    def is_alive(self) -> bool:
-        return self._process.is_alive()
+    def send(self, unit: Unit) -> Future[Path]:
+        return self._pool.submit(_train, unit)
 
-    def send(self, unit: Unit) -> Future[Results]:
-        future: Future[Results] = Future()
-        self._thread = Thread(target=self._exchange, args=(unit, future), daemon=True)
-        self._thread.start()
-        return future
-
-    def _exchange(self, unit: Unit, future: Future[Results]) -> None:
-        """Complete a future with what the process answers, or with its end."""
-        try:
-            self._connection.send(unit)
-            answer = self._connection.recv()
-        except (EOFError, OSError):
-            answer = WorkerDiedError(self._describe_end())
-        except Exception as error:  # noqa: BLE001 - whoever asks for the results gets it
-            answer = error
-        if isinstance(answer, Exception):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)
-
-    def _describe_end(self) -> str:
+    def describe_end(self) -> str:
         """Say how the process has ended."""
-        self._process.join()
+        self._pool.shutdown()  # a thread of the pool takes the exit code, and nobody has it before that thread ends
         code = self._process.exitcode or 0
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
     def stop(self) -> None:
         """End the process, whatever it does."""
         self._process.kill()
-        if self._thread.is_alive():
-            self._thread.join()
-        self._process.join()
-        self._connection.close()
+        self._pool.shutdown(cancel_futures=True)
+
+
+def _train(unit: Unit) -> Path:
+    """Train a unit, in a worker; return the file with its results.
+
+    What goes through the pipe of a pool is so short that it arrives whole or not at all: for the rest of a longer message
+    from a worker that was killed the pool would wait for ever.
+    """
+    results = train_unit(unit)
+    unit.checkpoints.mkdir(parents=True, exist_ok=True)
+    path = unfinished(unit.checkpoints / "unit")
+    with writing(path), path.open("wb") as file:
+        pickle.dump(results, file, pickle.HIGHEST_PROTOCOL)
+    return path
+
+
+def _take(path: Path) -> Results:
+    """Return the results in the file of a worker, and remove it."""
+    with path.open("rb") as file:
+        results: Results = pickle.load(file)  # noqa: S301 - this command's own worker has written it
+    path.unlink()
+    return results
 
 
 @contextmanager
@@ -143,19 +155,11 @@ def _start_tracker() -> None:
         os.environ[name] = before
 
 
-def _serve(connection: Connection, parent: int) -> None:
-    """Train each unit that comes, until the parent ends, which a thread notices where the system does not help."""
+def _begin(parent: int) -> None:
+    """Let this process end with its parent, which a thread notices where the system does not help."""
     end_with(parent)
     collect_seldom()
     Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(EOFError):
-        while True:
-            unit = connection.recv()
-            try:
-                answer: Results | Exception = train_unit(unit)
-            except Exception as error:  # noqa: BLE001 - the parent raises it
-                answer = error
-            connection.send(answer)
 
 
 def _end_with_parent() -> None:

@@ -16,14 +16,13 @@ from uuid import uuid4
 from submitit import AutoExecutor, Job
 from submitit.core.utils import FailedJobError, UncompletedJobError
 
-import plainmlp
-from plainmlp.config.code import digest_result_code
+from plainmlp.config.code import PACKAGE, digest_result_code
 from plainmlp.sweeps.running.engines import WorkerDiedError
 from plainmlp.sweeps.running.units import Results, Unit, train_unit
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import held
 
-SOURCE = Path(plainmlp.__file__).parents[1]
+SOURCE = PACKAGE.parent
 INSTALLED = Path(sysconfig.get_path("purelib"))
 FOLDER = Path(".plainmlp") / "slurm"  # below a checkout
 SECONDS_BETWEEN_LOOKS = 1.0

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Any
 
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.archive import Archive, Files
@@ -28,7 +29,7 @@ def train_points(points: Iterable[Point], archive: Archive, engine: Engine) -> G
     missing = [point for name, point in distinct.items() if not archive.has(name, point.config.training.loss_every)]
     present = distinct.keys() - {point.point_id for point in missing}
     yield from ((name, None) for name in distinct if name in present)
-    queue, running, results = _Queue(missing, archive), dict[Future[Results], Unit](), Results()
+    queue, running, results = _Queue(missing, archive), dict[Future[Any], Unit](), Results()
     while queue.points or running or results:
         while queue.points and len(running) < engine.units_at_once:
             unit = queue.take(engine)
@@ -41,7 +42,7 @@ def train_points(points: Iterable[Point], archive: Archive, engine: Engine) -> G
             results |= _results(engine, future, running.pop(future), queue)
 
 
-def _results(engine: Engine, future: Future[Results], unit: Unit, queue: "_Queue") -> Results:
+def _results(engine: Engine, future: Future[Any], unit: Unit, queue: "_Queue") -> Results:
     """Return the results of a unit that has ended; the points without one go back to the queue."""
     try:
         results = engine.results(future)
