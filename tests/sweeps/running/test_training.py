@@ -1,4 +1,6 @@
 import os
+import pickle
+import select
 import signal
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from plainmlp.sweeps.running.archive import Archive
 from plainmlp.sweeps.running.engines import ThisProcess, WorkerDiedError
 from plainmlp.sweeps.running.processes import Processes
 from plainmlp.sweeps.running.training import _Queue, train_points
+from plainmlp.sweeps.running.units import Unit
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training.model import Model
 from plainmlp.training.train import train_configured
@@ -187,6 +190,18 @@ def test_a_worker_that_is_killed_takes_no_point_with_it(archive):
     assert sorted(outcomes) == sorted((each.point_id, None) for each in many)
     assert digests(archive, many[:3]) == {each.point_id: digest_alone(each) for each in many[:3]}
     assert own_workers() == []
+
+
+@pytest.mark.slow
+def test_a_worker_says_so_little_that_its_end_cuts_no_message(archive):
+    many = {each.point_id: each for each in POINTS}
+    folder = archive.splits_folder(POINTS[0].config.dataset, POINTS[0].config.split)
+    with closing(Processes(1, 1)) as engine:
+        future = engine.submit(Unit(many, folder, archive.checkpoints_folder, 60.0))
+        message = future.result()
+        assert len(pickle.dumps(message)) < select.PIPE_BUF / 2  # so much a pipe takes whole
+        assert engine.results(future).keys() == many.keys()
+        assert [*archive.checkpoints_folder.glob(".*")] == []
 
 
 @pytest.mark.slow
