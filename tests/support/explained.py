@@ -51,6 +51,21 @@ EXPLAINED = {
     ): "either scale suits a span of just that width",
     (
         "sweeps/ranking/comparison.py",
+        "MOST_SWEEPS, FEWEST_SWEEPS = 9_999, 999  # that are simulated",
+        "999  ->  1000",
+    ): "as good a number",
+    (
+        "sweeps/running/progress.py",
+        "console = Console(soft_wrap=True, highlight=False)",
+        "False  ->  True",
+    ): "how numbers are coloured on a terminal",
+    (
+        "sweeps/search/methods.py",
+        "left = settings.trials or 0",
+        "0  ->  1",
+    ): "a search without a number of trials is refused before",
+    (
+        "sweeps/ranking/comparison.py",
         "MOST_DRAWS = 10_000_000  # unless the fewest sweeps need more",
         "10000000  ->  10000001",
     ): "one draw more makes no sweep more",
