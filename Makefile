@@ -149,7 +149,7 @@ $(KERNELS): $(READY) $(wildcard src/plainmlp/nn/*.py src/plainmlp/nn/compiled/*.
 PYODIDE_VERSION := 314.0.3
 FETCH_NUMPY := import { loadPyodide } from "./pyodide.mjs"; \
 	await (await loadPyodide()).loadPackage("numpy", { messageCallback: () => {}, errorCallback: () => {} });
-$(PYODIDE)/.ready: $(READY)
+$(PYODIDE)/.ready: | $(READY)
 	@command -v npm > /dev/null || { echo "docs-live needs Node.js and npm" >&2; exit 2; }
 	@npm install --silent --no-save --prefix docs/_build/npm pyodide@$(PYODIDE_VERSION)
 	@mkdir -p $(PYODIDE)

@@ -30,8 +30,8 @@ def main(beginning: str, path: Path | None, overrides: list[str]) -> None:
         refuse_existing(path)
     store = open_store(parse(compose(ROOT / "conf", overrides)).tracking, ROOT)
     run = read_run(store, best_run(store, whole_run_id(store, beginning)))
-    model, config, intervals = recorded_model(store, run)
-    run = replace(run, metrics={**run.metrics, **intervals})
+    model, config, measured = recorded_model(store, run)
+    run = replace(run, metrics={**run.metrics, **measured})
     text = model_card(run, run_name(config), model, part_sizes(store, run.run_id))
     if path is None:
         print(text, end="")

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entries import same_names
 from plainmlp.nn.options import fill_options
 from plainmlp.nn.schedules import SCHEDULES, replay, start_schedule
 
@@ -34,7 +35,9 @@ def test_factors_worked_by_hand(name, options, expected):
 
 
 def test_every_schedule_is_worked_by_hand():
-    assert {name for name, *_ in WORKED} == set(SCHEDULES)
+    same_names(
+        {name for name, *_ in WORKED}, SCHEDULES, "add factors worked by hand to WORKED in tests/nn/test_schedules.py"
+    )
 
 
 @pytest.mark.parametrize(

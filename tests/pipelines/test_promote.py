@@ -131,13 +131,19 @@ def test_a_version_that_is_gone_is_passed_over(flats):
     assert int(flats.client.get_model_version_by_alias("three", "champion").version) == 2
 
 
-def test_another_registry_gets_a_copy(flats, server):
+@pytest.mark.parametrize("is_server", [True, False], ids=["server", "database"])
+def test_another_registry_gets_a_copy(flats, server, tmp_path, is_server):
+    address = server.address if is_server else new_database(tmp_path / "other.db")
     for _ in range(2):
-        assert flats.promote(flats.ids[0], "--unverified", "--to", server.address) == 0
-    version = flats.champion(server.address)
+        assert flats.promote(flats.ids[0], "--unverified", "--to", address) == 0
+    version, client = flats.champion(address), MlflowClient(address)
     assert (str(version.version), version.tags["run_id"]) == ("1", flats.ids[0])
     assert version.tags["tracking_uri"] == flats.address
-    pd.testing.assert_frame_equal(loaded(server.address).predict(flats.table), flats.answers(0), check_exact=True)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    (copied,) = client.search_logged_models(experiments, f"tags.run_id = '{flats.ids[0]}'")
+    (noted,) = json.loads(copied.tags["mlflow.modelVersions"])
+    assert (noted["name"], str(noted["version"])) == ("flats", "1")
+    pd.testing.assert_frame_equal(loaded(address).predict(flats.table), flats.answers(0), check_exact=True)
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ def test_one_run_holds_the_training_and_the_evaluation(fresh: SimpleNamespace) -
     (tracked,) = fresh.runs
     assert tracked.info.status == "FINISHED"
     assert {"train_loss", "validation_accuracy", "test_accuracy", "test_log_loss"} <= set(tracked.data.metrics)
+    assert min(tracked.data.metrics) > "baseline"  # MLflow's charts stand in this order
     assert {"point_id", "weights_digest", "git_commit", "git_dirty"} <= set(tracked.data.tags)
     assert tracked.data.params["model.hidden_sizes"] == "[128]"
 

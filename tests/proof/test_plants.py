@@ -191,7 +191,10 @@ VALUES = {
     "last value of a metric": (f"UPDATE latest_metrics SET value = 0.5 WHERE key = '{METRIC}' AND", f"metric {METRIC}"),
     "last value of a curve": ("UPDATE latest_metrics SET value = 9 WHERE key = 'train_loss' AND", "metric train_loss"),
     "point of a curve": ("UPDATE metrics SET value = 9 WHERE key = 'train_loss' AND step = 1 AND", "curve train_loss"),
-    "last duration": ("UPDATE latest_metrics SET value = 9e9 WHERE key = 'wall_seconds' AND", "metric wall_seconds"),
+    "last duration": (
+        "UPDATE latest_metrics SET value = 9e9 WHERE key = 'system/wall_seconds' AND",
+        "metric system/wall_seconds",
+    ),
     "metric no number": (f"UPDATE latest_metrics SET is_nan = 1 WHERE key = '{METRIC}' AND", f"metric {METRIC}"),
     "parameter changed": ("UPDATE params SET value = 'x' WHERE key = 'model.activation' AND", "parameter model.activ"),
     "parameter removed": ("DELETE FROM params WHERE key = 'model.activation' AND", "parameter model.activation"),

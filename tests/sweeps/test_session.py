@@ -210,7 +210,7 @@ def test_a_sweep_says_what_its_columns_are_and_ranks_the_best_constant_answer(po
         assert ("digits: 1797 rows of 64 features, target digit (10 classes)" in shown) == (out == "out")
     store, parent = parent_of(points, checkout)
     assert "| baseline |" in parent.data.tags["mlflow.note.content"]
-    assert parent.data.metrics["baseline_validation_accuracy"] == 0.1
+    assert parent.data.metrics["validation_accuracy_baseline"] == 0.1
     for out in ("out", "again"):
         assert json.loads((checkout / out / "leaderboard.json").read_text())["baseline"] == 0.1
         assert "| baseline |" in (checkout / out / "leaderboard.md").read_text()

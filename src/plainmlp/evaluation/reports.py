@@ -96,12 +96,7 @@ def flat_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]
 
 def final_metrics(evaluation: Evaluation) -> dict[str, float]:
     """Return every metric of every part in one flat table, such as `test_accuracy` and `interval/test_accuracy_low`."""
-    return measured(evaluation) | flat_intervals(_interval_ends(evaluation))
-
-
-def measured(evaluation: Evaluation) -> dict[str, float]:
-    """Return the same without the intervals."""
-    return flat_metrics(_with_baseline(evaluation))
+    return flat_metrics(_with_baseline(evaluation)) | flat_intervals(_interval_ends(evaluation))
 
 
 def _with_baseline(evaluation: Evaluation) -> dict[str, dict[str, float]]:

@@ -15,7 +15,7 @@ from plainmlp.config.schema import Config, DatasetSection
 from plainmlp.data.splits import Splits
 from plainmlp.data.stages import fetch, split
 from plainmlp.data.storage import read_splits
-from plainmlp.evaluation.reports import flat_intervals
+from plainmlp.evaluation.reports import flat_intervals, flat_metrics
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import read_json
 from plainmlp.tracking.children import MODEL_FILE
@@ -24,7 +24,7 @@ from plainmlp.tracking.recording.manifest import own_copy, read_copy
 from plainmlp.tracking.stored_runs import Reader, StoredRun, download_files, read_run
 from plainmlp.training.model import Model
 
-INTERVALS = "intervals.json"  # among the artifacts of a run
+METRICS, INTERVALS = "metrics.json", "intervals.json"  # among the artifacts of a run
 # a run lists each part of its data with what it used it for, or all parts as one, with `n_train` and the like
 CONTEXT = "mlflow.data.context"
 PARTS = {"training": "train", "validation": "validation", "test": "test"}
@@ -95,7 +95,7 @@ def _fetched(folder: Path, model: Model, checkout: Path) -> tuple[DatasetSection
 
 
 def recorded_model(store: Reader, run: StoredRun) -> tuple[Model, Config, dict[str, float]]:
-    """Return the model that a run recorded, its configuration, and the ends of its intervals if it has any.
+    """Return the model that a run recorded, its configuration, and its metrics with the ends of intervals if it has any.
 
     Raises
     ------
@@ -103,9 +103,10 @@ def recorded_model(store: Reader, run: StoredRun) -> tuple[Model, Config, dict[s
         It has none, or MLflow cannot be reached.
     """
     with TemporaryDirectory() as folder:
-        model, intervals = _downloaded(store, run, Path(folder)), Path(folder) / INTERVALS
-        ends = flat_intervals(read_json(intervals)) if intervals.exists() else {}
-        return model, parse(read_yaml(Path(folder) / CONFIGURATION)), ends
+        model = _downloaded(store, run, Path(folder))
+        files = ((Path(folder) / METRICS, flat_metrics), (Path(folder) / INTERVALS, flat_intervals))
+        found = {name: value for path, flat in files if path.exists() for name, value in flat(read_json(path)).items()}
+        return model, parse(read_yaml(Path(folder) / CONFIGURATION)), found
 
 
 def part_sizes(store: Reader, run_id: str) -> dict[str, int]:

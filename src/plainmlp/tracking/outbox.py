@@ -19,7 +19,7 @@ from plainmlp.tracking.tags import PARENT_TAG, PROCESS_TAG
 FOLDER = Path(".plainmlp") / "outbox"  # below a checkout
 SCRIPT = Path("pipelines") / "sync.py"
 HEADER, ENTRIES, FILES = "run.json", "entries.jsonl", "files"
-SHOWN_PARTS = ("validation", "test", "train", "baseline")  # as MLflow lists their metrics
+SHOWN_PARTS = ("validation", "test", "train")  # as MLflow lists their metrics
 PREFIX = "record-"  # tells the id of a record from a run's
 # what happens to a run at once: any of `process`, `data`, `metrics`, `parameters`, `tags`, `files`, `model`,
 # `status` and `ended`

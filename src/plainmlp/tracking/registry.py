@@ -11,7 +11,7 @@ from typing import Any
 
 from plainmlp.system.errors import InputError
 from plainmlp.tracking.addresses import shown_address
-from plainmlp.tracking.connection import one_line
+from plainmlp.tracking.connection import SERVERS, one_line
 from plainmlp.tracking.logged_models import create_model, find_model, finish_model, note_version, upload
 from plainmlp.tracking.run import MODEL_FOLDER
 from plainmlp.tracking.store import Store
@@ -123,15 +123,20 @@ def move_back(target: Store, entry: Entry) -> tuple[str, Mapping[str, str]]:
 def _added(store: Store, run: StoredRun, target: Store, name: str, origin: Mapping[str, str]) -> str:
     """Add a version: the run's own artifact, which its manifest seals, or in another store a copy of it."""
     known = store.ask(lambda: store.client.get_run(run.run_id))
-    if is_here := shown_address(store.address) == shown_address(target.address):
+    about: dict[str, str] = {}
+    if shown_address(store.address) == shown_address(target.address):
         model = store.ask(lambda: find_model(store, known))
         source, about = f"{run.artifacts}/{MODEL_FOLDER}", {"run_id": run.run_id}
     else:
         model = _copied(store, known, target, origin)
-        source, about = f"models:/{model.model_id}", {"model_id": model.model_id}
+        source = model.artifact_location
+        if target.address.startswith(
+            SERVERS
+        ):  # of a database MLflow would look for the model where this process records
+            source, about = f"models:/{model.model_id}", {"model_id": model.model_id}
     made = target.ask(lambda: target.client.create_model_version(name, source, tags=dict(origin), **about))
-    if is_here and model is not None:
-        store.ask(lambda: note_version(store, model, name, str(made.version)))
+    if model is not None and "model_id" not in about:  # by which a server notes it itself
+        target.ask(lambda: note_version(target, model, name, str(made.version)))
     return str(made.version)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plainmlp.tracking.recording.page import describe_run, run_name, value_name
+from plainmlp.tracking.recording.page import describe_run, describe_worth, run_name, value_name
 from recorded import configuration
 
 
@@ -36,6 +36,7 @@ def test_values_that_say_themselves_stand_alone(key: str, value: str, name: str)
 
 
 def test_description_names_the_first_metric_of_the_kind_of_data() -> None:
-    text = describe_run(configuration(), "test", {"r2": 0.5, "mean_squared_error": 2.0}, {"r2": (0.25, 0.75)}, "3f2a")
-    assert "test r2 **0.5** (95 % interval 0.25 to 0.75)" in text
+    worth = describe_worth("test", {"r2": 0.5, "mean_squared_error": 2.0}, {"r2": (0.25, 0.75)}, {"r2": -0.01})
+    text = describe_run(configuration(), worth, "3f2a")
+    assert "test r2 **0.5** (95 % interval 0.25 to 0.75); the same answer for every row: -0.01" in text
     assert text.endswith("`python pipelines/verify.py 3f2a`")

@@ -44,7 +44,7 @@ CODE_TAGS = {"git_commit", "git_dirty", "code_digest", "lock_digest", "environme
 TRAINING_TAGS = (
     CODE_TAGS | {f"numerics.{name}" for name in NUMERICS} | {"data_digest", "split_digest", "configuration_digest"}
 )
-USAGE = ("wall_seconds", "cpu_seconds", "peak_memory_megabytes")
+USAGE = ("system/wall_seconds", "system/cpu_seconds", "system/peak_memory_megabytes")
 
 
 def git(folder: Path, *words: str) -> str:

@@ -68,7 +68,7 @@ class SweepResults:
 
 def baseline_name(metric: str) -> str:
     """Return what the run of a sweep records the score of the best constant answer as."""
-    return f"baseline_{metric}"
+    return f"{metric}_baseline"
 
 
 def is_measured(value: float) -> bool:

@@ -93,7 +93,7 @@ def _cpu_model() -> str:
 
 
 def process_usage() -> dict[str, float]:
-    """Return what this process has used since it began, as metrics.
+    """Return what this process has used since it began, as metrics that MLflow shows on a page of their own (`system/`).
 
     `wall_seconds` passed; `cpu_seconds` were used by all its threads, and by the processes that it started and that have
     ended; `peak_memory_megabytes` is the most of 10^6 bytes that it has held in memory at once.
@@ -102,9 +102,9 @@ def process_usage() -> dict[str, float]:
 
     times = os.times()
     return {
-        "wall_seconds": time.time() - psutil.Process().create_time(),
-        "cpu_seconds": times.user + times.system + times.children_user + times.children_system,
-        "peak_memory_megabytes": _peak_bytes() / MEGABYTE,
+        "system/wall_seconds": time.time() - psutil.Process().create_time(),
+        "system/cpu_seconds": times.user + times.system + times.children_user + times.children_system,
+        "system/peak_memory_megabytes": _peak_bytes() / MEGABYTE,
     }
 
 

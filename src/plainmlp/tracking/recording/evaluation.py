@@ -5,10 +5,10 @@ from pathlib import Path
 from plainmlp.config.places import Places, kept_checkout
 from plainmlp.config.schema import Config
 from plainmlp.evaluation.evaluate import Evaluation
-from plainmlp.evaluation.reports import final_metrics, measured
+from plainmlp.evaluation.reports import final_metrics, flat_metrics
 from plainmlp.system.files import read_json, write_json
 from plainmlp.tracking.recording.continuation import continuation_note
-from plainmlp.tracking.recording.page import describe_run
+from plainmlp.tracking.recording.page import describe_run, describe_worth
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import EXPERIMENT_TAG, NOTE_TAG, PARENT_TAG
@@ -21,10 +21,12 @@ def publish_evaluation(
 ) -> None:
     """Add metrics, predictions, figures and the model to a run; metrics that it has as curves stay curves.
 
-    The ends of intervals are in their file, not among the metrics, where each would be a chart.
+    The ends of intervals and the best constant answer are in their files, not among the metrics, where each would be
+    a chart, and the latter the first ones.
     """
-    metrics = {name: value for name, value in measured(evaluation).items() if name not in trained.history}
-    note = describe_run(config, "test", evaluation.metrics["test"], evaluation.intervals, run.reference)
+    metrics = {name: value for name, value in flat_metrics(evaluation.metrics).items() if name not in trained.history}
+    worth = describe_worth("test", evaluation.metrics["test"], evaluation.intervals, evaluation.baseline)
+    note = describe_run(config, worth, run.reference)
     points = run.log_results(metrics, {NOTE_TAG: note + continuation_note(run)})
     run.log_file(places.metrics)
     run.log_file(places.intervals)

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from plainmlp.config.schema import Config, DatasetSection
 from plainmlp.training.backends.table import OWN_BACKEND
 
 RESULTS = ("accuracy", "r2")  # what tells most of a network: of classes or labels, and of numbers
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 LONGEST_NOTE = 7000  # characters; MLflow keeps 8000 of a tag
 
 
@@ -50,18 +53,28 @@ def value_name(key: str, value: str) -> str:
 def describe_point(config: Config, metrics: Mapping[str, Mapping[str, float]], run_id: str) -> str:
     """Return the description of a point of a sweep, by the part that ranks it if there is one; see `describe_run`."""
     part = next(name for name in ("validation", "test") if name in metrics)
-    return describe_run(config, part, metrics[part], {}, run_id)
+    return describe_run(config, describe_worth(part, metrics[part]), run_id)
 
 
-def describe_run(
-    config: Config, part: str, metrics: Mapping[str, float], intervals: Mapping[str, tuple[float, float]], run_id: str
-) -> str:
-    """Return the description of a run in Markdown: what was trained, what it is worth on a part, and how to verify it."""
+def describe_run(config: Config, worth: str, run_id: str) -> str:
+    """Return the description of a run in Markdown: what was trained, what it is worth, and how to verify it."""
     network = run_name(config).removeprefix(data_name(config.dataset)).strip()
     lines = [f"`{network}` on **{data_name(config.dataset)}**, {config.training.epochs} epochs at most."]
-    name = next((name for name in RESULTS if name in metrics), None)
-    if name is not None:
-        ends = f" (95 % interval {intervals[name][0]:.4g} to {intervals[name][1]:.4g})" if name in intervals else ""
-        lines.append(f"{part} {name} **{metrics[name]:.4g}**{ends}".replace("_", " "))
+    lines += [worth] if worth else []
     lines.append(f"Compute it again and compare every bit: `python pipelines/verify.py {run_id}`")
     return "\n\n".join(lines)
+
+
+def describe_worth(
+    part: str,
+    metrics: Mapping[str, float],
+    intervals: Mapping[str, tuple[float, float]] = NOTHING,
+    baseline: Mapping[str, float] = NOTHING,
+) -> str:
+    """Return what a network is worth on a part, with its interval and beside the best answer that is the same for every row."""
+    name = next((name for name in RESULTS if name in metrics), None)
+    if name is None:
+        return ""
+    ends = f" (95 % interval {intervals[name][0]:.4g} to {intervals[name][1]:.4g})" if name in intervals else ""
+    constant = f"; the same answer for every row: {baseline[name]:.4g}" if name in baseline else ""
+    return f"{part} {name} **{metrics[name]:.4g}**{ends}{constant}".replace("_", " ")
