@@ -10,7 +10,7 @@ from checkouts import ROOT, commit, succeed
 from configurations import changed, refusal
 from databases import new_database
 from plainmlp.composition.compose import parse
-from plainmlp.proof.sweep import _compare_search, _listed_points, draw_points, judge_sweep
+from plainmlp.proof.sweep import _compare_search, _listed_points, _sweep_id, draw_points, judge_sweep
 from plainmlp.proof.verdict import Agreement, Judgement, Verdict
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.results import UNRECORDED, SweepResults
@@ -247,3 +247,15 @@ def test_points_of_a_leaderboard_left_a_record_unless_it_says_otherwise(tmp_path
     failures = [{"point_id": name, "reason": reason} for name, reason in reasons.items()]
     write_json(tmp_path / "leaderboard.json", {"rows": [{"points": [{"point_id": "a"}]}], "failures": failures})
     assert _listed_points(tmp_path) == {"a": True, "b": True, "c": False}
+
+
+def test_id_of_a_search_is_of_its_record_where_its_points_are_those_that_it_asked_for(tmp_path: Path) -> None:
+    asked = record(
+        libraries={}, epochs=9, seeds=[], first=["a", "b"], settings=settings("random").model_dump(mode="json")
+    )
+    asked["trials"] = [{**trial, "points": [name]} for trial, name in zip(asked["trials"], "ab", strict=False)]
+    write_json(tmp_path / "search.json", asked)
+    assert len(_sweep_id({"a", "b"}, tmp_path)) == 64
+    assert _sweep_id({"a"}, tmp_path) == _sweep_id({"a", "b", "c"}, tmp_path) == ""
+    write_json(tmp_path / "search.json", {**asked, "first": ["a", "c"]})
+    assert _sweep_id({"a", "b"}, tmp_path) == ""

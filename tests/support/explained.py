@@ -60,6 +60,11 @@ EXPLAINED = {
         "False  ->  True",
     ): "how numbers are coloured on a terminal",
     (
+        "sweeps/running/training.py",
+        "POINTS_A_SECOND = 16  # at most, of the seconds that a unit takes",
+        "16  ->  17",
+    ): "as good a number",
+    (
         "sweeps/search/methods.py",
         "left = settings.trials or 0",
         "0  ->  1",
