@@ -194,6 +194,7 @@ def test_row_of_another_sample_is_different(again: RunFiles, backend: str) -> No
 
 
 def test_worst_verdict_is_not_that_of_the_highest_exit_code() -> None:
+    assert [each.exit_code for each in Verdict] == [0, 3, 5, 4]
     assert Verdict.worst([Verdict.INCOMPLETE, Verdict.DIFFERENT, Verdict.TOLERATED]) is Verdict.DIFFERENT
     assert Verdict.worst([Verdict.INCOMPLETE, Verdict.TOLERATED]) is Verdict.INCOMPLETE
 

@@ -88,6 +88,10 @@ def test_commit_and_changes_are_rebuilt_beside_a_checkout_that_stays_as_it_is(re
         assert (rebuilt / MODULE).read_text() == "print('second')\n"
         assert (repository / MODULE).read_text() == "print('third')\n"
         assert source.remark == "with the run's own changes.patch: 1 file, +1 -1"
+        assert source.description == f"the code of commit {tags['git_commit'][:12]} and changes.patch, rebuilt"
+    clean = tags_of(repository)
+    with source_of(clean, tmp_path / "none", repository) as source:
+        assert source.description == f"the code of commit {clean['git_commit'][:12]}, rebuilt"
     assert not rebuilt.exists()
     assert worktrees(repository) == 1
 

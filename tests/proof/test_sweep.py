@@ -10,10 +10,10 @@ from checkouts import ROOT, commit, succeed
 from configurations import changed, refusal
 from databases import new_database
 from plainmlp.composition.compose import parse
-from plainmlp.proof.sweep import _compare_search, draw_points, judge_sweep
+from plainmlp.proof.sweep import _compare_search, _listed_points, _sweep_id, draw_points, judge_sweep
 from plainmlp.proof.verdict import Agreement, Judgement, Verdict
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.ranking.results import SweepResults
+from plainmlp.sweeps.ranking.results import UNRECORDED, SweepResults
 from plainmlp.sweeps.running.job import Job, run_point
 from plainmlp.sweeps.session import Listed, run_sweep
 from plainmlp.system.files import write_json
@@ -21,7 +21,7 @@ from plainmlp.tracking.recording.training import point_of
 from plainmlp.tracking.store import ChildRun, Store
 from planted import Subject, Target, executed_again, target_of
 from pointed import SMALL, splits_of
-from searched import record
+from searched import record, settings
 
 pytestmark = pytest.mark.slow
 
@@ -222,6 +222,40 @@ def test_leaderboard_by_other_code_is_not_compared(sweep: Sweep) -> None:
 
 def test_search_by_other_libraries_is_not_asked_for_again(tmp_path: Path) -> None:
     write_json(tmp_path / "search.json", record(libraries={"optuna": "1.0"}))
-    (search,) = _compare_search(SweepResults((), (), {}), tmp_path)
+    (search,) = _compare_search(SweepResults("validation_accuracy", (), ()), tmp_path)
     assert search.agreement is Agreement.UNKNOWN
     assert str(search) == "drawn with {'optuna': '1.0'}, and here are {}"
+
+
+@pytest.mark.parametrize(
+    ("changed", "outcome"), [(None, "30 trials, asked for again"), (7, "trial 7 of 30 is not what")]
+)
+def test_search_is_asked_for_again(tmp_path: Path, changed: int | None, outcome: str) -> None:
+    asked = record(libraries={}, epochs=9, settings=settings("random", trials=30).model_dump(mode="json"))
+    for number, trial in enumerate(asked["trials"]):
+        trial["points"] = []
+        if number == changed:
+            trial["values"]["model.dropout"] += 0.001
+    write_json(tmp_path / "search.json", asked)
+    (search,) = _compare_search(SweepResults("validation_accuracy", (), ()), tmp_path)
+    assert str(search).startswith(outcome)
+    assert search.agreement is (Agreement.EQUAL if changed is None else Agreement.DIFFERENT)
+
+
+def test_points_of_a_leaderboard_left_a_record_unless_it_says_otherwise(tmp_path: Path) -> None:
+    reasons = {"b": "the loss is not finite", "c": UNRECORDED}
+    failures = [{"point_id": name, "reason": reason} for name, reason in reasons.items()]
+    write_json(tmp_path / "leaderboard.json", {"rows": [{"points": [{"point_id": "a"}]}], "failures": failures})
+    assert _listed_points(tmp_path) == {"a": True, "b": True, "c": False}
+
+
+def test_id_of_a_search_is_of_its_record_where_its_points_are_those_that_it_asked_for(tmp_path: Path) -> None:
+    asked = record(
+        libraries={}, epochs=9, seeds=[], first=["a", "b"], settings=settings("random").model_dump(mode="json")
+    )
+    asked["trials"] = [{**trial, "points": [name]} for trial, name in zip(asked["trials"], "ab", strict=False)]
+    write_json(tmp_path / "search.json", asked)
+    assert len(_sweep_id({"a", "b"}, tmp_path)) == 64
+    assert _sweep_id({"a"}, tmp_path) == _sweep_id({"a", "b", "c"}, tmp_path) == ""
+    write_json(tmp_path / "search.json", {**asked, "first": ["a", "c"]})
+    assert _sweep_id({"a", "b"}, tmp_path) == ""

@@ -51,6 +51,26 @@ EXPLAINED = {
     ): "either scale suits a span of just that width",
     (
         "sweeps/ranking/comparison.py",
+        "MOST_SWEEPS, FEWEST_SWEEPS = 9_999, 999  # that are simulated",
+        "999  ->  1000",
+    ): "as good a number",
+    (
+        "sweeps/running/progress.py",
+        "console = Console(soft_wrap=True, highlight=False)",
+        "False  ->  True",
+    ): "how numbers are coloured on a terminal",
+    (
+        "sweeps/running/training.py",
+        "POINTS_A_SECOND = 16  # at most, of the seconds that a unit takes",
+        "16  ->  17",
+    ): "as good a number",
+    (
+        "sweeps/search/methods.py",
+        "left = settings.trials or 0",
+        "0  ->  1",
+    ): "a search without a number of trials is refused before",
+    (
+        "sweeps/ranking/comparison.py",
         "MOST_DRAWS = 10_000_000  # unless the fewest sweeps need more",
         "10000000  ->  10000001",
     ): "one draw more makes no sweep more",
@@ -66,11 +86,6 @@ EXPLAINED = {
     ): "texts come after lists, whose number is 1",
     (
         "sweeps/running/processes.py",
-        "code = self._process.exitcode or 0",
-        "0  ->  1",
-    ): "what broke a pool has ended, and so has a code",
-    (
-        "sweeps/running/processes.py",
         "os._exit(1)",
         "1  ->  2",
     ): "nobody is left to read it",
@@ -81,6 +96,11 @@ EXPLAINED = {
     ): "the tests that kill the parent notice, which are slow",
     (
         "sweeps/running/archive.py",
+        "if folder != self._own and max(times) < oldest:",
+        "max(times) < oldest  ->  max(times) <= oldest",
+    ): "a nanosecond of 30 days",
+    (
+        "sweeps/running/archive.py",
         "SPLITS_IN_MEMORY = 4",
         "4  ->  5",
     ): "as good a number",
@@ -89,6 +109,11 @@ EXPLAINED = {
         "return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))",
         "0  ->  1",
     ): "as good a seed",
+    (
+        "sweeps/search/search.py",
+        "write_journal(record, self.sweep_id[:12], folder / JOURNAL)",
+        "12  ->  13",
+    ): "as good a name for a study",
     (
         "sweeps/session.py",
         "held = FileLock(checkout / LOCKS / sweep_id[:12]).acquire(timeout=0)",

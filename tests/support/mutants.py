@@ -38,7 +38,8 @@ SWAPPED = dict(zip((*ONE, *OTHER), (*OTHER, *ONE), strict=True))
 BYTES = 8 * 2**30  # a change that asks for more is noticed
 IMPORTED = "-Wignore::pytest.PytestAssertRewriteWarning"  # as the libraries are
 OPTIONS = ("-x", "-q", "--hypothesis-seed=0", IMPORTED)
-QUICK, SLOW = ("-m", "not slow"), ("-m", "slow and not long and not backends and not services")
+HERE = "not long and not backends and not services"
+QUICK, SLOW = ("-m", f"not slow and {HERE}"), ("-m", f"slow and {HERE}")
 NO_TESTS = 5  # of pytest: where all are slow, or none is, nobody has noticed anything
 PLAIN = "not compiled"
 ALONE = f"{PLAIN} and not both_forms"  # both would be changed, and the compiled one would have to be compiled again

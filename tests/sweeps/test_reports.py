@@ -2,9 +2,19 @@ import csv
 import json
 import random
 
+import pytest
+
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
 from plainmlp.sweeps.ranking.results import SweepResults
-from plainmlp.sweeps.reports import TIES, describe_sweep, show_leaderboard, write_leaderboard, write_runs
+from plainmlp.sweeps.ranking.statistics import Summary
+from plainmlp.sweeps.reports import (
+    TIES,
+    _shown_interval,
+    describe_sweep,
+    show_leaderboard,
+    write_leaderboard,
+    write_runs,
+)
 from swept import board_of, failure, result, whole_sweep
 
 
@@ -205,3 +215,16 @@ def test_description_of_a_sweep_that_failed_says_how_to_compute_it_again():
         "",
         "Rank and compute again: `python pipelines/verify.py --sweep 0123`",
     ]
+
+
+@pytest.mark.parametrize(
+    ("n", "interval", "shown"),
+    [
+        (3, (0.75, 1.0), "± 0.12"),
+        (3, (0.5, 1.0), "0.5 to 1"),
+        (3, None, "seeds agree"),
+        (1, None, ""),
+    ],
+)
+def test_interval_is_shown_by_its_ends_where_one_is_cut_off(n, interval, shown):
+    assert _shown_interval(Summary(n, 0.875, 0.1, interval)) == shown

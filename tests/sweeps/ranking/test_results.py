@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -173,6 +174,10 @@ def test_automatic_metric_is_accuracy_where_recorded_else_loss():
     assert choose_metric([child({}, {"validation_loss": 1, "validation_accuracy": 1})], "auto") == "validation_accuracy"
     assert choose_metric([child({}, {"validation_loss": 1, "validation_r2": 1})], "auto") == "validation_loss"
     assert "split.validation" in refusal(choose_metric, [child({}, {"test_accuracy": 1})], "auto")
+    assert [choose_metric([], metric) for metric in ("auto", "validation_r2")] == [
+        "validation_accuracy",
+        "validation_r2",
+    ]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1.7976931348623157e308])
@@ -208,3 +213,12 @@ def test_outcomes_are_of_the_archive_the_recorded_runs_and_the_noted_failures(
     assert outcomes.failures == {ids[0]: UNRECORDED, ids[1]: "the loss is not finite"}
     assert outcomes.has(points[0])
     assert not outcomes.has(point(seed=3))
+
+
+def test_history_of_a_point_in_the_archive_is_not_asked_for(tmp_path: Path) -> None:
+    asked = []
+    outcomes = Outcomes(Archive(tmp_path), SimpleNamespace(history=lambda child: asked.append(child.point_id) or {}))
+    kept, recorded = child({"seed": 0}), child({"seed": 1})
+    outcomes._histories[kept.point_id] = {"train_loss": [1.0]}
+    assert [outcomes._history(each) for each in (kept, recorded)] == [{"train_loss": [1.0]}, {}]
+    assert asked == [recorded.point_id]

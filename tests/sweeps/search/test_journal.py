@@ -2,7 +2,7 @@
 
 import pytest
 
-from plainmlp.sweeps.search.journal import importances
+from plainmlp.sweeps.search.journal import _trials, importances
 from searched import record
 
 
@@ -21,3 +21,12 @@ def test_importance_is_measured_where_two_values_differ():
 def test_importance_needs_values_that_differ():
     trials = [{**trial, "value": value} for value in (0.5, None) for trial in record()["trials"]]
     assert importances(record(trials=trials)) == {}
+
+
+def test_pauses_of_halving_are_of_one_trial_and_equal_draws_of_others_are_not():
+    first = record()["trials"][0]
+    pauses = [{**first, "stop_after": 2, "value": 0.5}, {**first, "stop_after": None, "value": 0.75}]
+    (halved,) = _trials(record(settings={"method": "halving"}, trials=pauses))
+    assert (halved.state.name, halved.value, halved.intermediate_values) == ("COMPLETE", 0.75, {2: 0.5})
+    paused, whole = _trials(record(trials=pauses))
+    assert (paused.state.name, whole.state.name, whole.intermediate_values) == ("PRUNED", "COMPLETE", {})
