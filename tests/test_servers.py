@@ -56,6 +56,7 @@ def test_group_that_is_ended_leaves_no_guard(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_no_server_outlives_a_killed_test(tmp_path: Path) -> None:
     new_database(tmp_path / "mlflow.db")
     words = [sys.executable, "-c", STARTS, str(ROOT / "tests" / "support"), str(tmp_path)]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from configurations import CONF, DEFAULT, changed
@@ -81,6 +81,7 @@ def _one_line(function: Callable[[], T]) -> T | None:
 
 @pytest.mark.slow
 @given(overrides)
+@example(["=0\x850"])
 def test_overrides_give_a_configuration_or_one_line(given_overrides: list[str]) -> None:
     config = composed(given_overrides)
     if config is not None:

@@ -14,7 +14,7 @@ from checkouts import clone, run, run_many, succeed, tracked_runs, warm_environm
 from launched import LAUNCHERS, LEADERBOARD, PROCESSES, SCRIPT, archived, board, experiment, launchers, tree
 from plainmlp.sweeps.reports import RUN_FILES
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 SMALL = ("split.train=100", "split.validation=50", "split.test=50", "training.epochs=3")
 GRID = ("model.hidden_sizes=[4],[8]", "model.activation=relu,tanh")
 

@@ -13,7 +13,7 @@ from script import Script
 from servers import Server, free_port
 from waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 TINY = ("split.train=100", "split.validation=40", "split.test=40", "model.hidden_sizes=[6]", "training.epochs=3")
 LONG = ("dataset=clusters", "split.validation=0", "model.hidden_sizes=[4]", "training.epochs=1000")
 SECONDS = 120
@@ -29,7 +29,6 @@ def outbox(folder: Path) -> list[Path]:
     return sorted((folder / ".plainmlp" / "outbox").glob("record-*"))
 
 
-@pytest.mark.long
 def test_server_that_is_killed_in_the_middle_of_a_training(folder: Path, server: Server) -> None:
     client = MlflowClient(server.address)
     where = ("tracking.experiment=killed", f"tracking.uri={server.address}")

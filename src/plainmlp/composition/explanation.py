@@ -76,7 +76,7 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
 def _with_quotes(override: str) -> str:
     """Return an override as it is to be typed, with quotes around texts that hold other letters than ASCII."""
     key, _, value = override.partition("=")
-    if re.search(r"[\"'$`\\{}]", override) or not key.isascii():
+    if re.search(r"[\"'$`\\{}]", override) or not (key.isascii() and override.isprintable()):
         return "\"dataset.drop=['Größe']\""
     quoted = re.sub(r"[^,\[\]]+", lambda text: text[0] if text[0].isascii() else f"'{text[0].strip()}'", value)
     return f'"{key}={quoted}"'
