@@ -35,7 +35,7 @@ test: $(KERNELS) ## run every test that needs nothing but .venv, without those o
 test-fast: $(KERNELS) ## run the tests that need no real pipelines
 	@python -m pytest -n 2 $(PARALLEL) -m "not slow and not long and not backends and not services"
 
-test-long: $(KERNELS) ## run the tests that go through whole pipelines in clones, or kill processes at many moments
+test-long: $(KERNELS) ## run the tests that go through whole pipelines in clones, stop servers, or kill processes at many moments
 	@python -m pytest -n 3 $(PARALLEL) --durations=10 -m "long and not services"
 
 fuzz: $(KERNELS) ## give 10,000 overrides and files that nobody should, in bounded memory and time

@@ -108,7 +108,9 @@ def test_sweeps_page_shows_its_leaderboard(page: "Page", server: str, sweep: Any
     main = open_artifacts(page, f"{server}/{sweep.page}")
     main.get_by_text("leaderboard.md", exact=True).click()
     rows = main.get_by_role("table").first.get_by_role("row")
-    expect(rows).to_have_count(6)  # the head, a row for each two layer settings and activations, and the constant answer
+    expect(rows).to_have_count(
+        6
+    )  # the head, a row for each two layer settings and activations, and the constant answer
     lines = read_artifact(sweep.parent, "leaderboard.md").splitlines()
     best = next(line for line in lines if line.startswith("| 1 |"))
     expect(rows.nth(1).get_by_role("cell")).to_have_text([cell.strip() for cell in best.strip("|").split("|")])

@@ -78,6 +78,7 @@ def test_sweep_runs_every_value_and_a_seed_gives_its_weights_again(once: SimpleN
     assert found["0"] == last_ids(once.ended.stdout)["weights_digest"] != found["1"]
 
 
+@pytest.mark.long
 def test_runs_started_together_share_nothing(once: SimpleNamespace, tmp_path: Path) -> None:
     address = f"tracking.uri=sqlite:///{tmp_path / 'mine.db'}"
     other = f"sqlite:///{tmp_path / 'theirs.db'}"

@@ -25,7 +25,7 @@ from plainmlp.tracking.stored_runs import download_files, read_run
 from pointed import SMALL, files_below, splits_of
 from servers import Server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 N_POINTS = 4
 PATIENT = 100.0
 TOO_FAST = {"optimizer__learning_rate": 1e300}
@@ -121,7 +121,6 @@ def check_whole(server: Server, experiment: str, checkout: Path, board: dict[str
         assert len(client.get_metric_history(run.info.run_id, "train_loss")) == 3
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("stops_at", [0, 2, None], ids=["before the sweep", "in the middle", "before the end"])
 def test_sweep_without_its_server(server, checkout, request, stops_at):
     experiment = request.node.name

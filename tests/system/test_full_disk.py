@@ -111,6 +111,7 @@ def test_error_goes_through_a_pipe():
 RUN = ("split.train=100", "split.validation=40", "split.test=40", "training.epochs=3", "tracking.wait_seconds=100")
 
 
+@pytest.mark.long
 def test_run_on_a_full_disk_is_one_line_and_works_with_room(disk, tmp_path):
     """With no room for its first file, and with room for some of them."""
     database = f"tracking.uri={new_database(tmp_path / 'mlflow.db')}"

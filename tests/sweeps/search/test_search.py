@@ -50,6 +50,7 @@ def parents(tracking, checkout):
     return store, store.search("tags.sweep_id != ''", store.experiment_id)
 
 
+@pytest.mark.long
 def test_interrupted_search_asks_again_and_trains_what_is_missing(tracking, checkout):
     class Stops(Here):
         def __call__(self, jobs):
