@@ -21,18 +21,19 @@ SETTINGS, SEEDS = (6, 16, 48), (3, 5, 10)
 SPREAD = 3.0  # of a quarter of the settings, as a multiple of the others'
 DIFFERENCES = (1.0, 2.0)  # in standard deviations
 TEXT = """\
-A leaderboard picks the best setting by the same scores that it compares the others with; tests that forget it find differences
-where there are none. Ours (`sweeps/ranking/comparison.py`) takes away what a seed does to all settings alike, measures the lead
-of the best in standard errors, and counts in how many of 9,999 simulated sweeps with as many settings and seeds, all equal in
-truth, the best leads any other one by as much. What is worse by that leaves, and the rest is compared anew.
+A leaderboard picks the best setting by the same scores that it then compares with the others; tests that ignore this find differences
+where there are none. Ours (`sweeps/ranking/comparison.py`) removes what a seed does to all settings alike, measures the lead
+of the best in standard errors, and counts in how many of 9,999 simulated sweeps, with as many settings and seeds and no true
+differences, the best leads another setting by as much. Settings that are worse by this measure are set aside, and the rest is compared
+again.
 
-**The level holds for this**: if all settings are equal in truth, 5 % of the sweeps call any of them worse; exactly with normal
-scores of equal spread, and 3 to 7 % below where a quarter of the settings spread three times as much, or where scores are as
-coarse as their spread (an accuracy over few samples). It speaks of seeds alone: other data can rank in another way. With three
+**What the level means**: if all settings are in truth equally good, 5 % of sweeps call one of them worse. This is exact for normal
+scores of equal spread; the table below has 3 to 7 % if a quarter of the settings spread three times as much, or if scores are as
+coarse as their spread (an accuracy over few samples). It covers the seeds only: other data can give another ranking. With three
 seeds and many settings only large differences are found; more seeds find more.
 
 `python benchmarks/comparisons.py` simulates {sweeps:,} sweeps for each line. *Errs*: the share of sweeps of equal settings in which
-any is called worse, with equal spread / with unequal spread / with coarse scores. *Finds*: where one setting is better than all
+any is called worse, with equal spread / with unequal spread / with coarse scores. *Finds*: if one setting is better than all
 others by 1 / by 2 standard deviations, the share of the others that are called worse.
 """
 

@@ -3,12 +3,14 @@
 It also writes a digest of each part of the code, so that a stage runs again if its code has changed.
 """
 
+import json
 import os
 from typing import Any
 
 from _checkout import ROOT
 from plainmlp.config.schema import Config
 from plainmlp.system.command import run_stage
+from plainmlp.system.errors import InputError
 
 HEADER = "# made by pipelines/compose.py; change conf/ or overrides.yaml instead\n"
 HELP = """Compose conf/ under the overrides of overrides.yaml, check the result and write it to params.yaml.
@@ -31,31 +33,37 @@ def main() -> None:
 
     overrides = read_overrides(OVERRIDES)
     config = parse(compose(ROOT / "conf", overrides))
-    params = {**canonical(config), SECTION: digest_checkout(ROOT)}
-    edits = edits_of_experiment(params)
+    edits = edits_of_experiment()
     if edits:
         overrides = with_edits(overrides, edits)
         config = parse(compose(ROOT / "conf", overrides))
-        params |= canonical(config)
     link_inputs(config)
     if edits:
         write_overrides(OVERRIDES, overrides)
-        print(f"overrides.yaml: took over from params.yaml: {', '.join(edits)}")
-    write_params(params)
+        print(f"overrides.yaml: took over from -S: {', '.join(edits)}")
+    write_params({**canonical(config), SECTION: digest_checkout(ROOT)})
 
 
-def edits_of_experiment(params: dict[str, Any]) -> list[str]:
-    """Return what `dvc exp run -S` changed in params.yaml; a change without an experiment is only named."""
-    from plainmlp.composition.overrides import edited_sections, edits_as_overrides
-    from plainmlp.config.canonical import read_yaml
+def edits_of_experiment() -> list[str]:
+    """Return what `dvc exp run -S` changed, as overrides; a change of params.yaml by hand is only named."""
+    from plainmlp.composition.compose import parse
+    from plainmlp.composition.overrides import edited_sections, overrides_of
+    from plainmlp.config.canonical import canonical, read_yaml
 
     if not PARAMS.exists():
         return []
     text, found = PARAMS.read_text(encoding="utf-8"), read_yaml(PARAMS)
-    if "DVC_EXP_NAME" in os.environ:
-        return edits_as_overrides(text, found, params)
-    if sections := edited_sections(text, found):
-        print(f"params.yaml was changed by hand ({', '.join(sections)}); rebuilt from conf/ and overrides.yaml")
+    is_experiment = "DVC_EXP_NAME" in os.environ
+    if is_experiment and "overrides" in found:  # DVC composed conf/, under those and each -S
+        base = json.loads(found.pop("overrides"))
+        return overrides_of(canonical(parse(found)), ROOT / "conf", "-S", base)
+    sections = edited_sections(text, found)
+    if sections and is_experiment:
+        message = f"params.yaml: {', '.join(sections)} changed there alone; run `dvc exp run` without --no-hydra"
+        raise InputError(message)
+    if sections:
+        how = "left by an experiment" if "overrides" in found else f"changed by hand ({', '.join(sections)})"
+        print(f"params.yaml was {how}; rebuilt from conf/ and overrides.yaml")
     return []
 
 

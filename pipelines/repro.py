@@ -41,7 +41,7 @@ def main(overrides: list[str], config_folder: Path | None) -> None:
     from plainmlp.sweeps.recorded import parted, with_run
 
     if not (ROOT / ".git").exists():
-        message = f"{ROOT} is no git repository, which DVC needs; run `git init` there first"
+        message = f"{ROOT} is not a git repository, which DVC needs; run `git init` there first"
         raise InputError(message)
     own, run_id = parted(overrides)
     if config_folder is not None and run_id is not None:

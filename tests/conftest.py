@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
+from shutil import disk_usage
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +16,8 @@ from databases import SHARED, new_database
 from fuzzing import EXAMPLES, SECONDS_AN_EXAMPLE, bounded
 from servers import Server, serving
 
+MEMORY = Path("/dev/shm")  # a file system in memory, on Linux, where no test waits for a disk
+ENOUGH = 4 * 2**30  # bytes; all that the tests write is less than a tenth of it
 WARNINGS_IN_MLFLOW = (
     "The ``noload`` loader strategy is deprecated:DeprecationWarning",
     ".*Any type hint is inferred as AnyType:UserWarning",
@@ -28,12 +32,18 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("default")
+gc.disable()  # until all tests are found: the collector would look through all that is imported, again and again
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let MLflow warn of itself; every other warning is an error. Several processes share one Python that forks."""
+    """Let MLflow warn of itself; every other warning is an error. Several processes share one Python that forks.
+
+    The folders of tests are in memory where there is room.
+    """
     for message in WARNINGS_IN_MLFLOW:
         config.addinivalue_line("filterwarnings", f"ignore:{message}")
+    if MEMORY.is_dir() and disk_usage(MEMORY).free > ENOUGH:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))  # where pytest makes the folders of tests
     starts_others = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
     if starts_others and sys.platform == "linux" and "not slow" not in config.option.markexpr:
         os.environ[SHARED] = str(warm_programs())
@@ -48,6 +58,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     """Spare the collector what was imported for the tests: to look through all of it takes long, again and again."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 

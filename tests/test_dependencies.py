@@ -9,6 +9,8 @@ from importlib.metadata import packages_distributions
 from itertools import chain
 from pathlib import Path
 
+import pytest
+
 from imported import code_run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,6 +54,7 @@ def test_all_that_is_imported_is_declared() -> None:
     assert undeclared(imported(), ALL) == set()
 
 
+@pytest.mark.slow
 def test_the_estimators_need_no_more_than_an_installation_has_without_extras() -> None:
     package = ROOT / "src" / "plainmlp"
     run = code_run(*sorted((package / "estimators").glob("*.py")), *sorted((package / "nn").rglob("*.py")))

@@ -2,10 +2,9 @@
 
 import ast
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "plainmlp"
@@ -41,6 +40,7 @@ def module_name(path):
 FILES = {module_name(path): path for path in sorted(SOURCE.rglob("*.py"))}
 
 
+@cache
 def tree_of(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -56,9 +56,10 @@ def names_in(nodes):
             yield from (name if name in FILES else node.module for name in full)
 
 
-def imported_by(path):
-    """Return the names that a file imports, wherever in it that is."""
-    return set(names_in(ast.walk(tree_of(path))))
+@cache
+def imports_of(name):
+    """Return the names that a module imports, wherever in it that is."""
+    return set(names_in(ast.walk(tree_of(FILES[name]))))
 
 
 def imported_at_once(path):
@@ -69,9 +70,6 @@ def imported_at_once(path):
         if not isinstance(found[-1], ast.FunctionDef | ast.Lambda):
             waiting += ast.iter_child_nodes(found[-1])
     return set(names_in(found))
-
-
-IMPORTS = {name: imported_by(path) for name, path in FILES.items()}
 
 
 def folder(name):
@@ -98,9 +96,9 @@ MODULES = [name for name in FILES if folder(name)]
 
 def test_the_modules_are_found():
     assert {"plainmlp", "plainmlp.nn.network", "plainmlp.data.idx", "plainmlp.config.schema"} <= set(FILES)
-    assert "numpy" in foreign(IMPORTS["plainmlp.nn.network"])
-    assert "plainmlp.nn.losses" in own(IMPORTS["plainmlp.nn.network"])
-    assert "plainmlp.tracking.store" in own(IMPORTS["plainmlp.tracking.recording.training"])
+    assert "numpy" in foreign(imports_of("plainmlp.nn.network"))
+    assert "plainmlp.nn.losses" in own(imports_of("plainmlp.nn.network"))
+    assert "plainmlp.tracking.store" in own(imports_of("plainmlp.tracking.recording.training"))
 
 
 def test_no_module_is_loose():
@@ -111,48 +109,51 @@ def test_no_module_is_loose():
 FOLDERS = sorted(set(SOURCE.rglob("__init__.py")) - {SOURCE / "__init__.py"})  # the package itself lists what it offers
 
 
-@pytest.mark.parametrize("path", FOLDERS, ids=lambda path: path.parent.name)
-def test_a_folder_says_what_it_is_for_and_no_more(path):
-    tree = tree_of(path)
-    assert ast.get_docstring(tree)
-    assert len(tree.body) == 1
+def test_a_folder_says_what_it_is_for_and_no_more():
+    for path in FOLDERS:
+        tree = tree_of(path)
+        assert ast.get_docstring(tree), path
+        assert len(tree.body) == 1, path
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_imports_do_not_run_back(name):
-    assert {each for each in own(IMPORTS[name]) if folder(each) not in allowed_below(name)} == set()
+def test_imports_do_not_run_back():
+    for name in MODULES:
+        assert {each for each in own(imports_of(name)) if folder(each) not in allowed_below(name)} == set(), name
 
 
 def test_no_module_imports_itself_by_a_detour():
-    graph = {name: own(names) & set(FILES) for name, names in IMPORTS.items()}
+    graph = {name: own(imports_of(name)) & set(FILES) for name in FILES}
     assert list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the modules
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if folder(name) in RESULTS])
-def test_no_result_comes_from_tracking(name):
-    assert {each for each in own(IMPORTS[name]) if folder(each) == "tracking"} == set()
-    assert not foreign(IMPORTS[name]) & {"hydra", "omegaconf", "dvc", "mlflow"}
+def test_no_result_comes_from_tracking():
+    for name in MODULES:
+        if folder(name) in RESULTS:
+            assert {each for each in own(imports_of(name)) if folder(each) == "tracking"} == set(), name
+            assert not foreign(imports_of(name)) & {"hydra", "omegaconf", "dvc", "mlflow"}, name
 
 
 def is_compiled(name):
     return name.startswith("plainmlp.nn.compiled")
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if folder(name) == "nn"])
-def test_the_core_imports_numpy_only_and_its_compiled_form_a_compiler(name):
-    assert foreign(IMPORTS[name]) <= {"numpy"} | ({"numba", "llvmlite"} if is_compiled(name) else set())
-    assert is_compiled(name) or not any(map(is_compiled, imported_at_once(FILES[name])))
+def test_the_core_imports_numpy_only_and_its_compiled_form_a_compiler():
+    for name in MODULES:
+        if folder(name) == "nn":
+            assert foreign(imports_of(name)) <= {"numpy", *(("numba", "llvmlite") if is_compiled(name) else ())}, name
+            assert is_compiled(name) or not any(map(is_compiled, imported_at_once(FILES[name]))), name
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_libraries_of_one_folder_are_imported_there_only(name):
-    assert {library for library in foreign(IMPORTS[name]) & set(OWNERS) if OWNERS[library] != folder(name)} == set()
+def test_libraries_of_one_folder_are_imported_there_only():
+    for name in FILES:
+        owned = foreign(imports_of(name)) & set(OWNERS)
+        assert {library for library in owned if OWNERS[library] != folder(name)} == set(), name
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_the_package_does_not_import_its_scripts(name):
-    scripts = {path.stem for path in SCRIPTS}
-    assert not {imported.split(".")[0] for imported in IMPORTS[name]} & (scripts | {"pipelines"})
+def test_the_package_does_not_import_its_scripts():
+    scripts = {path.stem for path in SCRIPTS} | {"pipelines"}
+    for name in FILES:
+        assert not {imported.split(".")[0] for imported in imports_of(name)} & scripts, name
 
 
 def body_lines(function):
@@ -161,12 +162,8 @@ def body_lines(function):
     return function.end_lineno - function.body[1 if documented else 0].lineno + 1
 
 
-PATHS = {str(path.relative_to(ROOT)): path for path in [*sorted((ROOT / "src").rglob("*.py")), *SCRIPTS]}
-
-
-@pytest.mark.parametrize("name", PATHS)
-def test_modules_and_functions_have_a_size_to_read(name):
-    text = PATHS[name].read_text(encoding="utf-8")
-    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
-    assert [node.name for node in functions if body_lines(node) > LONGEST_FUNCTION] == []
-    assert text.count("\n") <= LONGEST_FILE
+def test_modules_and_functions_have_a_size_to_read():
+    for path in [*sorted((ROOT / "src").rglob("*.py")), *SCRIPTS]:
+        functions = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.FunctionDef)]
+        assert [node.name for node in functions if body_lines(node) > LONGEST_FUNCTION] == [], path
+        assert path.read_text(encoding="utf-8").count("\n") <= LONGEST_FILE, path

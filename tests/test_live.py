@@ -105,11 +105,13 @@ def pyodide_with(folder, content, file_name="numpy-1.whl"):
     return folder
 
 
+@pytest.mark.slow
 def test_numpy_for_pyodide_comes_out_of_a_package_that_carries_it(carrier):
     add_numpy(pyodide_with(carrier, b"NumPy"))
     assert (carrier / "numpy-1.whl").read_bytes() == b"NumPy"
 
 
+@pytest.mark.slow
 def test_numpy_for_pyodide_is_the_file_that_pyodide_names_or_none(carrier, monkeypatch):
     assert "is not the file that" in refusal(lambda: add_numpy(pyodide_with(carrier, b"another")))
     assert "carries no numpy-2.whl" in refusal(lambda: add_numpy(pyodide_with(carrier, b"NumPy", "numpy-2.whl")))

@@ -14,6 +14,8 @@ from databases import new_database
 from servers import serving
 from waiting import is_at_work, wait_until
 
+pytestmark = pytest.mark.slow
+
 STARTS_A_GROUP = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -55,7 +57,6 @@ def test_group_that_is_ended_leaves_no_guard(tmp_path: Path) -> None:
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "0\n"
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_no_server_outlives_a_killed_test(tmp_path: Path) -> None:
     new_database(tmp_path / "mlflow.db")
@@ -71,7 +72,6 @@ def test_no_server_outlives_a_killed_test(tmp_path: Path) -> None:
     wait_until(lambda: not any(map(is_at_work, family)), "the end of the server")
 
 
-@pytest.mark.slow
 def test_server_that_is_ended_is_gone(tmp_path: Path) -> None:
     new_database(tmp_path / "mlflow.db")
     with serving(tmp_path) as server:

@@ -20,7 +20,7 @@ from plainmlp.data.stages import fetch, split
 from plainmlp.data.storage import digest_dataset, digest_splits
 from plainmlp.evaluation.evaluate import Evaluation, evaluate
 from plainmlp.evaluation.reports import write_evaluation, write_measures
-from plainmlp.system.files import digest_file, unflushed
+from plainmlp.system.files import digest_file, without_fsync
 from plainmlp.training.model import Trained
 from plainmlp.training.train import train
 from portable.cases import CASES, read_case
@@ -58,7 +58,7 @@ def run_case(config: Config, form: str) -> Digests:
         "history": _digest_values(trained.history),
         "last weights": trained.model.weights_digest,
     }
-    with TemporaryDirectory() as folder, unflushed():
+    with TemporaryDirectory() as folder, without_fsync():
         places = Places(Path(folder))
         write_measures(places, trained.model, splits, evaluation)
         digests |= _digest_files(places.predictions, places.metrics, places.intervals)
@@ -68,7 +68,7 @@ def run_case(config: Config, form: str) -> Digests:
 def draw_case(config: Config) -> Digests:
     """Draw the figures of a configuration, trained in the plain form, and return the digest of each file."""
     _, splits, trained, evaluation = _run(config, "plain")
-    with TemporaryDirectory() as folder, unflushed():
+    with TemporaryDirectory() as folder, without_fsync():
         places = Places(Path(folder))
         write_evaluation(places, trained, splits, evaluation)
         return _shortened(_digest_files(*sorted(places.figures.iterdir())))

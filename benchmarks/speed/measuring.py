@@ -10,7 +10,7 @@ from speed.workloads import DEFINITION, OURS, WORKLOADS, Workload
 
 SECONDS = 0.4  # that a measurement is made long enough for
 FEW_STEPS = 20  # in an epoch, of what is slow
-MOST_EPOCHS = 2000
+MAX_EPOCHS = 2000
 FIRST_RESULT_EPOCHS = 10
 # what would have a library take other kernels than those that suit the processor
 KERNELS = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_DISABLE_JIT")
@@ -68,9 +68,9 @@ def steps(workload: Workload, threads: int, given: Sequence[str], rounds: int) -
 def enough_epochs(runner: Runner) -> int:
     """Return how many epochs, the first not counted, take long enough; the system warms up meanwhile."""
     epochs = 3
-    while (seconds := runner(epochs).seconds) < SECONDS / 4 and epochs < MOST_EPOCHS:
+    while (seconds := runner(epochs).seconds) < SECONDS / 4 and epochs < MAX_EPOCHS:
         epochs *= 4
-    per_epoch = max(seconds / (epochs - 1), SECONDS / MOST_EPOCHS)
+    per_epoch = max(seconds / (epochs - 1), SECONDS / MAX_EPOCHS)
     return 1 + max(2, round(SECONDS / per_epoch))
 
 

@@ -5,6 +5,7 @@ import pytest
 import estimators
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_both_sides_are_timed(monkeypatch):
     monkeypatch.setattr(estimators, "GRID", {"hidden_layer_sizes": [(8,)]})

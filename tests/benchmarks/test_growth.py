@@ -62,6 +62,7 @@ def test_networks_are_trained_one_after_another_from_seeds_of_their_own(monkeypa
     assert seeds == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_memory_of_a_process_is_found_and_its_failure_told() -> None:
     size = 100_000_000
     program = f"import time; held = b'1' * {size}; time.sleep(0.5)"

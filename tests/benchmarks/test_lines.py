@@ -1,5 +1,7 @@
 """The count of lines: what is code, and which folder it counts for."""
 
+import pytest
+
 from lines import ROOT, code_lines, folder_of, main
 
 MODULE = '''"""What it is for,
@@ -34,6 +36,7 @@ def test_a_module_counts_for_its_folder_of_the_package():
     assert folder_of(ROOT / "pipelines" / "run.py") == "pipelines"
 
 
+@pytest.mark.slow
 def test_the_last_line_is_the_sum(capsys):
     main()
     _, *rows = [line.split() for line in capsys.readouterr().out.splitlines()]

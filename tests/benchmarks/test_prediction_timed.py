@@ -1,11 +1,13 @@
 """What the answer for one row takes: every way gives the same answer, and the model's own is quick."""
 
 import numpy as np
+import pytest
 
 import prediction
 from pointed import point, splits_of, trained_alone
 
 
+@pytest.mark.slow
 def test_every_way_is_timed_and_gives_the_same_answer(tmp_path):
     config = point().config
     model, rows = trained_alone(config).model, splits_of(config).test.features

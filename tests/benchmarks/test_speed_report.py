@@ -7,7 +7,7 @@ import pytest
 
 from _performance import write_section
 from plainmlp.evaluation.figures.canvas import save_figure
-from speed.measuring import KERNELS, MOST_EPOCHS, SECONDS, enough_epochs, environment, summarize, take_turns
+from speed.measuring import KERNELS, MAX_EPOCHS, SECONDS, enough_epochs, environment, summarize, take_turns
 from speed.problem import Run
 from speed.report import draw_ratios, section, table, thread_counts
 from speed.workloads import DEFINITION, FUSED, ONE_CORE, OURS, SKLEARN, TORCH, WORKLOADS
@@ -100,7 +100,7 @@ def test_a_measurement_is_long_enough_and_not_longer(per_epoch):
     assert seconds == pytest.approx(
         SECONDS if per_epoch == 0.002 else {0.3: 0.6, 3.0: 6.0}.get(per_epoch, 2e-6), rel=0.02
     )
-    assert max(asked) < 4 * MOST_EPOCHS
+    assert max(asked) < 4 * MAX_EPOCHS
 
 
 def test_epochs_whose_time_is_lost_in_noise_are_told_by_more_of_them():

@@ -2,14 +2,14 @@
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
+from configurations import composed
 from databases import new_database
-from plainmlp.composition.compose import compose, parse
+from plainmlp.composition.compose import parse
 from plainmlp.config.places import Places
 from plainmlp.data.datasets import clusters
 from plainmlp.data.stages import fetch, split
@@ -20,11 +20,9 @@ from plainmlp.training.model import Model
 from plainmlp.training.train import train
 from run import run
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
-
 
 def configured(name, *overrides):
-    return parse(compose(CONF, [f"experiment={name}", *overrides]))
+    return parse(composed(f"experiment={name}", *overrides))
 
 
 def parts_of(config):
@@ -108,6 +106,7 @@ def cost_of_first_batch(splits, seed):
     return np.square(first.predict(splits.train.features[:32]) - splits.train.targets[:32]).sum()
 
 
+@pytest.mark.slow
 def test_sincos_converges():
     config = configured("sincos")
     splits = parts_of(config)

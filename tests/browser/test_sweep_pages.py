@@ -89,6 +89,29 @@ def test_one_chart_has_the_curves_of_all_points(runs: "Page", sweep: Any) -> Non
         expect(runs.get_by_text(f"{child.info.run_name} (validation_loss)", exact=True)).to_be_attached()
 
 
+def titles(page: "Page", n_charts: int) -> list[str]:
+    """Return the headings of the first charts of a page, from the top."""
+    chart = page.locator("[data-testid=experiment-view-compare-runs-card-drag-handle]").locator("xpath=..")
+    expect(chart.first).to_be_visible()
+    return [text.strip() for text in chart.all_inner_texts()[:n_charts]]
+
+
+def test_charts_begin_with_the_losses_and_what_a_point_came_to(page: "Page", server: str, sweep: Any) -> None:
+    address = f"{server}/{sweep.page}".replace(sweep.parent.info.run_id, sweep.children[0].info.run_id)
+    page.goto(address)
+    page.get_by_role("tab", name="Model metrics").click()
+    assert titles(page, 5) == ["train", "validation", "n_parameters", "test_accuracy", "test_average_precision"]
+
+
+def test_comparison_opens_with_the_swept_keys_against_the_validation_part(
+    page: "Page", server: str, sweep: Any
+) -> None:
+    ids = ",".join(f'"{child.info.run_id}"' for child in sweep.children)
+    page.goto(f'{server}/#/compare-runs?runs=[{ids}]&experiments=["{sweep.parent.info.experiment_id}"]')
+    drawn = page.locator(".js-plotly-plot .parcoords .axis-title")
+    expect(drawn).to_have_text([*sorted(SWEPT), "validation_loss"])
+
+
 def open_artifacts(page: "Page", address: str) -> "Locator":
     page.goto(address)
     page.get_by_role("tab", name="Artifacts").click()

@@ -31,6 +31,7 @@ def test_every_table_is_of_a_key() -> None:
         assert name in Config.model_fields[section].annotation.model_fields
 
 
+@pytest.mark.slow
 def test_bash_offers_them_for_the_script() -> None:
     line = "python pipelines/run.py model.activation=ta"
     lines = [

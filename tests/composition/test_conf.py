@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 import yaml
 
+from configurations import CONF, composed
 from entries import same_names
-from plainmlp.composition.compose import compose, parse
+from plainmlp.composition.compose import parse
 from plainmlp.config.canonical import canonical
 from plainmlp.config.schema import Config, OptimizerSection
 from plainmlp.data.datasets import DATASETS, dataset_options
 from plainmlp.nn.optimizers import OPTIMIZERS
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
 SECTIONS = ("dataset", "split", "model", "optimizer", "training", "backend", "tracking")
 FILES = sorted(path for section in (*SECTIONS, "experiment") for path in (CONF / section).glob("*.yaml"))
 SECTION_FILES = sorted(path for section in SECTIONS for path in (CONF / section).rglob("*.yaml"))
@@ -112,14 +112,14 @@ def _content(path: Path) -> dict[str, Any]:
 
 def _composed(path: Path) -> dict[str, Any]:
     """Return a section as a file of it makes it."""
-    section: dict[str, Any] = compose(CONF, [f"{path.parent.name}={path.stem}"])[path.parent.name]
+    section: dict[str, Any] = composed(f"{path.parent.name}={path.stem}")[path.parent.name]
     return section
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_file_composes_to_a_valid_configuration(path: Path) -> None:
     needed = NEEDED.get(path.stem, []) if path.parent.name == "dataset" else []
-    parse(compose(CONF, [f"{path.parent.name}={path.stem}", *needed]))
+    parse(composed(f"{path.parent.name}={path.stem}", *needed))
 
 
 def test_every_folder_is_covered() -> None:
@@ -141,7 +141,7 @@ def test_file_that_starts_from_another_says_only_what_differs(path: Path) -> Non
     content, group = _content(path), path.parent.name
     for base in content.pop("defaults", []):
         if isinstance(base, str) and (path.parent / f"{base}.yaml").exists():
-            before = compose(CONF, [f"{group}={base}"])
+            before = composed(f"{group}={base}")
             after = content if group == "experiment" else {group: content}
             same = [(s, key) for s in after for key, value in after[s].items() if before[s].get(key, ...) == value]
             assert same == [], base
@@ -196,12 +196,12 @@ def test_every_experiment_is_tested() -> None:
 
 @pytest.mark.parametrize("name", sorted(EXPERIMENTS))
 def test_experiment_is_what_it_is_about(name: str) -> None:
-    config = canonical(parse(compose(CONF, [f"experiment={name}"])))
+    config = canonical(parse(composed(f"experiment={name}")))
     for section, values in EXPERIMENTS[name].items():
         assert {key: config[section][key] for key in values} == values
 
 
 @pytest.mark.parametrize("name", sorted(EXPERIMENTS))
 def test_command_line_wins_over_an_experiment(name: str) -> None:
-    config = parse(compose(CONF, [f"experiment={name}", "model.hidden_sizes=[7]", "seed=9", "training.epochs=3"]))
+    config = parse(composed(f"experiment={name}", "model.hidden_sizes=[7]", "seed=9", "training.epochs=3"))
     assert (config.model.hidden_sizes, config.seed, config.training.epochs) == ((7,), 9, 3)

@@ -6,15 +6,25 @@ import random
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from imported import ROOT, code_run
 from plainmlp.config.code import PACKAGE, PARTS, RESULT_PARTS, SCRIPTS, digest_checkout, digest_result_code, modules_of
-from plainmlp.system.digests import bare, digest_modules
+from plainmlp.system import digests
+from plainmlp.system.digests import bare, bare_module, digest_modules
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_module_parsed_once():
+    """Remember the trees of modules by their bytes: most tests change a few of two hundred."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(digests, "bare_module", cache(bare_module))
+        yield
 
 
 @pytest.fixture

@@ -53,6 +53,7 @@ def test_who_has_not_the_file_of_before_is_told_how_to_get_its_results(tmp_path:
     (tmp_path / "my.csv").unlink()
     with pytest.raises(InputError, match="`dvc pull` and `dvc repro --allow-missing` give the results"):
         link_input(tmp_path / "data", "dataset.path", "my.csv", tmp_path)
+    assert "`dvc pull` and `dvc repro --allow-missing`" in (tmp_path / "data" / "dataset.path.txt").read_text()
     with pytest.raises(InputError, match=r"looked for .*other.csv\)$"):
         link_input(tmp_path / "data", "dataset.path", "other.csv", tmp_path)
 

@@ -82,4 +82,4 @@ def test_a_folder_in_the_place_of_a_file(reader):
 def test_names_that_cannot_be(reader, name):
     read, folder, _ = reader
     (folder / "file").touch()
-    assert any(reason in line_of(read, folder / name) for reason in ("too long", "ot a directory", "is no folder"))
+    assert any(reason in line_of(read, folder / name) for reason in ("too long", "ot a directory", "is not a folder"))

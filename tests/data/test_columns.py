@@ -210,8 +210,8 @@ def test_columns_can_be_chosen_or_left_out():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"drop": ("aa",)}, "dataset.drop='aa' is no column of data.csv; did you mean 'a'?"),
-        ({"columns": ("c",)}, "dataset.columns='c' is no column"),
+        ({"drop": ("aa",)}, "dataset.drop='aa' is not a column of data.csv; did you mean 'a'?"),
+        ({"columns": ("c",)}, "dataset.columns='c' is not a column"),
         ({"drop": ("y",)}, "dataset.drop='y' is the target too"),
         ({"columns": ("a", "y")}, "dataset.columns='y' is the target too"),
         ({"id": "a", "sample_weights": "a"}, "dataset.id='a' is the sample_weights too"),

@@ -160,7 +160,7 @@ def test_files_that_do_not_fit_together_are_refused(tmp_path, files, words):
 
 
 def test_a_folder_must_be_one(tmp_path):
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         read_idx_folder(tmp_path / "none")
 
 

@@ -22,10 +22,10 @@ REFUSED = {
     "three dimensions": (FEATURES[np.newaxis], CLASSES, r"holds an array of shape \(1, 4, 3\); allowed: rows"),
     "columns first": (np.asfortranarray(FEATURES), CLASSES, r"allowed: rows of numbers, one after another \(C order"),
     "texts": (FEATURES.astype(str), CLASSES, "features.npy holds <U32; allowed: integers and real numbers"),
-    "objects": (FEATURES.astype(object), CLASSES, "features.npy: is no whole .npy file of numbers"),
+    "objects": (FEATURES.astype(object), CLASSES, "features.npy: is not a whole .npy file of numbers"),
     "a gap": (GAP, CLASSES, "features.npy holds nan in row 3, column 2; allowed: finite numbers"),
     "other lengths": (FEATURES, CLASSES[1:], "targets.npy holds 3 rows; allowed: as many as the 4 in features.npy"),
-    "no rows": (FEATURES[:0], CLASSES[:0], r"features.npy: (holds an array of shape|is no whole)"),
+    "no rows": (FEATURES[:0], CLASSES[:0], r"features.npy: (holds an array of shape|is not a whole)"),
     "real classes": (FEATURES, CLASSES / 2, "targets.npy holds float64 in one dimension; allowed: integers"),
     "a class below 0": (FEATURES, CLASSES - 1, "targets.npy holds integers from -1 to 0; allowed: class indices"),
     "one class": (FEATURES, CLASSES * 0, "integers from 0 to 0; allowed: class indices from 0, at least two"),
@@ -51,7 +51,7 @@ def test_files_that_are_missing_or_cut_off_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^dataset\.path is missing"):
         fetch_dataset("npy")
     with pytest.raises(
-        InputError, match=r"^dataset\.path: .*nowhere is no folder; allowed: a folder with features.npy"
+        InputError, match=r"^dataset\.path: .*nowhere is not a folder; allowed: a folder with features.npy"
     ):
         fetch_dataset("npy", path=str(tmp_path / "nowhere"))
     with pytest.raises(InputError, match=r"^dataset\.path: .*features.npy: cannot be read \(No such file"):
@@ -59,10 +59,10 @@ def test_files_that_are_missing_or_cut_off_are_named(tmp_path: Path) -> None:
     path = npy_folder(tmp_path, FEATURES, CLASSES) / "features.npy"
     for content in (b"", b"PK not numbers"):
         (tmp_path / "targets.npy").write_bytes(content)
-        with pytest.raises(InputError, match=r"^dataset\.path: .*targets.npy: is no whole .npy file of numbers"):
+        with pytest.raises(InputError, match=r"^dataset\.path: .*targets.npy: is not a whole .npy file of numbers"):
             fetch_dataset("npy", path=str(tmp_path))
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(InputError, match=r"^dataset\.path: .*features.npy: is no whole .npy file"):
+    with pytest.raises(InputError, match=r"^dataset\.path: .*features.npy: is not a whole .npy file"):
         fetch_dataset("npy", path=str(tmp_path))
 
 
@@ -86,7 +86,7 @@ def test_arrays_that_do_not_fit_the_memory_are_refused_unless_they_stay_in_their
 def test_a_header_that_is_no_python_is_refused(header: str, tmp_path: Path) -> None:
     folder = npy_folder(tmp_path, FEATURES, CLASSES)
     (folder / "features.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
-    with pytest.raises(InputError, match=r"features.npy: is no whole .npy file of numbers \("):
+    with pytest.raises(InputError, match=r"features.npy: is not a whole .npy file of numbers \("):
         fetch_dataset("npy", path=str(folder))
 
 

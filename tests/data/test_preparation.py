@@ -158,11 +158,11 @@ def test_a_table_that_cannot_be_used_is_refused(changes, words):
 
 def test_a_missing_or_double_column_is_refused():
     frame = pd.DataFrame(GOOD)
-    with pytest.raises(InputError, match=r"feature='age' is no column of the table.*did you mean 'agee'"):
+    with pytest.raises(InputError, match=r"feature='age' is not a column of the table.*did you mean 'agee'"):
         prepared().from_frame(frame.rename(columns={"age": "agee"}))
     with pytest.raises(InputError, match="'age' is there 2 times"):
         prepared().from_frame(pd.concat([frame, frame[["age"]]], axis=1))
-    with pytest.raises(InputError, match="feature='size' is no column"):
+    with pytest.raises(InputError, match="feature='size' is not a column"):
         prepared().from_frame(pd.DataFrame({0: [1.0]}))
 
 
@@ -172,5 +172,5 @@ def test_a_column_that_can_be_filled_may_be_left_out():
     assert np.isnan(gap).any()
     np.testing.assert_array_equal(without, gap)
     refusing = prepared(FEATURES[:2], missing="refuse", targets=TARGETS[:2])
-    with pytest.raises(InputError, match="feature='age' is no column of the table"):
+    with pytest.raises(InputError, match="feature='age' is not a column of the table"):
         refusing.from_frame(frame.drop(columns="age"))

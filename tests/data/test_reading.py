@@ -45,8 +45,8 @@ def data_set_or_refusal(path):
         (",b\n1,2\n", "column 1 has no name"),
         (b"a,b\n1,2\n\xff,2\n", "not UTF-8: byte 0xff in line 3"),
         (b"a,b\n1,\x00\n", "a zero byte in line 2"),
-        ('a,b\n1,"2\n', "no well-formed CSV"),
-        ("a,b\n1," + "2" * 200_000 + "\n", "line 2 is no well-formed CSV"),
+        ('a,b\n1,"2\n', "not well-formed CSV"),
+        ("a,b\n1," + "2" * 200_000 + "\n", "line 2 is not well-formed CSV"),
     ],
 )
 def test_each_bad_csv_is_named(tmp_path, content, words):
@@ -89,7 +89,7 @@ def test_places_are_lines_of_the_file(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"a,b\n1,2\n"])
 def test_damaged_parquet_is_refused(tmp_path, content):
-    with pytest.raises(InputError, match="no sound Parquet file"):
+    with pytest.raises(InputError, match="not a sound Parquet file"):
         read_table(csv_file(tmp_path, content, "data.parquet"))
 
 

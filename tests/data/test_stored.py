@@ -135,7 +135,7 @@ def test_a_part_that_is_predicted_in_pieces_has_the_metrics_of_scikit_learn(task
     config = configuration(model__hidden_sizes=[6], training__epochs=3, split__stratify=False)
     splits = parted(config, left_in_its_file(npy_folder(tmp_path, FEATURES, TARGETS[task])))
     result, at_once = trained(config, splits)
-    monkeypatch.setattr(stage, "MOST_PREDICTED", 0)
+    monkeypatch.setattr(stage, "MAX_PREDICTED", 0)
     in_pieces = evaluate(result.model, splits, config.seed)
     np.testing.assert_array_equal(in_pieces.outputs, at_once.outputs)
     for part, metrics in at_once.metrics.items():

@@ -146,7 +146,7 @@ def test_bad_weights_are_refused(weights, words):
         ({"x": FEATURE, "label": FEATURE}, {"target": "lable"}, "did you mean 'label'? (columns: x, label)"),
         ({"x": FEATURE, "y": FEATURE}, {"target": ("y", "y")}, "each one once"),
         ({"x": FEATURE, "y": FEATURE}, {"target": ()}, "at least one column"),
-        ({"x": FEATURE, "y": FEATURE}, {"sample_weights": "z"}, "dataset.sample_weights='z' is no column"),
+        ({"x": FEATURE, "y": FEATURE}, {"sample_weights": "z"}, "dataset.sample_weights='z' is not a column"),
         ({"x": FEATURE, "y": FEATURE}, {"sample_weights": "y"}, "is the target too"),
         ({"y": FEATURE}, {}, "no feature column is left beside y"),
         ({"y": FEATURE, "w": FEATURE}, {"sample_weights": "w"}, "no feature column is left beside w, y"),

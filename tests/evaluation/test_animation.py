@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from configurations import CONF, refusal
-from plainmlp.composition.compose import compose, parse
+from configurations import composed, refusal
+from plainmlp.composition.compose import parse
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config
 from plainmlp.data.splits import Splits
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 def prepared(*overrides: str) -> tuple[Config, Splits]:
-    config = parse(compose(CONF, overrides))
+    config = parse(composed(*overrides))
     return config, split(fetch(config.dataset), config.split, config.dataset.missing)
 
 
@@ -84,7 +84,10 @@ def test_what_has_no_picture_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_wanted", [True, False])
-def test_a_run_has_its_animation_among_its_figures_where_that_is_asked_for(tmp_path: Path, is_wanted: bool) -> None:
+def test_a_run_has_its_animation_among_its_figures_where_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_wanted: bool
+) -> None:
+    monkeypatch.setattr(animation, "HELD", 1)
     config, splits = prepared(
         "experiment=sincos", "dataset.n_samples=100", "training.epochs=2", f"animation={is_wanted}"
     )

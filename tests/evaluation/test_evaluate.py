@@ -82,3 +82,10 @@ def test_a_network_that_is_no_better_than_a_constant_is_named(name, reached, int
     intervals = {} if interval is None else {name: interval}
     warning = Evaluation({"test": {name: reached}}, intervals, np.empty(0), {name: 0.9}).warning()
     assert warning is None if words is None else re.search(words, warning)
+
+
+def test_balanced_training_is_not_told_to_balance():
+    warning = Evaluation(
+        {"test": {"accuracy": 0.7}}, {}, np.empty(0), {"accuracy": 0.9}, class_weights="balanced"
+    ).warning()
+    assert warning.endswith("look at balanced_accuracy and roc_auc")

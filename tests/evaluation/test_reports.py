@@ -7,7 +7,7 @@ import pytest
 from plainmlp.config.places import Places
 from plainmlp.data.storage import read_splits, write_splits
 from plainmlp.evaluation.evaluate import evaluate
-from plainmlp.evaluation.reports import final_metrics, write_evaluation
+from plainmlp.evaluation.reports import final_metrics, write_evaluation, write_measures
 from plainmlp.training.train import train
 from recorded import configuration, splits_of, write_flats
 
@@ -54,13 +54,13 @@ def test_predictions_have_a_row_for_each_sample_of_the_test_part(written):
 
 
 def evaluated(config, folder, is_stored):
-    """Train on a split, kept in files or not, write what an evaluation leaves, and return the split."""
+    """Train on a split, kept in files or not, write what it is worth, and return the split."""
     splits = splits_of(config)
     if is_stored:
         write_splits(folder / "split", splits)
         splits = read_splits(folder / "split")
-    trained = train(splits, 0, config.model, config.optimizer, config.training)
-    write_evaluation(Places(folder), trained, splits, evaluate(trained.model, splits, 0))
+    model = train(splits, 0, config.model, config.optimizer, config.training).model
+    write_measures(Places(folder), model, splits, evaluate(model, splits, 0))
     return splits
 
 

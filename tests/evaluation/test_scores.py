@@ -202,7 +202,7 @@ def test_metrics_are_those_of_scikit_learn(task: Task, n_samples: int, width: in
 
 def test_of_very_many_scores_the_areas_have_no_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     case = make_case("classification", 40, 3, seed=1)
-    monkeypatch.setattr("plainmlp.evaluation.scores.MOST_RANKED_AGAIN", 119)
+    monkeypatch.setattr("plainmlp.evaluation.scores.MAX_RANKED_AGAIN", 119)
     found = bootstrap_intervals(*case[:3], n_classes=3, generator=np.random.default_rng(0), resamples=50)
     assert set(METRICS["classification"]) - set(found) == {"roc_auc", "average_precision"}
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from configurations import CONF
+from configurations import composed
 from exported import copying_model, description_of, drawn_model, model_on
-from plainmlp.composition.compose import compose, parse, quote
+from plainmlp.composition.compose import parse, quote
 from plainmlp.data.arrays import Column, Part
 from plainmlp.data.preparation import Preparation, fit_preparation
 from plainmlp.data.splits import Splits
@@ -48,7 +48,7 @@ def write_table(path: Path) -> None:
 
 def table_splits(path: Path, *overrides: str) -> Splits:
     given = ["dataset=table", f"dataset.path={quote(str(path))}", "dataset.target=kind", *overrides]
-    config = parse(compose(CONF, given))
+    config = parse(composed(*given))
     return split(fetch(config.dataset), config.split, config.dataset.missing)
 
 
@@ -119,7 +119,7 @@ def test_every_data_set_is_answered_as_by_predict(name, dtype, table, tmp_path):
     if name == "table":
         splits = table_splits(table, *KEYS)
     elif name in {"clusters", "digits", "sincos"}:
-        config = parse(compose(CONF, [f"dataset={name}"]))
+        config = parse(composed(f"dataset={name}"))
         splits = split(fetch(config.dataset), config.split, config.dataset.missing)
     else:
         splits = bundled(name, tmp_path / "data.csv")
@@ -144,7 +144,7 @@ def bundled(name: str, path: Path) -> Splits:
 
 def test_rows_that_stay_in_their_file_are_compared_some_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(comparison, "ROWS_AT_ONCE", 7)
-    monkeypatch.setattr(comparison, "MOST_ROWS", 22)
+    monkeypatch.setattr(comparison, "MAX_ROWS", 22)
     np.save(tmp_path / "rows.npy", np.random.default_rng(4).normal(5, 3, (30, 4)))
     model = drawn_model()
     difference = compare(model, Runtime(onnx_model(model, {})), StoredRows(RowFile(tmp_path / "rows.npy")))

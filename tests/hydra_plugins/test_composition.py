@@ -132,6 +132,7 @@ def test_composes_what_hydra_composes(of: tuple[str, ...], overrides: list[str])
         assert composer.composed(overrides).choices == choices
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [

@@ -13,7 +13,7 @@ from hydra.types import HydraContext
 import multirun
 from configurations import refusal
 from hydra_plugins.plainmlp_launcher.launcher import ProcessesLauncher
-from plainmlp.sweeps.running import recorder
+from plainmlp.sweeps.running import recorder, training
 from plainmlp.sweeps.running.archive import FOLDER, Archive
 from plainmlp.sweeps.running.job import Job
 from pointed import point
@@ -78,6 +78,21 @@ def test_a_second_launch_trains_only_what_is_missing(records):
     assert records.archive.places(done).model.stat().st_mtime_ns == before
     assert len(records.archive.present()) == 2
     assert [each[0] for each in records.found] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("n_begun", [3, 2])
+def test_what_was_begun_is_gone_on_with_if_the_points_are_those(records, monkeypatch, n_begun):
+    checkout, points = records.archive.root.parents[1], [point(seed=seed) for seed in range(3)]
+    launcher, made = launcher_of("hydra.launcher.n_jobs=1"), []
+    real = training.PointTraining
+    monkeypatch.setattr(training, "PointTraining", lambda *given: made.append(real(*given)) or made[-1])
+    with closing(launcher):
+        begun = launcher.begin(checkout, points[:n_begun])
+        assert begun._running  # before anything else happens
+        launcher.train(checkout, [Job(each, "the sweep", f"of {each.config.seed}") for each in points])
+    assert made[0] is begun
+    assert len(made) == (1 if n_begun == 3 else 2)
+    assert sorted(each[:2] for each in records.found) == [(0, None), (1, None), (2, None)]
 
 
 def test_another_sweeper_is_refused():

@@ -19,6 +19,7 @@ from plainmlp.sweeps.grid.grid import Candidate, checked, choose_points, read_se
 
 GRIDS = {
     "layers_activations": {"model.hidden_sizes": 4, "model.activation": 4, "seed": 3},
+    "train_rows": {"split.train": 6, "seed": 3},
     "learning_rates": {"optimizer.learning_rate": 5, "optimizer.schedule": 3, "seed": 3},
     "optimizers": {"optimizer.name": 8, "optimizer.learning_rate": 3, "seed": 5},
     "regularization": {"model.dropout": 4, "model.l2": 4, "seed": 3},
@@ -63,9 +64,9 @@ REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("-m", "seed=0,1", "dataset=table", "dataset.target=y", "dataset.path=no.csv"): ("no.csv",),
     ("-m", "split.test=0.1,0.99", "split.validation=0.1"): ("split.test=0.99", "train part empty"),
     ("sweep=layers_activations", "sweep.method=tpe"): ("sweep.method=tpe needs hydra/sweeper=search",),
-    ("-m", "seed=0,1", "sweep.trials=3"): ("sweep.trials=3 is of searches", "sweep.sample"),
+    ("-m", "seed=0,1", "sweep.trials=3"): ("sweep.trials=3 belongs to searches", "sweep.sample"),
     (*SEARCH, "seed=0"): ("the space of the search is empty",),
-    (*SEARCH, "model.l2=interval(0,inf)"): ("model.l2", "no interval to draw from"),
+    (*SEARCH, "model.l2=interval(0,inf)"): ("model.l2", "not an interval to draw from"),
     (*SEARCH, "model.l2=tag(log,interval(0,1))"): ("model.l2", "no logarithm"),
     (*SEARCH, "model.l2=interval(0,1)", "sweep.trials=0"): ("sweep.trials=0 is not allowed", "at least 1"),
     (*SEARCH, "model.l2=interval(0,1)", "sweep.trials=null"): ("sweep.trials=null", "at least 1"),
@@ -112,6 +113,7 @@ def test_grid_has_the_points_that_it_says(name: str) -> None:
     assert all(candidate.config.split.validation for candidate in candidates)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GRIDS)
 def test_grid_needs_no_flag_and_trains_in_processes(name: str) -> None:
     _, master = begin(f"sweep={name}")
@@ -126,6 +128,7 @@ def test_settings_without_a_grid_file_are_all_there() -> None:
     assert begin()[1].hydra.mode is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SEARCHES))
 def test_file_of_a_search_chooses_its_sweeper_and_asks_for_points(name: str) -> None:
     loader, master = begin(f"sweep={name}")
@@ -137,6 +140,7 @@ def test_file_of_a_search_chooses_its_sweeper_and_asks_for_points(name: str) -> 
         checked(composer.composed([f"sweep={name}", *space.overrides(edge)[0]]))
 
 
+@pytest.mark.slow
 def test_exclusion_of_a_grid_file_holds() -> None:
     candidates, _ = chosen("sweep=optimizers")
     pairs = {(candidate.config.optimizer.name, candidate.config.optimizer.learning_rate) for candidate in candidates}
@@ -144,6 +148,7 @@ def test_exclusion_of_a_grid_file_holds() -> None:
     assert not pairs & {("adam", 0.1), ("adamw", 0.1), ("nadam", 0.1), ("rmsprop", 0.1)}
 
 
+@pytest.mark.slow
 def test_command_line_takes_the_place_of_a_grid_files_values() -> None:
     candidates, _ = chosen("sweep=layers_activations", "seed=7,8", "model.l2=0.1,0.2", "training.epochs=3")
     assert len(candidates) == 4 * 4 * 2 * 2
@@ -151,6 +156,7 @@ def test_command_line_takes_the_place_of_a_grid_files_values() -> None:
     assert values_of(candidates, "training.epochs") == [3]
 
 
+@pytest.mark.slow
 def test_experiments_can_be_swept() -> None:
     candidates, _ = chosen("experiment=digits", "sweep=learning_rates", "sweep.sample=4")
     assert values_of(candidates, "model.hidden_sizes") == [(128, 64)]

@@ -114,6 +114,14 @@ def test_inputs_in_memory_are_not_copied():
             assert np.shares_memory(block.inputs, examples.inputs)
 
 
+@pytest.mark.parametrize("stored", [False, True])
+def test_blocks_in_order_are_made_once_if_they_are_in_memory(stored):
+    batches = Batches(numbered(10, stored=stored), 3, 4, 1)
+    first, second = (list(batches.blocks(2)) for _ in range(2))
+    assert all((one is other) is not stored for one, other in zip(first, second, strict=True))
+    assert [len(block.rows) for block in batches.blocks(3)] == [10]
+
+
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.int64, np.uint64])
 def test_class_indices_may_have_any_integer_dtype(dtype):
     classes = np.array([0, 1, 2, 2, 1, 0, 1], dtype)

@@ -170,3 +170,13 @@ def test_both_forms_have_the_same_bits_where_few_inputs_are_not_zero(n_in, n_hid
     snapshot = Snapshot.initial(draw_parameters(architecture, seed, np.float32), recipe)
     case = architecture, recipe, examples, None, options
     assert run(case, snapshot, compiled=True)[0] == run(case, snapshot)[0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_both_forms_have_the_same_bits_where_a_deep_factor_is_packed(dtype):
+    architecture = Architecture((530, 21, 3), ("tanh",), "cross_entropy")
+    recipe, options = Recipe(optimizer="sgd"), {"batch_size": 150, "max_steps": 3, "epochs": 2, "shuffle": True}
+    snapshot = Snapshot.initial(draw_parameters(architecture, 0, dtype), recipe)
+    examples = make_examples("cross_entropy", 300, 530, 3, dtype=dtype)
+    case = architecture, recipe, examples, None, {**options, "target_scale": None}
+    assert run(case, snapshot, compiled=True)[0] == run(case, snapshot)[0]

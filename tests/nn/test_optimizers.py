@@ -1,10 +1,9 @@
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from entries import same_names
+from entries import known
 from networks import DTYPES
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.options import fill_options
@@ -73,6 +72,9 @@ def nadam(p, gradients, lr, is_weight, beta1, beta2, epsilon, momentum_decay):
         yield p
 
 
+REFERENCES_PLACE, OPTIONS_PLACE = (
+    f"{table} in tests/nn/test_optimizers.py" for table in ("REFERENCES", "OTHER_OPTIONS")
+)
 REFERENCES = {
     "sgd": sgd,
     "momentum": momentum,
@@ -124,24 +126,21 @@ class Updates:
         return self.parameters
 
 
-def test_every_optimizer_has_a_reference():
-    for table in ("REFERENCES", "OTHER_OPTIONS"):
-        same_names(globals()[table], OPTIMIZERS, f"add the paper's steps to {table} in tests/nn/test_optimizers.py")
-
-
 @pytest.mark.parametrize("blocks", [[3], [1, 1, 1], [2, 1]])
 @pytest.mark.parametrize(("given", "learning_rate"), [(False, 0.01), (True, 0.3)])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_first_steps_are_those_of_the_paper(name, given, learning_rate, blocks):
     generator = np.random.default_rng(8)
     start, gradients = generator.normal(size=5), generator.normal(size=(3, 5))
-    options = OTHER_OPTIONS[name] if given else {}
+    options = known(OTHER_OPTIONS, name, OPTIONS_PLACE) if given else {}
     updates = Updates(name, start.copy(), options)
     rows = np.concatenate([updates.coefficients(n_steps, learning_rate) for n_steps in blocks])
     found = np.array([updates.update(g, row).copy() for g, row in zip(gradients, rows, strict=True)])
     filled = fill_options(OPTIMIZERS[name].options, options)
     for i in range(5):
-        reference = REFERENCES[name](start[i], gradients[:, i], learning_rate, i < N_WEIGHTS, **filled)
+        reference = known(REFERENCES, name, REFERENCES_PLACE)(
+            start[i], gradients[:, i], learning_rate, i < N_WEIGHTS, **filled
+        )
         np.testing.assert_allclose(found[:, i], list(reference), rtol=1e-12, atol=1e-12)
 
 
@@ -150,7 +149,9 @@ def test_first_steps_are_those_of_the_paper(name, given, learning_rate, blocks):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_coefficients_do_not_depend_on_the_block(name, given, size):
     slow = {"beta1": 0.99, "momentum_decay": 50.0} if name == "nadam" else {}  # a running product that stays near 1
-    at_once, in_blocks = (Updates(name, np.zeros(5), OTHER_OPTIONS[name] if given else slow) for _ in range(2))
+    at_once, in_blocks = (
+        Updates(name, np.zeros(5), known(OTHER_OPTIONS, name, OPTIONS_PLACE) if given else slow) for _ in range(2)
+    )
     whole = at_once.coefficients(42, 0.01)
     parts = np.concatenate([in_blocks.coefficients(size, 0.01) for _ in range(42 // size)])
     assert whole.tobytes() == parts.tobytes()
@@ -182,9 +183,3 @@ def test_many_steps_have_finite_coefficients(name):
     updates = Updates(name, np.zeros(5, np.float32), {})
     updates.steps = 10**9
     assert np.isfinite(updates.coefficients(3, 0.001)).all()
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_there_is_a_configuration_file(name):
-    folder = Path(__file__).resolve().parents[2] / "conf" / "optimizer"
-    assert (folder / f"{name}.yaml").is_file()

@@ -1,14 +1,13 @@
 """The stage `compose`, run as DVC runs it, in a copy of the checkout."""
 
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from checkouts import run
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.canonical import canonical
 from plainmlp.config.code import digest_checkout
@@ -27,10 +26,8 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _run(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if key not in {"HYDRA_FULL_ERROR", "PYTHONPATH"}}
-    command = [sys.executable, str(checkout / "pipelines" / "compose.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=checkout.parent)
+def _run(checkout: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return run(checkout.parent, "python", checkout / "pipelines" / "compose.py", *arguments, **variables)
 
 
 def test_parameters_are_the_configuration_under_the_overrides(checkout: Path) -> None:
@@ -76,6 +73,34 @@ def test_mistake_ends_in_one_line_and_leaves_the_parameters(checkout: Path, cont
     assert ended.stderr.startswith(line)
     assert ended.stderr.count("\n") == 1
     assert (checkout / "params.yaml").read_text(encoding="utf-8") == "earlier"
+
+
+def test_experiment_sets_its_values_beside_the_overrides(checkout: Path) -> None:
+    changed = compose(ROOT / "conf", ["model.dropout=0.5", "optimizer=sgd", "optimizer.learning_rate=0.001"])
+    written = {**changed, "overrides": '["model.dropout=0.5"]'}  # as DVC composes it
+    (checkout / "overrides.yaml").write_text("overrides: [model.dropout=0.5]\n", encoding="utf-8")
+    (checkout / "params.yaml").write_text(yaml.safe_dump(written), encoding="utf-8")
+    ended = _run(checkout, DVC_EXP_NAME="short")
+    assert ended.stdout == "overrides.yaml: took over from -S: optimizer=sgd, optimizer.learning_rate=0.001\n", (
+        ended.stderr
+    )
+    found = yaml.safe_load((checkout / "overrides.yaml").read_text(encoding="utf-8"))
+    assert found == {"overrides": ["model.dropout=0.5", "optimizer=sgd", "optimizer.learning_rate=0.001"]}
+    params = yaml.safe_load((checkout / "params.yaml").read_text(encoding="utf-8"))
+    assert {name: params[name] for name in canonical(parse(changed))} == canonical(parse(changed))
+    assert "overrides" not in params
+    (checkout / "params.yaml").write_text(yaml.safe_dump(written), encoding="utf-8")
+    assert _run(checkout).stdout == "params.yaml was left by an experiment; rebuilt from conf/ and overrides.yaml\n"
+
+
+def test_values_that_an_experiment_did_not_compose_are_refused(checkout: Path) -> None:
+    assert _run(checkout).returncode == 0
+    params = checkout / "params.yaml"
+    params.write_text(params.read_text(encoding="utf-8").replace("\nseed: 0\n", "\nseed: 3\n"), encoding="utf-8")
+    ended = _run(checkout, DVC_EXP_NAME="short")
+    line = "error: params.yaml: seed changed there alone; run `dvc exp run` without --no-hydra\n"
+    assert (ended.returncode, ended.stderr) == (2, line)
+    assert _run(checkout).stdout.startswith("params.yaml was changed by hand (seed); rebuilt")
 
 
 def test_help_says_what_is_read_and_written(checkout: Path) -> None:

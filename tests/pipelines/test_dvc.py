@@ -1,4 +1,4 @@
-"""What stands between us and DVC: a lock that a killed DVC holds, and a folder that is no git repository."""
+"""What stands between us and DVC: a lock that a killed DVC holds, and a folder that is not a git repository."""
 
 import json
 import subprocess

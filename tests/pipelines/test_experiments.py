@@ -5,13 +5,12 @@ import pytest
 from checkouts import clone, succeed, tracked_runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
-# another file of a group: DVC refuses keys that params.yaml has not yet, before any of our code runs
-OVERRIDES = 'overrides.yaml:overrides=["optimizer=sgd","optimizer.learning_rate=0.5","training.epochs=1"]'
+SET = ("-S", "optimizer.learning_rate=0.5", "-S", "optimizer=sgd", "-S", "training.epochs=1")
 
 
 def test_an_experiment_in_a_temporary_copy_keeps_its_run_under_its_name(tmp_path):
     folder = clone(tmp_path / "clone")
-    output = succeed(folder, "dvc", "exp", "run", "--temp", "--name", "short", "-S", OVERRIDES)
+    output = succeed(folder, "dvc", "exp", "run", "--temp", "--name", "short", *SET)
     (run,) = tracked_runs(folder / "mlflow.db")
     assert run.data.tags["dvc.experiment"] == "short"
     assert (run.info.run_name, run.info.status) == ("digits 128 relu sgd", "FINISHED")

@@ -103,11 +103,11 @@ def test_a_mistake_is_one_line_and_nothing_is_written(recorded, address, tmp_pat
     weights = recorded.folder / "models" / "model.safetensors"
     there = tmp_path / "there.onnx"
     there.write_text("mine")
-    assert refused(capsys, weights, there).endswith("there.onnx: is there already; name another file, or remove it")
+    assert refused(capsys, weights, there).endswith("there.onnx already exists; choose another file, or remove it")
     assert there.read_text() == "mine"
     assert refused(capsys, weights, tmp_path / "model.pb").endswith("model.pb: the file must end in .onnx")
     target, store = tmp_path / "model.onnx", f"tracking.uri={address}"
-    assert "'abcdef' is no run in" in refused(capsys, "abcdef", target, store)
+    assert "'abcdef' is not a run in" in refused(capsys, "abcdef", target, store)
     assert "no.safetensors" in refused(capsys, tmp_path / "no.safetensors", target)
     there.with_suffix(".safetensors").write_bytes(b"mine")
     assert "there.safetensors: is" in refused(capsys, there.with_suffix(".safetensors"), target)
@@ -137,7 +137,7 @@ def test_what_onnx_cannot_express_is_refused(name, tmp_path, capsys):
 
 def test_a_network_beyond_what_a_file_may_hold_is_refused(tmp_path, capsys, monkeypatch):
     drawn_model().save(tmp_path / "large.safetensors")
-    monkeypatch.setattr(onnx_file, "MOST_BYTES", 100)
+    monkeypatch.setattr(onnx_file, "MAX_BYTES", 100)
     assert "more than the 1e+02 bytes" in refused(capsys, tmp_path / "large.safetensors", tmp_path / "model.onnx")
 
 
@@ -159,7 +159,7 @@ def test_a_run_has_a_card_of_what_is_recorded(recorded, address, tmp_path, capsy
     card.main(run_id, None, [f"tracking.uri={address}"])
     assert capsys.readouterr().out == text
     assert run_command(lambda: card.main(run_id, path, [f"tracking.uri={address}"])) == 2
-    assert capsys.readouterr().err == f"error: {path}: is there already; name another file, or remove it\n"
+    assert capsys.readouterr().err == f"error: {path} already exists; choose another file, or remove it\n"
     assert run_command(lambda: card.main("abcdef", None, [f"tracking.uri={address}"])) == 2
     assert capsys.readouterr().err.count("\n") == 1
 

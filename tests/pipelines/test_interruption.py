@@ -28,7 +28,7 @@ def test_interrupted_training_ends_clean(tmp_path: Path, number: signal.Signals,
         _wait_for_training(database, process)
         process.send_signal(number)
         _, errors = process.communicate(timeout=SECONDS)
-    assert (process.returncode, errors) == (code, f"{word}; the same command goes on from here\n")
+    assert (process.returncode, errors) == (code, f"{word}; run the same command again to continue\n")
     (tracked,) = tracked_runs(database)
     assert tracked.info.status == "KILLED"
     assert tracked.data.metrics["train_loss"] > 0
@@ -53,6 +53,6 @@ def test_interrupted_repro_ends_clean(tmp_path: Path) -> None:
         _wait_for_training(folder / "mlflow.db", process)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to all processes of the command
         _, errors = process.communicate(timeout=SECONDS)
-    assert (process.returncode, errors) == (130, "interrupted; the same command goes on from here\n")
+    assert (process.returncode, errors) == (130, "interrupted; run the same command again to continue\n")
     assert [tracked.info.status for tracked in tracked_runs(folder / "mlflow.db")] == ["KILLED"]
     assert not (folder / "models" / "model.safetensors").exists()

@@ -149,12 +149,12 @@ def test_another_registry_gets_a_copy(flats, server, tmp_path, is_server):
 @pytest.mark.parametrize(
     ("words", "options", "line"),
     [
-        (["feedfeed"], {}, "'feedfeed' is no run in sqlite:"),
+        (["feedfeed"], {}, "'feedfeed' is not a run in sqlite:"),
         (["BARE"], {}, "carries no model; this gives it one: python pipelines/model.py BARE"),
-        (["ID"], {"alias": ("--alias", "v2")}, "--alias 'v2' is no alias (allowed: letters"),
-        (["ID"], {"alias": ("--alias", "no good")}, "--alias 'no good' is no alias"),
-        (["ID"], {"alias": ("--alias", "Latest")}, "--alias 'Latest' is no alias"),
-        (["ID"], {"name": ("--name", "a/b")}, "--name 'a/b' is no name of a model"),
+        (["ID"], {"alias": ("--alias", "v2")}, "--alias 'v2' is not an alias (allowed: letters"),
+        (["ID"], {"alias": ("--alias", "no good")}, "--alias 'no good' is not an alias"),
+        (["ID"], {"alias": ("--alias", "Latest")}, "--alias 'Latest' is not an alias"),
+        (["ID"], {"name": ("--name", "a/b")}, "--name 'a/b' is not a model name"),
         (["ID", "--to", "http://127.0.0.1:1"], {}, "--to = 'http://127.0.0.1:1': MLflow cannot record there"),
         (["--back"], {"name": ("--name", "none")}, "models:/none@champion points to no version in sqlite:"),
     ],

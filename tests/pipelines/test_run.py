@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from checkouts import clone, last_ids, run, succeed, tracked_runs
+from databases import new_database
 
 pytestmark = pytest.mark.slow
 FAST = ("model.hidden_sizes=[8]", "training.epochs=2")
@@ -68,7 +69,7 @@ def test_summary_and_results_are_in_a_folder_of_its_own(once: SimpleNamespace) -
 
 
 def test_sweep_runs_every_value_and_a_seed_gives_its_weights_again(once: SimpleNamespace, tmp_path: Path) -> None:
-    address = f"sqlite:///{tmp_path / 'sweep.db'}"
+    address = new_database(tmp_path / "sweep.db")
     succeed(tmp_path, "python", once.script, "-m", *FAST, "seed=0,1", MLFLOW_TRACKING_URI=address)
     (parent,) = [t for t in tracked_runs(tmp_path / "sweep.db") if "sweep_id" in t.data.tags]
     children = [t for t in tracked_runs(tmp_path / "sweep.db") if t.info.run_id != parent.info.run_id]

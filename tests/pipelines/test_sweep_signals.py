@@ -50,7 +50,7 @@ def test_signals_end_all_of_a_sweep(folder: Path, launcher: str, number: signal.
         _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == code, errors
     word = "interrupted" if code == 130 else "terminated"
-    assert errors.splitlines()[-1] == f"{word}; the same command goes on from here"
+    assert errors.splitlines()[-1] == f"{word}; run the same command again to continue"
     wait_until(lambda: not at_work_in(folder), "the end of all processes", SECONDS)
     parents, children = tree(folder, name)
     assert [each.info.status for each in (*parents, *children)] == ["KILLED"]
@@ -97,7 +97,7 @@ def test_launcher_that_gives_up_is_one_line(folder: Path) -> None:
         busy(folder, process.pid)[0].kill()
         _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 1
-    assert errors.splitlines()[-1].startswith("error: the launcher gave up; the same command goes on from here (")
+    assert errors.splitlines()[-1].startswith("error: the launcher failed; run the same command again to continue (")
     assert "Traceback" not in errors
     (parent,), children = tree(folder, "given_up")
     assert (parent.info.status, children) == ("FAILED", [])

@@ -57,6 +57,11 @@ def test_stage_writes_leaderboard_and_figures(swept: Path) -> None:
     assert {"heatmap.png", "learning_curves.png"} <= figures
 
 
+def test_stage_leaves_no_file_that_git_does_not_know(swept: Path) -> None:
+    status = succeed(swept, "git", "status", "--porcelain")
+    assert [line for line in status.splitlines() if line.startswith("??")] == []
+
+
 def test_stage_has_the_same_bytes_in_another_clone(swept: Path, tmp_path: Path) -> None:
     other = clone_with_small_grid(tmp_path / "second")
     (other / "overrides.yaml").write_bytes((swept / "overrides.yaml").read_bytes())
@@ -90,5 +95,5 @@ def test_unknown_run_is_refused_and_nothing_changes(swept: Path) -> None:
     before = (swept / "overrides.yaml").read_bytes()
     process = run(swept, "python", "pipelines/repro.py", "run=0123456789abcdef0123456789abcdef")
     assert process.returncode == 2
-    assert re.fullmatch(r"error: '0123456789abcdef0123456789abcdef' is no run in sqlite:.*\n", process.stderr)
+    assert re.fullmatch(r"error: '0123456789abcdef0123456789abcdef' is not a run in sqlite:.*\n", process.stderr)
     assert (swept / "overrides.yaml").read_bytes() == before

@@ -43,8 +43,8 @@ def trained_under(folder: Path, name: str) -> list[Any]:
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
     assert len(children) == 8
     assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
-    assert parent.data.metrics["points_done"] == 8
-    assert parent.data.metrics["points_failed"] == 0
+    assert parent.data.metrics["system/points_done"] == 8
+    assert parent.data.metrics["system/points_failed"] == 0
     return children
 
 
@@ -84,7 +84,8 @@ def check_child(folder: Path, child) -> None:
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     assert len(client.get_metric_history(child.info.run_id, "train_loss")) == 3
     files = {file.path for file in client.list_artifacts(child.info.run_id)}
-    assert files == {"config.yaml", "history.csv", "manifest.json", "model.safetensors", "provenance"}
+    own = {"config.yaml", "history.csv", "manifest.json", "model.safetensors", "provenance"}
+    assert files - {"model"} == own  # the best point, whichever that is, carries a model too
 
 
 def test_backends_are_side_by_side_under_the_same_metrics(folder: Path) -> None:
@@ -95,7 +96,7 @@ def test_backends_are_side_by_side_under_the_same_metrics(folder: Path) -> None:
     assert {child.info.status for child in (ours, theirs)} == {"FINISHED"}
     assert ours.data.metrics.keys() == theirs.data.metrics.keys()
     # one start and one order of the samples: only rounding tells the libraries apart
-    for name in ("train_loss", "validation_loss", "gradient_norm", "test_log_loss"):
+    for name in ("train_loss", "validation_loss", "system/gradient_norm", "test_log_loss"):
         assert ours.data.metrics[name] == pytest.approx(theirs.data.metrics[name], rel=1e-3)
     leaderboard = json.loads((folder / "backends" / "leaderboard.json").read_text())
     assert {row["settings"]["backend.name"] for row in leaderboard["rows"]} == {"numpy", "sklearn"}
@@ -139,7 +140,7 @@ def test_points_that_fail_are_said_and_tried_again(folder: Path) -> None:
     ended = sweep(folder, *PROCESSES, *arguments)
     assert ended.returncode == 1
     first, *lines = ended.stderr.splitlines()
-    assert first == "error: 2 of 4 points failed; the same command tries them again, or one by one:"
+    assert first == "error: 2 of 4 points failed; run the same command again to retry them all, or one of these:"
     assert len(lines) == 4
     assert "learning_rate=1e+30" in lines[0]
     assert lines[1].startswith("    the loss is not finite any more in epoch 0")
@@ -147,7 +148,7 @@ def test_points_that_fail_are_said_and_tried_again(folder: Path) -> None:
     failed = [child for child in children if child.info.status == "FAILED"]
     assert (len(children), len(failed), parent.info.status) == (4, 2, "FINISHED")
     assert {f"    {child.data.tags['failure']}" for child in failed} == {lines[1], lines[3]}
-    assert (parent.data.metrics["points_done"], parent.data.metrics["points_failed"]) == (2, 2)
+    assert (parent.data.metrics["system/points_done"], parent.data.metrics["system/points_failed"]) == (2, 2)
     assert parent.data.metrics["best_validation_accuracy"] > 0.1
     alone = run(folder, *shlex.split(lines[0]))
     assert (alone.returncode, alone.stderr) == (1, f"error: {lines[1].strip()}\n")
@@ -167,7 +168,7 @@ def test_sweep_without_a_single_result_still_says_so(folder: Path) -> None:
     assert "2 of 2 points failed" in ended.stderr
     (parent,), _ = tree(folder, "hopeless")
     assert parent.info.status == "FINISHED"
-    assert (parent.data.metrics["points_done"], parent.data.metrics["points_failed"]) == (0, 2)
+    assert (parent.data.metrics["system/points_done"], parent.data.metrics["system/points_failed"]) == (0, 2)
     assert not [name for name in parent.data.metrics if name.startswith("best_")]
 
 

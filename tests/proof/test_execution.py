@@ -43,9 +43,9 @@ def executed(root: Path, text: str, limits: Limits = GENEROUS, remark: str = "wi
         (
             "os.symlink('/etc/passwd', sys.argv[2] + '/metrics.json')",
             ExecutionError,
-            "'metrics.json', which is no file",
+            "'metrics.json', which is not a file",
         ),
-        ("os.mkfifo(sys.argv[2] + '/history.csv')", ExecutionError, "'history.csv', which is no file"),
+        ("os.mkfifo(sys.argv[2] + '/history.csv')", ExecutionError, "'history.csv', which is not a file"),
         ("bytearray(4 * 10**9)", TrainingError, "MemoryError; give it more memory with --memory-limit"),
     ],
 )
@@ -56,6 +56,7 @@ def test_ends_of_a_re_execution_are_told_apart(code: Path, ending, error, messag
     assert str(caught.value).endswith(message)
 
 
+@pytest.mark.slow
 def test_training_that_does_not_end_is_stopped_with_all_that_it_has_started(code: Path) -> None:
     began = time.monotonic()
     with pytest.raises(InputError, match="stopped after 2 s; give it more with --time-limit"):

@@ -76,6 +76,7 @@ def forged(classified: Subject, repository: Path, tmp_path: Path) -> Iterator[Si
         yield SimpleNamespace(run=run, marker=marker, early=early, commit=tags["git_commit"])
 
 
+@pytest.mark.slow
 def test_forged_run_is_not_executed(forged: SimpleNamespace, repository: Path) -> None:
     shown: list[str] = []
     line = refusal(lambda: verify(forged.run.store, forged.run.run_id, repository, show=shown.append))
@@ -104,6 +105,7 @@ def test_forgery_is_told_where_it_may_be_executed(forged: SimpleNamespace, repos
     assert [a.name for a in judgement.aspects if a.agreement.value == "different"] == ["metrics"]
 
 
+@pytest.mark.slow
 def test_forged_code_digest_alone_has_this_checkouts_code_executed(classified: Subject, repository: Path) -> None:
     """A record that claims to be of this code gets this code, whatever else it holds."""
     run = classified.target

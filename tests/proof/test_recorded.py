@@ -25,7 +25,7 @@ from recorded import EXPERIMENT
 @pytest.mark.slow
 def test_runs_that_cannot_be_executed_again_are_refused(classified: Subject, tmp_path: Path) -> None:
     store = classified.target.store
-    assert "is no run in sqlite:///" in refusal(read_recorded, store, "0" * 32, tmp_path)
+    assert "is not a run in sqlite:///" in refusal(read_recorded, store, "0" * 32, tmp_path)
     parent = store.start_parent("a sweep", {}, {"sweep_id": "1" * 64})
     assert "is a sweep's parent run; pass --sweep" in refusal(read_recorded, store, parent.run_id, tmp_path)
     parent.end("FINISHED")
@@ -43,6 +43,7 @@ def test_predictions_may_name_their_rows(tmp_path: Path) -> None:
     assert found.given[1:] == (("7", "K1"), ("3", "K2"))
 
 
+@pytest.mark.slow
 def test_server_that_went_away_is_said_in_one_line(classified: Subject, tmp_path: Path) -> None:
     store = Store(classified.target.store.address, EXPERIMENT)
     store.connection = Connection(store.address, 0.0, is_limited=False)  # it has waited long enough
@@ -65,6 +66,7 @@ def test_files_come_from_a_server_and_never_from_a_folder_that_it_names(server, 
         assert "which the server cannot know to be here" in refusal(download_files, store, foreign, tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_backend_is_that_of_the_configuration_and_our_own_in_an_old_one(classified: Subject, tmp_path: Path) -> None:
     run = classified.target
     for number, (new, backend) in enumerate({"backend:\n  name: torch\n": "torch", "": OWN_BACKEND}.items()):
@@ -73,6 +75,7 @@ def test_backend_is_that_of_the_configuration_and_our_own_in_an_old_one(classifi
             assert read_recorded(run.store, run.run_id, tmp_path / str(number)).backend == backend
 
 
+@pytest.mark.slow
 def test_configuration_of_another_version_is_refused_and_an_altered_one_not_executed(classified: Subject) -> None:
     from plainmlp.system.files import digest_file
 
@@ -85,7 +88,7 @@ def test_configuration_of_another_version_is_refused_and_an_altered_one_not_exec
         run.replace("config.yaml", "epochs: 4", "epocks: 4")
         run.tag("configuration_digest", digest_file(run.artifacts / "config.yaml"))
         line = refusal(verify, run.store, run.run_id, ROOT, terms)
-    assert line.startswith("its config.yaml is none of this version (")
+    assert line.startswith("its config.yaml does not fit this version (")
 
 
 @pytest.mark.parametrize(

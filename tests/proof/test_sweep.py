@@ -158,8 +158,8 @@ SWEEP = {
         "figures/",
     ),
     "number of points": (
-        lambda s: s.parent.sql("UPDATE latest_metrics SET value = 5 WHERE key = 'points_done' AND"),
-        "points_done",
+        lambda s: s.parent.sql("UPDATE latest_metrics SET value = 5 WHERE key = 'system/points_done' AND"),
+        "system/points_done",
     ),
     "sweep_id": (lambda s: s.parent.tag("sweep_id", "0" * 64), "do not give the sweep_id"),
     "point of another sweep": (added_point, "are missing, such as "),

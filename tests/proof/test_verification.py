@@ -14,6 +14,7 @@ from plainmlp.proof.verification import DIGESTING, measure_again
 from planted import Subject
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digests", ["as here", "otherwise", "not at all"])
 def test_code_that_digests_itself_in_another_way_has_no_digest(
     classified: Subject, tmp_path: Path, digests: str

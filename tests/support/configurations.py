@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,16 @@ from plainmlp.system.errors import InputError
 CONF = Path(__file__).resolve().parents[2] / "conf"
 DEFAULT = compose(CONF, [])
 TYPO = (st.integers(0, 40), st.sampled_from("abcxyz"), st.sampled_from(["drop", "add", "replace", "swap"]))
+
+
+def composed(*overrides: str) -> dict[str, Any]:
+    """Return what conf/ composes under overrides; it is composed once for all that ask."""
+    return deepcopy(_composed(*overrides))
+
+
+@cache
+def _composed(*overrides: str) -> dict[str, Any]:
+    return compose(CONF, overrides)
 
 
 def changed(**values: object) -> dict[str, Any]:

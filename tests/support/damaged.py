@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from plainmlp.system.errors import InputError
 
-MOST_SECONDS = 5.0  # of the processor
+MAX_SECONDS = 5.0  # of the processor
 NUMBERS = [0, 1, 0x7F, 0x80, 0xFF, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63 - 1, 2**64 - 1]
 
 
@@ -44,10 +44,10 @@ def _as_bytes(number_and_order: tuple[int, Any]) -> bytes:
 
 
 def result_or_line(read: Callable[[], Any]) -> str | None:
-    """Return the one line of a refusal, or None if there is a result; either within `MOST_SECONDS`."""
+    """Return the one line of a refusal, or None if there is a result; either within `MAX_SECONDS`."""
     began = time.process_time()
     line = _refusal(read)
-    assert time.process_time() - began < MOST_SECONDS
+    assert time.process_time() - began < MAX_SECONDS
     return line
 
 

@@ -51,7 +51,7 @@ EXPLAINED = {
     ): "either scale suits a span of just that width",
     (
         "sweeps/ranking/comparison.py",
-        "MOST_SWEEPS, FEWEST_SWEEPS = 9_999, 999  # that are simulated",
+        "MAX_SWEEPS, FEWEST_SWEEPS = 9_999, 999  # that are simulated",
         "999  ->  1000",
     ): "as good a number",
     (
@@ -71,7 +71,7 @@ EXPLAINED = {
     ): "a search without a number of trials is refused before",
     (
         "sweeps/ranking/comparison.py",
-        "MOST_DRAWS = 10_000_000  # unless the fewest sweeps need more",
+        "MAX_DRAWS = 10_000_000  # unless the fewest sweeps need more",
         "10000000  ->  10000001",
     ): "one draw more makes no sweep more",
     (
@@ -116,7 +116,7 @@ EXPLAINED = {
     ): "as good a name for a study",
     (
         "sweeps/session.py",
-        "held = FileLock(checkout / LOCKS / sweep_id[:12]).acquire(timeout=0)",
+        "return checkout / LOCKS / sweep_id[:12]",
         "12  ->  13",
     ): "as good a name for a lock",
     (

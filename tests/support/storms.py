@@ -19,7 +19,7 @@ from launched import LONG, PROCESSES, SCRIPT, archived, board, tree
 from script import Script
 from servers import Group, free_port
 from spawned import is_worker
-from waiting import at_work_in, wait_until
+from waiting import at_work_in, holds_within, wait_until
 
 GRID = ("model.hidden_sizes=[4],[5],[6],[7]", "model.activation=relu,tanh", "seed=0,1,2")
 N_POINTS = 24
@@ -173,6 +173,8 @@ def kill_one(engine: Weather, process: Script, draw: random.Random) -> str:
     """Kill a worker, the scheduler, or the command alone or with all of its group; return what it was."""
     name = draw.choice(["command", "group", "worker", "scheduler"])
     victims = {"worker": engine.workers, "scheduler": lambda _: engine.scheduler()}
+    if name == "worker":  # those of Slurm come and go
+        holds_within(10, lambda: process.poll() is not None or bool([*engine.workers(process.pid)]))
     if name in victims and (kills := [*victims[name](process.pid)]):
         with suppress(psutil.NoSuchProcess):
             draw.choice(kills)()

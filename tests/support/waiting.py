@@ -11,14 +11,20 @@ import pytest
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     """Wait until a condition holds; fail with what was expected if it does not within so many seconds."""
+    if not holds_within(seconds, condition):
+        pytest.fail(f"{what} did not happen within {seconds:g} s")
+
+
+def holds_within(seconds: float, condition: Callable[[], bool]) -> bool:
+    """Wait until a condition holds, and say whether it did within so many seconds."""
     until = time.monotonic() + seconds
     while True:
         asked = time.monotonic()
         if condition():
-            return
+            return True
         now = time.monotonic()
         if now > until:
-            pytest.fail(f"{what} did not happen within {seconds:g} s")
+            return False
         time.sleep(max(0.02, 4 * (now - asked)))  # what is waited for needs the processor more
 
 

@@ -95,7 +95,7 @@ def check_whole(server: Server, experiment: str, checkout: Path, board: dict[str
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
     assert sorted(run.info.status for run in (parent, *children)) == ["FINISHED"] * (N_POINTS + 1)
     assert len({run.data.tags["point_id"] for run in children}) == N_POINTS
-    assert parent.data.metrics["points_done"] == N_POINTS
+    assert parent.data.metrics["system/points_done"] == N_POINTS
     client = MlflowClient(server.address)
     kept = Path(client.download_artifacts(parent.info.run_id, "leaderboard.csv")).read_bytes()
     assert kept == board["leaderboard.csv"]
@@ -200,7 +200,7 @@ def test_failed_point_is_kept_with_its_reason_and_its_success_takes_its_place(se
     parent, children = runs_of(server, experiment)
     (failed,) = [run for run in children if run.info.status == "FAILED"]
     assert "the loss is not finite" in failed.data.tags["failure"]
-    assert parent.data.metrics["points_failed"] == 1
+    assert parent.data.metrics["system/points_failed"] == 1
     forget()
     with pytest.raises(TrainingError):
         run_sweep(Listed(patient), launcher, checkout, checkout / "out")

@@ -22,7 +22,7 @@ from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import best_run, build_leaderboard
 from plainmlp.sweeps.ranking.results import read_sweep
 from plainmlp.sweeps.running.job import run_point
-from plainmlp.sweeps.session import Listed, identify_sweep, run_sweep
+from plainmlp.sweeps.session import Listed, identify_sweep, is_new, run_sweep
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.tracking.children import add_model
 from plainmlp.tracking.recording.training import open_store, point_of
@@ -56,19 +56,21 @@ def test_sweep_is_the_set_of_its_points(points):
 
 def test_lost_points_are_named_and_alone_tried_again(points, checkout):
     launch = Launcher(checkout, lost=(1,))
+    assert is_new(Listed(points), checkout)
     with pytest.raises(TrainingError) as caught:
         run_sweep(Listed(points), launch, checkout, checkout / "out")
+    assert not is_new(Listed(points), checkout)
     first, command, reason = str(caught.value).splitlines()
     assert first.startswith("1 of 3 points failed")
     assert re.fullmatch(r"  python \S+run\.py seed=1 'of=it'\"'\"'s' hydra\.mode=RUN", command)
     assert reason == "    its job left no record"
     store, parent = parent_of(points, checkout)
-    assert (parent.info.status, parent.data.metrics["points_failed"]) == ("FINISHED", 1)
+    assert (parent.info.status, parent.data.metrics["system/points_failed"]) == ("FINISHED", 1)
     launch.lost, launch.ran = (), []
     run_sweep(Listed(points[::-1]), launch, checkout, checkout / "out")
     assert (launch.ran, launch.names) == ([1], ["s0", "s1", "s2", "s1"])
     store, parent = parent_of(points, checkout)
-    assert parent.data.metrics == {**parent.data.metrics, "points_done": 3, "points_failed": 0}
+    assert parent.data.metrics == {**parent.data.metrics, "system/points_done": 3, "system/points_failed": 0}
     assert len(store.children(parent.info.run_id)) == 3
     run_sweep(Listed(points), None, checkout, checkout / "out")  # nothing is left to launch
 
@@ -89,11 +91,11 @@ def test_launcher_that_breaks_is_one_line_and_the_next_start_forgets_it(points, 
         message = "a worker\nwas killed"
         raise RuntimeError(message)
 
-    with pytest.raises(TrainingError, match=r"^the launcher gave up; .*\(RuntimeError: a worker was killed\)$"):
+    with pytest.raises(TrainingError, match=r"^the launcher failed; .*\(RuntimeError: a worker was killed\)$"):
         run_sweep(Listed(points), breaks, checkout, checkout / "out")
     _, parent = parent_of(points, checkout)
     assert parent.info.status == "FAILED"
-    assert "gave up" in parent.data.tags["failure"]
+    assert "launcher failed" in parent.data.tags["failure"]
     run_sweep(Listed(points), Launcher(checkout), checkout, checkout / "out")
     _, again = parent_of(points, checkout)
     assert (again.info.status, again.info.run_id) == ("FINISHED", parent.info.run_id)

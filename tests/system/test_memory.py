@@ -16,7 +16,7 @@ def test_the_variable_sets_the_limit(monkeypatch):
     ):
         require_memory(2e12, "x")
     monkeypatch.setenv("PLAINMLP_MEMORY_GB", "much")
-    with pytest.raises(InputError, match=r"^PLAINMLP_MEMORY_GB='much' is no number; allowed: gigabytes"):
+    with pytest.raises(InputError, match=r"^PLAINMLP_MEMORY_GB='much' is not a number; allowed: gigabytes"):
         memory_limit()
 
 

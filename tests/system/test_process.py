@@ -9,7 +9,7 @@ import pytest
 
 from checkouts import ROOT, succeed
 from plainmlp.system.errors import InputError
-from plainmlp.system.process import CLOCK_STEP, alone, is_dead, name_process, own_process
+from plainmlp.system.process import CLOCK_STEP, exclusive_lock, is_dead, name_process, own_process
 
 
 def test_living_process_is_not_dead():
@@ -56,10 +56,10 @@ print(gc.get_threshold()[0] == NEW_OBJECTS, gc.isenabled(), gc.get_freeze_count(
 
 def test_lock_that_another_process_does_not_release_is_named_in_time(tmp_path):
     with (
-        alone(tmp_path, "ab12"),
+        exclusive_lock(tmp_path, "ab12"),
         pytest.raises(InputError, match="ab is locked by another process, for 0 s now; wait for that process, or end"),
-        alone(tmp_path, "ab34", seconds=0.1),
+        exclusive_lock(tmp_path, "ab34", seconds=0.1),
     ):
         pass
-    with alone(tmp_path, "ab34", seconds=0.1):
+    with exclusive_lock(tmp_path, "ab34", seconds=0.1):
         pass

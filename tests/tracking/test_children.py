@@ -123,7 +123,7 @@ def test_lost_history_is_refused_in_one_line(store, parent):
 
 
 def test_unknown_parent_is_refused_in_one_line(store):
-    assert refusal(store.children, "no such run").startswith("'no such run' is no run in sqlite")
+    assert refusal(store.children, "no such run").startswith("'no such run' is not a run in sqlite")
     assert refusal(store.children, "' or 1=1 --").startswith('"')
 
 

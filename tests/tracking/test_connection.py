@@ -12,9 +12,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UNAVAILABLE
 
 from configurations import refusal
+from databases import new_database
 from plainmlp.system.process import held
-from plainmlp.tracking import connection
-from plainmlp.tracking.connection import AwayError, Connection, cause, is_away, within
+from plainmlp.tracking import databases
+from plainmlp.tracking.connection import AwayError, Connection, cause, is_away, with_timeout
 from plainmlp.tracking.datasets import DataInput
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.store import Store
@@ -31,6 +32,7 @@ def stopwatch(at_most: float):
     assert time.monotonic() - start < at_most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "port", [lambda: nullcontext(free_port()), silent_port, swallowing_port], ids=["refused", "silent", "swallowing"]
 )
@@ -68,7 +70,7 @@ def test_database_that_cannot_be_locked_is_refused_at_once(tmp_path):
 
 @pytest.mark.slow
 def test_lock_that_another_process_keeps_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(connection, "held", partial(held, seconds=0.2))
+    monkeypatch.setattr(databases, "held", partial(held, seconds=0.2))
     database = tmp_path / "mlflow.db"
     with FileLock(f"{database}.lock"):
         line = refusal(Store, f"sqlite:///{database}", "e")
@@ -76,6 +78,7 @@ def test_lock_that_another_process_keeps_is_named(tmp_path, monkeypatch):
     Store(f"sqlite:///{database}", "e")
 
 
+@pytest.mark.slow
 def test_failures_share_one_allowance_and_answers_cost_none():
     connection = Connection("http://h", 1.0, is_limited=True)
     for _ in range(20):
@@ -112,7 +115,7 @@ def test_timeout_of_the_function_is_its_own():
         raise TimeoutError(message)
 
     with pytest.raises(TimeoutError, match="its own"):
-        within(5.0, times_out)
+        with_timeout(5.0, times_out)
 
 
 def test_refusals_are_no_absence():
@@ -146,9 +149,11 @@ def test_reason_is_what_it_comes_down_to():
     assert cause(ValueError()) == "ValueError"
 
 
+@pytest.mark.slow
 def test_database_that_is_locked_keeps_the_run(tmp_path, capsys):
     database = tmp_path / "mlflow.db"
-    store = Store(f"sqlite:///{database}", "e", Outbox(tmp_path), 1.0)
+    store = Store(new_database(database), "e", Outbox(tmp_path), 1.0)
+    earlier = {*threading.enumerate()}
     holder = sqlite3.connect(database, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     with stopwatch(1.0 + MARGIN):
@@ -156,6 +161,8 @@ def test_database_that_is_locked_keeps_the_run(tmp_path, capsys):
         run.end("FINISHED")
     holder.execute("ROLLBACK")
     holder.close()
+    for call in {*threading.enumerate()} - earlier:  # one that was left to itself needs the database still
+        call.join(MARGIN)
     assert run.run_id is None
     assert f"MLflow cannot be reached at sqlite:///{database}" in capsys.readouterr().err
 

@@ -5,7 +5,7 @@ from multiprocessing import get_context
 import pytest
 
 from configurations import refusal
-from plainmlp.tracking.outbox import Outbox, RunHeader
+from plainmlp.tracking.outbox import Outbox, RunHeader, as_published, published
 from plainmlp.tracking.tags import PARENT_TAG
 
 HEADER = RunHeader("record-1", "http://h", "e", "a run", {"point_id": "p"}, 5)
@@ -83,6 +83,7 @@ def fill(outbox, first):
         add(outbox, number)
 
 
+@pytest.mark.slow
 def test_processes_that_write_at_once_lose_nothing(outbox):
     context = get_context("fork")
     processes = [context.Process(target=fill, args=(outbox, 50 * number)) for number in range(4)]
@@ -91,3 +92,14 @@ def test_processes_that_write_at_once_lose_nothing(outbox):
     for process in processes:
         process.join()
     assert sorted(map(int, values_of(outbox))) == list(range(200))
+
+
+def test_losses_are_a_group_of_charts_and_what_training_does_is_beside_what_it_came_to():
+    curves = {"train_loss": 1, "validation_loss": 2, "validation_accuracy": 3, "gradient_norm": 4, "dead_units": 5}
+    named = published({**curves, "learning_rate": 6})
+    groups = {name.partition("/")[0] for name in named if "/" in name}
+    assert groups == {"loss", "system"}
+    assert {name: value for name, value in named.items() if "/" not in name} == dict(list(curves.items())[:3])
+    assert named["loss/validation"] == 2
+    assert as_published(curves, published(curves)) == published(curves)
+    assert as_published(curves, curves) == curves  # a run that was recorded before there were groups

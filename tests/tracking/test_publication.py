@@ -262,7 +262,7 @@ def test_record_that_mlflow_refuses_stays_and_the_others_go(server, folder):
     outbox.add(RunHeader("record-d", name="d", tags={}, **place), {"tags": {"a": "b"}}, {})
     refusals = {published.header.name: published.refusal for published in synced(server, folder)}
     assert "a[b]" in refusals["a"]
-    assert refusals["b"] == "the run above it is not there"
+    assert refusals["b"] == "its parent run is missing"
     assert refusals["c"] == f"its run {'0' * 32} was deleted"
     assert refusals["d"] == ""
     assert {header.name for header in outbox.headers()} == {"a", "b", "c"}

@@ -116,7 +116,7 @@ def test_many_values_are_sent_in_few_calls(address):
 def test_whole_history_has_a_step_for_each_epoch(store, tracked):
     tracked.log_history({"train_loss": [3.0, 2.0, 1.0], "learning_rate": [0.1, 0.1, 0.1]})
     assert steps(store, tracked, "train_loss") == [(0, 3.0), (1, 2.0), (2, 1.0)]
-    assert steps(store, tracked, "learning_rate") == [(0, 0.1), (1, 0.1), (2, 0.1)]
+    assert steps(store, tracked, "system/learning_rate") == [(0, 0.1), (1, 0.1), (2, 0.1)]
 
 
 def test_values_that_are_not_finite_are_recorded(store, tracked):

@@ -249,7 +249,7 @@ def test_training_goes_on_from_the_last_good_checkpoint(files, tmp_path, capsys)
     assert checkpoints.load().snapshot.epochs == 2
     line = capsys.readouterr().err
     assert line.startswith(f"warning: {files[1]}: is damaged")
-    assert line.endswith("; training goes on from the one before it\n")
+    assert line.endswith("; training continues from the previous one\n")
     assert alone(POINT.config, checkpoint=checkpoints) == alone(POINT.config)
 
 

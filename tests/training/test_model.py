@@ -136,6 +136,7 @@ def test_layers_read_back_as_they_were(tmp_path, dtype, bias):
     assert {name: record[name] for name in RECORD} == RECORD
 
 
+@pytest.mark.slow
 def test_one_altered_bit_anywhere_is_noticed(tmp_path):
     content = bytearray(tiny(tmp_path).read_bytes())
     altered = tmp_path / "altered.safetensors"

@@ -109,7 +109,7 @@ def test_values_in_the_order_of_the_columns_may_be_texts(served):
         (7, "the rows are of the type int; allowed: a table, an array, or a list of rows"),
         ("red", "the rows are of the type str"),
         (None, "the rows are of the type NoneType"),
-        ({"pixel_0_0": 1}, "feature='pixel_0_1' is no column of the table"),
+        ({"pixel_0_0": 1}, "feature='pixel_0_1' is not a column of the table"),
         (np.full((1, 64), np.inf), "column 'pixel_0_0' is inf in row 1"),
         (np.full((1, 64), np.nan), "column 'pixel_0_0' has no value in row 1"),
         ([["x"] * 64], "column 'pixel_0_0' has the text 'x' where numbers belong"),

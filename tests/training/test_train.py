@@ -45,6 +45,7 @@ def test_digits_are_read_well_with_the_default_configuration(digits):
     assert evaluate(model, digits, 0).metrics["test"]["accuracy"] >= 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not MNIST.is_dir(), reason="shared/data/mnist-8k is not beside the repository")
 def test_mnist_is_read_well():
     config = composed("experiment=mnist", f"dataset.path={MNIST.resolve()}")
@@ -222,6 +223,7 @@ except InputError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the register that is set is one of x86-64")
 def test_a_process_without_subnormal_numbers_is_refused():
     command = [sys.executable, "-c", FLUSHING]

@@ -75,7 +75,7 @@ def _dimension(key: str, override: Override) -> Interval | Choice:
     value = override.value()
     tags: set[str] = getattr(value, "tags", set())
     if tags - {LOG} or (tags and isinstance(value, ChoiceSweep)):
-        message = f"{override.input_line}: a search knows the tag log alone, of an interval or a range"
+        message = f"{override.input_line}: a search allows only the tag log, for an interval or a range"
         raise InputError(message)
     if isinstance(value, IntervalSweep):
         return Interval(key, value.start or 0.0, value.end or 0.0, is_log=LOG in tags)

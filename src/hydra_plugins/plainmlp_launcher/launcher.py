@@ -15,8 +15,10 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
+    from plainmlp.sweeps.grid.points import Point
     from plainmlp.sweeps.running.engines import Engine
     from plainmlp.sweeps.running.job import Job
+    from plainmlp.sweeps.running.training import PointTraining
 
 log = logging.getLogger(__name__)
 MODULE = "hydra_plugins.plainmlp_launcher.launcher"
@@ -65,6 +67,7 @@ class EngineLauncher(Launcher):
     """
 
     _engine: "Engine | None" = None
+    _begun: "PointTraining | None" = None
 
     @abstractmethod
     def start(self, checkout: Path, n_points: int) -> "Engine":
@@ -88,22 +91,30 @@ class EngineLauncher(Launcher):
             self._engine = self.start(checkout, n_points)
         return self._engine
 
+    def begin(self, checkout: Path, points: Sequence["Point"]) -> "PointTraining":
+        """Send out the first of the points that are to be trained next; the engine has work until `train` is called."""
+        from plainmlp.sweeps.running.archive import FOLDER, Archive
+        from plainmlp.sweeps.running.training import PointTraining
+
+        self._begun = PointTraining(points, Archive(checkout / FOLDER), self.open(checkout, len(points)))
+        return self._begun
+
     def train(self, checkout: Path, jobs: Sequence["Job"]) -> None:
         """Train and record the points of jobs; a point that fails does not stop the others.
 
         An exception ends the engine at once.
         """
-        from plainmlp.sweeps.running.archive import FOLDER, Archive
         from plainmlp.sweeps.running.recorder import Recorder
-        from plainmlp.sweeps.running.training import train_points
 
-        engine = self.open(checkout, len(jobs))
-        log.info("Launching %d jobs, trained by %s", len(jobs), engine)
+        log.info("Launching %d jobs, trained by %s", len(jobs), self.open(checkout, len(jobs)))
         by_point = {job.point.point_id: job for job in jobs}
-        points = [job.point for job in jobs]
         with Recorder(checkout) as recorder:
             try:
-                for point_id, failure in train_points(points, Archive(checkout / FOLDER), engine):
+                begun = self._begun
+                if begun is None or begun.points.keys() != by_point.keys():
+                    begun = self.begin(checkout, [job.point for job in jobs])
+                self._begun = None
+                for point_id, failure in begun.ended():
                     recorder.add(by_point[point_id], failure)
             except BaseException:
                 self.close()
@@ -113,7 +124,7 @@ class EngineLauncher(Launcher):
         """End the engine, whatever it does."""
         if self._engine is not None:
             self._engine.close()
-            self._engine = None
+            self._engine = self._begun = None
 
 
 class ProcessesLauncher(EngineLauncher):
@@ -167,7 +178,7 @@ class DaskLauncher(EngineLauncher):
         try:
             from plainmlp.sweeps.running.dask_cluster import DaskCluster
         except ImportError as error:
-            message = f"hydra/launcher=dask needs what pip install 'plainmlp[dask]' installs ({error})"
+            message = f"hydra/launcher=dask needs pip install 'plainmlp[dask]' ({error})"
             raise InputError(message) from error
         return DaskCluster(self._address, _cores())
 
@@ -192,7 +203,7 @@ class SlurmLauncher(EngineLauncher):
         try:
             from plainmlp.sweeps.running.slurm import FOLDER, Slurm
         except ImportError as error:
-            message = f"hydra/launcher=slurm needs what pip install 'plainmlp[slurm]' installs ({error})"
+            message = f"hydra/launcher=slurm needs pip install 'plainmlp[slurm]' ({error})"
             raise InputError(message) from error
         return Slurm(checkout / FOLDER, _at_least_one(self._n_jobs))
 

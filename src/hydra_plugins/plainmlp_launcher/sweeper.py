@@ -69,7 +69,7 @@ class GridSweeper(Sweeper):
         # Hydra imports this module for every command, and these take half a second.
         from hydra_plugins.plainmlp_launcher._composition import Composer
         from plainmlp.sweeps.running.archive import FOLDER, Archive
-        from plainmlp.sweeps.session import run_sweep
+        from plainmlp.sweeps.session import is_new, run_sweep
 
         composer = Composer(self._loader, self._config)
         checkout = composer.conf_folder.parent
@@ -79,6 +79,8 @@ class GridSweeper(Sweeper):
         try:
             if isinstance(self._launcher, EngineLauncher) and missing:  # before anything is recorded
                 self._launcher.open(checkout, len(missing))
+                if is_new(plan, checkout):  # MLflow has none of its points, and takes seconds to be opened
+                    self._launcher.begin(checkout, plan.first)
             run_sweep(plan, self._launch_from(checkout), checkout, _made_folder(self._config))
         finally:
             if isinstance(self._launcher, EngineLauncher):
@@ -97,7 +99,9 @@ class GridSweeper(Sweeper):
             message = f"sweep.method={settings.method} needs hydra/sweeper=search; a grid has sweep.method=grid"
             raise InputError(message)
         if settings.trials is not None:
-            message = f"sweep.trials={settings.trials} is of searches; sweep.sample draws so many points of a grid"
+            message = (
+                f"sweep.trials={settings.trials} belongs to searches; sweep.sample draws that many points of a grid"
+            )
             raise InputError(message)
         candidates = choose_points(read_grid(arguments, self._loader), composer, settings)
         return Listed(identify_points(candidates, checkout, Archive(checkout / FOLDER).splits))

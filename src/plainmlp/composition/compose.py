@@ -9,7 +9,7 @@ from typing import Any, cast
 import yaml  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
-from plainmlp.composition.explanation import explanation, schema_problems
+from plainmlp.composition.explanation import explanation, schema_problem
 from plainmlp.composition.stores import refuse_credentials, tracking_problems
 from plainmlp.config.canonical import flat_items
 from plainmlp.config.schema import Config
@@ -63,16 +63,16 @@ def parse(mapping: Mapping[str, Any]) -> Config:
     try:
         config, problems = complete(Config.model_validate(mapping))
     except ValidationError as error:
-        raise InputError(_first(schema_problems(error, mapping))) from error
+        raise InputError(_and_more(*schema_problem(error, mapping))) from error
     problems = [*problems, *tracking_problems(config.tracking)]
     if problems:
-        raise InputError(_first(problems))
+        raise InputError(_and_more(problems[0], len(problems)))
     return config
 
 
-def _first(problems: Sequence[str]) -> str:
-    more = len(problems) - 1
-    return problems[0] + (f" (and {more} more problem{'s' * (more > 1)})" if more else "")
+def _and_more(problem: str, n_problems: int) -> str:
+    more = n_problems - 1
+    return problem + (f" (and {more} more problem{'s' * (more > 1)})" if more else "")
 
 
 def compose(conf_folder: Path, overrides: Sequence[str]) -> dict[str, Any]:

@@ -120,21 +120,24 @@ def _has(file: Path, key: str) -> bool:
     )
 
 
-def schema_problems(error: ValidationError, given: object) -> list[str]:
-    """Return one line for each key that the schema refuses in a configuration, unknown keys first."""
-    unknown: list[str] = []
+def schema_problem(error: ValidationError, given: object) -> tuple[str, int]:
+    """Return one line for a key that the schema refuses in a configuration, an unknown one first, and how many it refuses."""
+    unknown: list[Location] = []
     refused: dict[Location, list[str]] = {}
     for detail in error.errors():
         location = detail["loc"]
         if detail["type"] in {"extra_forbidden", "invalid_key"}:
-            unknown.append(
-                unknown_key(written(location), [written((*location[:-1], name)) for name in _keys(location)])
-            )
+            unknown.append(location)
         else:
             refused.setdefault(_in_configuration(location, given, detail["type"] == "missing"), []).append(
                 detail["msg"]
             )
-    return [*unknown, *(_refusal(path, given, messages) for path, messages in refused.items())]
+    n_problems = len(unknown) + len(refused)
+    if unknown:
+        section = unknown[0][:-1]
+        return unknown_key(written(unknown[0]), [written((*section, name)) for name in _keys(unknown[0])]), n_problems
+    path, messages = next(iter(refused.items()))
+    return _refusal(path, given, messages), n_problems
 
 
 def refusal(key: str, value: object, messages: Iterable[str]) -> str:

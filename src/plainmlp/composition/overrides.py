@@ -9,10 +9,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
-
 from plainmlp.composition.compose import compose, parse, quote
-from plainmlp.config.canonical import canonical, parse_yaml, read_yaml
+from plainmlp.config.canonical import canonical, dump_values, parse_yaml, read_yaml
 from plainmlp.config.inputs import locate_inputs
 from plainmlp.config.schema import Config
 from plainmlp.system.errors import InputError
@@ -39,7 +37,7 @@ def write_overrides(path: Path, overrides: Sequence[str]) -> None:
     """Store overrides under the comments that open the file."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
     comments = takewhile(lambda line: line.startswith("#"), lines)
-    text = "".join(comments) + yaml.safe_dump({"overrides": list(overrides)}, allow_unicode=True, width=1000)
+    text = "".join(comments) + dump_values({"overrides": list(overrides)})
     with replace_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
@@ -81,43 +79,6 @@ def edited_sections(text: str, found: Mapping[str, Any]) -> list[str]:
     return sorted(name for name in found.keys() | marks.keys() if _mark(found.get(name)) != marks.get(name))
 
 
-def edits_as_overrides(text: str, found: Mapping[str, Any], composed: Mapping[str, Any]) -> list[str]:
-    """Return the edits of params.yaml as overrides of conf/."""
-    marks = _marks(text)
-    overrides = []
-    for name in edited_sections(text, found):
-        new, old = found.get(name), composed.get(name)
-        if _mark(new) != _mark(old):
-            if _mark(old) != marks.get(name, _mark(None)):
-                raise InputError(_ambiguous(name, old))
-            overrides += _section_overrides(name, new, old)
-    return overrides
-
-
-def _ambiguous(name: str, section: object) -> str:
-    key = f"{name}.<key>" if isinstance(section, Mapping) else name
-    return (
-        f"params.yaml: {name} was changed there, by hand or with -S, and also in conf/ or overrides.yaml; run `dvc repro` "
-        f"first, or write the change as dvc exp run -S 'overrides.yaml:overrides=[\"{key}=<value>\"]'"
-    )
-
-
-def _section_overrides(name: str, new: object, old: object) -> list[str]:
-    """Return the overrides that turn one value of a section of the configuration into another.
-
-    Another `name`, as of an optimiser, chooses the file of that name with its own keys.
-    """
-    if not (isinstance(new, Mapping) and isinstance(old, Mapping)):
-        return [f"~{name}" if new is None else f"{name}={literal(new)}"]
-    if name in CHOSEN_BY_NAME and new.get("name") != old.get("name"):
-        others = [
-            f"{name}.{key}={literal(value)}" for key, value in new.items() if key != "name" and value != old.get(key)
-        ]
-        return [f"{name}={literal(new['name'])}", *others]
-    changed = [f"{name}.{key}={literal(new[key])}" for key in new if _mark(new[key]) != _mark(old.get(key))]
-    return [*changed, *(f"~{name}.{key}" for key in old if key not in new)]
-
-
 def literal(value: object) -> str:
     """Return a value in the grammar of Hydra's overrides, in which an interpolation is text."""
     if isinstance(value, Mapping):
@@ -148,21 +109,27 @@ def overrides_of_run(run_id: str, store: Reader, checkout: Path) -> list[str]:
 
     text = store.read_artifact(run_id, CONFIGURATION)
     recorded = parse(parse_yaml(text, f"{CONFIGURATION} of run={run_id}"))
-    return overrides_of(recorded, RESULT_SECTIONS, checkout, f"run={run_id}")
+    wanted = canonical(_inside(recorded, checkout))
+    return overrides_of({name: wanted[name] for name in RESULT_SECTIONS}, checkout / "conf", f"run={run_id}")
 
 
 def overrides_of_folder(folder: Path, overrides: Sequence[str], checkout: Path) -> list[str]:
     """Return the overrides under which conf/ alone gives what it does with a folder of the user's own files beside it."""
     if not folder.is_dir():
-        message = f"--config-dir {folder} is no folder"
+        message = f"--config-dir {folder} is not a folder"
         raise InputError(message)
     beside = f"hydra.searchpath=[{quote(f'file://{folder.resolve()}')}]"
     config = parse(compose(checkout / "conf", [beside, *overrides]))
-    return overrides_of(config, (*canonical(config),), checkout, f"--config-dir {folder}")
+    return overrides_of(canonical(_inside(config, checkout)), checkout / "conf", f"--config-dir {folder}")
 
 
-def overrides_of(config: Config, sections: Sequence[str], checkout: Path, origin: str) -> list[str]:
-    """Return the overrides under which conf/ gives some sections of a configuration; paths become relative to the checkout.
+def _inside(config: Config, checkout: Path) -> Config:
+    """Return a configuration whose paths are relative to the checkout."""
+    return locate_inputs(config, lambda key, path: Path(os.path.relpath(path, checkout)))
+
+
+def overrides_of(wanted: Mapping[str, Any], conf: Path, origin: str, base: Sequence[str] = ()) -> list[str]:
+    """Return the overrides that, after those of the base, give some sections of a configuration.
 
     Raises
     ------
@@ -171,17 +138,31 @@ def overrides_of(config: Config, sections: Sequence[str], checkout: Path, origin
     """
     from plainmlp.composition.choices import REQUIRED_DATASET_KEYS
 
-    conf = checkout / "conf"
-    wanted = canonical(locate_inputs(config, lambda key, path: Path(os.path.relpath(path, checkout))))
-    dataset = wanted["dataset"]
-    overrides = [f"{section}={wanted[section]['name']}" for section in CHOSEN_BY_NAME]
-    overrides += [f"dataset.{key}={literal(dataset[key])}" for key in REQUIRED_DATASET_KEYS.get(dataset["name"], ())]
-    given = canonical(parse(compose(conf, overrides)))
-    for section in sections:
-        overrides += _section_overrides(section, wanted[section], given[section])
-    found = canonical(parse(compose(conf, overrides)))
-    for section in sections:
-        if found[section] != wanted[section]:
-            message = f"{origin}: conf/ cannot give its {section}: {found[section]} instead of {wanted[section]}"
+    given = canonical(parse(compose(conf, base)))
+    overrides = [
+        f"{section}={wanted[section]['name']}"
+        for section in CHOSEN_BY_NAME
+        if wanted[section]["name"] != given[section]["name"]
+    ]
+    if overrides:
+        dataset = wanted["dataset"]
+        overrides += [
+            f"dataset.{key}={literal(dataset[key])}" for key in REQUIRED_DATASET_KEYS.get(dataset["name"], ())
+        ]
+        given = canonical(parse(compose(conf, with_edits(base, overrides))))
+    for section, values in wanted.items():
+        overrides += _section_overrides(section, values, given[section])
+    found = canonical(parse(compose(conf, with_edits(base, overrides))))
+    for section, values in wanted.items():
+        if found[section] != values:
+            message = f"{origin}: conf/ cannot give its {section}: {found[section]} instead of {values}"
             raise InputError(message)
     return overrides
+
+
+def _section_overrides(name: str, new: object, old: object) -> list[str]:
+    """Return the overrides that turn one value of a section of the configuration into another."""
+    if not (isinstance(new, Mapping) and isinstance(old, Mapping)):
+        return [] if _mark(new) == _mark(old) else [f"{name}={literal(new)}"]
+    changed = [f"{name}.{key}={literal(new[key])}" for key in new if _mark(new[key]) != _mark(old.get(key))]
+    return [*changed, *(f"~{name}.{key}" for key in old if key not in new)]

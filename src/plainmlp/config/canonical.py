@@ -13,7 +13,7 @@ from plainmlp.config.code import SECTION as CODE
 from plainmlp.config.schema import Config
 from plainmlp.system.errors import InputError
 
-LONGEST_YAML, MOST_VALUES = 1_000_000, 50_000  # characters; scalars, lists and mappings
+LONGEST_YAML, MAX_VALUES = 1_000_000, 50_000  # characters; scalars, lists and mappings
 _DETAILS = re.compile(r"full_key: |object_type=|reference_type=|See https:|Error parsing override ")
 
 
@@ -82,7 +82,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
         self.n_values += 1
-        problem = f"more than {MOST_VALUES:,} values are not allowed" if self.n_values > MOST_VALUES else None
+        problem = f"more than {MAX_VALUES:,} values are not allowed" if self.n_values > MAX_VALUES else None
         if getattr(event, "anchor", None) is not None:
             problem = f"the anchor or alias {event.anchor!r} is not allowed"
         if problem:

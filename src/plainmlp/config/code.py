@@ -1,7 +1,6 @@
 """The code of a checkout in parts, each with a digest, for the stages in dvc.yaml and for the ids of points."""
 
 import hashlib
-import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from plainmlp.system import digests
 from plainmlp.system.digests import digest_json, digest_modules, digest_sources, modules_below, read_sources
-from plainmlp.system.files import replace_file
+from plainmlp.system.files import replace_file, user_cache
 
 SECTION = "code"  # of params.yaml
 PACKAGE = Path(__file__).parents[1]
@@ -26,7 +25,7 @@ PARTS = {
     "composition": ("composition",),
     "sweeps": ("sweeps",),
 }
-REMEMBERED = Path("plainmlp") / "code"  # in the user's cache
+REMEMBERED = Path("code")  # in the user's cache
 KEPT_SECONDS = 30 * 24 * 3600
 # what can change a result; the others read, write, draw, rank and report it
 RESULT_PARTS = ("config", "nn", "data", "training", "evaluation")
@@ -80,7 +79,7 @@ def _remembered(root: Path, files: Iterable[Path]) -> str:
     sources = read_sources(root, files)
     read = [(name, hashlib.sha256(source).hexdigest()) for name, source in sources.items()]
     key = digest_json([hashlib.sha256(Path(digests.__file__).read_bytes()).hexdigest(), read])
-    path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / REMEMBERED / key
+    path = user_cache() / REMEMBERED / key
     with suppress(OSError):
         return path.read_text(encoding="ascii")
     digest = digest_sources(sources)

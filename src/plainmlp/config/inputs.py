@@ -15,6 +15,12 @@ INPUT_KEYS = (("dataset", "path"), ("model", "weights"))
 # where another checkout, or this one before, had the file
 WITHOUT = "; without it `dvc pull` and `dvc repro --allow-missing` give the results that were pushed"
 
+# in the note beside a link, where DVC's error leads a colleague who has not the file
+ADVICE = """
+Where it is not, DVC stops at the link beside this note: [Errno 2] No such file or directory. Remove the link, and
+`dvc pull` and `dvc repro --allow-missing` give the results that were pushed.
+"""
+
 
 def named_inputs(config: Config) -> dict[str, str | None]:
     """Return the path under each key that may name one, such as `dataset.path`, or None."""
@@ -49,7 +55,7 @@ def link_input(folder: Path, key: str, path: str | None, root: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / f"{key}.txt"
-    text = f"{key}: {path}\n"
+    text = f"{key}: {path}\n{'' if path is None else ADVICE}"
     was_there = note.exists() and note.read_text(encoding="utf-8") == text
     target = note.name if path is None else _target(folder, key, path, root, WITHOUT if was_there else "")
     with replace_file(note) as temporary:

@@ -34,7 +34,7 @@ def _read(path: Path, kind: str, frame_of: "Callable[[Path], DataFrame]") -> Cel
     except (ArrowException, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        message = f"{path}: is no sound {kind} file ({reason(error)})"
+        message = f"{path}: is not a sound {kind} file ({reason(error)})"
         raise InputError(message) from None
     if frame.empty:
         message = f"{path}: the table is empty: {len(frame)} rows, {frame.shape[1]} columns"

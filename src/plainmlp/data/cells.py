@@ -79,7 +79,7 @@ def check_column(key: str, name: str, names: Sequence[str], source: str) -> None
         return
     match = near_match(name, names)
     meant = f"; did you mean {shown(match)}?" if match else ""
-    message = f"{key}={shown(name)} is no column of {source}{meant} (columns: {listed(names)})"
+    message = f"{key}={shown(name)} is not a column of {source}{meant} (columns: {listed(names)})"
     raise InputError(message)
 
 

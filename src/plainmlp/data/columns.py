@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pandas import Series
 
 Kind = Literal["integer", "real", "boolean", "label"]
-MOST_CATEGORIES = 1000
+MAX_CATEGORIES = 1000
 FEW_LEVELS = 10  # so many levels are allowed in any table, else at most a tenth of the rows
 QUOTE, ESCAPED = "'", r"\'"  # in a text of Hydra's grammar
 RARE = "(rare)"  # the level that rare ones join
@@ -89,10 +89,10 @@ def labels(cells: Cells, name: str) -> tuple[NDArray[np.intp], tuple[str, ...]]:
 
 def check_number_of_labels(cells: Cells, name: str, n_labels: int) -> None:
     """Refuse more labels than any column may have."""
-    if n_labels > MOST_CATEGORIES:
+    if n_labels > MAX_CATEGORIES:
         message = (
             f"{cells.source}: column {shown(name)} holds {n_labels} different labels in {len(cells.frame)} rows; "
-            f"at most {MOST_CATEGORIES} are allowed: leave out a column that only names its rows"
+            f"at most {MAX_CATEGORIES} are allowed: leave out a column that only names its rows"
         )
         raise InputError(message)
 

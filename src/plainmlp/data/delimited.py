@@ -65,10 +65,10 @@ def read_delimited(path: Path, own: str, written: TextFormat) -> Cells:
             low_memory=False,
         )
     except ParserError as error:
-        message = f"{path}: is no well-formed CSV ({reason(error)})"
+        message = f"{path}: is not well-formed CSV ({reason(error)})"
         raise InputError(message) from None
     if len(frame) != len(lines):
-        message = f"{path}: is no well-formed CSV: quotes or line ends leave {len(frame)} or {len(lines)} rows"
+        message = f"{path}: is not well-formed CSV: quotes or line ends leave {len(frame)} or {len(lines)} rows"
         raise InputError(message)
     found = [f"separator {separator}"] * (separator != own) + [f"decimal {decimal}"] * (decimal != "point")
     notes = (f"read with {', '.join(found)}",) if found else ()
@@ -91,7 +91,7 @@ def _text(path: Path, encoding: str) -> str:
         raise InputError(message) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        message = f"{path}: is no text: a zero byte in line {line}"
+        message = f"{path}: is not text: a zero byte in line {line}"
         raise InputError(message)
     return text
 
@@ -179,5 +179,5 @@ def _rows(text: str, path: Path, sign: str) -> Iterator[tuple[int, list[str]]]:
                 yield line, cells
             line = reader.line_num + 1
     except csv.Error as error:
-        message = f"{path}: line {line} is no well-formed CSV ({error})"
+        message = f"{path}: line {line} is not well-formed CSV ({error})"
         raise InputError(message) from None

@@ -18,7 +18,7 @@ IDX_PAIRS = (
     ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
     ("images-idx3-ubyte", "labels-idx1-ubyte"),
 )
-MOST_UNZIPPED = 1032  # bytes that a byte of a gzip-ed file can stand for
+MAX_UNZIPPED = 1032  # bytes that a byte of a gzip-ed file can stand for
 
 
 def read_idx_folder(folder: Path) -> tuple[Array, Array]:
@@ -35,7 +35,7 @@ def read_idx_folder(folder: Path) -> tuple[Array, Array]:
     labels : ndarray of shape (n_images,), uint8
     """
     if not folder.is_dir():
-        message = f"dataset.path: {folder} is no folder; allowed: a folder of IDX files"
+        message = f"dataset.path: {folder} is not a folder; allowed: a folder of IDX files"
         raise InputError(message)
     pairs = [_read_pair(folder, *names) for names in IDX_PAIRS if any(_file(folder, name) for name in names)]
     if not pairs:
@@ -84,7 +84,7 @@ def read_idx(path: Path, n_dimensions: int) -> Array:
             is_zipped = plain.read(2) == b"\x1f\x8b"
         with gzip.open(path) if is_zipped else path.open("rb") as file:
             sizes = _read_sizes(file, n_dimensions, path)
-            return _read_elements(file, sizes, path, path.stat().st_size * (MOST_UNZIPPED if is_zipped else 1))
+            return _read_elements(file, sizes, path, path.stat().st_size * (MAX_UNZIPPED if is_zipped else 1))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         message = f"{path}: the gzip-ed file is truncated or damaged ({error})"
     except OSError as error:

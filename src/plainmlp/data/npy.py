@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from plainmlp.data.arrays import Array, Task
-from plainmlp.data.columns import MOST_CATEGORIES
+from plainmlp.data.columns import MAX_CATEGORIES
 from plainmlp.data.stored import RowFile, StoredRows
 from plainmlp.system.errors import InputError
 from plainmlp.system.memory import require_memory
@@ -59,7 +59,7 @@ def read_npy_folder(folder: Path) -> Arrays:
 
 def _opened(folder: Path, name: str) -> RowFile:
     if not folder.is_dir():
-        message = f"dataset.path: {folder} is no folder; allowed: a folder with {FEATURES} and {TARGETS}"
+        message = f"dataset.path: {folder} is not a folder; allowed: a folder with {FEATURES} and {TARGETS}"
         raise InputError(message)
     try:
         file = RowFile(folder / name)
@@ -89,8 +89,8 @@ def _count_classes(targets: RowFile) -> int:
         raise _refused(targets, f"{targets.dtype} in one dimension", allowed)
     ends = [(int(values.min()), int(values.max())) for _, values in targets.pieces()]
     smallest, largest = min(low for low, _ in ends), max(high for _, high in ends)
-    if smallest < 0 or not 1 <= largest < MOST_CATEGORIES:
-        allowed = f"class indices from 0, at least two classes and at most {MOST_CATEGORIES}"
+    if smallest < 0 or not 1 <= largest < MAX_CATEGORIES:
+        allowed = f"class indices from 0, at least two classes and at most {MAX_CATEGORIES}"
         raise _refused(targets, f"integers from {smallest} to {largest}", allowed)
     return largest + 1
 

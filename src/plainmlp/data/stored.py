@@ -219,7 +219,7 @@ def _header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any], int]:
         message = f"{path}: cannot be read ({error.strerror or error})"
         raise InputError(message) from None
     except _NO_NUMBERS as error:
-        message = f"{path}: is no whole .npy file of numbers ({reason(error)})"
+        message = f"{path}: is not a whole .npy file of numbers ({reason(error)})"
         raise InputError(message) from None
     if mapped.ndim not in {1, 2} or not mapped.size or not mapped.flags.c_contiguous:
         message = (

@@ -16,7 +16,7 @@ from plainmlp.system.files import write_csv
 from plainmlp.system.wording import printable, shown
 
 TABLES = ("table", "openml")  # data sets whose columns are shown one by one
-MOST_SHOWN = 40  # columns
+MAX_SHOWN = 40  # columns
 ROWS_OF_AN_ID = 10  # from so many rows on, whole numbers that all differ may only name the rows
 HEADER = ("column", "role", "taken for", "levels", "gaps", "distinct", "remark")
 
@@ -118,7 +118,7 @@ def summary_lines(dataset: Dataset) -> list[str]:
 
 def table_lines(summaries: Sequence[ColumnSummary]) -> list[str]:
     """Return summaries as the lines of a table; of very many columns the first, and those with a remark."""
-    shown = [each for place, each in enumerate(summaries) if place < MOST_SHOWN or each.remark][: 2 * MOST_SHOWN]
+    shown = [each for place, each in enumerate(summaries) if place < MAX_SHOWN or each.remark][: 2 * MAX_SHOWN]
     rows = [HEADER, *(summary.texts() for summary in shown)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(HEADER))]
     lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -15,7 +15,7 @@ from plainmlp.system.memory import require_memory
 from plainmlp.system.wording import printable, shown
 
 TableTask = Literal["auto", "classification", "regression"]
-MOST_INTEGER_CLASSES = 20
+MAX_INTEGER_CLASSES = 20
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def encode_targets(cells: Cells, names: tuple[str, ...], task: TableTask) -> tup
     names : tuple of str
         At least one column.
     task : {"auto", "classification", "regression"}
-        "auto" takes texts, categories, true and false, and integers with at most `MOST_INTEGER_CLASSES` different
+        "auto" takes texts, categories, true and false, and integers with at most `MAX_INTEGER_CLASSES` different
         values as classes; several columns that hold only 0 and 1 as a multi-label classification; all else as a
         regression.
     """
@@ -226,7 +226,7 @@ def _refuse_missing_target(cells: Cells, name: str) -> None:
 
 def _holds_classes(cells: Cells, name: str) -> bool:
     kind = column_kind(cells, name)
-    few = kind == "integer" and cells.frame[name].nunique() <= MOST_INTEGER_CLASSES
+    few = kind == "integer" and cells.frame[name].nunique() <= MAX_INTEGER_CLASSES
     return few or kind in {"label", "boolean"}
 
 
@@ -244,6 +244,8 @@ def _several(cells: Cells, names: tuple[str, ...], task: TableTask) -> tuple[Tas
     values: NDArray[np.float64] = np.column_stack([numbers(cells, name) for name in names])
     is_binary = bool(np.isin(values, (0, 1)).all())
     if task == "classification" and not is_binary:
-        message = f"dataset.task='classification' of several targets needs 0 and 1 only; {cells.source} holds more"
+        message = (
+            f"dataset.task='classification' with several targets allows only 0 and 1; {cells.source} holds other values"
+        )
         raise InputError(message)
     return "multilabel" if is_binary and task != "regression" else "regression", values, ()

@@ -21,7 +21,7 @@ from plainmlp.nn.randomness import generator
 from plainmlp.training.construction import build_architecture
 from plainmlp.training.model import Model
 
-MOST_PREDICTED = 1 << 17  # rows at once, of those that stay in their file
+MAX_PREDICTED = 1 << 17  # rows at once, of those that stay in their file
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,8 @@ class Evaluation:
             return None
         advice = "try another network or more training"
         if name == "accuracy":
-            advice = "look at balanced_accuracy and roc_auc, and try training.class_weights=balanced"
+            advice = "look at balanced_accuracy and roc_auc"
+            advice += "" if self.class_weights else ", and try training.class_weights=balanced"
         return (
             f"the same answer for every row would do as well, up to chance: {name} {constant:.4g} on the test part, this "
             f"network {reached:.4g}; {advice}"
@@ -130,7 +131,7 @@ def constant_outputs(description: Description, targets: Array) -> Array:
 def predict(model: Model, splits: Splits, compiled: Compiled = "auto") -> dict[str, Array]:
     """Return what a model says of each part, by the part's name.
 
-    Of more than `MOST_PREDICTED` rows that stay in their file it is found out when it is read, a piece at a time.
+    Of more than `MAX_PREDICTED` rows that stay in their file it is found out when it is read, a piece at a time.
     """
     say = partial(model.predict, compiled=compiled)
     return {name: _outputs(part, say, _n_outputs(splits.description)) for name, part in splits.parts().items()}
@@ -139,7 +140,7 @@ def predict(model: Model, splits: Splits, compiled: Compiled = "auto") -> dict[s
 def _outputs(part: Part, say: Callable[[Array], Array], n_outputs: int) -> Array:
     if isinstance(part.features, StoredRows):
         outputs = part.features.converted(say, n_outputs, np.float64)
-        return cast("Array", outputs) if len(part) > MOST_PREDICTED else np.asarray(outputs)
+        return cast("Array", outputs) if len(part) > MAX_PREDICTED else np.asarray(outputs)
     return say(part.features)
 
 

@@ -11,8 +11,8 @@ from plainmlp.data.sums import sum_by_halves
 from plainmlp.evaluation.metrics import THRESHOLD
 from plainmlp.evaluation.scores import evaluate_outputs
 
-MOST_COLUMNS = 100
-MOST_ROWS = 2000  # of more, as many evenly spaced ones
+MAX_COLUMNS = 100
+MAX_ROWS = 2000  # of more, as many evenly spaced ones
 REPEATS = 10
 STUDENT_T = 2.2621571628  # the 97.5 % quantile for ten repeats
 HEADER = ("column", "importance", "low", "high")
@@ -57,9 +57,9 @@ def permutation_importance(
         Shuffles each column `REPEATS` times.
     """
     n_columns = len(description.columns)
-    if description.image_shape or not 2 <= n_columns <= MOST_COLUMNS:
+    if description.image_shape or not 2 <= n_columns <= MAX_COLUMNS:
         return None
-    rows = np.linspace(0, len(part) - 1, min(len(part), MOST_ROWS)).astype(np.intp)
+    rows = np.linspace(0, len(part) - 1, min(len(part), MAX_ROWS)).astype(np.intp)
     features, targets = part.features[rows], part.targets[rows]
     whole = score(description.task, targets, predict(features))
     losses = np.empty((n_columns, REPEATS))

@@ -1,5 +1,6 @@
 """How well scores put the samples of a class before all others: the areas under the two curves of every threshold."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,12 +12,14 @@ from plainmlp.data.sums import sum_by_halves
 from plainmlp.evaluation.metrics import Rows, Values
 
 Counts = NDArray[np.integer[Any]]
+Positions = NDArray[np.intp]
+COUNTED_AT_ONCE = 1 << 18  # numbers: of few samples and resamples, several classes
 
 
 class Passed(NamedTuple):
     """What lies at or above each threshold, from the highest: samples of the class, and samples at all.
 
-    Both of shape (n_thresholds, n_resamples); the last threshold passes every sample.
+    Both of shape (n_thresholds, ..., n_resamples); the last threshold passes every sample.
     """
 
     hits: Counts
@@ -55,17 +58,32 @@ class Ranking:
         n_samples, n_resamples = self.scores.shape[1], rows.shape[1]
         places = rows * n_resamples + np.arange(n_resamples)
         drawn = np.bincount(places.ravel(), minlength=n_samples * n_resamples).reshape(n_samples, n_resamples)
-        passed = [self.passed(position, drawn) for position in range(len(self.scores))]
-        return np.stack([*map(roc_area, passed), *map(average_precision, passed)])
+        areas = np.empty((2, len(self.scores), n_resamples))
+        at_once = max(1, COUNTED_AT_ONCE // drawn.size)
+        for first in range(0, len(self.scores), at_once):
+            for classes, passed in self._passed(range(first, min(first + at_once, len(self.scores))), drawn):
+                areas[0, classes], areas[1, classes] = roc_area(passed), average_precision(passed)
+        return areas.reshape(-1, n_resamples)
 
     def passed(self, position: int, drawn: Counts) -> Passed:
         """Return what passes each distinct score of a class, each sample counted as often as it was drawn."""
-        order = np.argsort(-self.scores[position], kind="stable")
-        ordered = self.scores[position][order]
-        ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
+        ((_, passed),) = self._passed(range(position, position + 1), drawn)
+        return Passed(passed.hits[:, 0], passed.samples[:, 0])
+
+    def _passed(self, classes: range, drawn: Counts) -> Iterator[tuple[Positions, Passed]]:
+        """Yield the same of classes that have equally many distinct scores together, between thresholds and resamples."""
+        scores, truth = (each[classes.start : classes.stop] for each in (self.scores, self.truth))
+        order = np.argsort(np.negative(scores), axis=1)  # of equal scores only the last counts, whichever it is
+        ordered = np.take_along_axis(scores, order, axis=1)
+        is_end = np.append(ordered[:, 1:] != ordered[:, :-1], np.ones((len(scores), 1), bool), axis=1)
         counted = drawn[order]
-        hits = np.cumsum(np.where(self.truth[position][order][:, np.newaxis], counted, 0), axis=0)
-        return Passed(hits[ends], np.cumsum(counted, axis=0)[ends])
+        hits = np.cumsum(np.where(np.take_along_axis(truth, order, axis=1)[..., np.newaxis], counted, 0), axis=1)
+        samples = np.cumsum(counted, axis=1)
+        n_thresholds = np.count_nonzero(is_end, axis=1)
+        for n in np.unique(n_thresholds):
+            alike = np.flatnonzero(n_thresholds == n)
+            ends = np.nonzero(is_end[alike])[1].reshape(len(alike), n).T
+            yield alike + classes.start, Passed(hits[alike, ends], samples[alike, ends])
 
 
 def rank(task: Task, targets: Array, outputs: Values) -> Ranking:

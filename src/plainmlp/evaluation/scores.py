@@ -11,8 +11,8 @@ from plainmlp.data.sums import sum_by_halves
 from plainmlp.evaluation.metrics import METRICS, Rows, Sum, Values, measure, summands
 from plainmlp.evaluation.ranking import Ranking, rank
 
-MOST_RANKED = 1 << 17  # rows of those that stay in their file; of more, as many evenly spaced ones are put in order
-MOST_RANKED_AGAIN = 10**6  # scores that are put in order for an interval
+MAX_RANKED = 1 << 17  # rows of those that stay in their file; of more, as many evenly spaced ones are put in order
+MAX_RANKED_AGAIN = 10**6  # scores that are put in order for an interval
 
 
 def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: int) -> dict[str, float]:
@@ -39,7 +39,7 @@ def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: i
     `plainmlp.evaluation.metrics` states, so that the values have the same bits on every processor.
     """
     centre, of_pieces, ranked = _centre(task, targets), [], []
-    every = -(-len(targets) // MOST_RANKED) if isinstance(outputs, StoredRows) else 1
+    every = -(-len(targets) // MAX_RANKED) if isinstance(outputs, StoredRows) else 1
     for of_piece, piece in _pieces(targets, outputs):
         checked = _checked(task, of_piece, piece, n_classes)
         found = summands(task, of_piece, checked, centre)
@@ -78,14 +78,14 @@ def bootstrap_intervals(
     Notes
     -----
     Percentile intervals (Efron and Tibshirani, 1993), but for accuracy, see `proportion_interval`; of more than
-    `MOST_RANKED_AGAIN` scores the areas under the curves have none, which would take long. A metric on which all
+    `MAX_RANKED_AGAIN` scores the areas under the curves have none, which would take long. A metric on which all
     resamples agree has none: the samples say too little about it. The intervals hold the spread of the samples, not that of the training.
     The upper limit of `largest_error` cannot exceed the largest error seen, so it says too little about new data; and
     `expected_calibration_error`, which noise can only raise, is biased upwards in every resample.
     """
     checked = _checked(task, targets, outputs, n_classes)
     found: dict[str, Sum | Ranking] = {**summands(task, targets, checked, _centre(task, targets))}
-    if task != "regression" and checked.size <= MOST_RANKED_AGAIN:
+    if task != "regression" and checked.size <= MAX_RANKED_AGAIN:
         found["areas"] = rank(task, targets, checked)
 
     def measure_rows(rows: Rows) -> Values:

@@ -60,7 +60,7 @@ USE = """    from pathlib import Path
     model = Model.load(Path("model.safetensors"))
     predicted = model.predict_frame(frame)  # of pandas, with the columns above in any order
 """
-MOST_NAMES = 20  # of columns or classes, on the page
+MAX_NAMES = 20  # of columns or classes, on the page
 CLOSING = "License, intended use and limits are not recorded: say them here before you publish the model."
 
 
@@ -174,8 +174,8 @@ def _column(column: Column) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    rest = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return printable(", ".join(names[:MOST_NAMES])) + rest
+    rest = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return printable(", ".join(names[:MAX_NAMES])) + rest
 
 
 def _training(run: StoredRun) -> Iterator[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 ROWS_AT_ONCE = 4096
-MOST_ROWS = 1 << 16  # of data that stay in their file
+MAX_ROWS = 1 << 16  # of data that stay in their file
 FEW_DAYS, SHARE_OF_GAPS = 20000.0, 0.05  # of rows that are drawn: days before and after 1970, and values left out
 
 
@@ -61,7 +61,7 @@ def compare(model: Model, runtime: Runtime, features: Array) -> Difference:
     """Return by how much the answers to raw features, as in `Part.features`, differ from those of `Model.predict`."""
     is_classification = model.description.task == "classification"
     largest, n_alike = 0.0, 0
-    n_rows = min(len(features), MOST_ROWS) if isinstance(features, StoredRows) else len(features)
+    n_rows = min(len(features), MAX_ROWS) if isinstance(features, StoredRows) else len(features)
     for start in range(0, n_rows, ROWS_AT_ONCE):
         rows = features[start : min(start + ROWS_AT_ONCE, n_rows)]
         answers = runtime.answer(graph_inputs(model.preparation, rows))

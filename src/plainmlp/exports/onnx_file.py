@@ -10,7 +10,7 @@ from plainmlp.system.files import refuse_existing, replace_file
 from plainmlp.system.wording import reason
 
 SUFFIX = ".onnx"
-MOST_BYTES = 2_000_000_000  # of the 2 GiB that a message of Protocol Buffers may have
+MAX_BYTES = 2_000_000_000  # of the 2 GiB that a message of Protocol Buffers may have
 
 
 def check_target(path: Path) -> None:
@@ -23,7 +23,7 @@ def check_target(path: Path) -> None:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
     except ModuleNotFoundError as error:
-        message = f"an ONNX file needs what pip install 'plainmlp[onnx]' installs ({error})"
+        message = f"an ONNX file needs pip install 'plainmlp[onnx]' ({error})"
         raise InputError(message) from error
 
 
@@ -37,8 +37,8 @@ def write_onnx(path: Path, source: Source) -> str:
     """
     from onnx import checker, shape_inference
 
-    if source.model.parameters.nbytes > MOST_BYTES:
-        message = f"{path}: the network has more than the {MOST_BYTES:.2g} bytes that an ONNX file may hold"
+    if source.model.parameters.nbytes > MAX_BYTES:
+        message = f"{path}: the network has more than the {MAX_BYTES:.2g} bytes that an ONNX file can hold"
         raise InputError(message)
     try:
         record = onnx_model(source.model, source.metadata)

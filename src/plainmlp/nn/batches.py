@@ -126,12 +126,19 @@ class Batches:
         rows = min(BLOCK_WORK // row_work, BLOCK_NUMBERS // max(numbers, 1))
         self._block_rows = max(1, rows // batch_size) * batch_size
         self._few_rows = read_only(np.arange(min(self._block_rows, self.n_samples)))
+        self._in_order: dict[tuple[int, int], Block] = {}  # views of arrays in memory, made once
 
     def blocks(self, n_batches: int, order: Array | None = None) -> Iterator[Block]:
         """Yield the first batches of an epoch, in the order of the rows or in a given one, of shape (n_samples,)."""
         end = min(n_batches * self.batch_size, self.n_samples)
         for start in range(0, end, self._block_rows):
-            yield self._block(start, min(start + self._block_rows, end), order)
+            place = start, min(start + self._block_rows, end)
+            if order is None and not self._is_stored:
+                if place not in self._in_order:
+                    self._in_order[place] = self._block(*place, None)
+                yield self._in_order[place]
+            else:
+                yield self._block(*place, order)
 
     def _block(self, start: int, stop: int, order: Array | None) -> Block:
         places: Any = slice(start, stop) if order is None else order[start:stop]

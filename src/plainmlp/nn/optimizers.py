@@ -94,8 +94,8 @@ def _powers(base: float, steps: Array) -> Array:
     """Return base^t of steps t, one after another; those of many steps are computed at once, and kept."""
     first, last = int(steps[0]), int(steps[-1])
     chunks = range(first // CHUNK, last // CHUNK + 1)
-    powers = np.concatenate([_powers_of_chunk(base, chunk) for chunk in chunks])
-    return powers[first - chunks[0] * CHUNK :][: len(steps)]
+    pieces = [_powers_of_chunk(base, c)[max(0, first - c * CHUNK) : last + 1 - c * CHUNK] for c in chunks]
+    return np.concatenate(pieces)
 
 
 def _second_moment_root(s: Settings, steps: Array) -> Array:

@@ -8,6 +8,7 @@ from plainmlp.proof.git import commit_of, git
 from plainmlp.proof.recorded import CONFIGURATION, RecordedRun, tried
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import digest_file, read_json
+from plainmlp.tracking.outbox import as_published
 from plainmlp.tracking.recording import manifest as manifests
 from plainmlp.tracking.recording.configuration import shown_parameters
 from plainmlp.tracking.recording.manifest import MANIFEST, SIGNATURE, Manifest, file_entry, neutral, stored_text
@@ -108,7 +109,7 @@ def _altered_model(recorded: RecordedRun) -> Iterator[str]:
 
 def _altered_curves(recorded: RecordedRun) -> Iterator[str]:
     """Compare MLflow's points of each curve, and its last value, with history.csv."""
-    for name, values in recorded.files.history.items():
+    for name, values in as_published(recorded.files.history, recorded.run.metrics).items():
         if _distinct(recorded.curves.get(name, ())) != _distinct(enumerate(values)):
             yield f"the curve {name} in MLflow is not that of history.csv"
         elif stored_text(recorded.run.metrics[name]) != stored_text(values[-1]):

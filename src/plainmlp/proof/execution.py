@@ -103,5 +103,5 @@ def _refuse_others(folder: Path) -> None:
     """Refuse links, pipes and devices among the results."""
     for path in folder.rglob("*"):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            message = f"the training left {printable(path.name)!r}, which is no file"
+            message = f"the training left {printable(path.name)!r}, which is not a file"
             raise ExecutionError(message)

@@ -16,6 +16,7 @@ from plainmlp.evaluation.reports import flat_intervals, flat_metrics
 from plainmlp.sweeps.ranking.results import FINISHED
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import read_json
+from plainmlp.tracking.outbox import as_published
 from plainmlp.tracking.recording.configuration import flat_parameters
 from plainmlp.tracking.recording.provenance import FOLDER, PACKAGES, PATCH, RECORD
 from plainmlp.tracking.store import Store
@@ -147,7 +148,9 @@ class RecordedRun:
     written: Mapping[str, float]  # the final metrics of its files alone
     configured: Mapping[str, str] | None  # config.yaml as parameters, if it can be read
     provenance: Mapping[str, str] | None  # the content of provenance.json
-    curves: Mapping[str, list[tuple[int, float]]]  # of each column of history.csv, as epoch and value
+    curves: Mapping[
+        str, list[tuple[int, float]]
+    ]  # of each column of history.csv, named as in MLflow, as epoch and value
 
     def __post_init__(self) -> None:
         """Name the files of the folder."""
@@ -184,7 +187,8 @@ def read_recorded(store: Store, run_id: str, root: Path) -> RecordedRun:
     record = root / FOLDER / RECORD
     provenance = tried(record, read_texts, files.problems) if record.exists() else None
     files.problems.update(problems)
-    curves = read_curves(store, run_id, [name for name in files.history if name in run.metrics])
+    names = as_published(files.history, run.metrics)
+    curves = read_curves(store, run_id, [name for name in names if name in run.metrics])
     metrics = {name: value for name, value in run.metrics.items() if name not in curves}
     whole = replace(files, metrics={**metrics, **files.metrics})
     return RecordedRun(run, root, whole, files.metrics, configured, provenance, curves)

@@ -138,7 +138,7 @@ def _execute(recorded: RecordedRun, source: Source, folder: Path, terms: Terms) 
     try:
         config = parse(read_yaml(recorded.configuration))
     except InputError as error:
-        message = f"its config.yaml is none of this version ({error}); verify the run in a checkout of its commit"
+        message = f"its config.yaml does not fit this version ({error}); verify the run in a checkout of its commit"
         raise InputError(message) from error
     check_inputs(config)
     limits = Limits(terms.seconds, terms.memory)

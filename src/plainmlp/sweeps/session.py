@@ -26,7 +26,7 @@ from plainmlp.sweeps.search.search import Search
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError, StorageError, TrainingError
 from plainmlp.system.files import replace_file
-from plainmlp.system.process import alone
+from plainmlp.system.process import exclusive_lock
 from plainmlp.tracking.children import add_model, finished_children
 from plainmlp.tracking.datasets import DataInput, data_inputs
 from plainmlp.tracking.outbox import PREFIX
@@ -91,11 +91,11 @@ def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
     InputError
         Another process runs this sweep.
     TrainingError
-        Points failed, and all others have their results; or the launcher gave up.
+        Points failed, and all others have their results; or the launcher failed.
     """
     settings, archive = plan.first[0].config, Archive(checkout / FOLDER)
     archive.remove_unused()
-    with _alone(checkout, plan.sweep_id):
+    with _exclusive_lock(checkout, plan.sweep_id):
         marks = _marks(plan, checkout)
         done = repeat_at_once(plan.first, marks, archive, checkout, folder) if isinstance(plan, Listed) else None
         if done is not None:
@@ -171,14 +171,23 @@ def identify_sweep(points: Sequence[Point]) -> str:
     return digest_json(sorted(point.point_id for point in points))
 
 
+def is_new(plan: Plan, checkout: Path) -> bool:
+    """Say whether a sweep was never started in this checkout."""
+    return not _lock_of(plan.sweep_id, checkout).exists()
+
+
+def _lock_of(sweep_id: str, checkout: Path) -> Path:
+    return checkout / LOCKS / sweep_id[:12]
+
+
 @contextmanager
-def _alone(checkout: Path, sweep_id: str) -> Iterator[None]:
+def _exclusive_lock(checkout: Path, sweep_id: str) -> Iterator[None]:
     """Let no other process run the same sweep meanwhile; the system takes the lock from one that is killed."""
     from filelock import FileLock, Timeout
 
     (checkout / LOCKS).mkdir(parents=True, exist_ok=True)
     try:
-        held = FileLock(checkout / LOCKS / sweep_id[:12]).acquire(timeout=0)
+        held = FileLock(_lock_of(sweep_id, checkout)).acquire(timeout=0)
     except Timeout as error:
         message = "another process runs this sweep already; wait for it, or end it and run the same command again"
         raise InputError(message) from error
@@ -189,7 +198,7 @@ def _alone(checkout: Path, sweep_id: str) -> Iterator[None]:
 def checkout_id(checkout: Path) -> str:
     """Return what tells a checkout from all others, wherever it is moved to; drawn at its first sweep."""
     path = checkout / CHECKOUT_ID
-    with alone(checkout / LOCKS, "00"):
+    with exclusive_lock(checkout / LOCKS, "00"):
         if not path.exists():
             with replace_file(path) as temporary:
                 temporary.write_text(uuid4().hex, encoding="utf-8")
@@ -247,7 +256,7 @@ def _launch_all(
         raise
     except Exception as error:  # such as joblib's, where a process of its was killed
         line = " ".join(str(error).split())
-        message = f"the launcher gave up; the same command goes on from here ({type(error).__name__}: {line})"
+        message = f"the launcher failed; run the same command again to continue ({type(error).__name__}: {line})"
         raise TrainingError(message) from error
 
 
@@ -291,13 +300,15 @@ def _summary(board: Leaderboard, n_points: int, n_failed: int) -> dict[str, floa
     """Return what the list of runs shows of a sweep."""
     best = {f"best_{board.metric}": board.rows[0].score.mean} if board.rows else {}
     baseline = {} if board.baseline is None else {baseline_name(board.metric): board.baseline}
-    return {"points_done": n_points - n_failed, "points_failed": n_failed, **best, **baseline}
+    return {"system/points_done": n_points - n_failed, "system/points_failed": n_failed, **best, **baseline}
 
 
 def _failure_message(points: Sequence[Point], failures: Mapping[str, str], checkout: Path) -> str:
     """Return which points failed, why, and how to run them again."""
     failed = [point for point in points if point.point_id in failures]
-    lines = [f"{len(failed)} of {len(points)} points failed; the same command tries them again, or one by one:"]
+    lines = [
+        f"{len(failed)} of {len(points)} points failed; run the same command again to retry them all, or one of these:"
+    ]
     for point in failed[:SHOWN_FAILURES]:
         lines += [f"  {_command(point, checkout)}", f"    {failures[point.point_id]}"]
     if len(failed) > SHOWN_FAILURES:

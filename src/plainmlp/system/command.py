@@ -14,7 +14,7 @@ from plainmlp.system.errors import DISK_FULL, InputError, StorageError, Training
 from plainmlp.system.process import collect_seldom
 
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
-GOES_ON = "; the same command goes on from here"
+GOES_ON = "; run the same command again to continue"
 TERMINATED = 143  # the same for SIGTERM
 
 

@@ -29,7 +29,12 @@ def read_sources(root: Path, files: Iterable[Path]) -> dict[str, bytes]:
 
 def digest_sources(sources: Mapping[str, bytes]) -> str:
     """Return what `digest_modules` does, of sources that have been read."""
-    return digest_json({name: bare(ast.parse(source)) for name, source in sources.items()})
+    return digest_json({name: bare_module(source) for name, source in sources.items()})
+
+
+def bare_module(source: bytes) -> str:
+    """Return the syntax tree of a module as text."""
+    return bare(ast.parse(source))
 
 
 def modules_below(root: Path, *places: str) -> list[Path]:

@@ -38,10 +38,15 @@ def writing(path: Path) -> Iterator[None]:
         raise StorageError(number, error.strerror or os.strerror(number), str(path)) from error
 
 
+def user_cache() -> Path:
+    """Return the folder for what saves this user's next command some time; it need not exist, nor be writable."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "plainmlp"
+
+
 def refuse_existing(path: Path) -> None:
     """Raise an `InputError` if a file is there that a command would write over."""
     if path.exists() or path.is_symlink():
-        message = f"{path}: is there already; name another file, or remove it"
+        message = f"{path} already exists; choose another file, or remove it"
         raise InputError(message)
 
 
@@ -68,7 +73,7 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def unflushed() -> Iterator[None]:
+def without_fsync() -> Iterator[None]:
     """Do not wait until what the block writes is on the disk; a dozen such waits take longer than a small training.
 
     Files are still replaced whole, but a power cut can damage them: use it for what is checked when it is read, and can
@@ -210,7 +215,7 @@ def _is_alive(process: int) -> bool:
 
 
 def flush(path: Path) -> None:
-    """Make sure that a file's or a folder's content is on the disk, except in a block of `unflushed`."""
+    """Make sure that a file's or a folder's content is on the disk, except in a block of `without_fsync`."""
     if not _is_flushing.get():
         return
     descriptor = os.open(path, os.O_RDONLY)

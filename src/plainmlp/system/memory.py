@@ -39,7 +39,7 @@ def memory_limit() -> float:
         try:
             return float(text) * GIGABYTE
         except ValueError:
-            message = f"{VARIABLE}={text!r} is no number; allowed: gigabytes, such as 16 or 0.5"
+            message = f"{VARIABLE}={text!r} is not a number; allowed: gigabytes, such as 16 or 0.5"
             raise InputError(message) from None
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return float(min([machine, *_container_limits()]))

@@ -75,7 +75,7 @@ def is_dead(name: str) -> bool:
 
 
 @contextmanager
-def alone(locks: Path, name: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+def exclusive_lock(locks: Path, name: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     """Hold the lock of a name (hexadecimal digits); the operating system releases it when the process dies.
 
     The folder holds at most 256 locks, each for all names with the same first two digits.

@@ -7,20 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from errno import ENOSPC
 from functools import cache
-from pathlib import Path
-from shutil import disk_usage
 from threading import Thread
 from typing import TypeVar
-from uuid import uuid4
 
 from plainmlp.system.errors import InputError, StorageError
-from plainmlp.system.process import held
-from plainmlp.tracking.addresses import SQLITE, database_file
 from plainmlp.tracking.credentials import without_credentials
 
-LEAST_ROOM = 4e6  # bytes that a new database takes, with its journal
 PAUSE = 0.5  # seconds between two attempts
 SERVERS = ("http://", "https://")
 # MLflow's codes for a store that cannot answer now; all others mean that it rejects the request
@@ -88,7 +81,7 @@ class Connection:
         while not self.is_away:
             start = time.monotonic()
             try:
-                return within(self._left, function) if is_limited else function()
+                return with_timeout(self._left, function) if is_limited else function()
             except Exception as error:
                 if not is_away(error):
                     raise
@@ -127,7 +120,7 @@ def is_away(error: Exception) -> bool:
     return isinstance(error, (OSError, SQLAlchemyError))  # requests raises OSErrors, for artifacts too
 
 
-def within(seconds: float, function: Callable[[], Answer]) -> Answer:
+def with_timeout(seconds: float, function: Callable[[], Answer]) -> Answer:
     """Return the result of a function, or raise TimeoutError and abandon it."""
     answer: Future[Answer] = Future()
 
@@ -182,42 +175,3 @@ def refusal(address: str, reason: str) -> InputError:
     """Return the error of an address that nothing can be recorded at."""
     place = without_credentials(address)
     return InputError(f"tracking.uri = {place!r}: MLflow cannot record there ({reason}); allowed: {ADDRESSES}")
-
-
-@contextmanager
-def locked(address: str) -> Iterator[None]:
-    """Let one process at a time create a database; several at once would damage it for good."""
-    database = database_file(address)
-    if database is None:
-        yield
-        return
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with held(Path(f"{database}.lock")):
-        database.open("ab").close()  # MLflow would try for minutes to open what cannot be opened
-        if not database.stat().st_size:
-            _make(database)
-        yield
-
-
-def _make(database: Path) -> None:
-    """Make a database whole or not at all; MLflow cannot repair a half-made one."""
-    from mlflow import MlflowClient
-
-    _remove_unfinished(database)  # of a process that was killed
-    # with a name of its own: MLflow keeps a connection open, also to a file that is gone
-    temporary = database.with_name(f".{database.name}.{uuid4().hex}")
-    try:
-        MlflowClient(f"{SQLITE}{temporary}")
-        temporary.replace(database)
-    except Exception as error:
-        if disk_usage(database.parent).free > LEAST_ROOM:
-            raise
-        raise StorageError(ENOSPC, os.strerror(ENOSPC), str(database)) from error
-    finally:
-        _remove_unfinished(database)
-
-
-def _remove_unfinished(database: Path) -> None:
-    """Remove what is there of databases that nobody makes any more, and their journals."""
-    for path in database.parent.glob(f".{database.name}.*"):
-        path.unlink()

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import flush, read_json, replace_file, unfinished, unflushed, write_json, writing
+from plainmlp.system.files import flush, read_json, replace_file, unfinished, without_fsync, write_json, writing
 from plainmlp.system.process import held, is_dead
 from plainmlp.tracking.tags import PARENT_TAG, PROCESS_TAG
 
@@ -20,10 +20,13 @@ FOLDER = Path(".plainmlp") / "outbox"  # below a checkout
 SCRIPT = Path("pipelines") / "sync.py"
 HEADER, ENTRIES, FILES = "run.json", "entries.jsonl", "files"
 SHOWN_PARTS = ("validation", "test", "train")  # as MLflow lists their metrics
+FIRST_CHARTS = {"loss/train": "train_loss", "loss/validation": "validation_loss"}
+OF_TRAINING = ("dead_units", "gradient_norm", "learning_rate")
 PREFIX = "record-"  # tells the id of a record from a run's
 # what happens to a run at once: any of `process`, `data`, `metrics`, `parameters`, `tags`, `files`, `model`,
 # `status` and `ended`
 Entry = dict[str, Any]
+Value = TypeVar("Value")
 Point = tuple[str, float, int, int]  # a metric's name, its value, when it was measured, the epoch
 
 
@@ -71,6 +74,22 @@ def metric_points(curves: Mapping[str, Sequence[float]], stamp: int) -> list[Poi
     return [(name, float(value), stamp, epoch) for name in names for epoch, value in enumerate(curves[name])]
 
 
+def published(curves: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the curves of a training under their names in MLflow, which sorts its charts by name.
+
+    It shows groups before what has none, so the losses are there a second time, as the group `loss`; and the group
+    `system` on a page of its own, so what a training does is there and not before what it came to.
+    """
+    first = {shown: curves[name] for shown, name in FIRST_CHARTS.items() if name in curves}
+    return first | {f"system/{name}" if name in OF_TRAINING else name: curve for name, curve in curves.items()}
+
+
+def as_published(curves: Mapping[str, Value], metrics: Iterable[str]) -> Mapping[str, Value]:
+    """Return curves under the names that a recorded run gave them: those of `published`, or of old their own."""
+    names = published(curves)
+    return curves if names.keys().isdisjoint(set(metrics) - curves.keys()) else names
+
+
 def in_shown_order(metrics: Iterable[str]) -> list[str]:
     """Return the names of metrics as MLflow shall list them: what a network is worth, and then how it was trained."""
     parts = {part: place for place, part in enumerate(SHOWN_PARTS)}
@@ -108,7 +127,7 @@ class Outbox:
         with writing(folder), self._locked():
             if not (folder / HEADER).exists():
                 write_json(folder / HEADER, asdict(header))
-            with unflushed():  # a model has hundreds of small files
+            with without_fsync():  # a model has hundreds of small files
                 for name, source in sources.items():
                     with replace_file(folder / FILES / name) as temporary:
                         shutil.copy(source, temporary)

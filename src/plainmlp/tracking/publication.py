@@ -124,7 +124,7 @@ def _parent_run(store: Store, parent: str) -> str:
     experiments = [found.experiment_id for found in store.connection.call(store.client.search_experiments)]
     found = find_run(store, parent, experiments)
     if found is None:
-        message = "the run above it is not there"
+        message = "its parent run is missing"
         raise InputError(message)
     return found
 

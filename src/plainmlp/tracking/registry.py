@@ -41,10 +41,10 @@ class Entry:
     def __post_init__(self) -> None:
         """Check both before anything is done."""
         if not self.name.strip() or set(self.name) & set("/:'") or self.name in {".", ".."}:
-            message = f"--name {self.name!r} is no name of a model (allowed: a text without /, : and ')"
+            message = f"--name {self.name!r} is not a model name (allowed: a text without /, : and ')"
             raise InputError(message)
         if not re.fullmatch(r"[\w-]{1,255}", self.alias) or re.fullmatch(r"(?i:latest|v\d+)", self.alias):
-            message = f"--alias {self.alias!r} is no alias (allowed: letters, digits, _ and -, but not latest or v and a number)"
+            message = f"--alias {self.alias!r} is not an alias (allowed: letters, digits, _ and -, but not latest or v and a number)"
             raise InputError(message)
 
     @property

@@ -16,7 +16,7 @@ from plainmlp.tracking.connection import AwayError
 from plainmlp.tracking.datasets import send_data
 from plainmlp.tracking.logged_models import send_model
 from plainmlp.tracking.models import MODEL_FILE, pack_model, rename_run
-from plainmlp.tracking.outbox import Entry, Outbox, Point, RunHeader, in_shown_order, metric_points
+from plainmlp.tracking.outbox import Entry, Outbox, Point, RunHeader, in_shown_order, metric_points, published
 from plainmlp.tracking.recording.configuration import LONGEST_PARAMETER
 from plainmlp.tracking.recording.manifest import copy_of, read_copy, seal, seal_entries
 from plainmlp.tracking.stored_runs import Reader
@@ -121,7 +121,7 @@ class TrackedRun:
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Take the metrics of an epoch; they are sent at most once a second, many at a time."""
         now = time.perf_counter()
-        values = {**metrics, "training_seconds": now - self._started}
+        values = published({**metrics, "training_seconds": now - self._started})
         stamp = int(time.time() * 1000)
         self._unsent += [(name, float(values[name]), stamp, epoch) for name in in_shown_order(values)]
         if now - self._flushed > self._pause:
@@ -138,7 +138,7 @@ class TrackedRun:
 
     def log_history(self, history: Mapping[str, Sequence[float]]) -> None:
         """Send a whole history, for a training that was not watched."""
-        self._unsent += metric_points(history, int(time.time() * 1000))
+        self._unsent += metric_points(published(history), int(time.time() * 1000))
         self.flush()
 
     def log_results(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> list[Point]:
@@ -172,7 +172,7 @@ class TrackedRun:
         `end` is the entry that says how the run ended, and what else to add.
         """
         if self._outbox is None or read_copy(copy_of(self._outbox.checkout, self.header.record_id)) is None:
-            message = f"{self.run_id} was not recorded by this checkout, which adds nothing to it"
+            message = f"{self.run_id} was not recorded by this checkout, so nothing is added to it"
             raise InputError(message)
         with TemporaryDirectory() as temporary:
             entry = self._packed(Path(temporary), path, points)

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from plainmlp.config.schema import WAIT_SECONDS
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import unflushed
+from plainmlp.system.files import without_fsync
 from plainmlp.system.process import is_dead, own_process
 from plainmlp.tracking.addresses import artifact_location, shown_address
 from plainmlp.tracking.bulk import write_runs, writes_at_once
-from plainmlp.tracking.connection import AwayError, apply_settings, connect, locked, opening, refusal
+from plainmlp.tracking.connection import AwayError, apply_settings, connect, opening, refusal
+from plainmlp.tracking.databases import locked
 from plainmlp.tracking.datasets import DataInput, as_entry
-from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, RunHeader, metric_points, new_record_id
+from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, RunHeader, metric_points, new_record_id, published
 from plainmlp.tracking.recording.manifest import seal_entries
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.stored_runs import Reader, StoredRun, waiting_run
@@ -236,7 +237,8 @@ class Store(Reader):
         """Return a run as it is written, its manifest among its artifacts."""
         every_tag = {POINT_TAG: child.point_id, PARENT_TAG: child.parent, **child.tags}
         header = self._header(child.name, every_tag, new_record_id(), child.started)
-        curves = {**{name: [value] for name, value in child.metrics.items()}, **child.curves}
+        curves = published(child.curves)  # first, since MLflow's page Compare begins with them
+        curves |= {name: [value] for name, value in child.metrics.items() if name not in curves}
         entry: Entry = {"parameters": dict(child.parameters), "metrics": metric_points(curves, child.stamp)}
         if child.describe is not None:
             entry["tags"] = {NOTE_TAG: child.describe(header.record_id)}
@@ -249,7 +251,7 @@ class Store(Reader):
     def _send_child(self, child: ChildRun, header: RunHeader, entry: Entry) -> str:
         run = self._run(header, is_waiting=child.parent.startswith(PREFIX))
         run.begin(is_new=True)
-        with unflushed(), run.closing_on_failure():  # the archive of the sweep has it too
+        with without_fsync(), run.closing_on_failure():  # the archive of the sweep has it too
             run.write(entry, child.artifacts)
             run.end(child.status, child.stamp)
         return run.reference

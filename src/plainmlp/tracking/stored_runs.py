@@ -201,7 +201,7 @@ def _refusing(reader: Reader, run_id: str) -> Iterator[None]:
     except AwayError as error:
         raise refusal(reader.address, str(error)) from error
     except MlflowException as error:
-        message = f"{run_id!r} is no run in {without_credentials(reader.address)}"
+        message = f"{run_id!r} is not a run in {without_credentials(reader.address)}"
         raise InputError(message) from error
 
 

@@ -17,8 +17,8 @@ from plainmlp.nn.early_stopping import Best
 from plainmlp.nn.snapshot import Snapshot
 from plainmlp.nn.training import Epoch
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import unflushed
-from plainmlp.system.process import alone
+from plainmlp.system.files import without_fsync
+from plainmlp.system.process import exclusive_lock
 from plainmlp.training.history import History
 from plainmlp.training.sealed import read_sealed, write_sealed
 
@@ -75,7 +75,9 @@ class Checkpoints:
     def load(self) -> Progress | None:
         """Return the latest progress that is whole and of this point; any later one is removed, with one warning."""
         found, problems = None, []
-        with self._alone():
+        if not self._folder.is_dir():  # most trainings are too short for a checkpoint, and a lock takes its time
+            return None
+        with self._exclusive_lock():
             for path in self._paths():
                 try:
                     found = read_checkpoint(path, self._point_id)
@@ -84,14 +86,14 @@ class Checkpoints:
                     path.unlink()  # else it would be taken for the latest again
                     problems.append(str(error))
         if problems:
-            outcome = "starts again" if found is None else "goes on from the one before it"
+            outcome = "starts again" if found is None else "continues from the previous one"
             sys.stderr.write(f"warning: {problems[0]}; training {outcome}\n")
         return found
 
     def save(self, progress: Progress) -> None:
         """Keep a progress, and no more than one before it; say on stderr where that is not possible."""
         try:
-            with self._alone():
+            with self._exclusive_lock():
                 self._replace(progress)
         except (
             OSError,
@@ -104,21 +106,21 @@ class Checkpoints:
         """Write a progress and remove what it outdates."""
         for leftover in self._folder.glob(".*"):  # of a process that was killed while it wrote
             leftover.unlink()
-        with unflushed():  # a damaged checkpoint is noticed, and there is the one before it
+        with without_fsync():  # a damaged checkpoint is noticed, and there is the one before it
             write_checkpoint(self._folder / f"{progress.snapshot.epochs:09}.safetensors", progress, self._point_id)
         for outdated in self._paths()[KEPT:]:
             outdated.unlink()
 
     def clear(self) -> None:
         """Remove all, since the training has its result."""
-        if not self._folder.is_dir():  # most are too short for a checkpoint, and a lock takes its time
+        if not self._folder.is_dir():
             return
-        with self._alone():
+        with self._exclusive_lock():
             if self._folder.is_dir():
                 shutil.rmtree(self._folder)
 
-    def _alone(self) -> AbstractContextManager[None]:
-        return alone(self._root / "locks", self._point_id)
+    def _exclusive_lock(self) -> AbstractContextManager[None]:
+        return exclusive_lock(self._root / "locks", self._point_id)
 
     def _paths(self) -> list[Path]:
         """Return the checkpoints, the latest first."""

@@ -160,7 +160,7 @@ class Model:
             _check_fit(architecture, preparation, description)
             return cls(architecture, parameters, preparation, description, str(record.get("initial_digest", "")))
         except MISFITS as error:
-            message = f"{path}: is damaged: its record is none of a model ({reason(error)})"
+            message = f"{path}: is damaged: it does not describe a model ({reason(error)})"
             raise InputError(message) from error
 
     def _record(self) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_a_folder_that_is_given_goes_first(tmp_path, monkeypatch):
 def test_the_users_cache_serves_a_package_whose_folder_cannot_be_written(tmp_path, monkeypatch):
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(cache, "__file__", "/proc/version/cache.py")  # below what is no folder
+    monkeypatch.setattr(cache, "__file__", "/proc/version/cache.py")  # below what is not a folder
     assert cache.cache_folder() == tmp_path / "plainmlp" / cache.digest_source()
 
 

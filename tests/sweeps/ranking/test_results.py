@@ -1,14 +1,13 @@
 """What a sweep came to, read from a real MLflow store, of points that were really trained."""
 
 import random
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from checkouts import run, succeed
 from configurations import changed, refusal
 from plainmlp.config.canonical import canonical
 from plainmlp.evaluation.evaluate import evaluate
@@ -118,19 +117,17 @@ def test_one_command_rebuilds_every_byte(sweep, tmp_path):
     board = build_leaderboard(read_sweep(store, run_id))
     write_reports(tmp_path / "first", board)
     write_runs(tmp_path / "first", board)
-    command = [sys.executable, SCRIPT, run_id, "--folder", tmp_path / "second", f"tracking.uri={store.address}"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
+    words = (SCRIPT, run_id, "--folder", tmp_path / "second", f"tracking.uri={store.address}")
+    said = succeed(tmp_path, "python", *words)
     first = contents(tmp_path / "first")
     assert contents(tmp_path / "second") == first
     assert {"leaderboard.md", "figures/heatmap.png", "runs.csv", "training_time.png"} <= set(first)
-    assert "1 points failed" in ended.stdout
+    assert "1 points failed" in said
 
 
 @pytest.mark.slow
-def test_the_command_refuses_an_unknown_run_in_one_line(sweep):
-    command = [sys.executable, SCRIPT, "0" * 32, f"tracking.uri={sweep[0].address}"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_the_command_refuses_an_unknown_run_in_one_line(sweep, tmp_path):
+    ended = run(tmp_path, "python", SCRIPT, "0" * 32, f"tracking.uri={sweep[0].address}")
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
 
 

@@ -65,7 +65,7 @@ def test_interrupted_search_asks_again_and_trains_what_is_missing(tracking, chec
     assert (stops.batches, goes_on.batches) == ([10, 3], [7, 8])  # 14 candidates from two seeds
     store, (parent,) = parents(tracking, checkout)
     assert len(store.children(parent.info.run_id)) == 28
-    assert (parent.info.status, parent.data.metrics["points_done"]) == ("FINISHED", 28)
+    assert (parent.info.status, parent.data.metrics["system/points_done"]) == ("FINISHED", 28)
     assert parent.data.params["sweep.method"] == "tpe"
     record = json.loads((checkout / "out" / RECORD).read_text())
     assert [len(trial["points"]) for trial in record["trials"]] == [2] * 14
@@ -122,7 +122,7 @@ def test_identity_is_of_all_that_the_trials_follow_from(tracking):
     [
         ({"method": "tpe"}, "sweep.trials=null is not allowed with sweep.method=tpe"),
         ({"method": "random", "trials": 60_000}, "gives 120,000 points; allowed: at most 100,000"),
-        ({"method": "tpe", "trials": 3, "sample": 2}, "sweep.sample is of grids"),
+        ({"method": "tpe", "trials": 3, "sample": 2}, "sweep.sample belongs to grids"),
         ({"method": "halving"}, "sweep.trials is missing: optimizer.learning_rate has more values"),
     ],
 )

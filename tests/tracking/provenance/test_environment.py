@@ -62,6 +62,15 @@ def test_package_that_is_installed_besides_is_noticed(tmp_path):
     assert set(answer.splitlines()) - set(installed_packages().splitlines()) == {"some-thing-x==1"}
 
 
+def test_package_that_is_installed_later_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    os.utime(tmp_path, (0, 0))
+    before = installed_packages()
+    (tmp_path / "late-3.dist-info").mkdir()
+    (tmp_path / "late-3.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 3\n")
+    assert set(installed_packages().splitlines()) - set(before.splitlines()) == {"late==3"}
+
+
 def test_digests_follow_the_lock_and_the_packages(tmp_path):
     assert environment_tags(tmp_path, "a==1\n") == {"environment_digest": hashlib.sha256(b"a==1\n").hexdigest()}
     (tmp_path / LOCK).write_bytes(b"a==1 --hash=x\r\n")
@@ -108,6 +117,7 @@ def test_numba_is_named_where_it_is_installed(monkeypatch):
     assert here()["numerics.numba"] == "none"
 
 
+@pytest.mark.slow
 def test_libraries_that_are_loaded_besides_do_not_count():
     assert elsewhere("import scipy.linalg\n" + PROGRAM) == elsewhere() == here()
 
@@ -143,6 +153,7 @@ def test_time_and_processor_time_grow():
     assert after["system/wall_seconds"] - before["system/wall_seconds"] > 0.05
 
 
+@pytest.mark.slow
 def test_waiting_takes_time_and_no_processor_and_the_peak_stays():
     start = time.time()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -154,6 +165,7 @@ def test_waiting_takes_time_and_no_processor_and_the_peak_stays():
     assert 140 < after["system/peak_memory_megabytes"] - before["system/peak_memory_megabytes"] < 400
 
 
+@pytest.mark.slow
 def test_peak_is_not_that_of_the_process_before():
     program = USE.split("block =", maxsplit=1)[0] + "print(before['system/peak_memory_megabytes'])"
     block = bytearray(b"x" * 300_000_000)

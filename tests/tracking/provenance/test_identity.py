@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configurations import CONF, DEFAULT
-from plainmlp.composition.compose import compose, parse
+from configurations import DEFAULT, composed
+from plainmlp.composition.compose import parse
 from plainmlp.config.canonical import canonical
 from plainmlp.data.arrays import Column, Dataset, Description, Part
 from plainmlp.data.preparation import fit_preparation
@@ -55,7 +55,7 @@ def test_point_is_a_digest_of_data_start_and_configuration():
 
 @pytest.mark.parametrize("override", ["hydra.verbose=true", "hydra/job_logging=default", "hydra.run.dir=elsewhere"])
 def test_log_level_and_folders_do_not_count(override):
-    assert identify_point(canonical(parse(compose(CONF, [override]))), "data", None) == POINT
+    assert identify_point(canonical(parse(composed(override))), "data", None) == POINT
 
 
 ROWS = Part(np.array([[0.5, 0.0], [-1.5, 1.0], [0.25, 1.0]]), np.array([0, 1, 1]), np.array([1.0, 0.5, 2.0]))

@@ -136,6 +136,7 @@ NAMES = st.sampled_from(["src/a.py", "src/b c.py", "conf/d/e.yaml", "pipelines/f
 TREES = st.dictionaries(NAMES, st.one_of(st.binary(max_size=40), st.sampled_from([BINARY, b"a\n" * 9, CONFIG[:4]])))
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(before=TREES, after=TREES)
 def test_any_two_trees(tmp_path_factory, before, after):

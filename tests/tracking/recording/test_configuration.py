@@ -1,13 +1,12 @@
 """A configuration in MLflow: every key is one that MLflow takes, and a value that it cannot hold is seen."""
 
 import re
-from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Param
 
-from configurations import refusal
+from configurations import CONF, composed, refusal
 from nested import NASTY
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.canonical import canonical
@@ -20,7 +19,6 @@ from plainmlp.tracking.recording.configuration import (
     shortening_note,
 )
 
-CONF = Path(__file__).resolve().parents[3] / "conf"
 EXPERIMENTS = sorted(
     path.relative_to(CONF / "experiment").with_suffix("").as_posix() for path in CONF.glob("experiment/**/*.yaml")
 )
@@ -28,7 +26,7 @@ EXPERIMENTS = sorted(
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_keys_of_every_experiment_are_plain(experiment):
-    for key in flat_parameters(canonical(parse(compose(CONF, [f"experiment={experiment}"])))):
+    for key in flat_parameters(canonical(parse(composed(f"experiment={experiment}")))):
         assert re.fullmatch(r"[a-z0-9_.]{1,250}", key)
 
 
@@ -45,7 +43,7 @@ def test_values_that_differ_beyond_the_limit_stay_different():
 
 
 def test_what_was_chosen_comes_first_and_what_cannot_matter_is_not_there():
-    keys = list(recorded_parameters(parse(compose(CONF, ["sweep.metric=validation_loss"]))))
+    keys = list(recorded_parameters(parse(composed("sweep.metric=validation_loss"))))
     assert keys[0].startswith("model.")
     assert keys.index("seed") < keys.index("dataset.name") < keys.index("dataset.columns")
     assert [key for key in keys if key.startswith(("tracking.", "sweep."))] == ["sweep.metric"]

@@ -10,6 +10,7 @@ from mlflow.entities import Dataset
 from mlflow.types.schema import Schema
 
 from configurations import refusal
+from databases import new_database
 from plainmlp.config.places import Places
 from plainmlp.data.storage import digest_arrays
 from plainmlp.system.files import write_json
@@ -166,8 +167,9 @@ def test_a_run_of_an_experiment_in_a_copy_belongs_to_the_users_checkout(splits, 
     monkeypatch.setenv("DVC_EXP_NAME", "rich-owls")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     config = configuration(**SMALL, split__test=30)
+    (tmp_path / "checkout").mkdir()
+    address = new_database(tmp_path / "checkout" / "mlflow.db")
     with start_run(config, splits, tmp_path / "copy").closing() as run:
         pass
-    database = tmp_path / "checkout" / "mlflow.db"
-    assert MlflowClient(f"sqlite:///{database}").get_run(run.run_id).data.tags["dvc.experiment"] == "rich-owls"
+    assert MlflowClient(address).get_run(run.run_id).data.tags["dvc.experiment"] == "rich-owls"
     assert not (tmp_path / "copy").exists()

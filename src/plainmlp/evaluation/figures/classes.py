@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_WRITTEN_CLASSES = 20
+MAX_WRITTEN_CLASSES = 20
 LONG_NAME = 4
-MOST_IMAGES = 25
+MAX_IMAGES = 25
 IMAGES_ACROSS = 5
 BRIGHT = 0.55  # the value of cividis from which black is the easier to read
 
@@ -37,7 +37,7 @@ def draw_confusion_matrix(data: FigureData) -> "Figure":
     figure = new_figure(data, f"confusion matrix of the test part{weighted}", side + 1.2, side)
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
-    if n_classes <= MOST_WRITTEN_CLASSES:
+    if n_classes <= MAX_WRITTEN_CLASSES:
         _write_counts(axes, counts, shares)
     _name_classes(axes, data.class_names)
     figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
@@ -57,7 +57,7 @@ def draw_calibration(data: FigureData) -> "Figure":
 
 def _write_counts(axes: "Axes", counts: Array, shares: Array) -> None:
     """Write each count into its cell, light on dark and dark on light, unless it is 0."""
-    size = 10 if len(counts) <= MOST_WRITTEN_CLASSES // 2 else 8
+    size = 10 if len(counts) <= MAX_WRITTEN_CLASSES // 2 else 8
     for row, column in np.argwhere(counts > 0):
         colour = "white" if shares[row, column] < BRIGHT else "black"
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, size=size)
@@ -112,9 +112,9 @@ def select_worst(data: FigureData) -> tuple[NDArray[np.intp], str]:
     confidence = data.outputs.max(axis=1)
     mistakes = np.flatnonzero(data.predicted != data.test.targets)
     if len(mistakes):
-        worst = mistakes[np.argsort(-confidence[mistakes], kind="stable")][:MOST_IMAGES]
+        worst = mistakes[np.argsort(-confidence[mistakes], kind="stable")][:MAX_IMAGES]
         return worst, f"{len(mistakes):,} of {len(confidence):,} test images wrong, the worst first"
-    unsure = np.argsort(confidence, kind="stable")[:MOST_IMAGES]
+    unsure = np.argsort(confidence, kind="stable")[:MAX_IMAGES]
     return unsure, f"no mistake in {len(confidence):,} test images, the least certain first"
 
 

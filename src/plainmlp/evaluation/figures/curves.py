@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CURVE_POINTS = 400
-MOST_TARGETS = 6
+MAX_TARGETS = 6
 TARGETS_ACROSS = 3
 MAX_POINTS = 9_000
 FEW_EPOCHS = 25
@@ -69,7 +69,7 @@ def draw_curves(axes: "Axes", data: FigureData) -> None:
     grid = np.linspace(np.nanmin(inputs), np.nanmax(inputs), CURVE_POINTS)
     curves = data.predict(grid[:, np.newaxis])
     rows, _ = thinned(len(data.test), MAX_POINTS // len(data.target_names))
-    for target, name in enumerate(data.target_names[:MOST_TARGETS]):
+    for target, name in enumerate(data.target_names[:MAX_TARGETS]):
         colour = COLOURS[target]
         axes.plot(grid, curves[:, target], color=colour, linewidth=2, label=f"{name}, network")
         points = (data.test.features[rows, 0], data.test.targets[rows, target])
@@ -80,7 +80,7 @@ def draw_curves(axes: "Axes", data: FigureData) -> None:
 
 def draw_predicted_against_actual(data: FigureData) -> "Figure":
     """Draw each test prediction over its target, a panel a target, with the line on which they are equal."""
-    names = data.target_names[:MOST_TARGETS]
+    names = data.target_names[:MAX_TARGETS]
     n_across, n_down = min(TARGETS_ACROSS, len(names)), -(-len(names) // TARGETS_ACROSS)
     rows, note = thinned(len(data.test), MAX_POINTS // len(names))
     title = f"predicted against actual{limit_note(data)}{note}"
@@ -130,4 +130,4 @@ def _draw_agreement(axes: "Axes", actual: Array, predicted: Array) -> None:
 def limit_note(data: FigureData) -> str:
     """Say so if not all targets are drawn."""
     n_targets = len(data.target_names)
-    return f", the first {MOST_TARGETS} of {n_targets} targets" if n_targets > MOST_TARGETS else ""
+    return f", the first {MAX_TARGETS} of {n_targets} targets" if n_targets > MAX_TARGETS else ""

@@ -15,17 +15,17 @@ from plainmlp.evaluation.figures.canvas import (
     thinned,
     value_range,
 )
-from plainmlp.evaluation.figures.curves import MAX_POINTS, MOST_TARGETS, TARGETS_ACROSS, limit_note
+from plainmlp.evaluation.figures.curves import MAX_POINTS, MAX_TARGETS, TARGETS_ACROSS, limit_note
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_COLUMNS = 25
+MAX_COLUMNS = 25
 
 
 def draw_residuals(data: FigureData) -> "Figure":
     """Draw what each test prediction is too high by over the prediction, a panel a target."""
-    names = data.target_names[:MOST_TARGETS]
+    names = data.target_names[:MAX_TARGETS]
     n_across, n_down = min(TARGETS_ACROSS, len(names)), -(-len(names) // TARGETS_ACROSS)
     rows, note = thinned(len(data.test), MAX_POINTS // len(names))
     figure = new_figure(data, f"residuals{limit_note(data)}{note}", 3.6 * n_across + 1.0, 3.0 * n_down + 0.6)
@@ -45,9 +45,9 @@ def draw_importance(data: FigureData) -> "Figure":
     if importance is None:
         message = "nothing was shuffled"
         raise ValueError(message)
-    order = importance.order()[:MOST_COLUMNS]
+    order = importance.order()[:MAX_COLUMNS]
     n_columns = len(importance.names)
-    note = f", the first {MOST_COLUMNS} of {n_columns}" if n_columns > MOST_COLUMNS else ""
+    note = f", the first {MAX_COLUMNS} of {n_columns}" if n_columns > MAX_COLUMNS else ""
     figure = new_figure(data, f"importance of each column{note}", 6.4, max(2.6, 1.5 + 0.28 * len(order)))
     axes = figure.subplots()
     places, means = np.arange(len(order)), importance.means[order]

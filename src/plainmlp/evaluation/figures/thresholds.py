@@ -7,13 +7,13 @@ import numpy as np
 from plainmlp.evaluation.breakdown import class_scores
 from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL, FigureData, caption, new_figure, thinned
 from plainmlp.evaluation.ranking import Passed, average_precision, rank, roc_area
-from plainmlp.evaluation.scores import MOST_RANKED
+from plainmlp.evaluation.scores import MAX_RANKED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_BARS = 30
+MAX_BARS = 30
 SCORES = ("precision", "recall", "F1")
 MARKERS = ("o", "s", "D")
 
@@ -28,9 +28,9 @@ def draw_class_scores(data: FigureData) -> "Figure":
     scores, samples = class_scores(data.description, data.test.targets, data.outputs)
     names, order = names_of(data), np.arange(len(samples))
     note = ""
-    if len(order) > MOST_BARS:
-        order = np.sort(np.argsort(np.nan_to_num(scores[2], nan=2), kind="stable")[:MOST_BARS])
-        note = f", the {MOST_BARS} lowest of {len(names)}"
+    if len(order) > MAX_BARS:
+        order = np.sort(np.argsort(np.nan_to_num(scores[2], nan=2), kind="stable")[:MAX_BARS])
+        note = f", the {MAX_BARS} lowest of {len(names)}"
     figure = new_figure(data, f"scores of each class{note}", 6.4, max(2.6, 1.6 + 0.3 * len(order)))
     axes = figure.subplots()
     places = np.arange(len(order))
@@ -53,7 +53,7 @@ def draw_threshold_curves(data: FigureData) -> "Figure":
     -----
     Of more classes than colours those with the smallest area under the ROC curve; of two classes the second.
     """
-    rows, left_out = thinned(len(data.test), MOST_RANKED)
+    rows, left_out = thinned(len(data.test), MAX_RANKED)
     ranking = rank(data.description.task, data.test.targets[rows], data.outputs[rows])
     names = names_of(data)[-len(ranking.scores) :]
     once = np.ones((len(rows), 1), np.int64)

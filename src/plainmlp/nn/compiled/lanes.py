@@ -37,9 +37,9 @@ BITS = {types.float32: 32, types.float64: 64}
 _ELEMENTS = {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.boolean: ir.IntType(1)}
 
 
-def vector_of(element: types.Type) -> ir.VectorType:
-    """Return LLVM's type of 16 elements."""
-    return ir.VectorType(_ELEMENTS[element], WIDTH)
+def vector_of(element: types.Type, width: int = WIDTH) -> ir.VectorType:
+    """Return LLVM's type of some elements side by side."""
+    return ir.VectorType(_ELEMENTS[element], width)
 
 
 @register_model(Lanes)
@@ -48,11 +48,11 @@ class _LanesModel(models.PrimitiveModel):
         super().__init__(manager, kind, vector_of(kind.element))
 
 
-def splat(builder: Any, value: Any) -> Any:
+def splat(builder: Any, value: Any, width: int = WIDTH) -> Any:
     """Return a vector that has one value in all lanes."""
-    kind = ir.VectorType(value.type, WIDTH)
+    kind = ir.VectorType(value.type, width)
     single = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.IntType(32)(0))
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
     return builder.shuffle_vector(single, ir.Constant(kind, ir.Undefined), mask)
 
 
@@ -124,9 +124,9 @@ def pointer_to(context: Any, builder: Any, array: types.Array, value: Any, posit
     return builder.bitcast(builder.gep(data, [position]), kind.as_pointer())
 
 
-def load_vector(context: Any, builder: Any, array: types.Array, value: Any, position: Any) -> Any:
-    """Return 16 neighbours of a flat array."""
-    pointer = pointer_to(context, builder, array, value, position, vector_of(array.dtype))
+def load_vector(context: Any, builder: Any, array: types.Array, value: Any, position: Any, width: int = WIDTH) -> Any:
+    """Return neighbours in a flat array."""
+    pointer = pointer_to(context, builder, array, value, position, vector_of(array.dtype, width))
     return builder.load(pointer, align=array.dtype.bitwidth // 8)
 
 

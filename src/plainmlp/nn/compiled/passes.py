@@ -31,25 +31,30 @@ LANE_OUTPUTS = 16  # a layer of fewer outputs sums its weights' gradient over sa
 @inner
 def forward(plan: Any, memory: Flat, draws: Flat, span: Any, team: Any) -> None:
     """Write what reaches and leaves each layer of a block."""
-    n_layers, single, width = plan[at.SINGLE, at.N_LAYERS], plan[at.SINGLE], span.width
-    reads = plan[at.KEPT] if draws.size else plan[at.READ]
-    for layer in range(n_layers):
-        n_out, z = plan[at.SIZE, layer + 1], plan[at.Z, layer]
-        begin, end = share(n_out, 4, team)
-        if layer or not single[at.LISTS]:
-            depth, used = plan[at.SIZE, layer] if layer else single[at.N_USED], single[at.ORDER if layer else at.USED]
-            left, right = Left(plan[at.WEIGHTS, layer], used, n_out, 1), Right(reads[layer], width)
-            product = Product(width, depth, left, right, Out(z, single[at.ORDER], width))
-            ordered_products(plan, memory, product, begin, end, team.rank)
-        if plan[at.BIASES, layer] >= 0:
-            _add_biases(memory, plan[at.BIASES, layer], z, begin, end, width)
-        blank(plan, memory, z, begin, end, width)
-        if layer + 1 < n_layers:
-            part, output = begin * width, plan[at.OUTPUT, layer]
-            activate(plan[at.ACTIVATION, layer], memory, z + part, output + part, (end - begin) * width)
-            if draws.size:
-                drop(plan, memory, draws, span, layer, output, reads[layer + 1], begin, end)
+    for layer in range(plan[at.SINGLE, at.N_LAYERS]):
+        begin, end = share(plan[at.SIZE, layer + 1], 4, team)
+        pass_layer(plan, memory, draws, span, team.rank, layer, begin, end)
         wait(team)
+
+
+@inner
+def pass_layer(plan: Any, memory: Flat, draws: Flat, span: Any, rank: int, layer: int, begin: int, end: int) -> None:
+    """Write what reaches and leaves some units of a layer."""
+    n_out, z, single, width = plan[at.SIZE, layer + 1], plan[at.Z, layer], plan[at.SINGLE], span.width
+    reads = plan[at.KEPT] if draws.size else plan[at.READ]
+    if layer or not single[at.LISTS]:
+        depth, used = plan[at.SIZE, layer] if layer else single[at.N_USED], single[at.ORDER if layer else at.USED]
+        left, right = Left(plan[at.WEIGHTS, layer], used, n_out, 1), Right(reads[layer], width)
+        product = Product(span.n_real, depth, left, right, Out(z, single[at.ORDER], width))
+        ordered_products(plan, memory, product, begin, end, rank)
+    if plan[at.BIASES, layer] >= 0:
+        _add_biases(memory, plan[at.BIASES, layer], z, begin, end, width)
+    blank(plan, memory, z, begin, end, width)
+    if layer + 1 < single[at.N_LAYERS]:
+        part, output = begin * width, plan[at.OUTPUT, layer]
+        activate(plan[at.ACTIVATION, layer], memory, z + part, output + part, (end - begin) * width)
+        if draws.size:
+            drop(plan, memory, draws, span, layer, output, reads[layer + 1], begin, end)
 
 
 @inner
@@ -131,7 +136,7 @@ def _send_back(plan: Any, memory: Flat, draws: Flat, layer: int, span: Any, team
     )
     begin, end = share(plan[at.SIZE, layer], 4, team)
     left, right = Left(plan[at.WEIGHTS, layer], order, 1, n_out), Right(plan[at.DELTA, layer], width)
-    product = Product(width, n_out, left, right, Out(before, order, width))
+    product = Product(span.n_real, n_out, left, right, Out(before, order, width))
     ordered_products(plan, memory, product, begin, end, team.rank)
     if draws.size:
         drop(plan, memory, draws, span, layer - 1, before, before, begin, end)

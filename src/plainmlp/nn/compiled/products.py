@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from numba import njit
 
 from plainmlp.nn.compiled import plan as at
-from plainmlp.nn.compiled.lanes import WIDTH, fold, get, load, nothing, put, store
-from plainmlp.nn.compiled.tiles import add_products, load_tile, store_tile, zeros
+from plainmlp.nn.compiled.lanes import WIDTH, fold, get, load, nothing, store
+from plainmlp.nn.compiled.tiles import add_products, load_tile, store_tile, width_of, zeros
 from plainmlp.nn.products import BLOCK
 
 Flat = Any  # a flat array in compiled code
-PACKED_COLUMNS = 128  # from so many on it pays to pack the left factor of a product
+PACKED_COLUMNS = 128  # from so many on it pays to pack a deep left factor
 COLUMNS = 512  # at a time: with a depth of 256, what the cache of a core holds
 inner = njit(nogil=True, error_model="numpy")
 inlined = njit(nogil=True, error_model="numpy", forceinline=True)
@@ -78,28 +78,24 @@ def _sum_tile(tile: Any, plan: Flat, memory: Flat, product: Any, row: int, colum
 
 
 @inner
-def _sum_row(
-    wide: Any, n_wide: int, narrow: Any, n_narrow: int, plan: Flat, memory: Flat, product: Any, row: int, goes_on: bool
-) -> None:
-    """Sum a row of tiles, `n_wide` columns at a time as long as more than `n_narrow` are left."""
-    n_tiles = max(0, product.n_columns - n_narrow + n_wide - 1) // n_wide
-    for tile in range(n_tiles):
-        _sum_tile(wide, plan, memory, product, row, tile * n_wide, goes_on)
-    if n_tiles * n_wide < product.n_columns:
-        _sum_tile(narrow, plan, memory, product, row, n_tiles * n_wide, goes_on)
+def _sum_row(tile: Any, plan: Flat, memory: Flat, product: Any, row: int, goes_on: bool) -> None:
+    """Sum a row of tiles."""
+    for column in range(0, product.n_columns, width_of(tile)):
+        _sum_tile(tile, plan, memory, product, row, column, goes_on)
 
 
 @inner
 def _sum_rows(plan: Flat, memory: Flat, product: Any, first_row: int, last_row: int, goes_on: bool) -> None:
-    """Sum some rows: four together, and what is left one by one, as many sums side by side as wait for each other."""
+    """Sum some rows: eight together, then four, and what is left one by one, of four vectors since a sum waits for itself."""
     row = first_row
+    while last_row - row >= 8:
+        _sum_row(zeros(8, 1, memory), plan, memory, product, row, goes_on)
+        row += 8
     while last_row - row >= 4:
-        wide, narrow = zeros(4, 2, memory), zeros(4, 1, memory)
-        _sum_row(wide, 2 * WIDTH, narrow, WIDTH, plan, memory, product, row, goes_on)
+        _sum_row(zeros(4, 1, memory), plan, memory, product, row, goes_on)
         row += 4
     while row < last_row:
-        longer, shorter = zeros(1, 8, memory), zeros(1, 2, memory)
-        _sum_row(longer, 8 * WIDTH, shorter, 2 * WIDTH, plan, memory, product, row, goes_on)
+        _sum_row(zeros(1, 4, memory), plan, memory, product, row, goes_on)
         row += 1
 
 
@@ -107,11 +103,11 @@ def _sum_rows(plan: Flat, memory: Flat, product: Any, first_row: int, last_row: 
 def ordered_products(plan: Any, memory: Flat, product: Any, first_row: int, last_row: int, rank: int) -> None:
     """Write some rows of a product whose sums go in order over their depth.
 
-    Of many columns the left factor is packed, 16 rows and a depth of 256 at a time; the sums then go on where they were
-    left. Each thread has room for that.
+    Of many columns a deep left factor whose rows are neighbours is packed, 16 rows and a depth of 256 at a time; the sums
+    then go on where they were left. Each thread has room for that.
     """
     n_columns, depth, left, right, out = product
-    if n_columns < PACKED_COLUMNS or depth <= WIDTH:
+    if n_columns < PACKED_COLUMNS or depth <= BLOCK or left.stride != 1:
         _sum_rows(plan, memory, product, first_row, last_row, False)
         return
     order, packed = plan[at.SINGLE, at.ORDER], plan[at.SINGLE, at.PACKED] + rank * BLOCK * WIDTH
@@ -121,49 +117,37 @@ def ordered_products(plan: Any, memory: Flat, product: Any, first_row: int, last
             size, some = min(BLOCK, depth - first), Right(right.start + column + first * right.step, right.step)
             for start in range(first_row, last_row, WIDTH):
                 stop = min(start + WIDTH, last_row)
-                _pack(plan, memory, packed, left, first, size, start, stop)
+                for k in range(size):
+                    position = left.start + get(plan, left.places + first + k) * left.step
+                    store(memory, packed + k * WIDTH, load(memory, position + start))
                 part = Product(n, size, Left(packed - start, order, WIDTH, 1), some, to)
                 _sum_rows(plan, memory, part, start, stop, first > 0)
 
 
-@inner
-def _pack(
-    plan: Flat, memory: Flat, packed: int, left: Any, first: int, size: int, first_row: int, last_row: int
-) -> None:
-    """Copy a block of a left factor, so that the numbers of a depth are neighbours."""
-    for k in range(size):
-        position = left.start + get(plan, left.places + first + k) * left.step
-        for row in range(first_row, last_row):
-            put(memory, packed + k * WIDTH + row - first_row, get(memory, position + row * left.stride))
-
-
 @inlined
-def _write_listed(tile: Any, plan: Flat, memory: Flat, listed: Any, column: int, n_columns: int, out: int) -> None:
-    """Write a tile of one row."""
+def _write_listed(tile: Any, plan: Flat, memory: Flat, listed: Any, column: int, n_columns: int, out: int) -> int:
+    """Write a tile of one row, and return which column is behind it."""
     for k in range(listed.size):
         position = listed.rows + get(plan, listed.places + k) * listed.stride
         tile = add_products(tile, memory, listed.start + k, 0, position + column)
     store_tile(tile, memory, plan, 0, 0, out + column, n_columns - column)
+    return column + width_of(tile)
 
 
 @inner
 def listed_product(plan: Any, memory: Flat, listed: Any, n_columns: int, out: int) -> None:
     """Write the sum in order over a list of numbers, each times its row. What is zero need not be listed."""
-    column = 0
+    column, width = 0, width_of(zeros(1, 1, memory))
     while column < n_columns:
         left = n_columns - column
-        if left > 4 * WIDTH:
-            _write_listed(zeros(1, 8, memory), plan, memory, listed, column, n_columns, out)
-            column += 8 * WIDTH
-        elif left > 2 * WIDTH:
-            _write_listed(zeros(1, 4, memory), plan, memory, listed, column, n_columns, out)
-            column += 4 * WIDTH
-        elif left > WIDTH:
-            _write_listed(zeros(1, 2, memory), plan, memory, listed, column, n_columns, out)
-            column += 2 * WIDTH
+        if left > 4 * width:
+            column = _write_listed(zeros(1, 8, memory), plan, memory, listed, column, n_columns, out)
+        elif left > 2 * width:
+            column = _write_listed(zeros(1, 4, memory), plan, memory, listed, column, n_columns, out)
+        elif left > width:
+            column = _write_listed(zeros(1, 2, memory), plan, memory, listed, column, n_columns, out)
         else:
-            _write_listed(zeros(1, 1, memory), plan, memory, listed, column, n_columns, out)
-            column += WIDTH
+            column = _write_listed(zeros(1, 1, memory), plan, memory, listed, column, n_columns, out)
 
 
 @inner
@@ -172,20 +156,23 @@ def lane_products(
 ) -> None:
     """Write some rows of a product whose sums go over a block's samples in 16 lanes: of rows at `left` and at `right`."""
     last = n_columns - 1
-    for row in range(first_row, last_row):
-        place = out.start + get(plan, out.places + row) * out.stride
-        start = left + row * width
-        for column in range(0, n_columns, 4):  # behind the last column it stands again
-            second, third, fourth = min(column + 1, last), min(column + 2, last), min(column + 3, last)
+    for row in range(first_row, last_row, 2):
+        below = min(row + 1, last_row - 1)  # behind the last row, and the last column, it stands again
+        upper, lower = left + row * width, left + below * width
+        above_out = out.start + get(plan, out.places + row) * out.stride
+        below_out = out.start + get(plan, out.places + below) * out.stride
+        for column in range(0, n_columns, 2):
+            beside = min(column + 1, last)
+            first, second = right + column * width, right + beside * width
             a = b = c = d = nothing(memory)
             for v in range(0, width, WIDTH):
-                x, position = load(memory, start + v), right + v
-                a = a + x * load(memory, position + column * width)
-                b = b + x * load(memory, position + second * width)
-                c = c + x * load(memory, position + third * width)
-                d = d + x * load(memory, position + fourth * width)
-            memory[place + column], memory[place + second] = fold(a), fold(b)
-            memory[place + third], memory[place + fourth] = fold(c), fold(d)
+                x, y = load(memory, upper + v), load(memory, lower + v)
+                a = a + x * load(memory, first + v)
+                b = b + x * load(memory, second + v)
+                c = c + y * load(memory, first + v)
+                d = d + y * load(memory, second + v)
+            memory[above_out + column], memory[above_out + beside] = fold(a), fold(b)
+            memory[below_out + column], memory[below_out + beside] = fold(c), fold(d)
 
 
 @inner

@@ -7,7 +7,7 @@ from numba import types
 from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, arrive, arrived, get, holds_anywhere, load, nothing, put, store
 from plainmlp.nn.compiled.products import Flat, Listed, inner, listed_product
-from plainmlp.nn.compiled.tiles import load_tile, store_tile, turned, zeros
+from plainmlp.nn.compiled.tiles import load_tile, square, store_tile, turned, width_of
 from plainmlp.nn.products import BLOCK
 
 MANY_OUTPUTS = 64  # of the first layer: to list inputs pays where a third is not zero, of fewer outputs a sixth
@@ -147,14 +147,14 @@ def spaced(n_out: int) -> int:
 def turn(
     plan: Any, memory: Flat, source: int, stride: int, begin: int, end: int, n_columns: int, out: int, out_stride: int
 ) -> None:
-    """Write some rows as columns: tiles of 16 rows and columns, and the numbers beside them."""
-    order, edge = plan[at.SINGLE, at.ORDER], n_columns // WIDTH * WIDTH
-    below = begin + (end - begin) // WIDTH * WIDTH
-    for row in range(begin, below, WIDTH):
+    """Write some rows as columns: square tiles, and the numbers beside them."""
+    order, size = plan[at.SINGLE, at.ORDER], width_of(square(memory))
+    edge, below = n_columns // size * size, begin + (end - begin) // size * size
+    for row in range(begin, below, size):
         start = source + row * stride
-        for column in range(0, edge, WIDTH):
-            tile = turned(load_tile(zeros(WIDTH, 1, memory), memory, plan, order, stride, start + column))
-            store_tile(tile, memory, plan, order, out_stride, out + row + column * out_stride, WIDTH)
+        for column in range(0, edge, size):
+            tile = turned(load_tile(square(memory), memory, plan, order, stride, start + column))
+            store_tile(tile, memory, plan, order, out_stride, out + row + column * out_stride, size)
     for row in range(begin, end):
         for column in range(edge if row < below else 0, n_columns):
             put(memory, out + row + column * out_stride, get(memory, source + row * stride + column))
@@ -177,24 +177,25 @@ def gather(plan: Any, memory: Flat, samples: Any, span: Any, team: Any) -> None:
 
 @inner
 def _gather_inputs(plan: Any, memory: Flat, samples: Any, span: Any, team: Any) -> None:
-    """Lay out inputs, 16 samples at a time, with zeros behind the last."""
+    """Lay out inputs, as many samples at a time as a square tile has rows, with zeros behind the last."""
     n_in, starts, read = plan[at.SIZE, 0], plan[at.SINGLE, at.STARTS] + team.rank * WIDTH, plan[at.READ, 0]
     begin, end = share(n_in, WIDTH, team)
-    order, edge = plan[at.SINGLE, at.ORDER], begin + (end - begin) // WIDTH * WIDTH
-    for column in range(0, span.n_real, WIDTH):
-        n = min(WIDTH, span.n_real - column)
-        for j in range(WIDTH):  # behind the last sample its numbers stand again, and are cleared below
+    order, size = plan[at.SINGLE, at.ORDER], width_of(square(memory))
+    edge = begin + (end - begin) // size * size
+    for column in range(0, span.width, size):
+        n = span.n_real - column
+        for j in range(size):  # behind the last sample its numbers stand again, and are cleared below
             put(plan, starts + j, get(samples.rows, span.first + column + min(j, n - 1)) * n_in)
-        for i in range(begin, edge, WIDTH):
-            tile = turned(load_tile(zeros(WIDTH, 1, memory), samples.inputs, plan, starts, 1, i))
-            store_tile(tile, memory, plan, order, span.width, read + i * span.width + column, WIDTH)
+        for i in range(begin, edge, size):
+            tile = turned(load_tile(square(memory), samples.inputs, plan, starts, 1, i))
+            store_tile(tile, memory, plan, order, span.width, read + i * span.width + column, size)
         for i in range(edge, end):
             place = read + i * span.width + column
-            for j in range(WIDTH):
+            for j in range(size):
                 put(memory, place + j, get(samples.inputs, get(plan, starts + j) + i))
-        for i in range(begin, end if n < WIDTH else begin):
+        for i in range(begin, end if n < size else begin):
             place = read + i * span.width + column
-            for j in range(n, WIDTH):
+            for j in range(max(0, n), size):
                 memory[place + j] = 0
 
 

@@ -14,7 +14,7 @@ from plainmlp.nn.arithmetic import absolute
 from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, fold, get, holds_anywhere, load, nothing, put, store
 from plainmlp.nn.compiled.one_sample import step_one
-from plainmlp.nn.compiled.passes import forward, judge, pass_batch
+from plainmlp.nn.compiled.passes import forward, judge, pass_batch, pass_layer
 from plainmlp.nn.compiled.products import Flat, add_in_pairs, close_pairs, inner
 from plainmlp.nn.compiled.samples import Span, are_sparse, gather, padded, share, wait
 from plainmlp.nn.compiled.tables import apply_function, link, update_parameters
@@ -187,33 +187,54 @@ def inspect(plan: Any, memory: Flat, samples: Any, block_size: int, wanted: Any,
     single, n_samples = plan[at.SINGLE], samples.rows.size
     single[at.LISTS] = are_sparse(plan, samples, n_samples, team)
     for block in range((n_samples + block_size - 1) // block_size):
+        if wanted.alive.size and wanted.alive.all():
+            break
         n_real = min(block_size, n_samples - block * block_size)
         span = Span(block * block_size, n_real, padded(n_real), 0, 0)
         gather(plan, memory, samples, span, team)
+        if wanted.alive.size:
+            _find_alive(plan, memory, wanted.alive, span)
+            continue
         forward(plan, memory, memory[:0], span, team)
         if wanted.costs.size:
             wanted.costs[block], wanted.scores[block] = judge(plan, memory, span.width)
-        elif wanted.outputs.size:
+        else:
             _tell(plan, memory, wanted.outputs, span)
-        elif _find_alive(plan, memory, wanted.alive, span.width) == wanted.alive.size:
-            break
 
 
 @inner
-def _find_alive(plan: Any, memory: Flat, alive: Flat, width: int) -> int:
-    """Note which units are above zero for any sample of a block, and return how many were so in any block."""
-    unit, n_found, n_layers, real = 0, 0, plan[at.SINGLE, at.N_LAYERS], plan[at.SINGLE, at.REAL]
-    for layer in range(n_layers):
-        start = plan[at.OUTPUT, layer] if layer + 1 < n_layers else plan[at.Z, layer]
-        for i in range(start, start + plan[at.SIZE, layer + 1] * width, width):
-            found = nothing(memory) != 0
-            for v in range(0, width, WIDTH):
-                values = load(memory, i + v)
-                found = found | (((values > 0) | (values != values)) & (load(memory, real + v) > 0))
-            alive[unit] = alive[unit] or holds_anywhere(found)
-            n_found += alive[unit]
-            unit += 1
-    return n_found
+def _find_alive(plan: Any, memory: Flat, alive: Flat, span: Any) -> None:
+    """Note which units are above zero for any sample of a block.
+
+    Layers behind the last that has units to find are left out, and in that one all groups of eight that are found.
+    """
+    n_layers, last, behind, unit = plan[at.SINGLE, at.N_LAYERS], plan[at.SINGLE, at.N_LAYERS], alive.size, 0
+    while alive[behind - plan[at.SIZE, last] : behind].all():
+        behind -= plan[at.SIZE, last]
+        last -= 1
+    for layer in range(last):
+        n_out = plan[at.SIZE, layer + 1]
+        group = 8 if layer + 1 == last else n_out
+        values = plan[at.OUTPUT, layer] if layer + 1 < n_layers else plan[at.Z, layer]
+        for begin in range(0, n_out, group):
+            end = min(begin + group, n_out)
+            if layer + 1 < last or not alive[unit + begin : unit + end].all():
+                pass_layer(plan, memory, memory[:0], span, 0, layer, begin, end)
+                for u in range(begin, end):
+                    alive[unit + u] = alive[unit + u] or _is_above_zero(
+                        plan, memory, values + u * span.width, span.width
+                    )
+        unit += n_out
+
+
+@inner
+def _is_above_zero(plan: Any, memory: Flat, values: int, width: int) -> bool:
+    """Say whether a unit is above zero, or not a number, for any sample."""
+    found, real = nothing(memory) != 0, plan[at.SINGLE, at.REAL]
+    for v in range(0, width, WIDTH):
+        x = load(memory, values + v)
+        found = found | (((x > 0) | (x != x)) & (load(memory, real + v) > 0))
+    return holds_anywhere(found)
 
 
 @inner

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
+TRAIN_ROWS = "split.train"
 PREFERRED_KEYS = ("model.hidden_sizes", "model.activation")
 MAX_WRITTEN = 20  # rows or columns of a heatmap with numbers
 MAX_NAMED = 40  # names along an axis
@@ -205,6 +206,13 @@ def draw_against_time(board: Leaderboard) -> "Figure":
     return _draw_costs(board, [row.training_seconds or 0.0 for row in board.rows], "training time in seconds")
 
 
+def draw_against_rows(board: Leaderboard) -> "Figure":
+    """Draw the score of each row over the size of the train part, a number in all rows."""
+    sizes = [float(row.settings[TRAIN_ROWS]) for row in board.rows]
+    share = " as a share of all" if max(sizes) < 1 else ""
+    return _draw_costs(board, sizes, f"rows of the train part{share}")
+
+
 def _draw_costs(board: Leaderboard, costs: Sequence[float], label: str) -> "Figure":
     best = f"best: {settings_words(board, board.rows[0])}"
     figure = new_sheet(f"{metric_words(board)} against {label}: mean over the seeds, 95 % interval\n{best}", 8.0, 5.4)
@@ -225,7 +233,7 @@ def _draw_costs(board: Leaderboard, costs: Sequence[float], label: str) -> "Figu
 
 def _groups(board: Leaderboard) -> dict[str, list[int]]:
     """Group the rows by the key that gets colours: the activation, or the first key with few enough values."""
-    few = [key for key in board.keys if len(swept_values(board, key)) <= len(MARKERS)]
+    few = [key for key in board.keys if key != TRAIN_ROWS and len(swept_values(board, key)) <= len(MARKERS)]
     key = COLOURED_KEY if COLOURED_KEY in few else next(iter(few), None)
     if key is None:
         return {"settings": list(range(len(board.rows)))}
@@ -280,6 +288,10 @@ SWEEP_FIGURES: dict[str, SweepFigure] = {
         draw_learning_curves, lambda board: any(point.curve for row in board.rows for point in row.results)
     ),
     "parameters": SweepFigure(draw_against_parameters, lambda board: None not in {r.n_parameters for r in board.rows}),
+    "train_rows": SweepFigure(
+        draw_against_rows,
+        lambda board: {row.settings.get(TRAIN_ROWS, "null") for row in board.rows}.isdisjoint({"null"}),
+    ),
 }
 # in a table of their own, since times differ from run to run
 TIMING_FIGURES: dict[str, SweepFigure] = {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Record = Mapping[str, Any]  # see `Search.record`
-MOST_ACROSS = 3
+MAX_ACROSS = 3
 
 
 def draw_search_figures(record: Record, importances: Mapping[str, float], folder: Path) -> None:
@@ -49,9 +49,9 @@ def draw_history(record: Record) -> "Figure":
 def draw_slices(record: Record) -> "Figure":
     """Draw what the trials were worth over the values of each key."""
     dimensions, names = record["space"], short_names([each["key"] for each in record["space"]])
-    across = min(MOST_ACROSS, len(dimensions))
+    across = min(MAX_ACROSS, len(dimensions))
     figure = new_sheet(f"{_words(record)} over each key", 3.6 * across, 0.8 + 3.0 * -(-len(dimensions) // across))
-    for axes, dimension in zip(grid_of_panels(figure, len(dimensions), MOST_ACROSS), dimensions, strict=True):
+    for axes, dimension in zip(grid_of_panels(figure, len(dimensions), MAX_ACROSS), dimensions, strict=True):
         key, choices = dimension["key"], dimension.get("values")
         values = [trial["values"][key] for trial in record["trials"]]
         if choices is not None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from plainmlp.composition.compose import parse
-from plainmlp.composition.explanation import schema_problems
+from plainmlp.composition.explanation import schema_problem
 from plainmlp.config.canonical import canonical, flat_items
 from plainmlp.config.schema import Config, Section, SweepSection
 from plainmlp.evaluation.metrics import METRICS
@@ -129,7 +129,7 @@ def read_settings(section: object) -> SweepSection:
     try:
         settings = _Alone.model_validate(given).sweep
     except ValidationError as error:
-        raise InputError(schema_problems(error, given)[0]) from error
+        raise InputError(schema_problem(error, given)[0]) from error
     if settings.metric not in (allowed := ranking_metrics()):
         raise InputError(unknown_name(f"{SECTION}.metric", settings.metric, allowed))
     return settings

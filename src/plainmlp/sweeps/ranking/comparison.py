@@ -15,8 +15,8 @@ from plainmlp.nn.randomness import generator
 LEVEL = 0.05
 SHARED = 0.25  # of the mean variance of all settings, which joins that of each: three equal scores show no spread
 SAME = 1e-12  # the share of a score below which a difference is rounding
-MOST_SWEEPS, FEWEST_SWEEPS = 9_999, 999  # that are simulated
-MOST_DRAWS = 10_000_000  # unless the fewest sweeps need more
+MAX_SWEEPS, FEWEST_SWEEPS = 9_999, 999  # that are simulated
+MAX_DRAWS = 10_000_000  # unless the fewest sweeps need more
 DRAWS_AT_ONCE = 500_000
 LAYOUTS = 256  # whose simulated sweeps are kept
 
@@ -109,7 +109,7 @@ def _simulated_leads(layout: bytes, n_rows: int) -> Array:
 def _simulated_scores(present: Array) -> Iterator[Array]:
     """Yield normal scores of many sweeps, as many at once as fit into little memory."""
     draws, size = generator(0, "comparison"), present.size
-    n_sweeps = max(FEWEST_SWEEPS, min(MOST_SWEEPS, MOST_DRAWS // size))
+    n_sweeps = max(FEWEST_SWEEPS, min(MAX_SWEEPS, MAX_DRAWS // size))
     at_once = max(1, DRAWS_AT_ONCE // size)
     for start in range(0, n_sweeps, at_once):
         yield draws.standard_normal((min(at_once, n_sweeps - start), *present.shape)) * present

@@ -22,8 +22,16 @@ from plainmlp.data.summary import summary_lines
 from plainmlp.evaluation.reports import flat_metrics
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import csv_text, digest_file, json_text, read_json, replace_file, replace_folder, unflushed
-from plainmlp.system.process import LOCK_SECONDS, alone
+from plainmlp.system.files import (
+    csv_text,
+    digest_file,
+    json_text,
+    read_json,
+    replace_file,
+    replace_folder,
+    without_fsync,
+)
+from plainmlp.system.process import LOCK_SECONDS, exclusive_lock
 from plainmlp.tracking.recording.configuration import recorded_text
 from plainmlp.tracking.recording.provenance import training_numerics
 from plainmlp.training.checkpoints import FOLDER as CHECKPOINTS
@@ -76,11 +84,14 @@ class Archive:
 
     def places(self, point_id: str) -> Places:
         """Return where the files of a finished point are."""
-        return Places(self._own / "points" / point_id)
+        return Places(self._folder(point_id))
+
+    def _folder(self, point_id: str) -> Path:
+        return self._own / "points" / point_id
 
     def has(self, point_id: str, loss_every: int | None = None) -> bool:
         """Say whether a point is there with every byte as it was written, and the losses of its steps if asked for."""
-        folder = self.places(point_id).root
+        folder = self._folder(point_id)
         if not folder.is_dir():
             return False
         try:
@@ -96,13 +107,11 @@ class Archive:
 
         One that is there already stays as it is, unless it lacks losses of steps.
         """
-        folder = self.places(point_id).root
-        with self._alone(point_id):
+        folder = self._folder(point_id)
+        with self._exclusive_lock(point_id):
             if self.has(point_id, loss_every):
                 return
-            for leftover in folder.parent.glob(f".{point_id}.*"):  # of a process that was killed while it wrote
-                shutil.rmtree(leftover)
-            with unflushed(), replace_folder(folder) as temporary:  # a damaged point counts as absent
+            with without_fsync(), replace_folder(folder) as temporary:  # a damaged point counts as absent
                 for name, content in files.items():
                     (temporary / name).parent.mkdir(exist_ok=True)
                     (temporary / name).write_bytes(content)
@@ -113,7 +122,7 @@ class Archive:
 
     def note_failure(self, point_id: str, reason: str) -> None:
         """Note that a point has failed, and why, for whoever waits for it."""
-        with unflushed(), replace_file(self._own / "failed" / point_id) as temporary:
+        with without_fsync(), replace_file(self._own / "failed" / point_id) as temporary:
             temporary.write_text(reason, encoding="utf-8")
 
     def forget_failures(self, point_ids: Iterable[str]) -> None:
@@ -160,7 +169,7 @@ class Archive:
         key = (dataset, split)
         if key not in self._folders:
             folder = self._own / "data" / _data_key(dataset, split)
-            with self._alone(folder.name, FETCH_SECONDS):
+            with self._exclusive_lock(folder.name, FETCH_SECONDS):
                 if not _is_whole(folder):
                     rows = fetch(dataset)
                     write_splits(folder, split_rows(rows, split, dataset.missing))
@@ -186,7 +195,7 @@ class Archive:
     def remove_unused(self) -> None:
         """Remove what other code has trained and no sweep has used for `UNUSED_DAYS` days."""
         oldest = time.time() - UNUSED_DAYS * 24 * 60 * 60
-        with self._alone("00"):
+        with self._exclusive_lock("00"):
             os.utime(self._own)  # it is used now
             for folder in filter(Path.is_dir, self.root.iterdir()):
                 times = [path.stat().st_mtime for path in (folder, *folder.iterdir())]  # a new point renews one
@@ -197,8 +206,8 @@ class Archive:
         """Return how many bytes the files of the archive hold."""
         return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
 
-    def _alone(self, name: str, seconds: float = LOCK_SECONDS) -> AbstractContextManager[None]:
-        return alone(self._own / "locks", name, seconds)
+    def _exclusive_lock(self, name: str, seconds: float = LOCK_SECONDS) -> AbstractContextManager[None]:
+        return exclusive_lock(self._own / "locks", name, seconds)
 
 
 def _names(folder: Path) -> set[str]:

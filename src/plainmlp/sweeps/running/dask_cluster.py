@@ -106,7 +106,7 @@ class DaskCluster:
             raise self._ended() from error
 
     def _ended(self) -> TrainingError:
-        return TrainingError(f"the Dask scheduler at {self._address} has ended; the same command goes on from here")
+        return TrainingError(f"the Dask scheduler at {self._address} has ended; run the same command again to continue")
 
     def close(self) -> None:
         """Cancel what runs, and end a cluster that was started here."""
@@ -131,7 +131,7 @@ class DaskCluster:
             raise InputError(message) from error
         for worker, found in self._client.run(digest_result_code, on_error="return").items():
             if isinstance(found, Exception):
-                message = f"the worker {worker} cannot load plainmlp ({found}); install there what is installed here"
+                message = f"the worker {worker} cannot load plainmlp ({found}); install the same version there"
                 raise InputError(message)
             _check_code(worker, found, digest_result_code())
 

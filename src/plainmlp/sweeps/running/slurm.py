@@ -87,7 +87,7 @@ class Slurm:
             results = job.result()
         except UncompletedJobError as error:
             if reason := _why_not_loaded(error):
-                message = f"a job of Slurm cannot load plainmlp ({reason}); install on the nodes what is installed here"
+                message = f"a job of Slurm cannot load plainmlp ({reason}); install the same version on the nodes"
                 raise InputError(message) from error
             end = f"ended as {job.state}"
             _cancel(job.job_id)  # Slurm may have put it into the queue again, and another takes its place

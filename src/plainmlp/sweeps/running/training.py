@@ -16,30 +16,47 @@ SHARES = 2  # for each unit on its way: the last units are small, so that all wo
 Ended = tuple[str, PointError | None]  # a point id, and why the point failed if it did
 
 
-def train_points(points: Iterable[Point], archive: Archive, engine: Engine) -> Generator[Ended, None, None]:
-    """Train the points that the archive does not hold.
+class PointTraining:
+    """Points that an engine trains, if the archive does not hold them; the first units are sent out at once.
 
-    Each point id is yielded once the point is in the archive or has failed, with the reason; points that the archive
-    held at the start come first. Points of the same data follow each other, since a process keeps the last that it read.
-
-    If a worker ends before its unit is done, each point of the unit is trained once more, alone, and fails if its worker
-    ends again.
+    Points of the same data follow each other, since a process keeps the last that it read. If a worker ends before its
+    unit is done, each point of the unit is trained once more, alone, and fails if its worker ends again.
     """
-    distinct = {point.point_id: point for point in points}
-    missing = [point for name, point in distinct.items() if not archive.has(name, point.config.training.loss_every)]
-    present = distinct.keys() - {point.point_id for point in missing}
-    yield from ((name, None) for name in distinct if name in present)
-    queue, running, results = _Queue(missing, archive), dict[Future[Any], Unit](), Results()
-    while queue.points or running or results:
-        while queue.points and len(running) < engine.units_at_once:
-            unit = queue.take(engine)
-            running[engine.submit(unit)] = unit
-        for point_id, result in results.items():  # the engine is busy meanwhile
-            yield point_id, _keep(archive, distinct[point_id], result)
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        results = {}
-        for future in done:
-            results |= _results(engine, future, running.pop(future), queue)
+
+    def __init__(self, points: Iterable[Point], archive: Archive, engine: Engine) -> None:
+        self.points = {point.point_id: point for point in points}
+        missing = {
+            name: point
+            for name, point in self.points.items()
+            if not archive.has(name, point.config.training.loss_every)
+        }
+        self._present = [name for name in self.points if name not in missing]
+        self._archive, self._engine = archive, engine
+        self._queue, self._running = _Queue(missing.values(), archive), dict[Future[Any], Unit]()
+        self._submit()
+
+    def ended(self) -> Generator[Ended, None, None]:
+        """Yield each point id once the point is in the archive or has failed, with the reason; first those that were there."""
+        yield from ((name, None) for name in self._present)
+        results = Results()
+        while self._queue.points or self._running or results:
+            self._submit()
+            for point_id, result in results.items():  # the engine is busy meanwhile
+                yield point_id, _keep(self._archive, self.points[point_id], result)
+            done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+            results = {}
+            for future in done:
+                results |= _results(self._engine, future, self._running.pop(future), self._queue)
+
+    def _submit(self) -> None:
+        while self._queue.points and len(self._running) < self._engine.units_at_once:
+            unit = self._queue.take(self._engine)
+            self._running[self._engine.submit(unit)] = unit
+
+
+def train_points(points: Iterable[Point], archive: Archive, engine: Engine) -> Generator[Ended, None, None]:
+    """Train points and yield how each has ended, see `PointTraining`."""
+    return PointTraining(points, archive, engine).ended()
 
 
 def _results(engine: Engine, future: Future[Any], unit: Unit, queue: "_Queue") -> Results:

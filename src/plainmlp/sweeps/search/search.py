@@ -122,7 +122,7 @@ def _check_settings(space: Space, settings: SweepSection) -> None:
         raise InputError(message)
     for name in OF_GRIDS:
         if getattr(settings, name):
-            message = f"sweep.{name} is of grids, and no setting of sweep.method={settings.method}; leave it out"
+            message = f"sweep.{name} belongs to grids, not to sweep.method={settings.method}; leave it out"
             raise InputError(message)
     n_points = (settings.trials or space.n_combinations) * max(1, len(space.seeds))
     if n_points > MAX_POINTS:

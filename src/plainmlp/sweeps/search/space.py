@@ -35,7 +35,7 @@ class Interval:
         """Check that the interval has a prior."""
         ends = f"{self.key}: {self.low!r} to {self.high!r}"
         if not (isfinite(self.low) and isfinite(self.high) and self.low < self.high):
-            message = f"{ends} is no interval to draw from; the ends must be finite numbers, the lower one first"
+            message = f"{ends} is not an interval to draw from; the ends must be finite numbers, the lower one first"
             raise InputError(message)
         if self.is_log and (self.low <= 0 or self.step not in {None, 1}):
             message = f"{ends} has no logarithm to draw; tag(log, ...) needs an interval above 0, and no step"

@@ -4,8 +4,10 @@ import hashlib
 import os
 import platform
 import re
+import sys
 import time
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,14 @@ MEMORY_FACTS = Path("/proc/self/status")
 
 def installed_packages() -> str:
     """Return the installed packages, sorted, a line ``name==version`` each; of duplicates the one in use."""
+    return _packages_in(tuple((place, Path(place).stat().st_mtime_ns) for place in sys.path if Path(place).exists()))
+
+
+@lru_cache(maxsize=1)
+def _packages_in(places: tuple[tuple[str, int], ...]) -> str:
+    """Return the packages in folders, each with the time at which one was last added or removed."""
     found: dict[str, str] = {}
-    for distribution in distributions():
+    for distribution in distributions(path=[place for place, _ in places]):
         metadata = distribution.metadata
         if metadata["Name"] is not None:  # the rest of a broken removal has none
             found.setdefault(re.sub(r"[-_.]+", "-", metadata["Name"]).lower(), metadata["Version"])

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from plainmlp.config.canonical import canonical, dump_yaml
@@ -28,16 +30,28 @@ def recorded_parameters(config: Config) -> dict[str, str]:
 
     What cannot change a result is in config.yaml alone: `tracking.*`, `animation`, and what is as usual of `sweep.*`.
     """
-    flat = flat_parameters(canonical(_without_credentials(config)))
+    sections = canonical(_without_credentials(config)).items()
+    flat = {key: text for name, value in sections for key, text in _flat_section(name, json.dumps(value)).items()}
     return dict(sorted(shown_parameters(flat).items(), key=_place))
+
+
+@lru_cache(1024)
+def _flat_section(name: str, value: str) -> Mapping[str, str]:
+    """Return the parameters of a section, given as JSON; the points of a sweep share most of theirs."""
+    return MappingProxyType(flat_parameters({name: json.loads(value)}))
 
 
 def shown_parameters(flat: Mapping[str, str]) -> dict[str, str]:
     """Return those of a configuration's flat parameters that MLflow gets."""
-    usual = SweepSection(name=None, exclude=(), sample=None, seed=0, metric="auto").model_dump(mode="json")
-    left_out = flat_parameters({"sweep": usual}).items()
     shown = {key: text for key, text in flat.items() if key.partition(".")[0] in FIRST}
-    return {key: text for key, text in shown.items() if (key, text) not in left_out}
+    return {key: text for key, text in shown.items() if (key, text) not in _usual()}
+
+
+@cache
+def _usual() -> Set[tuple[str, str]]:
+    """Return the parameters of a sweep that has no settings of its own."""
+    usual = SweepSection(name=None, exclude=(), sample=None, seed=0, metric="auto").model_dump(mode="json")
+    return flat_parameters({"sweep": usual}).items()
 
 
 def _place(parameter: tuple[str, str]) -> tuple[bool, int, str]:

@@ -4,6 +4,7 @@ The copy is the note that a run, and the changes of the code that it holds, were
 """
 
 import hashlib
+import json
 import math
 import os
 import re
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import digest_file, json_text, read_json, replace_file, unflushed
+from plainmlp.system.files import digest_file, read_json, replace_file, without_fsync
 from plainmlp.tracking.models import MODEL_FILE
 from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, Point, RunHeader
 from plainmlp.tracking.tags import FAILURE_TAG, MANIFEST_TAG, NOTE_TAG, PROCESS_TAG
@@ -45,8 +46,9 @@ def seal_entries(
     """Write the manifest of entries and their files to a folder, signed if asked for; return the tag of its digest."""
     copy = copy_of(outbox.checkout, header.record_id)
     manifest = _manifest(header, entries, files, read_copy(copy))
-    path, content = folder / MANIFEST, json_text(manifest).encode()
-    with unflushed():
+    # in one line, since a sweep writes thousands and Python indents JSON slowly
+    path, content = folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, allow_nan=False).encode()
+    with without_fsync():
         for each in (path, copy):
             with replace_file(each) as temporary:
                 temporary.write_bytes(content)
@@ -112,11 +114,15 @@ def neutral(value: str, run_id: str, record_id: str) -> str:
 
 def last_values(points: Iterable[Point | Sequence[Any]]) -> dict[str, str]:
     """Return the last value of each metric as MLflow has it, as text."""
-    last: dict[str, tuple[int, int, float, str]] = {}
+    last: dict[str, tuple[int, int, float, bool]] = {}
     for name, value, stamp, epoch in points:
-        key = (epoch, stamp, 0.0 if math.isnan(value) else value, stored_text(value))
-        last[name] = max(last.get(name, key), key)
-    return {name: text for name, (*_, text) in sorted(last.items())}
+        is_missing = math.isnan(value)
+        key = (epoch, stamp, 0.0 if is_missing else value, is_missing)
+        if name not in last or key > last[name]:
+            last[name] = key
+    return {
+        name: stored_text(math.nan if is_missing else value) for name, (_, _, value, is_missing) in sorted(last.items())
+    }
 
 
 def stored_text(value: float) -> str:
