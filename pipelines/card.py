@@ -17,19 +17,17 @@ HELP = """Write the model card of a run in Markdown: data, metrics with their in
 
 def main(beginning: str, path: Path | None, overrides: list[str]) -> None:
     """Find the run, print or write its page."""
-    from plainmlp.composition.compose import compose, parse
     from plainmlp.exports.card import model_card
     from plainmlp.exports.sources import part_sizes, recorded_model
-    from plainmlp.sweeps.ranking.leaderboard import best_run
+    from plainmlp.sweeps.recorded import find_run
     from plainmlp.system.files import refuse_existing, replace_file
     from plainmlp.tracking.recording.page import run_name
-    from plainmlp.tracking.recording.training import open_store
-    from plainmlp.tracking.stored_runs import read_run, whole_run_id
+    from plainmlp.tracking.stored_runs import read_run
 
     if path is not None:
         refuse_existing(path)
-    store = open_store(parse(compose(ROOT / "conf", overrides)).tracking, ROOT)
-    run = read_run(store, best_run(store, whole_run_id(store, beginning)))
+    store, run_id = find_run(beginning, overrides, ROOT)
+    run = read_run(store, run_id)
     model, config, measured = recorded_model(store, run)
     run = replace(run, metrics={**run.metrics, **measured})
     text = model_card(run, run_name(config), model, part_sizes(store, run.run_id))

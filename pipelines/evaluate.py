@@ -6,25 +6,22 @@ from plainmlp.system.command import run_stage
 
 def main() -> None:
     """Read the model, evaluate, write, publish."""
-    from plainmlp.config.canonical import read_parameters
+    from plainmlp.config.canonical import read_params_file
     from plainmlp.config.inputs import INPUTS, linked_inputs
     from plainmlp.config.places import Places
     from plainmlp.data.storage import read_splits
-    from plainmlp.evaluation.evaluate import evaluate
-    from plainmlp.evaluation.reports import write_evaluation, write_learning_curves
+    from plainmlp.evaluation.reports import evaluate_and_write, write_learning_curves
     from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results, write_summary
     from plainmlp.tracking.recording.training import continue_run, forget_run
     from plainmlp.training.history import read_digests, read_history, read_steps
     from plainmlp.training.model import Model, Trained
 
-    config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
+    config = linked_inputs(read_params_file(ROOT / "params.yaml"), ROOT / INPUTS)
     splits = read_splits(ROOT / "data" / "split")
     places = Places(ROOT)
     curves = read_history(places.history), read_digests(places.history), read_steps(places.steps)
     trained = Trained(Model.load(places.model), *curves)
-    weights, compiled = config.training.class_weights, config.training.compiled
-    evaluation = evaluate(trained.model, splits, config.seed, compiled, class_weights=weights)
-    write_evaluation(places, trained, splits, evaluation, animated=config if config.animation else None)
+    evaluation = evaluate_and_write(config, trained, splits, places)
     write_learning_curves(places, trained.history)
     with continue_run(config, splits, ROOT, places, trained).closing() as run:
         publish_evaluation(run, config, places, trained, evaluation)

@@ -34,16 +34,12 @@ def main(given: str, target: Path, overrides: list[str]) -> None:
 
 def find_source(given: str, overrides: list[str]) -> "Source":
     """Return the model of a file, or of a run by its id or the beginning of that."""
-    from plainmlp.composition.compose import compose, parse
     from plainmlp.exports.sources import source_of_file, source_of_run
-    from plainmlp.sweeps.ranking.leaderboard import best_run
-    from plainmlp.tracking.recording.training import open_store
-    from plainmlp.tracking.stored_runs import whole_run_id
+    from plainmlp.sweeps.recorded import find_run
 
     if given.endswith(WEIGHTS):
         return source_of_file(Path(given), ROOT)
-    store = open_store(parse(compose(ROOT / "conf", overrides)).tracking, ROOT)
-    return source_of_run(store, best_run(store, whole_run_id(store, given)), ROOT)
+    return source_of_run(*find_run(given, overrides, ROOT), ROOT)
 
 
 if __name__ == "__main__":

@@ -16,15 +16,11 @@ A run that another checkout recorded is made here again by: python pipelines/rep
 
 def main(beginning: str, overrides: list[str]) -> None:
     """Find the run, add its model unless it has one, say how to load it."""
-    from plainmlp.composition.compose import compose, parse
     from plainmlp.exports.sources import recorded_data
-    from plainmlp.sweeps.ranking.leaderboard import best_run
+    from plainmlp.sweeps.recorded import find_run
     from plainmlp.tracking.children import add_model
-    from plainmlp.tracking.recording.training import open_store
-    from plainmlp.tracking.stored_runs import whole_run_id
 
-    store = open_store(parse(compose(ROOT / "conf", overrides)).tracking, ROOT)
-    run_id = best_run(store, whole_run_id(store, beginning))
+    store, run_id = find_run(beginning, overrides, ROOT)
     address = add_model(store, run_id, lambda: recorded_data(store, run_id, ROOT))
     print(f'mlflow.pyfunc.load_model("{address}").predict(dataframe)')
 

@@ -38,12 +38,12 @@ def main(overrides: list[str], config_folder: Path | None) -> None:
     from plainmlp.composition.compose import compose, parse
     from plainmlp.composition.overrides import overrides_of_folder, with_edits, write_overrides
     from plainmlp.config.inputs import INPUTS, remove_dangling_links
-    from plainmlp.sweeps.recorded import parted, with_run
+    from plainmlp.sweeps.recorded import split_run_id, with_run
 
     if not (ROOT / ".git").exists():
         message = f"{ROOT} is not a git repository, which DVC needs; run `git init` there first"
         raise InputError(message)
-    own, run_id = parted(overrides)
+    own, run_id = split_run_id(overrides)
     if config_folder is not None and run_id is not None:
         message = (
             f"--config-dir {config_folder} and run={run_id} are not allowed together: a run has a whole configuration"
@@ -72,12 +72,12 @@ def was_recorded_since(began: float) -> bool:
 
 def show_cached() -> None:
     """Print the results that were there already, or came from DVC's cache."""
-    from plainmlp.config.canonical import read_parameters
+    from plainmlp.config.canonical import read_params_file
     from plainmlp.config.places import Places
     from plainmlp.tracking.recording.evaluation import show_recorded
     from plainmlp.tracking.recording.training import open_store
 
-    show_recorded(open_store(read_parameters(ROOT / "params.yaml").tracking, ROOT), Places(ROOT))
+    show_recorded(open_store(read_params_file(ROOT / "params.yaml").tracking, ROOT), Places(ROOT))
 
 
 def moved_paths(config: "Config", own: list[str]) -> list[str]:

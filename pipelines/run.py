@@ -38,8 +38,7 @@ def run_alone(config: "Config", folder: Path) -> None:
     from plainmlp.config.inputs import found_inputs
     from plainmlp.config.places import Places
     from plainmlp.data.summary import write_columns
-    from plainmlp.evaluation.evaluate import evaluate
-    from plainmlp.evaluation.reports import write_evaluation
+    from plainmlp.evaluation.reports import evaluate_and_write
     from plainmlp.tracking.provenance.environment import process_usage
     from plainmlp.tracking.recording.continuation import go_on
     from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results, write_summary
@@ -58,10 +57,7 @@ def run_alone(config: "Config", folder: Path) -> None:
             )
         write_columns(places.columns, columns)  # a run that is interrupted leaves no results
         publish_training(tracked, places, trained.model)
-        evaluation = evaluate(
-            trained.model, splits, config.seed, config.training.compiled, class_weights=config.training.class_weights
-        )
-        write_evaluation(places, trained, splits, evaluation, animated=config if config.animation else None)
+        evaluation = evaluate_and_write(config, trained, splits, places)
         publish_evaluation(tracked, config, places, trained, evaluation)
         tracked.log_results(process_usage(), {})
     write_summary(folder / "run.json", tracked, trained.model, evaluation)

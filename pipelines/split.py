@@ -6,11 +6,11 @@ from plainmlp.system.command import run_stage
 
 def main() -> None:
     """Read the data set, part it, write."""
-    from plainmlp.config.canonical import read_parameters
+    from plainmlp.config.canonical import read_params_file
     from plainmlp.data.stages import split
     from plainmlp.data.storage import read_dataset, write_splits
 
-    config = read_parameters(ROOT / "params.yaml")
+    config = read_params_file(ROOT / "params.yaml")
     splits = split(read_dataset(ROOT / "data" / "raw"), config.split, config.dataset.missing)
     write_splits(ROOT / "data" / "split", splits)
     print(", ".join(f"{name} {len(part)} rows" for name, part in splits.parts().items()))

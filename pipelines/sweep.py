@@ -18,10 +18,10 @@ Points that were trained before are not trained again. Any other grid: python pi
 def main() -> None:
     """Run the grid as a sweep of its own, and keep what is the same from run to run."""
     from plainmlp.composition.overrides import read_overrides, with_edits
-    from plainmlp.config.canonical import read_parameters
+    from plainmlp.config.canonical import read_params_file
     from plainmlp.config.inputs import INPUTS, linked_inputs
 
-    config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
+    config = linked_inputs(read_params_file(ROOT / "params.yaml"), ROOT / INPUTS)
     overrides = with_edits(read_overrides(ROOT / "overrides.yaml"), input_overrides(config))
     # after the overrides, so that what the grid itself sets wins over an experiment
     command = [sys.executable, str(ROOT / "pipelines" / "run.py"), *beside_grid(overrides), f"sweep={GRID}"]

@@ -6,7 +6,7 @@ from plainmlp.system.command import run_stage
 
 def main() -> None:
     """Read the parts, train, write, publish."""
-    from plainmlp.config.canonical import read_parameters
+    from plainmlp.config.canonical import read_params_file
     from plainmlp.config.inputs import INPUTS, linked_inputs
     from plainmlp.config.places import Places
     from plainmlp.data.storage import read_splits
@@ -17,7 +17,7 @@ def main() -> None:
     from plainmlp.training.construction import describe_training
     from plainmlp.training.train import train_and_write
 
-    config = linked_inputs(read_parameters(ROOT / "params.yaml"), ROOT / INPUTS)
+    config = linked_inputs(read_params_file(ROOT / "params.yaml"), ROOT / INPUTS)
     splits = read_splits(ROOT / "data" / "split")
     print(describe_training(splits, config))
     places = Places(ROOT)

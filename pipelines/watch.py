@@ -26,12 +26,12 @@ def main(overrides: list[str], path: Path) -> None:
     from plainmlp.config.inputs import found_inputs
     from plainmlp.data.stages import fetch, split
     from plainmlp.evaluation.figures.animation import animate
-    from plainmlp.sweeps.recorded import parted, with_run
+    from plainmlp.sweeps.recorded import split_run_id, with_run
 
     if path.suffix != ".gif":
         message = f"--to {path} is not allowed: it must end with .gif"
         raise InputError(message)
-    config = found_inputs(parse(compose(ROOT / "conf", with_run(*parted(overrides), ROOT))), ROOT)
+    config = found_inputs(parse(compose(ROOT / "conf", with_run(*split_run_id(overrides), ROOT))), ROOT)
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)
     n_looks = animate(config, splits, path)
     print(f"{n_looks} looks at {config.training.epochs} epochs: {path}")

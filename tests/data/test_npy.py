@@ -146,9 +146,9 @@ def test_numbers_whose_spread_overflows_are_refused_there_too(tmp_path: Path) ->
 
 def test_small_features_are_held_in_memory_and_large_ones_left_in_their_file(tmp_path: Path, monkeypatch) -> None:
     folder = npy_folder(tmp_path, FEATURES, CLASSES)
-    monkeypatch.setattr(npy, "HELD_BYTES", FEATURES.nbytes)
+    monkeypatch.setattr(npy, "IN_MEMORY_BYTES", FEATURES.nbytes)
     held = fetch_dataset("npy", path=str(folder)).rows
     assert (type(held.features), held.targets.dtype) == (np.ndarray, np.int64)
-    monkeypatch.setattr(npy, "HELD_BYTES", FEATURES.nbytes - 1)
+    monkeypatch.setattr(npy, "IN_MEMORY_BYTES", FEATURES.nbytes - 1)
     left = fetch_dataset("npy", path=str(folder)).rows
     assert (type(left.features), left.targets.dtype) == (StoredRows, np.uint8)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from plainmlp.data.arrays import Part
-from plainmlp.data.splits import part_by_class, split_rows
+from plainmlp.data.splits import split_by_class, split_rows
 from plainmlp.system.errors import InputError
 
 SIZES = {"train": None, "validation": 0.15, "test": 0.15}
@@ -46,7 +46,7 @@ def test_parts_by_class_are_those_of_train_test_split(counts, share, seed):
     n_taken = len(counts) + round(share * (len(classes) - 2 * len(counts)))
     rows = np.arange(len(classes)) * 3
     expected = train_test_split(rows, test_size=n_taken, random_state=seed, stratify=classes)
-    for part, other in zip(part_by_class(rows, classes, n_taken, seed), expected, strict=True):
+    for part, other in zip(split_by_class(rows, classes, n_taken, seed), expected, strict=True):
         np.testing.assert_array_equal(part, other)
 
 

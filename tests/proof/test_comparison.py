@@ -11,7 +11,7 @@ from plainmlp.proof.verdict import Agreement, EnvironmentDiff, Judgement, Verdic
 from plainmlp.training.backends.table import OWN_BACKEND
 
 OTHER_MACHINE = EnvironmentDiff(("cpu one, here another",), ("numpy 2.4.5, here 2.4.6",))
-PEER = "torch"
+BACKEND = "torch"
 TOLERANCE = rounding_tolerance(np.dtype(np.float64))
 
 
@@ -45,7 +45,7 @@ MEASURED = ("weights", "history", "metrics", "predictions")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", [OWN_BACKEND, PEER])
+@pytest.mark.parametrize("backend", [OWN_BACKEND, BACKEND])
 def test_same_results_are_identical_on_any_machine(again: RunFiles, backend: str) -> None:
     assert outcomes(again, again, backend) == {}
     assert judged(again, again, backend).verdict is Verdict.IDENTICAL
@@ -72,8 +72,8 @@ def test_our_own_engine_counts_alike(again: RunFiles, name: str) -> None:
 
 def test_rounding_of_another_library_is_tolerated_and_what_is_other_here_is_named(again: RunFiles) -> None:
     recorded = drifted(again, TOLERANCE / 2)
-    assert outcomes(recorded, again, PEER) == dict.fromkeys(MEASURED, Agreement.ROUNDED)
-    judgement = judged(recorded, again, PEER)
+    assert outcomes(recorded, again, BACKEND) == dict.fromkeys(MEASURED, Agreement.ROUNDED)
+    judgement = judged(recorded, again, BACKEND)
     assert judgement.verdict is Verdict.TOLERATED
     assert judgement.summarize().startswith("equal within tolerance: weights: ")
     assert judgement.summarize().endswith(
@@ -82,7 +82,7 @@ def test_rounding_of_another_library_is_tolerated_and_what_is_other_here_is_name
 
 
 def test_drift_beyond_the_tolerance_is_different(again: RunFiles) -> None:
-    assert judged(drifted(again, TOLERANCE * 3), again, PEER).verdict is Verdict.DIFFERENT
+    assert judged(drifted(again, TOLERANCE * 3), again, BACKEND).verdict is Verdict.DIFFERENT
 
 
 @pytest.mark.parametrize(("drift", "outcome"), [(0.9, Agreement.ROUNDED), (1.1, Agreement.DIFFERENT)])
@@ -90,28 +90,28 @@ def test_difference_from_zero_is_taken_as_it_is(again: RunFiles, drift: float, o
     now = replace(again, metrics={**again.metrics, "train_log_loss": 0.0})
     then = drifted(again, TOLERANCE / 2)
     recorded = replace(then, metrics={**then.metrics, "train_log_loss": drift * TOLERANCE})
-    assert outcomes(recorded, now, PEER)["metrics"] is outcome
+    assert outcomes(recorded, now, BACKEND)["metrics"] is outcome
 
 
 @pytest.mark.parametrize("name", ["metrics", "predictions"])
 def test_what_our_own_arithmetic_makes_of_equal_weights_is_equal(again: RunFiles, name: str) -> None:
     recorded = replace(again, **{name: getattr(drifted(again, 1e-12), name)})
-    assert outcomes(recorded, again, PEER) == {name: Agreement.DIFFERENT}
+    assert outcomes(recorded, again, BACKEND) == {name: Agreement.DIFFERENT}
 
 
 @pytest.mark.parametrize(("step", "outcome"), [(0.005, Agreement.ROUNDED), (0.05, Agreement.DIFFERENT)])
 def test_metric_that_counts_moves_in_steps(again: RunFiles, step: float, outcome: Agreement) -> None:
     drift = drifted(again, TOLERANCE / 2)
     metrics = {**again.metrics, "train_accuracy": again.metrics["train_accuracy"] - step}
-    assert outcomes(replace(drift, metrics=metrics), again, PEER)["metrics"] is outcome
+    assert outcomes(replace(drift, metrics=metrics), again, BACKEND)["metrics"] is outcome
 
 
 def test_changed_classes_are_counted(again: RunFiles) -> None:
     drift = drifted(again, TOLERANCE / 2)
     classes = ("another", *drift.predictions.classes[1:])
     recorded = replace(drift, predictions=replace(drift.predictions, classes=classes))
-    assert judged(recorded, again, PEER).verdict is Verdict.TOLERATED
-    assert f"1 of {len(classes)} classes changed" in judged(recorded, again, PEER).summarize()
+    assert judged(recorded, again, BACKEND).verdict is Verdict.TOLERATED
+    assert f"1 of {len(classes)} classes changed" in judged(recorded, again, BACKEND).summarize()
     alone = replace(again, predictions=replace(again.predictions, classes=classes))
     assert outcomes(alone, again) == {"predictions": Agreement.DIFFERENT}
 
@@ -185,7 +185,7 @@ def test_steps_are_compared(again: RunFiles) -> None:
     assert outcomes(again, replace(again, steps={})) == {"steps": Agreement.DIFFERENT}
 
 
-@pytest.mark.parametrize("backend", [OWN_BACKEND, PEER])
+@pytest.mark.parametrize("backend", [OWN_BACKEND, BACKEND])
 def test_row_of_another_sample_is_different(again: RunFiles, backend: str) -> None:
     header, first, *rows = again.predictions.given
     given = (header, (first[0], "another"), *rows)
@@ -201,7 +201,7 @@ def test_worst_verdict_is_not_that_of_the_highest_exit_code() -> None:
 
 def test_weights_that_cannot_be_read_are_never_identical(again: RunFiles) -> None:
     recorded = replace(again, model=None, problems={"model.safetensors": "is missing"})
-    assert judged(recorded, again, PEER).verdict is Verdict.DIFFERENT
+    assert judged(recorded, again, BACKEND).verdict is Verdict.DIFFERENT
 
 
 def test_numerics_and_packages_that_differ_are_named() -> None:

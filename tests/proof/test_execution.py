@@ -39,7 +39,7 @@ def executed(root: Path, text: str, limits: Limits = GENEROUS, remark: str = "wi
         ("sys.exit('error: the loss is not finite')", ExecutionError, "the loss is not finite"),
         ("print('error: key = 1', file=sys.stderr); sys.exit(2)", InputError, "key = 1"),
         ("sys.exit(130)", TrainingError, "the re-execution crashed: code 130"),
-        ("sys.exit('error: \\x1b[2Jidentical')", ExecutionError, "\N{REPLACEMENT CHARACTER}[2Jidentical"),
+        ("sys.exit('error: \\x1b[2Jidentical')", ExecutionError, r"\x1b[2Jidentical"),
         (
             "os.symlink('/etc/passwd', sys.argv[2] + '/metrics.json')",
             ExecutionError,

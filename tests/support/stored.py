@@ -22,7 +22,7 @@ def npy_folder(folder: Path, features: Array, targets: Array) -> Path:
 def left_in_its_file(folder: Path) -> Dataset:
     """Fetch arrays as if they were too large for the memory."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(npy, "HELD_BYTES", 0)
+        patch.setattr(npy, "IN_MEMORY_BYTES", 0)
         dataset = fetch_dataset("npy", path=str(folder))
     assert isinstance(dataset.rows.features, StoredRows)
     return dataset

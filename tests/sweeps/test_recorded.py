@@ -5,14 +5,14 @@ import pytest
 from checkouts import ROOT
 from configurations import changed
 from plainmlp.composition.compose import compose, parse
-from plainmlp.sweeps.recorded import parted, with_run
+from plainmlp.sweeps.recorded import split_run_id, with_run
 from pointed import SMALL, splits_of
 from recorded import EXPERIMENT, record
 
 
 def test_run_is_told_from_overrides_of_keys():
-    assert parted(["run=1", "seed=2", "run=3"]) == (["seed=2"], "3")
-    assert parted(["seed=2"]) == (["seed=2"], None)
+    assert split_run_id(["run=1", "seed=2", "run=3"]) == (["seed=2"], "3")
+    assert split_run_id(["seed=2"]) == (["seed=2"], None)
     assert with_run(["seed=2"], None, ROOT) == ["seed=2"]
 
 

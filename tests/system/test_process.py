@@ -45,9 +45,9 @@ def test_nothing_is_known_of_another_machine():
 def test_process_that_collects_seldom_ends_without_a_last_look(tmp_path):
     code = """
 import atexit, gc
-from plainmlp.system.process import NEW_OBJECTS, collect_seldom
+from plainmlp.system.process import NEW_OBJECTS, relax_garbage_collection
 atexit.register(lambda: print(gc.get_freeze_count() > 1000))
-collect_seldom()
+relax_garbage_collection()
 print(gc.get_threshold()[0] == NEW_OBJECTS, gc.isenabled(), gc.get_freeze_count())
 """
     said = succeed(tmp_path, sys.executable, "-c", code, PYTHONPATH=str(ROOT / "src"))

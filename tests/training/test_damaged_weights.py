@@ -13,7 +13,7 @@ from configurations import refusal
 from damaged import damaged, result_or_line
 from plainmlp.nn.architecture import Architecture
 from plainmlp.training import sealed
-from plainmlp.training.construction import read_parameters
+from plainmlp.training.construction import load_weights
 from plainmlp.training.model import Model, save_layers
 from plainmlp.training.train import train
 from recorded import configuration, splits_of
@@ -29,7 +29,7 @@ VALUES = st.recursive(
 
 
 def loaded(path: Path) -> None:
-    read_parameters(path, TINY)
+    load_weights(path, TINY)
     Model.load(path)
 
 

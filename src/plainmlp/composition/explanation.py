@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from plainmlp.composition.help import keys_of
 from plainmlp.config.canonical import one_line, yaml_problem
 from plainmlp.config.schema import Config
 from plainmlp.system.wording import shown, unknown_key, unknown_name
@@ -106,18 +107,9 @@ def _unknown_key(key: str, error: Exception, conf_folder: Path, known: Sequence[
         whole = f"replace the whole of {key}, write ~{key} +{key}=..."
         return f"{unknown_key(in_cause[1], known)}; to {whole if key in known else f'add it, write +{in_cause[1]}=...'}"
     section, _, word = key.rpartition(".")
-    files = [file.stem for file in sorted((conf_folder / section).glob("*.yaml")) if section and _has(file, word)]
+    files = [file.stem for file in sorted((conf_folder / section).glob("*.yaml")) if section and word in keys_of(file)]
     hint = f"; {' and '.join(f'{section}={file}' for file in files)} have it" if files else ""
     return unknown_key(key, known) + hint
-
-
-def _has(file: Path, key: str) -> bool:
-    """Say whether a file, or one that it starts from, has a key."""
-    text = file.read_text(encoding="utf-8")
-    bases = re.findall(r"^defaults: \[([\w/]+)", text, re.MULTILINE)
-    return re.search(rf"^{re.escape(key)}:", text, re.MULTILINE) is not None or any(
-        _has(file.parent / f"{base}.yaml", key) for base in bases
-    )
 
 
 def schema_problem(error: ValidationError, given: object) -> tuple[str, int]:
@@ -135,7 +127,9 @@ def schema_problem(error: ValidationError, given: object) -> tuple[str, int]:
     n_problems = len(unknown) + len(refused)
     if unknown:
         section = unknown[0][:-1]
-        return unknown_key(written(unknown[0]), [written((*section, name)) for name in _keys(unknown[0])]), n_problems
+        return unknown_key(
+            dotted_path(unknown[0]), [dotted_path((*section, name)) for name in _keys(unknown[0])]
+        ), n_problems
     path, messages = next(iter(refused.items()))
     return _refusal(path, given, messages), n_problems
 
@@ -146,7 +140,7 @@ def refusal(key: str, value: object, messages: Iterable[str]) -> str:
     return f"{key or 'the configuration'}={shown(value)} is not allowed: it must be {allowed}"
 
 
-def written(path: Location) -> str:
+def dotted_path(path: Location) -> str:
     """Return a path as it is written in an override, such as ``model.hidden_sizes[1]``."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return "".join(parts).removeprefix(".")
@@ -156,9 +150,9 @@ def _refusal(path: Location, given: Any, messages: Sequence[str]) -> str:
     value = given
     for part in path:
         if isinstance(value, Mapping) and part not in value:
-            return f"{written(path)} is missing"
+            return f"{dotted_path(path)} is missing"
         value = value[part]
-    return refusal(written(path), without_credentials(value) if isinstance(value, str) else value, messages)
+    return refusal(dotted_path(path), without_credentials(value) if isinstance(value, str) else value, messages)
 
 
 def _in_words(message: str) -> str:

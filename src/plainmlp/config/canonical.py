@@ -128,7 +128,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return parse_yaml(text, str(path))
 
 
-def read_parameters(path: Path) -> Config:
+def read_params_file(path: Path) -> Config:
     """Read params.yaml, which compose has checked."""
     from pydantic import ValidationError
 

@@ -12,7 +12,7 @@ from plainmlp.system.errors import InputError
 from plainmlp.system.memory import require_memory
 
 FEATURES, TARGETS = "features.npy", "targets.npy"
-HELD_BYTES = 1 << 26  # of features; a larger file is left where it is
+IN_MEMORY_BYTES = 1 << 26  # of features; a larger file is left where it is
 BYTES_PER_COLUMN = 1000  # of its name, its scaling and its place in the description
 
 
@@ -28,7 +28,7 @@ class Arrays(NamedTuple):
 def read_npy_folder(folder: Path) -> Arrays:
     """Read features and targets.
 
-    Features of more than `HELD_BYTES`, and of more than one column, stay in their file; class indices then have the
+    Features of more than `IN_MEMORY_BYTES`, and of more than one column, stay in their file; class indices then have the
     smallest dtype.
 
     Parameters
@@ -43,7 +43,7 @@ def read_npy_folder(folder: Path) -> Arrays:
     if features.n_rows != targets.n_rows:
         raise _refused(targets, f"{targets.n_rows} rows", f"as many as the {features.n_rows} in {FEATURES}")
     _check_finite(features)
-    is_held = features.n_bytes <= HELD_BYTES or features.n_columns == 1
+    is_held = features.n_bytes <= IN_MEMORY_BYTES or features.n_columns == 1
     held_bytes = 2 * targets.n_bytes + BYTES_PER_COLUMN * features.n_columns + is_held * features.n_bytes
     require_memory(held_bytes, f"dataset.path: {folder}: {features.n_rows} rows of {features.n_columns} columns")
     kept = features.read(0, features.n_rows) if is_held else StoredRows(features)

@@ -92,7 +92,7 @@ def split_rows(
         if classes is None:
             return _part_off_last(rows, n_taken, seed if shuffle else None)
         _check_classes(key, classes[rows], min(n_taken, len(rows) - n_taken), class_names)
-        return part_by_class(rows, classes[rows], n_taken, seed)
+        return split_by_class(rows, classes[rows], n_taken, seed)
 
     rest, test_rows = part_off("test", row_numbers(len(part)), n_test)
     validation_part = None
@@ -163,7 +163,7 @@ def _check_classes(key: str, classes: Array, n_smaller: int, names: tuple[str, .
         raise InputError(message)
 
 
-def part_by_class(rows: Rows, classes: Array, n_taken: int, seed: int) -> tuple[Rows, Rows]:
+def split_by_class(rows: Rows, classes: Array, n_taken: int, seed: int) -> tuple[Rows, Rows]:
     """Part rows into those that are kept and those that are taken.
 
     Parameters

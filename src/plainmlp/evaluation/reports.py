@@ -10,7 +10,7 @@ from plainmlp.config.places import Places
 from plainmlp.config.schema import Config
 from plainmlp.data.splits import Splits
 from plainmlp.evaluation.breakdown import breakdown
-from plainmlp.evaluation.evaluate import Evaluation
+from plainmlp.evaluation.evaluate import Evaluation, evaluate
 from plainmlp.evaluation.figures.animation import animate
 from plainmlp.evaluation.figures.canvas import FigureData
 from plainmlp.evaluation.figures.table import draw_figures
@@ -23,10 +23,18 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
+def evaluate_and_write(config: Config, trained: Trained, splits: Splits, places: Places) -> Evaluation:
+    """Measure the model of a configuration; write what it is worth."""
+    training = config.training
+    evaluation = evaluate(trained.model, splits, config.seed, training.compiled, class_weights=training.class_weights)
+    write_evaluation(places, trained, splits, evaluation, animated=config if config.animation else None)
+    return evaluation
+
+
 def write_evaluation(
     places: Places, trained: Trained, splits: Splits, evaluation: Evaluation, *, animated: Config | None = None
 ) -> None:
-    """Write metrics, their intervals, predictions, tables and figures, and how a configuration trains as one that moves."""
+    """Write metrics, their intervals, predictions, tables and figures; for `animated` an animation of its training too."""
     write_measures(places, trained.model, splits, evaluation)
     with replace_folder(places.tables) as folder:
         _write_tables(folder, splits, evaluation)

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from plainmlp.composition.overrides import CONFIGURATION
 from plainmlp.proof.git import commit_of, git
-from plainmlp.proof.recorded import CONFIGURATION, RecordedRun, tried
+from plainmlp.proof.recorded import RecordedRun, tried
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import digest_file, read_json
 from plainmlp.tracking.outbox import as_published
@@ -17,7 +18,7 @@ from plainmlp.tracking.stored_runs import StoredRun
 from plainmlp.tracking.tags import MANIFEST_TAG, PARENT_TAG, PRUNED_TAG, RECORD_TAG
 
 WRITER = "src/plainmlp/tracking/recording/manifest.py"  # a commit that has it writes a manifest for every run
-REPORTS = "verify/"  # earlier verifications, among the artifacts of a run
+REPORTS = "verify/"  # begins the names of what verifications add to the artifacts of a run
 # prefixes of tags that are added later: by verifications, by MLflow's pages, and once a search has compared its points
 FREE_TAGS = ("verify.", "mlflow.", PRUNED_TAG)
 EVERY_RUN = (CONFIGURATION, "model.safetensors", "history.csv", f"{FOLDER}/{RECORD}", f"{FOLDER}/{PACKAGES}")

@@ -10,8 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from plainmlp.proof.rebuilding import MODULE, Source, printable
+from plainmlp.proof.rebuilding import MODULE, Source
 from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.system.wording import printable
 
 LONGEST_LINE = 4096  # bytes of what a process says at its end
 HIDDEN = ("MLFLOW_", "PYTHON")  # prefixes of environment variables that a training needs not know

@@ -13,6 +13,7 @@ from plainmlp.config.code import digest_result_code
 from plainmlp.proof.git import commit_of, git
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import digest_file
+from plainmlp.system.wording import printable
 from plainmlp.tracking.provenance.repository import CODE
 from plainmlp.tracking.recording.manifest import own_copy, read_copy
 from plainmlp.tracking.recording.provenance import PATCH
@@ -134,11 +135,6 @@ def _describe(commit: str, patch: Path, checkout: Path, show: Callable[[str], No
     stat = git(checkout, "apply", "--stat", str(patch)).stdout if patch.exists() else ""
     for line in (head.stdout + stat).splitlines():
         show(printable(line))
-
-
-def printable(text: str) -> str:
-    """Return a text of a stranger as one that can do nothing to a terminal."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 @contextmanager

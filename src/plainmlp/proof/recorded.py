@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from plainmlp.composition.overrides import CONFIGURATION
 from plainmlp.config.canonical import read_yaml
 from plainmlp.config.places import Places
 from plainmlp.data.arrays import Array
@@ -26,7 +27,6 @@ from plainmlp.training.backends.table import OWN_BACKEND
 from plainmlp.training.history import STATE_DIGEST, History, read_digests, read_history, read_steps
 from plainmlp.training.model import Model
 
-CONFIGURATION = "config.yaml"
 PREDICTED = "predicted"
 NO_NUMBERS = {"row", "id", "actual", PREDICTED}  # columns that count or name rows, or name classes
 # what reading a damaged file may raise

@@ -8,15 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from plainmlp.proof.rebuilding import printable
+from plainmlp.proof.alterations import REPORTS
 from plainmlp.proof.verdict import Judgement, Verdict
 from plainmlp.proof.verification import Terms, Verification, verify
-from plainmlp.system.wording import markdown_table
+from plainmlp.system.wording import markdown_table, printable
 from plainmlp.tracking.provenance.repository import read_repository
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import add_verification
 
-FOLDER = "verify"  # among the artifacts of a run
 WHOLE = ("record", "whole", "nothing was changed, added or removed, as far as the record tells")
 
 
@@ -89,7 +88,7 @@ def _record(judgement: Judgement) -> dict[str, Any]:
 
 def _files(date: datetime, record: Mapping[str, object], page: str) -> dict[str, str]:
     """Return the two forms of a report, under names that no other verification has."""
-    name = f"{FOLDER}/report-{date:%Y%m%dT%H%M%S.%fZ}"
+    name = f"{REPORTS}report-{date:%Y%m%dT%H%M%S.%fZ}"
     return {f"{name}.json": json.dumps(record, indent=2, ensure_ascii=False) + "\n", f"{name}.md": page}
 
 

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import NoReturn
 
 from plainmlp.system.errors import DISK_FULL, InputError, StorageError, TrainingError, path_problem
-from plainmlp.system.process import collect_seldom
+from plainmlp.system.process import relax_garbage_collection
 
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 GOES_ON = "; run the same command again to continue"
@@ -29,7 +29,7 @@ def run_command(main: Callable[[], None], afterwards: str = "") -> int:
     `plainmlp.system.errors`, or one of the operating system about a path. Such an error is one line; with
     ``HYDRA_FULL_ERROR=1`` in the environment the traceback comes before it.
     """
-    collect_seldom()
+    relax_garbage_collection()
     if isinstance(sys.stdout, TextIOWrapper):  # a terminal that cannot show a letter fails no command
         sys.stdout.reconfigure(errors="replace")
     earlier = signal.signal(signal.SIGTERM, _terminate)

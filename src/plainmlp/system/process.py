@@ -20,7 +20,7 @@ CLOCK_STEP = 2  # seconds: when a process began follows from the clock, which is
 NEW_OBJECTS = 50_000  # between two collections; Python's own number is 700
 
 
-def collect_seldom() -> None:
+def relax_garbage_collection() -> None:
     """Collect unused cycles of objects seldom in this process, and not when it ends.
 
     The libraries keep 600,000 objects for as long as the process lives; to go through them again and again took more

@@ -21,7 +21,7 @@ def reason(error: BaseException) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text with escapes for line ends and other signs that cannot be shown."""
+    """Return a text with escapes for line ends and all that could do something to a terminal."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 

@@ -22,7 +22,7 @@ from plainmlp.system.process import exclusive_lock
 from plainmlp.training.history import History
 from plainmlp.training.sealed import read_sealed, write_sealed
 
-FOLDER = Path(".plainmlp") / "checkpoints"  # below a checkout
+CHECKPOINTS = Path(".plainmlp") / "checkpoints"  # below a checkout
 KEPT = 2
 # what a file holds as JSON under the same name
 OF_PROGRESS = ("initial_digest", "digests", "seconds", "loss_every")
@@ -129,7 +129,7 @@ class Checkpoints:
 
 def checkpoints_of(checkout: Path, point_id: str) -> Checkpoints:
     """Return what a checkout keeps of a point while it trains."""
-    return Checkpoints(checkout / FOLDER, point_id)
+    return Checkpoints(checkout / CHECKPOINTS, point_id)
 
 
 def write_checkpoint(path: Path, progress: Progress, point_id: str) -> None:
@@ -206,7 +206,7 @@ def resume(checkpoints: Checkpoints | None, start: Snapshot, training: TrainingS
     return kept or Progress(start, start.digest(), loss_every=loss_every)
 
 
-class Journal:
+class TrainingLog:
     """The progress of a network while it trains, with the watchers and the checkpoint that follow it.
 
     Parameters

@@ -71,12 +71,12 @@ def draw_parameters(architecture: Architecture, model: ModelSection, seed: int, 
         Drawn in float64 and then rounded, so that both dtypes start from the same numbers.
     """
     if model.weights is not None:
-        return read_parameters(Path(model.weights), architecture).astype(dtype)
+        return load_weights(Path(model.weights), architecture).astype(dtype)
     weights, biases = ((choice.name, choice.options) for choice in (model.initializer, model.bias_initializer))
     return initializers.draw_parameters(architecture, seed, weights=weights, biases=biases).astype(dtype)
 
 
-def read_parameters(path: Path, architecture: Architecture) -> Array:
+def load_weights(path: Path, architecture: Architecture) -> Array:
     """Return the parameters in a weights file."""
     parameters, record = load_layers(path)
     found = (tuple(record["architecture"]["layer_sizes"]), record["architecture"]["bias"])

@@ -18,7 +18,7 @@ from plainmlp.nn.training import Divergence, Training
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.system.wording import shown
 from plainmlp.training.backends.table import OWN_BACKEND, BackendDescent, check_backend, make_network
-from plainmlp.training.checkpoints import Checkpoints, Journal, Watcher, resume
+from plainmlp.training.checkpoints import Checkpoints, TrainingLog, Watcher, resume
 from plainmlp.training.construction import (
     build_architecture,
     build_examples,
@@ -79,7 +79,7 @@ def train(
     weights = weigh_samples(splits.train, splits.description, training)
     is_own = backend == OWN_BACKEND
     progress = resume(checkpoint if is_own else None, Snapshot.initial(parameters, recipe), training)
-    journal = Journal(progress, training, watchers, checkpoint if is_own else None, digests=is_own)
+    log = TrainingLog(progress, training, watchers, checkpoint if is_own else None, digests=is_own)
     if not is_own:
         check_backend(backend, start, weighted=weights is not None)
     descent = _start_descent(backend, start, progress.snapshot, training.compiled)
@@ -97,7 +97,7 @@ def train(
         batch_size=len(splits.train) if training.batch_size == "full" else training.batch_size,
         shuffle=training.shuffle,
     )
-    _run(run, journal)
+    _run(run, log)
     initial_digest = progress.initial_digest if is_own else ""
     trained = Model(architecture, descent.parameters.copy(), splits.preparation, splits.description, initial_digest)
     return Trained(trained, progress.history, tuple(progress.digests), progress.steps, progress.seconds)
@@ -174,15 +174,15 @@ def _check_subnormals() -> None:
         raise InputError(message)
 
 
-def _run(training: Training, journal: Journal) -> None:
-    """Train to the end, and let the journal take in each epoch."""
+def _run(training: Training, log: TrainingLog) -> None:
+    """Train to the end, and let the log take in each epoch."""
     before = time.perf_counter()
     for epoch in training.run():
         if epoch.diverged is not None:
-            journal.fail()
+            log.fail()
             raise _diverged_error(epoch.diverged)
         now = time.perf_counter()
-        journal.add(epoch, now - before)
+        log.add(epoch, now - before)
         before = now
 
 

@@ -181,12 +181,12 @@ def test_artifacts_are_the_files_of_the_run(tracked):
 
 
 def test_stored_configuration_is_the_whole_one(tracked):
-    from plainmlp.config.canonical import read_parameters
+    from plainmlp.config.canonical import read_params_file
 
     for config, run in tracked.values():
         text = (artifacts(run) / "config.yaml").read_text(encoding="utf-8")
         assert text == dump_yaml(config)
-        assert canonical(read_parameters(artifacts(run) / "config.yaml")) == canonical(config)
+        assert canonical(read_params_file(artifacts(run) / "config.yaml")) == canonical(config)
 
 
 def test_model_is_listed_with_the_run_and_carries_no_caches(tracked):

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from plainmlp.data.arrays import Array
 from plainmlp.evaluation.figures.canvas import (
     COLOURS,
     NEUTRAL,
@@ -14,7 +13,6 @@ from plainmlp.evaluation.figures.canvas import (
     new_figure,
     point_style,
     thinned,
-    value_range,
 )
 
 if TYPE_CHECKING:
@@ -78,19 +76,6 @@ def draw_curves(axes: "Axes", data: FigureData) -> None:
     axes.grid(visible=True)
 
 
-def draw_predicted_against_actual(data: FigureData) -> "Figure":
-    """Draw each test prediction over its target, a panel a target, with the line on which they are equal."""
-    names = data.target_names[:MAX_TARGETS]
-    n_across, n_down = min(TARGETS_ACROSS, len(names)), -(-len(names) // TARGETS_ACROSS)
-    rows, note = thinned(len(data.test), MAX_POINTS // len(names))
-    title = f"predicted against actual{limit_note(data)}{note}"
-    figure = new_figure(data, title, 3.4 * n_across + 1.0, 3.4 * n_down + 0.6)
-    for target, axes in enumerate(grid_of_panels(figure, len(names), TARGETS_ACROSS)):
-        _draw_agreement(axes, data.test.targets[rows, target], data.outputs[rows, target])
-        axes.set_title(names[target])
-    return figure
-
-
 def _draw_history(axes: "Axes", data: FigureData, name: str) -> None:
     """Draw one metric of both parts."""
     from matplotlib.ticker import MaxNLocator
@@ -115,15 +100,6 @@ def _finish(axes: "Axes", along: str, name: str, curves: Iterable[Sequence[float
     if values.min() > 0 and values.max() / values.min() > WIDE_SPAN:
         axes.set_yscale("log")
     axes.set(xlabel=along, ylabel=name.replace("_", " "))
-    axes.grid(visible=True)
-
-
-def _draw_agreement(axes: "Axes", actual: Array, predicted: Array) -> None:
-    """Draw the predictions of one target over the actual values."""
-    limits = value_range(np.concatenate([actual, predicted]))
-    axes.plot(limits, limits, color=NEUTRAL, linestyle="--", linewidth=1, zorder=1)
-    axes.scatter(actual, predicted, color=COLOURS[0], zorder=2, **point_style(len(actual)))
-    axes.set(xlim=limits, ylim=limits, xlabel="actual", ylabel="predicted", aspect="equal")
     axes.grid(visible=True)
 
 

@@ -1,8 +1,9 @@
-"""Figures of what is left over: the residuals of a regression, and what each column is worth to any network."""
+"""Figures of a regression: its predictions and their residuals; and what each column is worth to any network."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plainmlp.evaluation.figures.canvas import (
     COLOURS,
@@ -18,25 +19,50 @@ from plainmlp.evaluation.figures.canvas import (
 from plainmlp.evaluation.figures.curves import MAX_POINTS, MAX_TARGETS, TARGETS_ACROSS, limit_note
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MAX_COLUMNS = 25
 
 
+def draw_predicted_against_actual(data: FigureData) -> "Figure":
+    """Draw each test prediction over its target, a panel a target, with the line on which they are equal."""
+    figure, rows, panels = _panels_of_targets(data, "predicted against actual", (3.4, 1.0), (3.4, 0.6))
+    for target, axes in enumerate(panels):
+        actual, predicted = data.test.targets[rows, target], data.outputs[rows, target]
+        limits = value_range(np.concatenate([actual, predicted]))
+        axes.plot(limits, limits, color=NEUTRAL, linestyle="--", linewidth=1, zorder=1)
+        axes.scatter(actual, predicted, color=COLOURS[0], zorder=2, **point_style(len(rows)))
+        axes.set(xlim=limits, ylim=limits, xlabel="actual", ylabel="predicted", aspect="equal")
+        axes.grid(visible=True)
+        axes.set_title(data.target_names[target])
+    return figure
+
+
 def draw_residuals(data: FigureData) -> "Figure":
     """Draw what each test prediction is too high by over the prediction, a panel a target."""
-    names = data.target_names[:MAX_TARGETS]
-    n_across, n_down = min(TARGETS_ACROSS, len(names)), -(-len(names) // TARGETS_ACROSS)
-    rows, note = thinned(len(data.test), MAX_POINTS // len(names))
-    figure = new_figure(data, f"residuals{limit_note(data)}{note}", 3.6 * n_across + 1.0, 3.0 * n_down + 0.6)
-    for target, axes in enumerate(grid_of_panels(figure, len(names), TARGETS_ACROSS)):
+    figure, rows, panels = _panels_of_targets(data, "residuals", (3.6, 1.0), (3.0, 0.6))
+    for target, axes in enumerate(panels):
         predicted = data.outputs[rows, target]
         axes.axhline(0, color=NEUTRAL, linestyle="--", linewidth=1, zorder=1)
         residuals = predicted - data.test.targets[rows, target]
         axes.scatter(predicted, residuals, color=COLOURS[0], zorder=2, **point_style(len(rows)))
-        axes.set(xlabel="predicted", ylabel="predicted - actual", title=names[target], xlim=value_range(predicted))
+        title = data.target_names[target]
+        axes.set(xlabel="predicted", ylabel="predicted - actual", title=title, xlim=value_range(predicted))
         axes.grid(visible=True)
     return figure
+
+
+def _panels_of_targets(
+    data: FigureData, title: str, width: tuple[float, float], height: tuple[float, float]
+) -> tuple["Figure", NDArray[np.intp], list["Axes"]]:
+    """Return a figure, the test rows to draw, and a panel for each target; sizes are of a panel, and what comes to all."""
+    n_targets = len(data.target_names[:MAX_TARGETS])
+    n_across, n_down = min(TARGETS_ACROSS, n_targets), -(-n_targets // TARGETS_ACROSS)
+    rows, note = thinned(len(data.test), MAX_POINTS // n_targets)
+    size = width[0] * n_across + width[1], height[0] * n_down + height[1]
+    figure = new_figure(data, f"{title}{limit_note(data)}{note}", *size)
+    return figure, rows, grid_of_panels(figure, n_targets, TARGETS_ACROSS)
 
 
 def draw_importance(data: FigureData) -> "Figure":

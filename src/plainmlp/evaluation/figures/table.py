@@ -6,14 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from plainmlp.evaluation.figures.canvas import FigureData, save_figure
 from plainmlp.evaluation.figures.classes import draw_calibration, draw_confusion_matrix, draw_worst_mistakes
-from plainmlp.evaluation.figures.curves import (
-    draw_fitted_curves,
-    draw_learning_curves,
-    draw_predicted_against_actual,
-    draw_steps,
-)
+from plainmlp.evaluation.figures.curves import draw_fitted_curves, draw_learning_curves, draw_steps
 from plainmlp.evaluation.figures.planes import draw_data, draw_decision_regions, draw_right_and_wrong
-from plainmlp.evaluation.figures.regression import draw_importance, draw_residuals
+from plainmlp.evaluation.figures.regression import draw_importance, draw_predicted_against_actual, draw_residuals
 from plainmlp.evaluation.figures.thresholds import draw_class_scores, draw_threshold_curves
 
 if TYPE_CHECKING:

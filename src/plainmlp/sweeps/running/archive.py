@@ -34,8 +34,7 @@ from plainmlp.system.files import (
 from plainmlp.system.process import LOCK_SECONDS, exclusive_lock
 from plainmlp.tracking.recording.configuration import recorded_text
 from plainmlp.tracking.recording.provenance import training_numerics
-from plainmlp.training.checkpoints import FOLDER as CHECKPOINTS
-from plainmlp.training.checkpoints import Checkpoints
+from plainmlp.training.checkpoints import CHECKPOINTS, Checkpoints
 from plainmlp.training.history import History, history_table, read_history, steps_table
 from plainmlp.training.model import Trained
 

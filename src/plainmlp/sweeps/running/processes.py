@@ -19,7 +19,7 @@ from typing import Any
 from plainmlp.sweeps.running.engines import UNIT_SECONDS, WorkerDiedError
 from plainmlp.sweeps.running.units import Results, Unit, train_unit
 from plainmlp.system.files import unfinished, writing
-from plainmlp.system.process import collect_seldom, end_with
+from plainmlp.system.process import end_with, relax_garbage_collection
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
@@ -158,7 +158,7 @@ def _start_tracker() -> None:
 def _begin(parent: int) -> None:
     """Let this process end with its parent, which a thread notices where the system does not help."""
     end_with(parent)
-    collect_seldom()
+    relax_garbage_collection()
     Thread(target=_end_with_parent, daemon=True).start()
 
 

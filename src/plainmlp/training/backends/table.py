@@ -74,7 +74,7 @@ class Step(NamedTuple):
     ----------
     loss : float
         The mean cost of the batch before the update, penalties included.
-    sums : ndarray of shape (n_batch, n_out)
+    sums : ndarray of shape (batch_size, n_out)
         What the last layer gave before its link.
     gradients : ndarray of shape (n_parameters,)
         Of that cost.
@@ -93,10 +93,10 @@ class BackendNetwork(Protocol):
 
         Parameters
         ----------
-        inputs : ndarray of shape (n_batch, n_in)
-        targets : ndarray of shape (n_batch, n_out)
+        inputs : ndarray of shape (batch_size, n_in)
+        targets : ndarray of shape (batch_size, n_out)
             Classes as rows of an identity matrix.
-        weights : ndarray of shape (n_batch,), optional
+        weights : ndarray of shape (batch_size,), optional
             What each sample counts.
         """
 
