@@ -33,8 +33,8 @@ def main(overrides: list[str], path: Path) -> None:
         raise InputError(message)
     config = found_inputs(parse(compose(ROOT / "conf", with_run(*split_run_id(overrides), ROOT))), ROOT)
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)
-    n_looks = animate(config, splits, path)
-    print(f"{n_looks} looks at {config.training.epochs} epochs: {path}")
+    n_shown = animate(config, splits, path)
+    print(f"{n_shown} of {config.training.epochs} epochs shown: {path}")
 
 
 if __name__ == "__main__":

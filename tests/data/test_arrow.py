@@ -37,7 +37,7 @@ def test_a_feather_file_of_no_single_values_is_refused(tmp_path):
     ("table", "words"),
     [
         (pa.table({"x": np.zeros(10**6)}), "reading 1000000 rows of 1 columns would take about 32.0 MB"),
-        (pa.table({"x": ["a" * 10**7]}), "unfolding its columns would take about"),
+        (pa.table({"x": ["a" * 10**7]}), "unpacking its columns would take about"),
     ],
 )
 def test_a_feather_file_that_does_not_fit_the_memory_is_refused(tmp_path, monkeypatch, table, words):

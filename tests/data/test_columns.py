@@ -129,7 +129,7 @@ def test_dates_without_a_form_are_written_as_iso_has_them():
 
 
 def test_day_and_month_that_cannot_be_told_apart_are_refused():
-    with pytest.raises(InputError, match="'01/02/2020', whose day and month can be told apart in no row"):
+    with pytest.raises(InputError, match="'01/02/2020', and no row shows which number is the day"):
         dataset_of({"day": ["01/02/2020", "03/04/2020"] * 5}, dates="parts")
 
 

@@ -91,7 +91,7 @@ def test_a_zipped_table_is_unfolded_as_far_as_the_memory_allows(tmp_path, monkey
     path = file_of(tmp_path, gzip.compress(b"x,y\n" + b"1,2\n" * 10**7), "a.csv.gz")
     assert path.stat().st_size < 10**5
     monkeypatch.setenv("PLAINMLP_MEMORY_GB", "0.1")
-    with pytest.raises(InputError, match=r"a.csv.gz: unfolding .* bytes or more would take about"):
+    with pytest.raises(InputError, match=r"a.csv.gz: unpacking .* bytes or more would take about"):
         read_table(path)
 
 

@@ -160,7 +160,7 @@ def test_a_missing_or_double_column_is_refused():
     frame = pd.DataFrame(GOOD)
     with pytest.raises(InputError, match=r"feature='age' is not a column of the table.*did you mean 'agee'"):
         prepared().from_frame(frame.rename(columns={"age": "agee"}))
-    with pytest.raises(InputError, match="'age' is there 2 times"):
+    with pytest.raises(InputError, match="'age' occurs 2 times"):
         prepared().from_frame(pd.concat([frame, frame[["age"]]], axis=1))
     with pytest.raises(InputError, match="feature='size' is not a column"):
         prepared().from_frame(pd.DataFrame({0: [1.0]}))

@@ -37,11 +37,11 @@ def data_set_or_refusal(path):
     [
         ("", "the file is empty"),
         ("\n\n", "the file is empty"),
-        ("a,b\n", "header only"),
+        ("a,b\n", "only a header"),
         ("a,b\n1,2\n3\n", "line 3 has 1 cells where the header has 2"),
         ("a,b\n1,2,3\n", "line 2 has 3 cells where the header has 2"),
         ('a,b\n"x\ny",2\n\n3\n', "line 5 has 1 cells"),
-        ("a,a\n1,2\n", "'a' is there 2 times"),
+        ("a,a\n1,2\n", "'a' occurs 2 times"),
         (",b\n1,2\n", "column 1 has no name"),
         (b"a,b\n1,2\n\xff,2\n", "not UTF-8: byte 0xff in line 3"),
         (b"a,b\n1,\x00\n", "a zero byte in line 2"),

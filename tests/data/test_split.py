@@ -136,7 +136,9 @@ def test_sizes_that_leave_a_part_empty_are_refused(sizes, words):
 
 def test_a_class_too_small_is_named():
     part = Part(np.arange(20.0)[:, np.newaxis], np.array([0] * 10 + [1] * 9 + [2]))
-    with pytest.raises(InputError, match=r"class 'rare' has 1 row where split.test .* set split.stratify=false"):
+    with pytest.raises(
+        InputError, match=r"class 'rare' has 1 row, and split.test needs 2; .* set split.stratify=false"
+    ):
         split(part, class_names=("a", "b", "rare"))
     with pytest.raises(InputError, match="class '2' has 1 row"):
         split(part)
@@ -145,7 +147,7 @@ def test_a_class_too_small_is_named():
 
 def test_a_class_that_the_test_part_leaves_too_small_is_named():
     part = Part(np.arange(40.0)[:, np.newaxis], np.array([0] * 20 + [1] * 18 + [2] * 2))
-    with pytest.raises(InputError, match=r"class '2' has 1 row where split.validation"):
+    with pytest.raises(InputError, match=r"class '2' has 1 row, and split.validation"):
         split(part, validation=10, test=20)
 
 

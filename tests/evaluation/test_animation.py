@@ -77,9 +77,9 @@ def test_a_picture_moves_as_long_as_the_training(
 def test_what_has_no_picture_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "training.gif"
     line = refusal(animate, *prepared("model=linear"), path)
-    assert line.startswith("dataset.name=digits has no picture that moves; allowed: ")
+    assert line.startswith("dataset.name=digits cannot be animated; allowed: ")
     line = refusal(animate, *prepared("experiment=sincos", "backend=sklearn"), path)
-    assert line == "backend=sklearn is not allowed: only backend=numpy pauses to be looked at"
+    assert line == "backend=sklearn is not allowed: only backend=numpy can be animated"
     assert list(tmp_path.iterdir()) == []
 
 

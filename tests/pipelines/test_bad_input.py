@@ -87,7 +87,7 @@ DATA: dict[tuple[str, ...], tuple[str, ...]] = {
     ),
     (*TABLE, "dataset.path=good.csv", "dataset.target=z"): ("dataset.target='z'", "good.csv", "columns: x, k, y"),
     (*TABLE, "dataset.path=empty.csv"): ("empty.csv", "empty"),
-    (*TABLE, "dataset.path=header.csv"): ("header.csv", "header only"),
+    (*TABLE, "dataset.path=header.csv"): ("header.csv", "only a header"),
     (*TABLE, "dataset.path=ragged.csv"): ("ragged.csv", "line 42", "2 cells", "3"),
     (*TABLE, "dataset.path=missing.csv"): ("missing.csv", "'k'", "line 42", "dataset.missing"),
     (*TABLE, "dataset.path=no_target.csv"): ("no_target.csv", "'y'", "line 42"),

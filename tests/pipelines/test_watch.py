@@ -16,7 +16,7 @@ def test_a_file_is_written_and_one_line_says_so(
 
     monkeypatch.chdir(tmp_path)
     main(["experiment=sincos", "dataset.n_samples=200", "training.epochs=2"], Path("sincos.gif"))
-    assert capsys.readouterr().out == "2 looks at 2 epochs: sincos.gif\n"
+    assert capsys.readouterr().out == "2 of 2 epochs shown: sincos.gif\n"
     assert [path.name for path in tmp_path.iterdir()] == ["sincos.gif"]
 
 

@@ -134,7 +134,7 @@ FILES = {
     "weights flipped": (lambda run: run.file("model.safetensors", flip), "model.safetensors is damaged"),
     "weights removed": (lambda run: run.remove("model.safetensors"), "model.safetensors is missing"),
     "weights cut": (lambda run: run.file("model.safetensors", lambda c: c[:-9]), "model.safetensors is damaged"),
-    "weights of deep metadata": (deep_metadata, "model.safetensors is damaged, or no weights file"),
+    "weights of deep metadata": (deep_metadata, "model.safetensors is damaged, or not a weights file"),
     "other weights": (other_weights, "do not have the weights_digest"),
     "served model flipped": (
         lambda run: run.file("model/data/model.safetensors", flip),

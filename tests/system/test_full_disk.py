@@ -1,4 +1,4 @@
-"""A full disk while anything is written: one line with the path, and what was there before is whole."""
+"""A full disk while anything is written: one line with the path, and its earlier content is intact."""
 
 import json
 import pickle
@@ -103,7 +103,7 @@ def test_error_goes_through_a_pipe():
     error = StorageError(28, "No space left on device", "/x/y")
     again = pickle.loads(pickle.dumps(error))
     assert (
-        str(again) == str(error) == "/x/y: cannot be written (No space left on device); what was there before is whole"
+        str(again) == str(error) == "/x/y: cannot be written (No space left on device); its earlier content is intact"
     )
     assert again.exit_code == 1
 

@@ -124,4 +124,4 @@ def test_a_training_that_goes_on_says_from_where(capsys):
         show_resumption(
             SimpleNamespace(load=lambda progress=progress: progress), SimpleNamespace(epochs=30, loss_every=None)
         )
-    assert capsys.readouterr().out == "goes on after epoch 12 of 30, which a checkpoint has kept\n"
+    assert capsys.readouterr().out == "continues from a checkpoint after epoch 12 of 30\n"

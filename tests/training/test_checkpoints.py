@@ -293,7 +293,7 @@ def test_training_goes_on_where_no_checkpoint_can_be_written(tmp_path, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == EPOCHS - 1
     assert set(lines) == {lines[0]}
-    assert lines[0].startswith(f"warning: {tmp_path / ID}: no checkpoint can be kept (")
+    assert lines[0].startswith(f"warning: {tmp_path / ID}: a checkpoint could not be written (")
 
 
 def test_clearing_leaves_nothing_of_the_point(files, tmp_path):

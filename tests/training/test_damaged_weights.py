@@ -54,7 +54,7 @@ def test_metadata_without_end_are_refused(tmp_path):
     path = tmp_path / "deep"
     deep = '{"content": ' + "[" * 100_000 + "]" * 100_000 + "}"
     path.write_bytes(save({"layers.0.weight": PARAMETERS}, {sealed.METADATA: deep}))
-    assert refusal(loaded, path).startswith(f"{path}: is damaged, or no weights file of plainmlp (maximum recursion")
+    assert refusal(loaded, path).startswith(f"{path}: is damaged, or not a weights file of plainmlp (maximum recursion")
 
 
 def test_a_network_without_layers_is_refused(tmp_path):

@@ -28,12 +28,12 @@ def metrics(path, feature, target, *overrides):
         (1, -1e200, (), r"the target 'y' is -.*e\+198 in row 2; allowed: numbers from -1e\+150 to 1e\+150"),
         (1, 1e200, ("split.target_scaling=minmax", "training.dtype=float64"), "the target 'y' is .*e\\+198 in row"),
         (1, 1e100, (), "the target 'y' varies by about .*e\\+99, which float32 cannot hold; allowed: up to 3.4e\\+38"),
-        (1, 1e100, ("split.target_scaling=none",), "target 1 holds .*e\\+.*, too large a number for float32 once"),
+        (1, 1e100, ("split.target_scaling=none",), "target 1 holds .*e\\+.*, which is too large for float32 once"),
         (
             1e60,
             1,
             ("split.scaling=none",),
-            "column 'x' holds .*e\\+.*, too large a number for float32 .*: up to 3.4e\\+38",
+            "column 'x' holds .*e\\+.*, which is too large for float32 .*: up to 3.4e\\+38",
         ),
     ],
 )

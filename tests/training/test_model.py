@@ -172,11 +172,11 @@ def test_folder_in_place_of_a_file_is_refused(tmp_path):
 def test_file_of_another_program_is_refused(tmp_path, metadata):
     save_file({"layers.0.weight": np.ones((1, 2))}, tmp_path / "foreign", metadata)
     line = refusal(load_layers, tmp_path / "foreign")
-    assert "is damaged, or no weights file of plainmlp" in line
+    assert "is damaged, or not a weights file of plainmlp" in line
 
 
 def test_weights_alone_are_no_model(tmp_path):
-    assert refusal(Model.load, tiny(tmp_path)).endswith("holds weights but no model")
+    assert refusal(Model.load, tiny(tmp_path)).endswith("holds only weights, and no model")
 
 
 def test_interrupted_save_leaves_the_earlier_file(tmp_path):

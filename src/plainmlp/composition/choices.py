@@ -37,14 +37,14 @@ REQUIRED_DATASET_KEYS = {"table": ("path", "target"), "npy": ("path",), "openml"
 
 
 def complete(config: Config) -> tuple[Config, list[str]]:
-    """Fill in every option that is not given, and say what is wrong with the names and options that are.
+    """Fill in every option that is not given, and say what is wrong with the given names and options.
 
     Returns
     -------
     Config
         The same configuration with every option written out.
     list of str
-        One line for each section that holds a wrong name or option; empty where all is right.
+        One line for each section that holds a wrong name or option; empty if all is right.
     """
     checks: dict[str, Callable[[Config], Any]] = {
         "dataset": _dataset,
@@ -106,7 +106,7 @@ def _model(config: Config) -> ModelSection:
 
 
 def _activation(section: ModelSection) -> str | tuple[str, ...]:
-    """Check the activations, and turn a list of one and the same into that one."""
+    """Check the activations, and turn a list of equal names into that name."""
     if isinstance(section.activation, str):
         _check_name("model.activation", section.activation, ACTIVATIONS)
         return section.activation

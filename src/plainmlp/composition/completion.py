@@ -1,4 +1,4 @@
-"""What the tab key offers for a value: the names of a closed set, which Hydra does not know."""
+"""What the tab key offers for a value: the names that its key takes, which Hydra does not know."""
 
 from collections.abc import Iterable, Iterator
 from types import UnionType
@@ -27,7 +27,7 @@ TABLES: dict[str, Iterable[str]] = {
 
 
 def offered(line: str) -> list[str]:
-    """Return what the last word of a command line may become, if it is the value of a key with a closed set of values.
+    """Return how the last word of a command line may end, if it sets a key that takes only certain names.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def offered(line: str) -> list[str]:
 
 
 def closed_sets() -> dict[str, Iterable[str]]:
-    """Return the names that each key takes which takes no others."""
+    """Return the names of each key that takes no others."""
     sections = ((name, field.annotation) for name, field in Config.model_fields.items())
     found = {
         f"{name}.{key}": list(_names(field.annotation))
@@ -53,7 +53,7 @@ def closed_sets() -> dict[str, Iterable[str]]:
 
 
 def _names(annotation: Any) -> Iterator[str]:
-    """Yield the names that a type allows: those of a Literal, of a bool, and of the members of a union."""
+    """Yield the names that a type allows: a Literal's, true and false for a bool, and those of a union's members."""
     if annotation is bool:
         yield from ("true", "false")
     elif get_origin(annotation) is Literal:

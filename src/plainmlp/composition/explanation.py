@@ -43,7 +43,7 @@ _YAML_WORDS = {
 
 
 def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], known_keys: Keys) -> str:
-    """Say in one line why a folder cannot be composed under overrides.
+    """Say in one line why overrides cannot be composed with a folder.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
 
 
 def _with_quotes(override: str) -> str:
-    """Return an override as it is to be typed, with quotes around texts that hold other letters than ASCII."""
+    """Return an override as a user has to type it, with quotes around texts that are not ASCII."""
     key, _, value = override.partition("=")
     if re.search(r"[\"'$`\\{}]", override) or not (key.isascii() and override.isprintable()):
         return "\"dataset.drop=['Größe']\""
@@ -84,7 +84,7 @@ def _with_quotes(override: str) -> str:
 
 
 def _unknown_file(error: Exception, conf_folder: Path, overrides: Sequence[str]) -> str:
-    """Say that a group has no file of the chosen name, and which it has."""
+    """Say that a group has no file of the chosen name, and which files it has."""
     choice = getattr(error, "missing_cfg_file", None) or _null_choice(conf_folder, overrides)
     if choice is None:
         return one_line(str(error))
@@ -94,7 +94,7 @@ def _unknown_file(error: Exception, conf_folder: Path, overrides: Sequence[str])
 
 
 def _null_choice(conf_folder: Path, overrides: Sequence[str]) -> str | None:
-    """Return the chosen file that is no name, such as null or 5."""
+    """Return the chosen file if it is not a name, such as null or 5."""
     parts = (override.lstrip("+").partition("=") for override in overrides)
     choices = (f"{key}/{value}" for key, _, value in parts if (conf_folder / key).is_dir())
     return next((choice for choice in choices if not (conf_folder / f"{choice}.yaml").is_file()), None)
@@ -113,7 +113,7 @@ def _unknown_key(key: str, error: Exception, conf_folder: Path, known: Sequence[
 
 
 def schema_problem(error: ValidationError, given: object) -> tuple[str, int]:
-    """Return one line for a key that the schema refuses in a configuration, an unknown one first, and how many it refuses."""
+    """Return a line for one of the keys that the schema refuses, an unknown one first, and the number of all."""
     unknown: list[Location] = []
     refused: dict[Location, list[str]] = {}
     for detail in error.errors():
@@ -135,7 +135,7 @@ def schema_problem(error: ValidationError, given: object) -> tuple[str, int]:
 
 
 def refusal(key: str, value: object, messages: Iterable[str]) -> str:
-    """Say that a key's value is not allowed, and what pydantic allows: for a union, what each member does."""
+    """Say that a key's value is not allowed, and what pydantic allows: for a union, what each member allows."""
     allowed = " or ".join(dict.fromkeys(map(_in_words, messages)))
     return f"{key or 'the configuration'}={shown(value)} is not allowed: it must be {allowed}"
 
@@ -162,7 +162,7 @@ def _in_words(message: str) -> str:
 
 
 def _in_configuration(location: Location, given: Any, is_missing: bool) -> Location:
-    """Return the part of pydantic's location that is in the configuration; the rest names members of unions."""
+    """Return the part of pydantic's location that is in the configuration; the rest names the members of unions."""
     for end, part in enumerate(location):
         is_there = (
             part in given if isinstance(given, Mapping) else isinstance(given, Sequence) and isinstance(part, int)

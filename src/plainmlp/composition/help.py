@@ -57,7 +57,7 @@ def groups_of(contents: str) -> list[tuple[str, str, str]]:
 
 
 def _described(file: Path) -> list[str]:
-    """Return what a file of a group is, and its keys; a file of several sections as it stands."""
+    """Return the first comment and the keys of a group's file; a file of several sections is returned unchanged."""
     first, *rest = filter(None, file.read_text(encoding="utf-8").splitlines())
     if first.startswith("# @package"):
         return rest
@@ -65,7 +65,7 @@ def _described(file: Path) -> list[str]:
 
 
 def keys_of(file: Path) -> dict[str, tuple[str, str]]:
-    """Return value and comment of each key, those of the file that it starts from first."""
+    """Return value and comment of each key, first those of the file that this one starts from."""
     text = file.read_text(encoding="utf-8")
     keys: dict[str, tuple[str, str]] = {}
     for base in re.findall(r"^defaults: \[([\w/]+)", text, re.MULTILINE):

@@ -1,4 +1,4 @@
-"""What Hydra says of its jobs, without what a job is handed beside the user's overrides."""
+"""What Hydra prints about its jobs, without the overrides that a sweep adds to the user's."""
 
 import logging
 import re

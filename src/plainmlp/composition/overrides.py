@@ -1,4 +1,4 @@
-"""Overrides of conf/: the list in overrides.yaml, and what was changed in params.yaml or computed by a run, as overrides."""
+"""Overrides of conf/: the list in overrides.yaml, and changes of params.yaml or recorded runs as overrides."""
 
 import hashlib
 import json
@@ -43,7 +43,7 @@ def write_overrides(path: Path, overrides: Sequence[str]) -> None:
 
 
 def with_edits(overrides: Sequence[str], edits: Sequence[str]) -> list[str]:
-    """Return the overrides, then the edits; an edit replaces an earlier override of its key."""
+    """Return the overrides followed by the edits; an edit replaces an earlier override of its key."""
     edited = {_key(edit) for edit in edits}
     return [*(override for override in overrides if _key(override) not in edited), *edits]
 
@@ -74,7 +74,7 @@ def _mark(section: object) -> str:
 
 
 def edited_sections(text: str, found: Mapping[str, Any]) -> list[str]:
-    """Return the names of the sections that are not as compose wrote them."""
+    """Return the names of the sections that have changed since compose wrote them."""
     marks = _marks(text)
     return sorted(name for name in found.keys() | marks.keys() if _mark(found.get(name)) != marks.get(name))
 
@@ -89,17 +89,17 @@ def literal(value: object) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a text that OmegaConf takes as it is: a backslash keeps ${...} from being resolved, and itself from that."""
+    """Return a text that OmegaConf takes literally: a backslash protects ${...}, and another one a backslash."""
     return _INTERPOLATION.sub(lambda found: f"{found[1] * 2}\\${{", text)
 
 
 def overrides_of_run(run_id: str, store: Reader, checkout: Path) -> list[str]:
-    """Return the overrides under which conf/ gives the configuration of a run that MLflow holds.
+    """Return the overrides that make conf/ give the configuration of a run in MLflow.
 
     Parameters
     ----------
     run_id : str
-        Of a single run or of a point of a sweep.
+        A single run, or a point of a sweep.
     store : Reader
         Has the run.
     checkout : Path
@@ -114,7 +114,7 @@ def overrides_of_run(run_id: str, store: Reader, checkout: Path) -> list[str]:
 
 
 def overrides_of_folder(folder: Path, overrides: Sequence[str], checkout: Path) -> list[str]:
-    """Return the overrides under which conf/ alone gives what it does with a folder of the user's own files beside it."""
+    """Return the overrides that make conf/ alone give what it gives together with a folder of the user's own files."""
     if not folder.is_dir():
         message = f"--config-dir {folder} is not a folder"
         raise InputError(message)
@@ -129,7 +129,7 @@ def _inside(config: Config, checkout: Path) -> Config:
 
 
 def overrides_of(wanted: Mapping[str, Any], conf: Path, origin: str, base: Sequence[str] = ()) -> list[str]:
-    """Return the overrides that, after those of the base, give some sections of a configuration.
+    """Return the overrides that give certain sections of a configuration, on top of those of the base.
 
     Raises
     ------

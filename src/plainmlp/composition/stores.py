@@ -1,4 +1,4 @@
-"""What keys of tracking may say: addresses without credentials, and experiments that are no path."""
+"""Checks of the section tracking: an address must hold no credentials, an experiment's name be no path."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from plainmlp.tracking.credentials import holds_credentials, without_credentials
 
 
 def tracking_problems(tracking: TrackingSection) -> list[str]:
-    """Return one line for each key of tracking that would write where it should not, or what it should not."""
+    """Return one line for each key of tracking with a value that is not allowed."""
     problems = _address_problems("tracking.uri", tracking.uri or "")
     parts = tracking.experiment.split("/")  # it becomes a folder of artifacts
     if {"", ".", ".."} & set(parts) or not tracking.experiment.isprintable():
@@ -20,7 +20,7 @@ def tracking_problems(tracking: TrackingSection) -> list[str]:
 
 
 def refuse_credentials(conf_folders: Iterable[Path], overrides: Sequence[str]) -> None:
-    """Refuse credentials of tracking before Hydra writes them into the folder of a job, if they are given as they are."""
+    """Refuse plain credentials of tracking before Hydra writes them into the folder of a job."""
     places = [(key, text) for key, _, text in (each.partition("=") for each in overrides) if "tracking" in key]
     for path in sorted(path for folder in conf_folders for path in folder.rglob("*.yaml") if path.is_file()):
         text = path.read_text("utf-8", errors="replace")  # Hydra says what is wrong with it
@@ -32,7 +32,7 @@ def refuse_credentials(conf_folders: Iterable[Path], overrides: Sequence[str]) -
 
 
 def _address_problems(key: str, address: str) -> list[str]:
-    """Return a line if an address of a store holds credentials, which it would bring into every file that names it."""
+    """Return a line if a store's address holds credentials, which would end up in every file that names it."""
     if not holds_credentials(address):
         return []
     allowed = (

@@ -18,7 +18,7 @@ _DETAILS = re.compile(r"full_key: |object_type=|reference_type=|See https:|Error
 
 
 def canonical(config: Config) -> dict[str, Any]:
-    """Return a configuration as plain values in one order: the same for all its spellings, ready for JSON and YAML."""
+    """Return a configuration as plain values in a fixed order: the same for all its spellings, ready for JSON and YAML."""
     return _sorted(config.model_dump(mode="json"))
 
 
@@ -49,7 +49,7 @@ _Dumper.add_implicit_resolver(
 
 
 def _quoted(dumper: _Dumper, text: str) -> Any:
-    """Write a text with escapes if a reader would take a sign in it for the end of a line, and fold it."""
+    """Write a text with escapes if a reader would take one of its characters for a line end."""
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if _BREAKS.search(text) else None)
 
 
@@ -98,7 +98,8 @@ _Loader.add_implicit_resolver(
 def parse_yaml(text: str, name: str) -> dict[str, Any]:
     """Return the mapping that a YAML text holds; `name` is the file's, for the line that says what is wrong.
 
-    A text that unfolds to more than it is, or takes long to read, is refused: too long, with anchors, or nested deeply.
+    A text that unpacks to more than it holds, or takes long to read, is refused: one that is too long, has anchors, or is
+    nested deeply.
     """
     if len(text) > LONGEST_YAML:
         message = f"{name} has {len(text):,} characters (allowed: {LONGEST_YAML:,})"
@@ -107,8 +108,8 @@ def parse_yaml(text: str, name: str) -> dict[str, Any]:
         content = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
     except yaml.YAMLError as error:
         raise InputError(yaml_problem(name, error)) from error
-    except (RecursionError, ValueError, OverflowError) as error:  # of a date or a number that there is not
-        message = f"{name}: {'nested too deeply' if isinstance(error, RecursionError) else one_line(str(error))}"
+    except (RecursionError, ValueError, OverflowError) as error:  # the latter two for an impossible date or number
+        message = f"{name}: {'is nested too deeply' if isinstance(error, RecursionError) else one_line(str(error))}"
         raise InputError(message) from None
     if not isinstance(content, dict):
         message = f"{name} must hold a mapping of keys to values"
@@ -147,6 +148,6 @@ def yaml_problem(file: str, error: Exception) -> str:
 
 
 def one_line(text: str) -> str:
-    """Join the lines of an error, without those about its machinery and those without a word."""
+    """Join the lines of an error, without those about its internals and those without a word."""
     lines = (line.strip() for line in text.splitlines())
     return "; ".join(line.rstrip(".;") for line in lines if re.search(r"\w", line) and not _DETAILS.match(line))

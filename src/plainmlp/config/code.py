@@ -13,7 +13,7 @@ from plainmlp.system.files import replace_file, user_cache
 
 SECTION = "code"  # of params.yaml
 PACKAGE = Path(__file__).parents[1]
-# of the package; what tracks, proves and exports is in none, nor are the estimators, since no result of a stage comes from them
+# of the package; no stage's result depends on tracking, proof, exports or the estimators, so they are in none
 PARTS = {
     "system": ("system",),
     "config": ("config",),
@@ -29,7 +29,7 @@ REMEMBERED = Path("code")  # in the user's cache
 KEPT_SECONDS = 30 * 24 * 3600
 # what can change a result; the others read, write, draw, rank and report it
 RESULT_PARTS = ("config", "nn", "data", "training", "evaluation")
-# those that stages run; compose, which writes these digests, stands for itself
+# those that stages run; compose, which writes these digests, is not among them
 SCRIPTS = ("fetch", "split", "train", "evaluate", "run", "sweep")
 SHARED_SCRIPT = "_checkout.py"
 
@@ -71,10 +71,10 @@ def digest_checkout(checkout: Path) -> dict[str, str | dict[str, str]]:
 
 
 def _remembered(root: Path, files: Iterable[Path]) -> str:
-    """Return what `digest_modules` does of modules that this process may run.
+    """Return what `digest_modules` does, for modules that this process may run.
 
-    The user's cache knows it where the same bytes were digested before, since to parse them takes each process a while.
-    What others wrote is never looked up there: whoever can run code here could have put an answer.
+    Parsing takes a while, so the user's cache keeps the digest of bytes that were digested before. Other people's code is
+    never looked up there: whoever can run code here could have put an answer.
     """
     sources = read_sources(root, files)
     read = [(name, hashlib.sha256(source).hexdigest()) for name, source in sources.items()]

@@ -12,13 +12,13 @@ INPUTS = Path("data") / "inputs"
 # section and key of each path in the configuration; for each, stage compose in dvc.yaml lists a link and its note
 INPUT_KEYS = (("dataset", "path"), ("model", "weights"))
 
-# where another checkout, or this one before, had the file
-WITHOUT = "; without it `dvc pull` and `dvc repro --allow-missing` give the results that were pushed"
+# for a file that another checkout has, or that this one had before
+WITHOUT = "; without it, `dvc pull` and `dvc repro --allow-missing` bring the results that were pushed"
 
-# in the note beside a link, where DVC's error leads a colleague who has not the file
+# in the note beside a link, for a colleague who does not have the file and follows DVC's error
 ADVICE = """
-Where it is not, DVC stops at the link beside this note: [Errno 2] No such file or directory. Remove the link, and
-`dvc pull` and `dvc repro --allow-missing` give the results that were pushed.
+Without that file, DVC stops at the link beside this note: [Errno 2] No such file or directory. Remove the link; then
+`dvc pull` and `dvc repro --allow-missing` bring the results that were pushed.
 """
 
 
@@ -28,7 +28,7 @@ def named_inputs(config: Config) -> dict[str, str | None]:
 
 
 def locate_inputs(config: Config, locate: Callable[[str, str], Path]) -> Config:
-    """Return a configuration with each path, such as the one of `dataset.path`, replaced by ``locate(key, path)``."""
+    """Return a configuration with each path, such as `dataset.path`, replaced by ``locate(key, path)``."""
     for name, key in INPUT_KEYS:
         section = getattr(config, name)
         path = getattr(section, key)
@@ -67,7 +67,7 @@ def link_input(folder: Path, key: str, path: str | None, root: Path) -> None:
 
 
 def found_inputs(config: Config, root: Path) -> Config:
-    """Return a configuration with absolute paths: relative ones are those of the current folder, else of the checkout."""
+    """Return a configuration with absolute paths; relative ones begin at the current folder, else at the checkout."""
     return locate_inputs(config, lambda key, path: (Path(path) if Path(path).exists() else root / path).resolve())
 
 

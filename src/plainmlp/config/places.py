@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def kept_checkout(checkout: Path) -> Path:
-    """Return the user's own checkout, also where DVC runs an experiment in a temporary copy, which it deletes."""
+    """Return the user's own checkout, even if DVC runs an experiment in a temporary copy, which it deletes."""
     return Path(os.environ.get("DVC_ROOT", checkout))
 
 

@@ -1,7 +1,7 @@
 """The typed configuration: every key, its type and its range.
 
-Names of entries (activations, losses ...) are plain strings here; `config.parse` checks them against the tables. The
-values that a run starts from stand in conf/, except for the keys of a data set that takes no such key.
+Names of entries (activations, losses ...) are plain strings here; `composition.compose.parse` checks them against the
+tables. Defaults are in conf/, except for keys that the chosen data set does not take.
 """
 
 from typing import Annotated, Any, Literal
@@ -47,7 +47,7 @@ class Section(BaseModel):
 
 
 class Named(Section):
-    """An entry of a table, chosen by name; the options that this entry takes stand beside the name."""
+    """An entry of a table, chosen by name; its options stand beside the name."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
@@ -97,7 +97,7 @@ class DatasetSection(Section):
 
 
 class SplitSection(Section):
-    """How the rows are parted and scaled. A size is a count, or a fraction of all rows."""
+    """How the rows are split and scaled. A size is a count, or a fraction of all rows."""
 
     train: Count | Fraction | None
     validation: Annotated[Annotated[int, Field(ge=0)] | Rate, AfterValidator(_none_as_count)]

@@ -1,4 +1,4 @@
-"""What data is once it is fetched: arrays and a description of them, which JSON can hold."""
+"""Fetched data: arrays, and a description of them that JSON can hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Column:
-    """One raw feature: its name and, where it is a category, its allowed values.
+    """One raw feature: its name and, for a category, its allowed values.
 
     A category is stored in `features` as its position in `categories`, a date as days since 1970-01-01, a missing value
     as NaN.
@@ -26,9 +26,9 @@ class Column:
     Parameters
     ----------
     rare : tuple of str
-        Levels that have joined as the last one of the categories.
+        Levels that were joined into the last category.
     unknown : {"refuse", "missing", "rare"}, default "refuse"
-        What becomes of a level that is none of these.
+        What becomes of any other level.
     dates : {"parts", "days"}, optional
         The column holds dates, which become year, month and day of the week, or stay days.
     date_format : str, optional
@@ -43,7 +43,7 @@ class Column:
     date_format: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the column as JSON can hold it, without what is as in most columns."""
+        """Return the column as JSON can hold it, without fields at their default."""
         return {name: value for name, value in vars(self).items() if name not in _USUAL or value != _USUAL[name]}
 
 
@@ -87,7 +87,7 @@ class Part:
     Parameters
     ----------
     features : ndarray of shape (n_samples, n_columns), any numeric dtype
-        Where they are too large for the memory, `StoredRows` stand in for it.
+        `StoredRows` stand in for arrays that are too large for memory.
     targets : ndarray
         Class indices of shape (n_samples,) for a classification, int64 unless the features are stored; else float64
         of shape (n_samples, n_targets), zeros and ones for a multi-label task.
@@ -119,7 +119,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """All rows of a data set, what they mean, and what was found out on the way and has to be said."""
+    """All rows of a data set, what they mean, and notes for the user."""
 
     rows: Part
     description: Description
@@ -133,6 +133,6 @@ def adapter_of(kind: type) -> TypeAdapter[Any]:
 
 
 def description_from_dict(record: Mapping[str, Any]) -> Description:
-    """Return the description that `Description.to_dict` made a record of, also after a way through JSON."""
+    """Return the description whose `to_dict` gave a record, even if that went through JSON."""
     description: Description = adapter_of(Description).validate_python(record)
     return description

@@ -1,4 +1,4 @@
-"""Tables of typed columns: Parquet and Feather files, refused by their headers where they are no plain tables."""
+"""Tables of typed columns: Parquet and Feather files; the header shows whether a file is a plain table."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,12 +17,12 @@ BYTES_PER_VALUE = 32  # of memory at the most at once: as it is read, in the tab
 
 
 def read_parquet(path: Path) -> Cells:
-    """Read a Parquet file; its header says whether it fits the memory."""
+    """Read a Parquet file; its header says whether it fits into memory."""
     return _read(path, "Parquet", _parquet)
 
 
 def read_feather(path: Path) -> Cells:
-    """Read a Feather file of version 2; its header says whether it fits the memory."""
+    """Read a Feather file of version 2; its header says whether it fits into memory."""
     return _read(path, "Feather", _feather)
 
 
@@ -34,7 +34,7 @@ def _read(path: Path, kind: str, frame_of: "Callable[[Path], DataFrame]") -> Cel
     except (ArrowException, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        message = f"{path}: is not a sound {kind} file ({reason(error)})"
+        message = f"{path}: is not a valid {kind} file ({reason(error)})"
         raise InputError(message) from None
     if frame.empty:
         message = f"{path}: the table is empty: {len(frame)} rows, {frame.shape[1]} columns"
@@ -51,7 +51,7 @@ def _parquet(path: Path) -> "DataFrame":
         header = ParquetFile(file)
         texts = _check_fields(header.schema_arrow, path)
         _check_size(header.metadata.num_rows, header.metadata.num_columns, path)
-        return read_parquet(file, read_dictionary=texts)  # each text is unfolded once, and not once a row
+        return read_parquet(file, read_dictionary=texts)  # each text is unpacked once, not once a row
 
 
 def _feather(path: Path) -> "DataFrame":
@@ -66,7 +66,7 @@ def _feather(path: Path) -> "DataFrame":
         for number in range(reader.num_record_batches):
             pieces.append(reader.get_batch(number))
             n_bytes += pieces[-1].nbytes
-            require_memory(n_bytes, f"{path}: unfolding its columns")
+            require_memory(n_bytes, f"{path}: unpacking its columns")
         table = Table.from_batches(pieces, reader.schema)
     for name in texts:
         table = table.set_column(table.column_names.index(name), name, table[name].dictionary_encode())
@@ -75,7 +75,7 @@ def _feather(path: Path) -> "DataFrame":
 
 
 def _check_fields(fields: "Iterable[Field]", path: Path) -> list[str]:
-    """Refuse what is no table of single values; return the columns of texts."""
+    """Refuse columns that do not hold single values; return the columns of texts."""
     from pyarrow import types
 
     texts = []
@@ -91,5 +91,5 @@ def _check_fields(fields: "Iterable[Field]", path: Path) -> list[str]:
 
 
 def _check_size(n_rows: int, n_columns: int, path: Path) -> None:
-    """Refuse a table that does not fit the memory."""
+    """Refuse a table that does not fit into memory."""
     require_memory(n_rows * n_columns * BYTES_PER_VALUE, f"{path}: reading {n_rows} rows of {n_columns} columns")

@@ -1,4 +1,4 @@
-"""The cells of a table, and where in its source each row stands."""
+"""The cells of a table, and the place of each row in its source."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ NAMES_SHOWN = 12
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """The cells of a table and the words for where they come from.
+    """The cells of a table, and words for where they come from.
 
     Parameters
     ----------
@@ -28,14 +28,13 @@ class Cells:
     source : str
         The file or the data set, as a message names it.
     lines : sequence of int, optional
-        The line of each row in a text file. None says that the rows are just counted, and also that the
-        source gave every column its type.
+        The line of each row in a text file. Without it rows are only counted, and the source gave every column its type.
     rows : ndarray of shape (n_rows,), integer, optional
         Which rows of the source these are; without it all of them.
     notes : tuple of str
-        What was found out about the file and has to be said.
+        About the file, for the user.
     decimal : str, default "."
-        The sign in the numbers of a text file, also of those that could not be read because of others in their column.
+        The decimal sign of a text file, also in columns that were read as texts because of other cells.
     """
 
     frame: "DataFrame"
@@ -46,7 +45,7 @@ class Cells:
     decimal: str = "."
 
     def place(self, row: int) -> str:
-        """Return the words for where a row, counted from 0, stands."""
+        """Return words for the place of a row, counted from 0."""
         if self.lines is not None:
             return f"line {self.lines[row]}"
         return f"row {(row if self.rows is None else int(self.rows[row])) + 1}"
@@ -59,22 +58,22 @@ class Cells:
 
 
 def check_names(names: Sequence[object], source: str) -> None:
-    """Refuse column names that are no texts, empty, or there twice."""
+    """Refuse column names that are not texts, are empty, or occur twice."""
     for position, name in enumerate(names, start=1):
         if not isinstance(name, str) or not name.strip():
             message = (
                 f"{source}: column {position} has no name (its header is {shown(name)}); every column needs one "
-                "(pandas leaves its index out with index=False)"
+                "(pandas writes no index with index=False)"
             )
             raise InputError(message)
     for name, count in Counter(names).items():
         if count > 1:
-            message = f"{source}: the column name {shown(name)} is there {count} times; every column needs its own"
+            message = f"{source}: the column name {shown(name)} occurs {count} times; every column needs its own"
             raise InputError(message)
 
 
 def check_column(key: str, name: str, names: Sequence[str], source: str) -> None:
-    """Refuse a name that is none of the table's columns."""
+    """Refuse a name that is not a column of the table."""
     if name in names:
         return
     match = near_match(name, names)
@@ -84,6 +83,6 @@ def check_column(key: str, name: str, names: Sequence[str], source: str) -> None
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return names as one short text: of many, the first ones and how many there are."""
+    """Return names as one short text: if there are many, the first ones and their number."""
     rest = f" ... {len(names)} in all" if len(names) > NAMES_SHOWN else ""
     return ", ".join(map(printable, names[:NAMES_SHOWN])) + rest

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["integer", "real", "boolean", "label"]
 MAX_CATEGORIES = 1000
-FEW_LEVELS = 10  # so many levels are allowed in any table, else at most a tenth of the rows
+FEW_LEVELS = 10  # are allowed in any table; more only up to a tenth of the rows
 QUOTE, ESCAPED = "'", r"\'"  # in a text of Hydra's grammar
-RARE = "(rare)"  # the level that rare ones join
+RARE = "(rare)"  # the level that rare ones become
 
 _KINDS: dict[str, Kind] = {  # by what pandas infers of a column
     "categorical": "label",
@@ -60,7 +60,7 @@ def column_kind(cells: Cells, name: str, *, refuse_stray_text: bool = True) -> K
 
 
 def inferred_type(values: "Series") -> str:
-    """Return what pandas takes the values of a column for."""
+    """Return the type that pandas infers from the values of a column."""
     from pandas.api.types import infer_dtype
 
     return str(infer_dtype(values, skipna=True))
@@ -115,9 +115,9 @@ def encode_feature(
     Parameters
     ----------
     dates : {"parts", "days"}, optional
-        What becomes of dates; without it there may be none.
+        What becomes of dates; without it they are refused.
     rare_levels : float, optional
-        Levels with a smaller share of the rows join as one.
+        Levels with a smaller share of the rows are joined into one.
     unknown : {"refuse", "missing", "rare"}
         What becomes of a level that is not in the table.
     """
@@ -143,15 +143,15 @@ def encode_feature(
 def join_rare_levels(
     codes: NDArray[np.intp], categories: tuple[str, ...], share: float | None
 ) -> tuple[NDArray[np.intp], tuple[str, ...], tuple[str, ...]]:
-    """Return positions in fewer categories: levels with a smaller share of the rows are the last one of them.
+    """Return positions in fewer categories: levels with a smaller share of the rows become the last one.
 
     Returns
     -------
     codes : ndarray of shape (n_rows,), integer
     categories : tuple of str
-        The frequent ones in their order, and `RARE` where a level is rare.
+        The frequent ones in their order, and `RARE` if a level is rare.
     rare : tuple of str
-        The levels that have joined.
+        The levels that were joined.
     """
     counts = np.bincount(codes[codes >= 0], minlength=len(categories))
     is_rare = counts < (share or 0) * len(codes)
@@ -164,7 +164,7 @@ def join_rare_levels(
 
 
 def _too_many_levels(cells: Cells, name: str, n_levels: int) -> InputError:
-    """Return the refusal of a column of texts that would be an input for every few rows, and what to do."""
+    """Return the refusal of a column of texts that would become an input for every few rows, with advice."""
     values, n_rows = cells.frame[name], len(cells.frame)
     texts = values.dropna().astype(str)
     drop, row_names = f"leave it out ({override('drop', name, is_list=True)})", override("id", name)
@@ -182,14 +182,14 @@ def _too_many_levels(cells: Cells, name: str, n_levels: int) -> InputError:
 
 
 def override(key: str, value: str, *, is_list: bool = False) -> str:
-    """Return an override of a key of the data set as a shell takes it: with quotes around what is no plain word."""
+    """Return an override of a key of the data set for a shell: quoted unless it is a plain word."""
     text = value if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", value) else f"'{printable(value).replace(QUOTE, ESCAPED)}'"
     written = f"dataset.{key}={f'[{text}]' if is_list else text}"
     return written if text == value else f'"{written}"'
 
 
 def _text_cells(cells: Cells, name: str) -> NDArray[np.bool_]:
-    """Say which cells of a column are there and are no numbers."""
+    """Say which cells of a column hold something other than a number."""
     from pandas import to_numeric
 
     values = cells.frame[name]

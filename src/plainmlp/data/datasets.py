@@ -58,10 +58,10 @@ def clusters(*, seed: int = 0) -> Dataset:
     Notes
     -----
     The first two covariances are [[2, 0.75], [0.75, 2]] and [[1, 0.75], [0.75, 1]]. The third, [[0, 0.75], [0.75, 0]],
-    is not positive semi-definite, on purpose: the recipe has it so, and NumPy's `multivariate_normal`, which it calls,
-    then draws through the singular values, with the covariance 0.75 I. These are its draws, but for the last bits of
-    its matrix product and its logarithms: a point is its cluster's mean plus the sum of two standard normal numbers,
-    each times a row of the factor, square root of a singular value times singular vector.
+    is not positive semi-definite: the published recipe has it so, and NumPy's `multivariate_normal`, which it calls, then
+    draws through the singular values, with the covariance 0.75 I. The draws here are the same but for the last bits of
+    NumPy's matrix product and logarithms: a point is its cluster's mean plus the sum of two standard normal numbers, each
+    times a row of the factor (square root of a singular value times its singular vector).
     """
     normals = _legacy_normals(np.random.RandomState(seed), 2 * 3 * 5000).reshape(3, 5000, 2, 1)
     factors = (
@@ -80,8 +80,8 @@ def clusters(*, seed: int = 0) -> Dataset:
 def _legacy_normals(stream: np.random.RandomState, n: int) -> NDArray[np.float64]:
     """Return the standard normal numbers that NumPy's legacy generator draws, an even number of them.
 
-    The polar method (Marsaglia and Bray, 1964), as NumPy has it but for the library's logarithm, whose last bit differs
-    from processor to processor. Of a pair of points in the square 79 % lie in the circle, so n pairs hold n / 2 of them.
+    The polar method (Marsaglia and Bray, 1964), as in NumPy but for the C library's logarithm, whose last bit differs
+    between processors. 79 % of the points in the square lie in the circle, so n pairs hold at least n / 2 of them.
     """
     points = 2.0 * stream.random_sample((n, 2)) - 1.0
     squares = points[:, 0] * points[:, 0] + points[:, 1] * points[:, 1]
@@ -119,7 +119,7 @@ def digits() -> Dataset:
 def mnist(*, path: str | None = None) -> Dataset:
     """Return the MNIST digits, uint8: from a folder of IDX files, else ``mnist_784``, version 1, of OpenML."""
     if path is None:
-        as_pixels = {"dtype": "uint8"}  # the label too: all of it are numbers up to 255
+        as_pixels = {"dtype": "uint8"}  # the label too: all numbers are at most 255
         bunch = fetch_openml_dataset(MNIST_DATA_ID, as_frame=False, parser="pandas", read_csv_kwargs=as_pixels)
         images, labels = bunch.data.reshape(-1, 28, 28), bunch.target
     else:
@@ -133,7 +133,7 @@ def mnist(*, path: str | None = None) -> Dataset:
 
 
 def openml(*, data_id: int | None = None, **columns: Any) -> Dataset:
-    """Return a data set of OpenML by its number there; without a target its own default, for the rest see `ColumnOptions`."""
+    """Return a data set of OpenML by its number; without a target it has OpenML's default. See also `ColumnOptions`."""
     if data_id is None:
         message = "dataset.data_id is missing: the data set 'openml' needs the number of a data set on OpenML"
         raise InputError(message)

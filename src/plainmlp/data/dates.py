@@ -23,12 +23,12 @@ TYPED = ("datetime64", "datetime", "date")  # as pandas infers columns that hold
 
 
 def find_date_format(cells: Cells, name: str) -> str | None:
-    """Return how a column of texts writes dates, or None if any text is none.
+    """Return how a column of texts writes dates, or None if any text is not a date.
 
     Raises
     ------
     InputError
-        Day and month can be told apart in no row.
+        No row shows which number is the day and which the month.
     """
     values = cells.frame[name]
     if values.isna().all():
@@ -36,15 +36,15 @@ def find_date_format(cells: Cells, name: str) -> str | None:
     found = [form for form in DATE_FORMATS if (parse_dates(values, form).notna() | values.isna()).all()]
     if len(found) > 1:
         message = (
-            f"{cells.source}: column {shown(name)} holds dates such as {shown(values.dropna().iloc[0])}, whose day and month "
-            "can be told apart in no row; write them as YYYY-MM-DD"
+            f"{cells.source}: column {shown(name)} holds dates such as {shown(values.dropna().iloc[0])}, and no row shows which "
+            "number is the day and which the month; write dates as YYYY-MM-DD"
         )
         raise InputError(message)
     return found[0] if found else None
 
 
 def parse_dates(values: "Series", form: str) -> "Series":
-    """Return texts as dates, NaT for what is missing or none."""
+    """Return texts as dates, NaT for a gap or any other text."""
     from pandas import to_datetime
 
     texts = values.astype(object)
@@ -57,7 +57,7 @@ def days_of(cells: Cells, name: str, form: str | None) -> Numbers:
     Parameters
     ----------
     form : str, optional
-        How texts write the dates; what holds dates already needs none.
+        How texts write the dates; columns that hold dates already need none.
     """
     values = cells.frame[name]
     dates = parse_dates(values, form or ISO)

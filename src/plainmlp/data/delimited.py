@@ -1,4 +1,4 @@
-"""Text tables: how a file writes its cells is found out where that is unambiguous; pandas reads them."""
+"""Text tables: the format is detected if it is unambiguous; pandas reads the cells."""
 
 import csv
 import gzip
@@ -16,8 +16,8 @@ from plainmlp.system.memory import require_memory
 from plainmlp.system.wording import reason, shown
 
 BYTES_PER_BYTE = 8  # of memory at the most at once: as text, in the table and among the features
-UNFOLDED_AT_ONCE = 1 << 24
-SAMPLE = 100_000  # characters from which separator and decimal sign are found out
+UNPACKED_AT_ONCE = 1 << 24
+SAMPLE = 100_000  # characters in which separator and decimal sign are detected
 SEPARATORS: dict[str, str] = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 DECIMALS: dict[str, str] = {"point": ".", "comma": ","}
 _NUMBER_WITH = {name: re.compile(rf"[+-]?\d+{re.escape(sign)}\d+") for name, sign in DECIMALS.items()}
@@ -30,13 +30,13 @@ class TextFormat:
     Parameters
     ----------
     separator : {"auto", "comma", "semicolon", "tab", "bar"}
-        Between cells; "auto" takes the one that suits the file's ending, unless another one alone fits the rows.
+        Between cells; "auto" takes the one that suits the file's ending, unless only another one fits the rows.
     decimal : {"auto", "point", "comma"}
-        In numbers; "auto" takes the comma if numbers are written with it and none with a point.
+        In numbers; "auto" takes the comma if some numbers have one and none has a point.
     encoding : str
         As Python names it.
     missing_values : tuple of str
-        Texts that stand for a gap, beside those that pandas knows.
+        Texts that stand for a gap, besides those that pandas knows.
     """
 
     separator: Separator = "auto"
@@ -97,16 +97,16 @@ def _text(path: Path, encoding: str) -> str:
 
 
 def _content(path: Path) -> bytes:
-    """Return the bytes of a file, unfolded if it is gzip-ed, but no more than the memory holds."""
+    """Return the bytes of a file, unpacked if it is gzip-ed; refuse more than fit into memory."""
     require_memory(path.stat().st_size * BYTES_PER_BYTE, f"{path}: reading its {path.stat().st_size} bytes")
     if path.suffix.lower() != ".gz":
         return path.read_bytes()
     content = bytearray()
     try:
         with gzip.open(path) as file:
-            while piece := file.read(UNFOLDED_AT_ONCE):
+            while piece := file.read(UNPACKED_AT_ONCE):
                 content += piece
-                require_memory(len(content) * BYTES_PER_BYTE, f"{path}: unfolding {len(content)} bytes or more")
+                require_memory(len(content) * BYTES_PER_BYTE, f"{path}: unpacking {len(content)} bytes or more")
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         message = f"{path}: the gzip-ed file is truncated or damaged ({error})"
         raise InputError(message) from None
@@ -116,16 +116,16 @@ def _content(path: Path) -> bytes:
 def _separator(text: str, own: str) -> str:
     """Return the separator that gives all rows as many cells as the header; the file's own if it does, or several do."""
     samples = {name: _sample(text, sign) for name, sign in SEPARATORS.items()}
-    parting = [name for name, rows in samples.items() if rows and len(rows[0]) > 1]
-    fitting = [name for name in parting if len({*map(len, samples[name])}) == 1]
-    if own in parting and (own in fitting or not fitting):
+    present = [name for name, rows in samples.items() if rows and len(rows[0]) > 1]
+    fitting = [name for name in present if len({*map(len, samples[name])}) == 1]
+    if own in present and (own in fitting or not fitting):
         return own
-    chosen = fitting or parting
+    chosen = fitting or present
     return chosen[0] if len(chosen) == 1 else own
 
 
 def _decimal(text: str, separator: str) -> str:
-    """Return the sign in numbers: a comma if there are numbers with it and none with a point."""
+    """Return the decimal sign: a comma if some numbers have one and none has a point."""
     if separator == "comma":
         return "point"
     cells = [cell.strip() for row in _sample(text, SEPARATORS[separator])[1:] for cell in row]
@@ -144,7 +144,7 @@ def _sample(text: str, sign: str) -> list[list[str]]:
 
 
 def _row_lines(text: str, path: Path, separator: str) -> list[int]:
-    """Check the outline of a table and return the line in which each row after the header starts."""
+    """Check the shape of a table and return the line in which each row after the header starts."""
     rows = _rows(text, path, SEPARATORS[separator])
     _, header = next(rows, (0, []))
     if not header:
@@ -158,7 +158,7 @@ def _row_lines(text: str, path: Path, separator: str) -> list[int]:
             raise InputError(message)
         lines.append(line)
     if not lines:
-        message = f"{path}: the file holds a header only; rows must follow it"
+        message = f"{path}: the file holds only a header; rows must follow it"
         raise InputError(message)
     return lines
 

@@ -1,4 +1,4 @@
-"""IDX files of images and their labels: the format that MNIST is distributed in, gzip-ed or not."""
+"""IDX files of images and labels, gzip-ed or not: the format in which MNIST is distributed."""
 
 import gzip
 import math
@@ -72,12 +72,12 @@ def read_idx(path: Path, n_dimensions: int) -> Array:
     Returns
     -------
     ndarray of uint8
-        Of as many dimensions as asked for: 3 of images, 1 of labels.
+        With the given number of dimensions: 3 for images, 1 for labels.
 
     Notes
     -----
     Two zero bytes, 8 for unsigned bytes, the number of dimensions, their sizes as big-endian unsigned 32-bit integers,
-    then the elements (LeCun, Cortes and Burges, 1998). No more is unfolded than these sizes ask for.
+    then the elements (LeCun, Cortes and Burges, 1998). No more is unpacked than these sizes need.
     """
     try:
         with path.open("rb") as plain:
@@ -106,7 +106,7 @@ def _read_sizes(file: BufferedIOBase, n_dimensions: int, path: Path) -> tuple[in
 
 
 def _read_elements(file: BufferedIOBase, sizes: tuple[int, ...], path: Path, n_most: int) -> Array:
-    """Read as many elements as the sizes say; `n_most` is how many bytes the file can hold at the most."""
+    """Read as many elements as the sizes say; the file can hold at most `n_most` bytes."""
     n_elements = math.prod(sizes)
     sizes_text = " x ".join(map(str, sizes))
     problem = "holds no values" if not n_elements else "is truncated"

@@ -29,7 +29,7 @@ def read_npy_folder(folder: Path) -> Arrays:
     """Read features and targets.
 
     Features of more than `IN_MEMORY_BYTES`, and of more than one column, stay in their file; class indices then have the
-    smallest dtype.
+    smallest possible dtype.
 
     Parameters
     ----------

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
 SECONDS_PER_ANSWER = 10.0
-NETWORK_ERROR = "A network error occurred"  # scikit-learn warns so before it waits a second and asks again, three times
+NETWORK_ERROR = (
+    "A network error occurred"  # scikit-learn's warning before it waits a second and asks again, three times
+)
 
 
 def fetch_openml_dataset(data_id: int, **options: Any) -> "Bunch":
     """Fetch a data set from OpenML, or from the cache in the folder that the variable SCIKIT_LEARN_DATA names.
 
-    The options are those of `sklearn.datasets.fetch_openml`.
+    `sklearn.datasets.fetch_openml` describes the options.
     """
     from sklearn.datasets import fetch_openml
 

@@ -38,7 +38,7 @@ class Preparation:
         A column of numbers keeps its name and place; a category becomes ``name=value``, once for each of its values; a
         date that becomes its parts ``name.part``.
     fill_values : ndarray of shape (n_columns,), float64, optional
-        What stands in for a missing value of each column; None refuses missing values.
+        What replaces a missing value of each column; None refuses missing values.
     input_scaling : Scaling
         Of the columns of numbers and of dates, in order.
     target_scaling : Scaling, optional
@@ -77,12 +77,12 @@ class Preparation:
         prepared[:, np.concatenate([*places, np.empty(0, np.intp)])] = scaled
         for position in np.flatnonzero(~self._numeric):
             codes = filled[:, position].astype(np.intp)
-            (known,) = np.nonzero(codes >= 0)  # of a level that is neither known nor rare all inputs are 0
+            (known,) = np.nonzero(codes >= 0)  # all inputs of a level that is neither known nor rare are 0
             prepared[known, starts[position] + codes[known]] = 1
         return prepared
 
     def targets(self, targets: Array, dtype: DTypeLike) -> Array:
-        """Return targets as a loss takes them: class indices as they are, else as `dtype` (scaled for a regression)."""
+        """Return targets as a loss takes them: class indices unchanged, else as `dtype` (scaled for a regression)."""
         if self.target_scaling is not None:
             return self.target_scaling.apply(targets, dtype)
         return targets if targets.dtype.kind in "iu" else targets.astype(dtype)
@@ -94,7 +94,7 @@ class Preparation:
     def from_frame(self, frame: "DataFrame") -> NDArray[np.float64]:
         """Return the raw features that a table holds under the names of the columns; its other columns are ignored.
 
-        A column that is not there is a gap in every row, unless another has almost its name, or none is there.
+        A missing column is a gap in every row, unless another has almost its name, or all are missing.
         """
         wanted = {column.name for column in self.columns}
         check_names([name for name in frame.columns if name in wanted], TABLE)
@@ -128,7 +128,7 @@ class Preparation:
         Raises
         ------
         ValueError
-            The record is none, or its parts do not fit together.
+            The record is not a preparation, or its parts do not fit together.
         """
         preparation: Preparation = adapter_of(Preparation).validate_python(record)
         n_numbers = len(preparation._number_names)
@@ -146,7 +146,7 @@ class Preparation:
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether every raw feature is a number and an input as it is, but for its scaling."""
+        """Whether every raw feature is a number and, once scaled, an input."""
         return bool(self._numeric.all()) and all(column.dates is None for column in self.columns)
 
     @cached_property
@@ -175,9 +175,9 @@ def fit_preparation(
     Parameters
     ----------
     missing : {"refuse", "mean", "median"}
-        What to put where a number is missing; a category gets its most frequent value.
+        What replaces a missing number; for a category it is the most frequent value.
     scaling, target_scaling : str or Choice
-        Entries of `SCALINGS`; that of the targets serves a regression only.
+        Entries of `SCALINGS`; targets are scaled only for a regression.
     """
     columns = description.columns
     fill_values = None if missing == "refuse" else fit_fill_values(train.features, columns, missing)
@@ -197,12 +197,12 @@ def _fit(scaling: str | Choice, values: Array) -> Scaling:
 
 
 def are_numeric(columns: tuple[Column, ...]) -> NDArray[np.bool_]:
-    """Say of each column whether it holds numbers or dates (and not a category)."""
+    """Say for each column whether it holds numbers or dates, rather than categories."""
     return np.array([column.categories is None for column in columns])
 
 
 def numbers_of(features: Array, columns: tuple[Column, ...]) -> Array:
-    """Return the columns of numbers, and of dates the days or their parts: the very same array where there is no more."""
+    """Return the columns of numbers, and dates as days or as their parts; the same array if it has nothing else."""
     numeric = are_numeric(columns)
     if all(column.dates != "parts" for column in columns):
         return features if numeric.all() else features[:, numeric]
@@ -220,7 +220,7 @@ def input_widths(columns: tuple[Column, ...]) -> list[int]:
 
 
 def fit_fill_values(features: Array, columns: tuple[Column, ...], strategy: str) -> NDArray[np.float64]:
-    """Find what to put where a value is missing; a category gets its most frequent value, the first of several."""
+    """Return what replaces missing values; for a category its most frequent value, the first of several."""
     empty = np.flatnonzero(np.isnan(features).all(axis=0))
     if empty.size:
         message = f"column {shown(columns[empty[0]].name)} has no value in the train part; leave the column out"
@@ -241,7 +241,7 @@ def _fill_value(rule: str, values: Array) -> float:
 
 
 def fill_missing(features: Array, columns: tuple[Column, ...], fill_values: NDArray[np.float64] | None) -> Array:
-    """Return features without gaps: the very same array where nothing is missing."""
+    """Return features without gaps; the same array if nothing is missing."""
     if isinstance(features, StoredRows):  # they were checked when they were fetched
         return features
     missing = np.isnan(features) if features.dtype.kind == "f" else np.zeros((1, 1), dtype=bool)
@@ -285,7 +285,7 @@ def _positions(frame: "DataFrame", column: Column) -> NDArray[np.float64]:
 
 
 def _position(text: str, column: Column) -> float:
-    """Return the place of a level; one that is unknown is refused, missing, or a rare one: -1 if there is none."""
+    """Return the place of a level; an unknown one is refused, missing, or rare (-1 if there is no rare level)."""
     levels = column.categories or ()
     known, rare = (levels[:-1], len(levels) - 1.0) if column.rare else (levels, -1.0)
     if text in known:
@@ -295,7 +295,7 @@ def _position(text: str, column: Column) -> float:
     if column.unknown == "refuse":
         message = (
             f"{TABLE}: column {shown(column.name)} has the unknown value {shown(text)} (allowed: "
-            f"{listed((*known, *column.rare))}); a network trained with dataset.unknown=missing or rare takes it"
+            f"{listed((*known, *column.rare))}); a network trained with dataset.unknown=missing or rare accepts it"
         )
         raise InputError(message)
     return np.nan if column.unknown == "missing" else rare

@@ -1,4 +1,4 @@
-"""A table as its file holds it, whichever of the known formats the file has."""
+"""The table in a file of any known format."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ TYPED_FILES: dict[str, Callable[[Path], Cells]] = {".parquet": read_parquet, ".f
 
 
 def read_table(path: Path, written: TextFormat | None = None) -> Cells:
-    """Read a table whose columns have names; how it is written counts for text files alone, see `TextFormat`."""
+    """Read a table whose columns have names; `written` matters only for text files."""
     known = [*TEXT_FILES, *TYPED_FILES]
     ending = next((ending for ending in known if path.name.lower().endswith(ending)), None)
     if ending is None:

@@ -43,9 +43,9 @@ class Scaling:
         ----------
         values : ndarray of shape (n_samples, n_columns), any numeric dtype
         dtype : float32 or float64
-            Of the result. The arithmetic is float64, some rows at a time, so that no second array of all rows is made.
+            Of the result. The arithmetic is float64, some rows at a time, which avoids a second array of all rows.
         names : sequence of str, optional
-            Of the columns; without it they are numbered, as targets.
+            Of the columns; without names they are numbered, as targets.
         """
         scaled = np.empty(values.shape, dtype)
         try:
@@ -57,8 +57,8 @@ class Scaling:
             row, column = np.argwhere(~np.isfinite(scaled[rows]))[0]
             name = f"column {shown(names[column])}" if names else f"target {column + 1}"
             message = (
-                f"{name} holds {values[rows][row, column]:g}, too large a number for {scaled.dtype} once it is "
-                f"scaled; allowed: up to {np.finfo(scaled.dtype).max:.1e}; another scaling or training.dtype=float64 may do"
+                f"{name} holds {values[rows][row, column]:g}, which is too large for {scaled.dtype} once it is "
+                f"scaled; allowed: up to {np.finfo(scaled.dtype).max:.1e}; try another scaling, or training.dtype=float64"
             )
             raise InputError(message) from None
         return scaled
@@ -83,7 +83,7 @@ def fit_scaling(name: str, options: Mapping[str, Any], values: Array) -> Scaling
     name : str
         A name in `SCALINGS`.
     options : mapping
-        Those of the entry's options that have another value than their default.
+        The entry's options that differ from their default.
     values : ndarray of shape (n_samples, n_columns), any numeric dtype
         Nothing is missing.
     """
@@ -104,11 +104,11 @@ def _none(values: Array) -> tuple[Vector, Vector]:
 
 
 def _standard(values: Array) -> tuple[Vector, Vector]:
-    """Subtract the mean and divide by the standard deviation (that of the train part, without Bessel's correction).
+    """Subtract the mean and divide by the standard deviation of the train part (without Bessel's correction).
 
-    Two passes: the mean, then the squared deviations, less the square of their own sum, which is zero but for rounding
-    (Chan, Golub and LeVeque, 1983). The scale of a column whose variance is no more than rounding makes of a constant
-    one is 1; it is infinite where the variance overflows.
+    Two passes: the mean, then the squared deviations, minus the square of their own sum, which is zero but for rounding
+    (Chan, Golub and LeVeque, 1983). A column whose variance can be explained by rounding counts as constant and has the
+    scale 1; if the variance overflows, the scale is infinite.
     """
     n_samples = len(values)
     mean = column_sums(values) / n_samples
@@ -121,7 +121,7 @@ def _standard(values: Array) -> tuple[Vector, Vector]:
 
 
 def _deviations(rows: Array, mean: Vector) -> Vector:
-    """Return each row's deviations from the mean, and beside them their squares."""
+    """Return each row's deviations from the mean, followed by their squares."""
     deviations = rows - mean
     return np.hstack([deviations, np.square(deviations)])
 
@@ -130,7 +130,7 @@ def _minmax(values: Array) -> tuple[Vector, Vector]:
     """Map the smallest value to 0 and the largest to 1."""
     pieces = values.pieces() if isinstance(values, StoredRows) else [values]
     ends = np.array([(rows.min(axis=0), rows.max(axis=0)) for rows in pieces], np.float64)
-    smallest = ends[:, 0].min(axis=0) + 0.0  # which of 0 and -0 is the smaller one is up to the processor
+    smallest = ends[:, 0].min(axis=0) + 0.0  # whether the minimum of 0 and -0 is 0 depends on the processor
     ranges = ends[:, 1].max(axis=0) - smallest
     return smallest, np.where(ranges == 0, 1.0, ranges)
 

@@ -1,4 +1,4 @@
-"""The split of a data set's rows into train, validation and test parts, and what data is once it is split."""
+"""The split of a data set's rows into train, validation and test parts."""
 
 import math
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class Splits:
     Parameters
     ----------
     validation : Part, optional
-        None where none was asked for.
+        None if `split.validation` is 0.
     preparation : Preparation
         Fitted on the train part.
     data_digest : str
-        Of the data set that the parts are of, as `plainmlp.data.storage.digest_dataset` returns it.
+        Of the whole data set, as `plainmlp.data.storage.digest_dataset` returns it.
     """
 
     train: Part
@@ -78,9 +78,9 @@ def split_rows(
 
     Notes
     -----
-    The test part is that of `sklearn.model_selection.train_test_split(test_size=test, random_state=seed)`; the
-    validation part is drawn in the same way from the rest. A train part that is not all the rest is its first rows, and
-    where classes are stratified drawn in the same way.
+    The test part is the one of `sklearn.model_selection.train_test_split(test_size=test, random_state=seed)`; the
+    validation part is drawn in the same way from the rest. A train part smaller than the remaining rows is their
+    beginning or, if classes are stratified, is drawn in the same way.
     """
     n_train, n_validation, n_test = _counts(len(part), train, validation, test)
     classes = part.targets if stratify and task == "classification" else None
@@ -100,7 +100,7 @@ def split_rows(
         rest, validation_rows = part_off("validation", rest, n_validation)
         validation_part = part.take(validation_rows)
     if n_train < len(rest):
-        # without strata the first of rows in random order are a sample as good as another draw, and keep their order
+        # without strata the first of the shuffled rows are as good a sample as another draw, and keep their order
         rest = rest[:n_train] if classes is None else part_off("train", rest, len(rest) - n_train)[0]
     return part.take(rest), validation_part, part.take(test_rows)
 
@@ -123,7 +123,7 @@ def _counts(n_rows: int, train: Size | None, validation: Size, test: Size) -> tu
 
 
 def _train_count(n_rows: int, train: Size, left: int) -> int:
-    # The other parts were rounded up, so a fraction may be short of rows by the rounding: it takes all that is left.
+    # The other parts were rounded up, so a fraction may ask for a row too many: it takes all that is left.
     rounding = 2 if isinstance(train, float) else 0
     n_train = math.floor(_wanted(train, n_rows))
     if n_train < 1 or n_train > left + rounding:
@@ -137,7 +137,7 @@ def _wanted(size: Size, n_rows: int) -> float:
 
 
 def _part_off_last(rows: Rows, n_taken: int, seed: int | None) -> tuple[Rows, Rows]:
-    """Part rows as `train_test_split` does, but in place: of very many rows it would make several copies."""
+    """Split rows as `train_test_split` does, but in place, since that makes several copies of them."""
     if seed is None:
         return rows[:-n_taken], rows[-n_taken:]
     np.random.RandomState(seed).shuffle(rows)
@@ -151,8 +151,8 @@ def _check_classes(key: str, classes: Array, n_smaller: int, names: tuple[str, .
     index = int(present[smallest])
     if counts[smallest] < 2:
         message = (
-            f"split.stratify=true: class {shown(names[index] if names else str(index))} has {counts[smallest]} row "
-            f"where split.{key} parts the rows; 2 are needed; add rows or set split.stratify=false"
+            f"split.stratify=true: class {shown(names[index] if names else str(index))} has {counts[smallest]} row, "
+            f"and split.{key} needs 2; add rows or set split.stratify=false"
         )
         raise InputError(message)
     if n_smaller < len(present):
@@ -164,7 +164,7 @@ def _check_classes(key: str, classes: Array, n_smaller: int, names: tuple[str, .
 
 
 def split_by_class(rows: Rows, classes: Array, n_taken: int, seed: int) -> tuple[Rows, Rows]:
-    """Part rows into those that are kept and those that are taken.
+    """Split rows into those that stay and those that are taken.
 
     Parameters
     ----------
@@ -175,8 +175,8 @@ def split_by_class(rows: Rows, classes: Array, n_taken: int, seed: int) -> tuple
 
     Notes
     -----
-    The parts and their order are those of `sklearn.model_selection.train_test_split` with ``stratify=classes``, whose
-    lists of Python numbers take 40 bytes a row.
+    Gives the same parts in the same order as `sklearn.model_selection.train_test_split` with ``stratify=classes``,
+    whose lists of Python numbers take 40 bytes a row.
     """
     draws = np.random.RandomState(seed)
     present, counts = np.unique(classes, return_counts=True)
@@ -195,9 +195,9 @@ def split_by_class(rows: Rows, classes: Array, n_taken: int, seed: int) -> tuple
 
 
 def _shares(counts: Counts, n_drawn: int, draws: np.random.RandomState) -> Counts:
-    """Return how many of each class to draw: its share without the fraction, then one more for the largest fractions.
+    """Return how many of each class to draw: its share rounded down, and one more for the largest fractions.
 
-    Among equal fractions the draws decide; there is one draw for each size of a fraction that gets any.
+    Draws decide among equal fractions, one draw for each fraction of which only some can be rounded up.
     """
     shares = counts / counts.sum() * n_drawn
     whole: Counts = np.floor(shares).astype(np.intp)

@@ -26,7 +26,7 @@ SPLITS_DIGESTED = 4  # at once in memory, as in a sweep
 def digest_arrays(*arrays: Array) -> str:
     """Return the SHA-256 over the type, shape and bytes of arrays, in order, as hexadecimal digits.
 
-    Of rows that stay in their file its digest and their numbers take the place of the bytes.
+    For rows that stay in their file, the file's digest and the rows' numbers replace the bytes.
     """
     digest = hashlib.sha256()
     for array in arrays:
@@ -63,14 +63,14 @@ def _digest_part(part: Part) -> str:
 
 
 def _digest_parts(arrays: dict[str, str], description: Description) -> str:
-    """Return the digest of parts; a category's positions alone would be the same as a column of such numbers."""
+    """Return the digest of parts and their description, without which a category would be like a column of numbers."""
     return _digest_record({"arrays": arrays, "description": description.to_dict()})
 
 
 def write_dataset(folder: Path, dataset: Dataset) -> None:
     """Write a data set as a folder of ``.npy`` arrays and a manifest; an earlier folder is replaced.
 
-    Of features that stay in their file the manifest has its path and digest, and no copy is made.
+    Features that stay in their file are not copied: the manifest holds the file's path and digest.
     """
     _write_folder(folder, {"": dataset.rows}, {"description": dataset.description.to_dict()})
 
@@ -122,7 +122,7 @@ def _write_folder(folder: Path, parts: dict[str, Part], record: dict[str, Any]) 
 
 
 def write_manifest(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write a record beside the files of a folder, with the digest of each of them and its own."""
+    """Write a record into a folder, with the digest of each file there and its own."""
     digests = {name: digest_file(folder / name) for name in _files_below(folder)}
     write_json(folder / MANIFEST, manifest_of(record, digests))
 
@@ -134,7 +134,7 @@ def manifest_of(record: Mapping[str, Any], digests: Mapping[str, str]) -> dict[s
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read a folder's manifest and check it, that every file is there as it was written, and no other."""
+    """Read a folder's manifest; check that it and every file are as they were written, and that there is no other file."""
     path = folder / MANIFEST
     manifest = read_json(path)
     if not isinstance(manifest, dict) or manifest.pop("digest", None) != _digest_record(manifest):
@@ -175,9 +175,9 @@ def _read_part(folder: Path, manifest: dict[str, Any], prefix: str) -> Part:
 
 
 def through_link(dataset: Dataset, link: Path) -> Dataset:
-    """Return a data set whose features are read through a link to their folder, where they stay in their file.
+    """Return a data set whose features, if they stay in their file, are read through a link to its folder.
 
-    The link lies beside the folders that refer to the file, so that they can move together and the link can be renewed.
+    The link is beside the folders that refer to the file, so that they can move together and the link can be renewed.
     """
     features = dataset.rows.features
     if not isinstance(features, StoredRows):
@@ -187,12 +187,12 @@ def through_link(dataset: Dataset, link: Path) -> Dataset:
 
 
 def _refer(rows: StoredRows, folder: Path) -> dict[str, Any]:
-    """Return the file of rows, by path and digest, with their range if they stand side by side.
+    """Return the file of rows, by path and digest, with their range if they are adjacent.
 
     Parameters
     ----------
     folder : Path
-        Of the results; a path through the folder that it is in is written relative to it, any other is absolute.
+        Where the reference is written; a path below its parent folder becomes relative to it, any other absolute.
     """
     path = rows.file.path.absolute()
     place = os.path.relpath(path, folder) if path.is_relative_to(folder.parent.absolute()) else str(path)
@@ -202,7 +202,7 @@ def _refer(rows: StoredRows, folder: Path) -> dict[str, Any]:
 
 @lru_cache(FILES_OPEN)
 def _open(path: Path, digest: str) -> RowFile:
-    """Return a file whose every byte is as it was; a process checks it once."""
+    """Return a file after checking that no byte has changed, once in each process."""
     file = RowFile(path)
     if file.digest != digest:
         message = f"{path}: was changed after it was fetched; fetch it again"

@@ -1,7 +1,7 @@
-"""Rows that stay in their ``.npy`` file and are read some at a time: the stand-in for an array too large for memory.
+"""Rows that stay in their ``.npy`` file and are read some at a time, in place of an array too large for memory.
 
-They are read with file reads and not through a memory map: pages of a map count as memory of the process, and where
-the system keeps files in large folios a thousand rows from all over the file bring in gigabytes of them.
+They are not read through a memory map: its pages count as memory of the process, and on a system that keeps files in
+large folios, a thousand rows from all over a file bring in gigabytes.
 """
 
 import hashlib
@@ -18,15 +18,16 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import digest_file
 from plainmlp.system.wording import reason
 
 Array = NDArray[Any]
 Rows = NDArray[np.integer[Any]]
 Conversion = Callable[[Array], Array]
 
-PIECE_NUMBERS = 1 << 19  # at once, where all of a file is gone through: 4 MB as float64
-SKIPPED_BYTES = 1 << 12  # that are read and not used where they are between two rows: less than a read of its own costs
-ROWS_OF_A_RUN = 4  # from so many on it pays to put rows in order and read them in runs
+PIECE_NUMBERS = 1 << 19  # read at once from a whole file: 4 MB as float64
+SKIPPED_BYTES = 1 << 12  # between two rows are read along, which is cheaper than a second read
+ROWS_OF_A_RUN = 4  # from this mean length on it pays to sort rows and read them in runs
 
 
 class RowFile:
@@ -48,8 +49,7 @@ class RowFile:
     @cached_property
     def digest(self) -> str:
         """Return the SHA-256 of the file's bytes, as hexadecimal digits."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest_file(self.path)
 
     def read(self, start: int, stop: int) -> Array:
         """Return the rows from `start` up to `stop`, of shape (stop - start, n_columns)."""
@@ -62,7 +62,7 @@ class RowFile:
         return values
 
     def gather(self, rows: Rows) -> Array:
-        """Return the given rows, of shape (n_given, n_columns); those that are close together are read together."""
+        """Return the given rows, of shape (n_given, n_columns); neighbours are read together."""
         places = np.argsort(rows, kind="stable")
         in_order = rows[places].astype(np.int64)
         is_end = np.diff(in_order) * self.row_bytes > SKIPPED_BYTES
@@ -98,18 +98,18 @@ class RowFile:
 
 
 class StoredRows:
-    """Rows of a `RowFile` in some order; what reads an array of rows a slice, or a few of them, at a time can read it.
+    """Rows of a `RowFile` in some order, for code that reads slices or a few rows of an array at a time.
 
     Parameters
     ----------
     rows : range or ndarray of shape (n_samples,), integer, optional
         Which rows, in order; without it all of them.
     conversion : callable (values) -> ndarray of shape (n, n_columns), optional
-        What becomes of rows as they are read.
+        Applied to rows when they are read.
     n_columns : int, optional
-        That it makes; without it as many as in the file.
+        Of the converted rows; default: as in the file.
     dtype : dtype, optional
-        That it makes; without it that of the file.
+        Of the converted rows; default: as in the file.
     """
 
     ndim = 2
@@ -138,7 +138,7 @@ class StoredRows:
         return len(self.rows)
 
     def __getitem__(self, key: Any) -> Array:
-        """Return the rows of a slice, or of an array of their numbers; after a comma, these columns of them."""
+        """Return the rows of a slice or of an array of their numbers, or after a comma only some columns."""
         if isinstance(key, tuple):
             rows, columns = key
             return np.asarray(self[rows][..., columns])
@@ -149,7 +149,7 @@ class StoredRows:
         return np.concatenate(list(self.pieces())).astype(self.dtype if dtype is None else dtype, copy=False)
 
     def take(self, indices: Rows, axis: int = 0, out: Array | None = None, mode: str = "raise") -> Array:
-        """Return rows by their numbers from 0, as `numpy.take` along the first axis, which gives `axis` and `mode`."""
+        """Return rows by their numbers, as `numpy.take` along the first axis; it passes `axis` and `mode`."""
         shape = (-1,) if indices.dtype == np.bool_ else indices.shape
         taken = self._read(self._numbers(indices)).reshape(*shape, self.shape[1])
         if out is None:
@@ -158,14 +158,14 @@ class StoredRows:
         return out
 
     def select(self, rows: Rows) -> "StoredRows":
-        """Return the given ones of these rows, still in their file."""
+        """Return some of these rows, still in their file."""
         chosen = self._numbers(rows)
-        if len(chosen) and (chosen[1:] - chosen[:-1] == 1).all():  # side by side they are read in one go
+        if len(chosen) and (chosen[1:] - chosen[:-1] == 1).all():  # adjacent rows are read at once
             return StoredRows(self.file, range(int(chosen[0]), int(chosen[-1]) + 1))
         return StoredRows(self.file, chosen)
 
     def converted(self, conversion: Conversion, n_columns: int, dtype: DTypeLike) -> "StoredRows":
-        """Return these rows as a conversion makes them; it is called for those that are read."""
+        """Return these rows with a conversion, which is applied to rows when they are read."""
         return StoredRows(self.file, self.rows, conversion=conversion, n_columns=n_columns, dtype=dtype)
 
     def pieces(self) -> Iterator[Array]:
@@ -184,7 +184,7 @@ class StoredRows:
         return digest.hexdigest()
 
     def _numbers(self, indices: Rows) -> Rows:
-        """Return the numbers in the file of rows by their places here, or by a mask; negative ones count from the end."""
+        """Return the rows' numbers in the file, given their places here or a mask; negative places count from the end."""
         if indices.dtype == np.bool_:
             return self._numbers(np.arange(len(self))[indices])
         if not indices.size:
@@ -207,12 +207,12 @@ def piece_rows(n_columns: int) -> int:
     return max(1, PIECE_NUMBERS // n_columns)
 
 
-# no header, one that is not Python, Python objects, a size beyond all bounds, or fewer bytes than the header says
+# no header or a malformed one, Python objects, an impossible size, or fewer bytes than the header says
 _NO_NUMBERS = (ValueError, TypeError, SyntaxError, TokenError, OverflowError, MemoryError, RecursionError)
 
 
 def _header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any], int]:
-    """Return the shape and dtype of the array in a file, and where its first byte is."""
+    """Return the shape and dtype of the array in a file, and the offset of its first byte."""
     try:
         mapped = np.lib.format.open_memmap(path, mode="r")
     except OSError as error:

@@ -17,12 +17,12 @@ from plainmlp.system.wording import printable, shown
 
 TABLES = ("table", "openml")  # data sets whose columns are shown one by one
 MAX_SHOWN = 40  # columns
-ROWS_OF_AN_ID = 10  # from so many rows on, whole numbers that all differ may only name the rows
+ROWS_OF_AN_ID = 10  # from this many rows on, whole numbers that all differ may only name the rows
 HEADER = ("column", "role", "taken for", "levels", "gaps", "distinct", "remark")
 
 
 class ColumnSummary(NamedTuple):
-    """A column, its role and what it was taken for; `distinct` is the share of distinct values among those there."""
+    """A column, its role and what it was taken for; `distinct` is the share of distinct values among those present."""
 
     name: str
     role: str
@@ -40,7 +40,7 @@ class ColumnSummary(NamedTuple):
 
 
 def summarize_dataset(dataset: Dataset) -> list[ColumnSummary]:
-    """Summarize the features and targets of a data set; of rows that stay in their file there is nothing to count."""
+    """Summarize the features and targets of a data set; nothing is counted in rows that stay in their file."""
     description, rows = dataset.description, dataset.rows
     if isinstance(rows.features, StoredRows) or description.image_shape is not None:
         features = [ColumnSummary(column.name, "feature", "number") for column in description.columns]
@@ -78,7 +78,7 @@ def _of_values(column: Column, values: Array) -> ColumnSummary:
 
 
 def summarize_table(cells: Cells, options: ColumnOptions) -> list[ColumnSummary]:
-    """Summarize every column of a table, also those that a training would refuse, with the reason as their remark."""
+    """Summarize every column of a table; if training would refuse a column, its remark says why."""
     features = choose_features(cells, options)
     cells = with_targets(cells, options)
     roles = {name: key for key, names in options.roles().items() for name in names}
@@ -107,7 +107,7 @@ def _of_column(
 
 
 def summary_lines(dataset: Dataset) -> list[str]:
-    """Return what to print of a data set when it is fetched: its size, and each column if it is a table."""
+    """Return what to print about a fetched data set: its size and, for a table, each column."""
     description, summaries = dataset.description, summarize_dataset(dataset)
     goal = f"{len(description.class_names)} classes" if description.class_names else "numbers"
     goal = "labels" if description.task == "multilabel" else goal
@@ -117,7 +117,7 @@ def summary_lines(dataset: Dataset) -> list[str]:
 
 
 def table_lines(summaries: Sequence[ColumnSummary]) -> list[str]:
-    """Return summaries as the lines of a table; of very many columns the first, and those with a remark."""
+    """Return summaries as the lines of a table; if there are very many, the first ones and those with a remark."""
     shown = [each for place, each in enumerate(summaries) if place < MAX_SHOWN or each.remark][: 2 * MAX_SHOWN]
     rows = [HEADER, *(summary.texts() for summary in shown)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(HEADER))]

@@ -1,4 +1,4 @@
-"""A data set made of any table: its columns are told apart, checked and encoded as features, targets and weights."""
+"""A data set from any table: its columns are checked and encoded as features, targets and weights."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -29,15 +29,15 @@ class ColumnOptions:
     task : {"auto", "classification", "regression"}, default "auto"
         See `encode_targets`.
     missing : {"refuse", "mean", "median"}, default "refuse"
-        Whether features may be missing; how they are imputed is fitted on the train part later.
+        Whether features may be missing; the values that replace them are fitted on the train part later.
     missing_target : {"refuse", "drop"}, default "refuse"
         Whether rows without a target are left out.
     sample_weights, id : str, optional
-        The columns that hold how much each row counts and what it is called; they are no features.
+        The columns with each row's weight and name; they are not features.
     drop : tuple of str, optional
         Columns to leave out.
     columns : tuple of str, optional
-        The features; without it all columns that are nothing else.
+        The features; by default all columns without another role.
     dates, rare_levels, unknown
         See `plainmlp.data.columns.encode_feature`.
     """
@@ -77,7 +77,7 @@ def table_dataset(cells: Cells, *, name: str, **options: Any) -> Dataset:
     name : str
         The data set's name in `DATASETS`.
     options
-        Those of `ColumnOptions`; `target` is needed.
+        As in `ColumnOptions`; `target` is required.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def table_dataset(cells: Cells, *, name: str, **options: Any) -> Dataset:
 
 
 def choose_features(cells: Cells, options: ColumnOptions) -> list[str]:
-    """Return the columns that are features; refuse names of no column, and columns with two roles."""
+    """Return the columns that are features; refuse unknown names, and columns with two roles."""
     names, roles = list(cells.frame.columns), options.roles()
     if len(set(options.target_names)) != len(options.target_names) or not options.target_names:
         message = f"dataset.target={shown(options.target_names)}: name at least one column, and each one once"
@@ -123,7 +123,7 @@ def choose_features(cells: Cells, options: ColumnOptions) -> list[str]:
 
 
 def with_targets(cells: Cells, options: ColumnOptions) -> Cells:
-    """Return the rows in which no target is missing, if the others are to be left out, and say how many are."""
+    """Return the rows that have all targets if `missing_target` drops the others, with a note of how many."""
     if options.missing_target == "refuse":
         return cells
     target_names = options.target_names
@@ -137,7 +137,7 @@ def with_targets(cells: Cells, options: ColumnOptions) -> Cells:
 
 
 def read_ids(cells: Cells, name: str) -> Array:
-    """Return what a column calls each row: whole numbers, or texts."""
+    """Return the ids of the rows in a column: whole numbers or texts."""
     values = cells.frame[name]
     if values.isna().any():
         row = int(np.argmax(values.isna()))

@@ -59,7 +59,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     alpha : float, default 0.0001
         Adds alpha / 2 * sum w^2 over the weights to the sum of a batch's costs, as in scikit-learn.
     batch_size : int or "auto", default "auto"
-        Rows in a step; "auto" takes 200, or all where there are fewer.
+        Rows in a step; "auto" takes 200, or all if there are fewer.
     learning_rate_init : float, default 0.001
     max_iter : int, default 200
         Iterations over all rows at most.
@@ -74,9 +74,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     warm_start : bool, default False
         Whether `fit` begins with the parameters of the last fit.
     early_stopping : bool, default False
-        Whether to watch a validation part, and to keep the parameters that were best on it in place of the last ones.
+        Whether to watch a validation part, and to keep the parameters that were best on it instead of the last ones.
     validation_fraction : float, default 0.1
-        Share of the rows that early stopping sets aside where `fit` is given no X_val and y_val.
+        Share of the rows that early stopping sets aside if `fit` gets no X_val and y_val.
     n_iter_no_change : int or infinity, default 10
         Iterations without a better `monitor` after which to stop.
     monitor : str, default "auto"
@@ -101,12 +101,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     network_ : MLP
         The network itself; `coefs_`, `intercepts_`, `n_outputs_` and `weights_digest_` are read from it.
     history_ : dict of str to list of float
-        What each iteration measured, see `plainmlp.nn.training.Epoch`; with a warm start also that of earlier fits.
+        What each iteration measured, see `plainmlp.nn.training.Epoch`; with a warm start, earlier fits included.
         `loss_curve_` and `validation_curve_` are the losses in it, `loss_` is the last train loss.
     n_iter_ : int
         Iterations of the last fit, or of all calls of `partial_fit`.
     best_iteration_ : int
-        After which of them, counted from 1, the parameters were those that are kept.
+        The iteration, counted from 1, whose parameters are kept.
     n_features_in_, feature_names_in_
         As in scikit-learn.
     """
@@ -155,13 +155,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def validation_curve_(self) -> list[float]:
         """Return the validation loss after each iteration, without penalties."""
         if "validation_loss" not in self.history_:
-            message = "validation_curve_ is there after a fit with X_val and y_val, or with early_stopping=True"
+            message = "validation_curve_ exists only after a fit with X_val and y_val, or with early_stopping=True"
             raise AttributeError(message)
         return self.history_["validation_loss"]
 
     @property
     def weights_digest_(self) -> str:
-        """Return the SHA-256 of all weights and biases, as 64 hexadecimal digits: equal where every bit is."""
+        """Return the SHA-256 of all weights and biases, as 64 hexadecimal digits: equal if every bit is."""
         return self.network_.weights_digest
 
     @property
@@ -192,7 +192,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            A parameter or an array is not what is allowed, or the loss is not finite any more.
+            A parameter or an array is not allowed, or the loss is no longer finite.
         """
         goes_on = self.warm_start and hasattr(self, "network_")
         dtype, seed, held_out = self._checked_dtype(reset=not goes_on), self._checked_seed(), None
@@ -227,7 +227,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return self.network_.train(train, validation, epochs=until, batch_size=batch_size, shuffle=bool(self.shuffle))
 
     def _iterate(self, epochs: Iterator[Epoch], context: CallbackContext, given: Mapping[str, Any]) -> int:
-        """Train until an iteration is the last, and return how many there were."""
+        """Train until training stops, and return the number of iterations."""
         recipe = self.network_.recipe
         plateau = EarlyStopping(replace(recipe, patience=int(min(self.n_iter_no_change, self.max_iter))))
         for number in range(1, self.max_iter + 1):
@@ -240,15 +240,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             if plateau.stops(epoch.metrics, np.empty(0)):
                 return number
         if np.isfinite(self.n_iter_no_change):
-            message = f"max_iter={self.max_iter} iterations were made, and {recipe.monitor} was still getting better"
+            message = f"stopped after max_iter={self.max_iter} iterations while {recipe.monitor} was still improving"
             warnings.warn(message, ConvergenceWarning, stacklevel=4)
         return number
 
     def _record(self, epoch: Epoch) -> None:
-        """Keep the metrics of an epoch, and say them where that is asked for."""
+        """Keep the metrics of an epoch, and print them if `verbose` is set."""
         if epoch.diverged is not None:
             message = (
-                f"the loss is not finite any more in iteration {epoch.number + 1} with learning_rate_init="
+                f"the loss is no longer finite in iteration {epoch.number + 1} with learning_rate_init="
                 f"{self.learning_rate_init}; scale X, or try a smaller learning_rate_init, or clip_norm"
             )
             raise ValueError(message)
@@ -260,10 +260,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             sys.stdout.write(f"iteration {epoch.number + 1}: {', '.join(losses)}\n")
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
-        """Train for one iteration more."""
+        """Train for one more iteration."""
         is_first = not hasattr(self, "network_")
         if self.early_stopping:
-            message = "early_stopping=True is not allowed with partial_fit: a call is one iteration, and none is undone"
+            message = (
+                "early_stopping=True is not allowed with partial_fit: each call is one iteration and cannot be undone"
+            )
             raise ValueError(message)
         dtype, seed = self._checked_dtype(reset=is_first), self._checked_seed()
         rows = self._read(X, y, sample_weight, dtype=dtype, reset=is_first, classes=classes)
@@ -280,7 +282,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return self
 
     def _read(self, X: Any, y: Any, sample_weight: Any, *, dtype: Any, reset: bool, classes: Any = None) -> Rows:
-        """Return checked rows; with `reset` learn what columns and targets are, else they must be what they were."""
+        """Return checked rows; `reset` learns the columns and targets, otherwise they must be as before."""
         options = {"accept_sparse": "csr", "multi_output": True, "y_numeric": is_regressor(self)}
         inputs, targets = validate_data(self, X, y, dtype=dtype, reset=reset, **options)
         weights = None if sample_weight is None else read_weights(sample_weight, inputs.shape[0])
@@ -294,13 +296,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return (np.float64, np.float32) if self.dtype == "auto" else self.dtype
 
     def _inputs(self, X: Any) -> Any:
-        """Return rows to predict as the network reads them."""
+        """Return the rows to predict in the form that the network reads."""
         check_is_fitted(self)
         dtype = self.network_.parameters.dtype
         return readable(validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False))
 
     def _checked_seed(self) -> int:
-        """Return the seed: a whole number itself, else one that is drawn."""
+        """Return the seed: the given whole number, else a drawn one."""
         if self.random_state is not None and not isinstance(self.random_state, np.random.RandomState):
             check_number("random_state", self.random_state, SEED, ", None or a RandomState")
             return int(self.random_state)
@@ -322,7 +324,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return examples, batch_size, float(self.alpha) / (batch_size * mean)
 
     def _network(self, train: Examples, seed: int, l2: float, parameters: Array | None, *, has_validation: bool) -> MLP:
-        """Return a network that begins to train."""
+        """Return a network that is ready to train."""
         given, sizes = self.get_params(deep=False), hidden_sizes(self.hidden_layer_sizes)
         loss, n_outputs = self._outputs(train.targets)
         options = tuple(sorted(choice("loss", self.loss)[1].items()))
@@ -339,7 +341,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         )
 
     def _copied_network(self) -> dict[str, MLP]:
-        """Return what a fitted estimator has that stops here."""
+        """Return the attributes that an estimator has if it stops here."""
         return {"network_": copy.deepcopy(self.network_)}
 
     def __sklearn_tags__(self) -> Any:

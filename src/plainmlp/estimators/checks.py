@@ -1,4 +1,4 @@
-"""What is refused of what a network is made of, and of how it is trained: names of no table, numbers out of range."""
+"""Checks of an architecture and a recipe: names must be in their table, numbers within their range."""
 
 from collections.abc import Iterable, Mapping
 from math import inf, isfinite
@@ -30,7 +30,7 @@ RECIPE = {
 
 
 def check_architecture(architecture: Architecture) -> None:
-    """Raise a ValueError where no network can be made so."""
+    """Raise a ValueError if an architecture is not possible."""
     sizes, names = architecture.layer_sizes, architecture.activations
     if len(sizes) < 2:
         allowed = "the number of inputs, the units of each hidden layer, and the number of outputs"
@@ -45,7 +45,7 @@ def check_architecture(architecture: Architecture) -> None:
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Raise a ValueError where no network can be trained so."""
+    """Raise a ValueError if a recipe is not possible."""
     for name, option in RECIPE.items():
         check_number(name, getattr(recipe, name), option)
     if recipe.clip_norm != inf:
@@ -57,7 +57,7 @@ def check_recipe(recipe: Recipe) -> None:
 
 
 def check_choice(key: str, name: Any, table: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-    """Raise a ValueError where a name is in no table, or its entry has no such options."""
+    """Raise a ValueError if a name is not in its table, or its entry has no such options."""
     check_name(key, name, table)
     known = getattr(table[name], "options", {})
     for option, value in options.items():
@@ -66,13 +66,13 @@ def check_choice(key: str, name: Any, table: Mapping[str, Any], options: Mapping
 
 
 def check_name(key: str, name: Any, allowed: Iterable[str]) -> None:
-    """Raise a ValueError where a key holds no name of its table."""
+    """Raise a ValueError if a name is not in its table."""
     if not isinstance(name, str) or name not in allowed:
         raise ValueError(unknown_name(key, str(name), allowed))
 
 
 def check_number(name: str, value: Any, option: Option, otherwise: str = "") -> None:
-    """Raise a ValueError where a number is not one that an option may be."""
+    """Raise a ValueError if a number is not allowed for an option."""
     is_whole = isinstance(option.default, int)
     is_number = isinstance(value, Integral if is_whole else Real) and not isinstance(value, bool) and isfinite(value)
     low, high = option.minimum, option.maximum

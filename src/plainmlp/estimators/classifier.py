@@ -22,15 +22,16 @@ LOSS_NAMES = tuple(name for name, loss in LOSSES.items() if {"classification", "
 @keep_signature
 @dataclass(eq=False, repr=False)
 class MLPClassifier(ClassifierMixin, BaseMLP):
-    """A multilayer perceptron that tells classes or labels apart.
+    """A multilayer perceptron that predicts classes or labels.
 
-    Two classes have one output, several one each, as labels have. The other parameters and attributes are those of `BaseMLP`.
+    Two classes share one output; several classes have one each, and so have labels. `BaseMLP` describes the other
+    parameters and attributes.
 
     Parameters
     ----------
     class_weight : "balanced" or mapping of class to float, optional
-        How much the samples of each class count; of labels a list of such mappings. "balanced" makes all classes count
-        the same.
+        How much the samples of each class count; for labels, a list of such mappings. "balanced" makes all classes
+        count the same.
 
     Attributes
     ----------
@@ -49,7 +50,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         sample_weight: Any = None,
         classes: Any = None,
     ) -> Self:
-        """Train for one iteration over the given rows, on from what was trained before.
+        """Train for one more iteration, over the given rows.
 
         Parameters
         ----------
@@ -71,12 +72,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._partial_fit(X, y, sample_weight, classes)
 
     def decision_function(self, X: Any) -> Array:
-        """Return what the classes are told apart by: the sums that reach the outputs.
+        """Return the sums that reach the outputs, which decide the class.
 
         Returns
         -------
         ndarray of shape (n_samples,), or (n_samples, n_classes or n_labels)
-            Of two classes the second is predicted above 0, of several the one with the largest, of labels each above 0.
+            Of two classes, the second is predicted above 0; of several, the one with the largest sum; each label above 0.
         """
         inputs = self._inputs(X)
         sums = self.network_.logits(inputs)
@@ -101,7 +102,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return probabilities
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithm of `predict_proba`, -inf where that is 0."""
+        """Return the logarithm of `predict_proba`, -inf for a probability of 0."""
         with np.errstate(all="ignore"):
             return log(self.predict_proba(X))
 
@@ -131,14 +132,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return np.searchsorted(self.classes_, labels)
 
     def _class_weights(self, targets: Array) -> Array | None:
-        """Return what the class of each sample makes it count."""
+        """Return the weight of each sample's class."""
         if self.class_weight is None:
             return None
         labels = targets.astype(np.int64) if self.multilabel_ else self.classes_[targets]
         return np.asarray(compute_sample_weight(self.class_weight, labels))
 
     def _convert(self, rows: Rows) -> Rows:
-        """Return rows whose targets are those of the loss: for a single output 0 and 1 in a column."""
+        """Return rows with targets as the loss takes them: for a single output, a column of 0 and 1."""
         is_single = self._outputs(rows.targets)[1] == 1 and len(self.classes_) == 2
         return rows._replace(targets=rows.targets[:, np.newaxis].astype(np.float64)) if is_single else rows
 
@@ -146,7 +147,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return LOSS_NAMES
 
     def _outputs(self, targets: Array) -> tuple[str, int]:
-        """Return the loss and the number of outputs: one output tells two classes apart."""
+        """Return the loss and the number of outputs: two classes need only one."""
         given, n_classes = choice("loss", self.loss)[0], len(self.classes_)
         single = n_classes == 2 and not self.multilabel_
         fitting = "binary_cross_entropy" if single or self.multilabel_ else "cross_entropy"

@@ -1,4 +1,4 @@
-"""A network as an object: built, trained an epoch at a time and looked into, with NumPy arrays alone."""
+"""A network as an object: built, trained an epoch at a time and inspected, with nothing but NumPy arrays."""
 
 import hashlib
 from collections.abc import Generator, Mapping
@@ -21,30 +21,30 @@ from plainmlp.nn.training import Epoch, Training
 
 
 class MLP:
-    """A multilayer perceptron and what its training has come to.
+    """A multilayer perceptron and the state of its training.
 
     Parameters
     ----------
     architecture : Architecture
     recipe : Recipe, optional
-        How it is trained, and the seed of its first weights.
+        How it is trained, and the seed of its initial weights.
     initializer : str, default "auto"
-        A name in INITIALIZERS; `auto` takes for each layer what suits its activation. Biases start at 0.
+        A name in INITIALIZERS; `auto` takes what suits the activation of each layer. Biases start at 0.
     initializer_options : mapping of str to float, optional
     dtype : {"float32", "float64"}, default "float32"
     parameters : ndarray of shape (n_parameters,), optional
-        To start from in place of drawn ones.
+        To start from, instead of drawn ones.
 
     Attributes
     ----------
     state : Snapshot
-        All that the training goes on from; its digest says whether two trainings are the same to the bit. Its arrays
+        All that the training continues from; its digest says whether two trainings are the same to the bit. Its arrays
         change while a training runs: `copy.deepcopy` keeps a network as it is.
 
     Raises
     ------
     ValueError
-        A name is in no table, a number out of its range, or the parameters are not those of such a network.
+        A name is not in its table, a number is out of its range, or the parameters do not fit the architecture.
     """
 
     def __init__(
@@ -97,15 +97,15 @@ class MLP:
     ) -> Generator[Epoch, None, None]:
         """Train, and yield each epoch when it is done.
 
-        Who leaves the loop early can train on later, also with other examples.
+        After leaving the loop early you can train on later, also with other examples.
 
         Parameters
         ----------
         train, validation : Examples
         epochs : int
-            In all, with those that are done already.
+            In all, including those already done.
         batch_size : int, default 32
-            All samples at once, in their order, where it is not below their number.
+            If it is not below the number of samples, all of them at once, in their order.
         shuffle : bool, default True
             Whether each epoch takes the samples in a new random order.
 
@@ -145,7 +145,7 @@ class MLP:
         return self._pass_forward(inputs, self.architecture)
 
     def logits(self, inputs: Array) -> Array:
-        """Return the sums (n_samples, n_out) that reach the outputs, from which a link makes probabilities."""
+        """Return the sums (n_samples, n_out) that the link turns into outputs."""
         return self._pass_forward(inputs, replace(self.architecture, loss="squared_error", loss_options=()))
 
     def _fitting(self, examples: Examples) -> Examples:

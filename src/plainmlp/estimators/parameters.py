@@ -1,4 +1,4 @@
-"""The parameters of the estimators: their ranges, and what the core makes of them."""
+"""The parameters of the estimators: their ranges, and how the core takes them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -46,7 +46,7 @@ TABLES: dict[str, Mapping[str, Any]] = {
 
 
 def check_parameters(given: Mapping[str, Any], losses: Iterable[str]) -> None:
-    """Raise a ValueError that names the parameter, its value and what is allowed, where one is not.
+    """Raise a ValueError if a parameter is not allowed; it names the parameter, its value and what is allowed.
 
     Parameters
     ----------
@@ -87,17 +87,17 @@ def choice(name: str, given: Any) -> tuple[str, dict[str, float]]:
 
 
 def batch_rows(given: Any, n_samples: int) -> int:
-    """Return how many of the samples a batch has."""
+    """Return the number of samples in a batch."""
     return min(AUTOMATIC_BATCH if given == "auto" else int(given), n_samples)
 
 
 def hidden_sizes(given: Any) -> tuple[Any, ...]:
-    """Return the units of each hidden layer: one number stands for one layer."""
+    """Return the units of each hidden layer; a single number is one layer."""
     return tuple(np.asarray(given).tolist()) if np.ndim(given) else (given,)
 
 
 def activations(given: Any, n_layers: int) -> tuple[str, ...]:
-    """Return the activation of each hidden layer, by our names: one name stands for all layers."""
+    """Return the activation of each hidden layer, by our names; a single name is for all layers."""
     names = (given,) * n_layers if isinstance(given, str) else tuple(given)
     if len(names) != n_layers:
         raise ValueError(refusal("activation", given, f"one name, or one for each of {n_layers} hidden layers"))

@@ -19,14 +19,14 @@ LOSS_NAMES = tuple(name for name, loss in LOSSES.items() if "regression" in loss
 @keep_signature
 @dataclass(eq=False, repr=False)
 class MLPRegressor(RegressorMixin, BaseMLP):
-    """A multilayer perceptron that estimates one number or several; parameters and attributes are those of `BaseMLP`."""
+    """A multilayer perceptron that predicts one number or several; `BaseMLP` describes parameters and attributes."""
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train for one iteration over the given rows, on from what was trained before; see `fit`."""
+        """Train for one more iteration, over the given rows; see `fit`."""
         return self._partial_fit(X, y, sample_weight)
 
     def predict(self, X: Any) -> Array:
-        """Return the estimates: of shape (n_samples,), or (n_samples, n_outputs) where several numbers were learned."""
+        """Return the predicted numbers, of shape (n_samples,), or (n_samples, n_outputs) if there are several."""
         inputs = self._inputs(X)
         outputs = self.network_.outputs(inputs)
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs

@@ -1,4 +1,4 @@
-"""Rows as users give them: dense or sparse, weighted, and some of them set aside for validation."""
+"""Rows as users give them: dense or sparse, with weights, and some set aside for validation."""
 
 import math
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from plainmlp.nn.batches import Examples
 
 
 class SparseRows:
-    """Rows of a sparse matrix, made dense where a network reads them, some at a time.
+    """Rows of a sparse matrix, made dense some at a time, when a network reads them.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class SparseRows:
 
 
 class Rows(NamedTuple):
-    """Rows that were checked, still as scikit-learn holds them.
+    """Rows that have been checked, still as scikit-learn holds them.
 
     Parameters
     ----------
@@ -68,7 +68,9 @@ class Rows(NamedTuple):
         if self.weights is None:
             return Examples(readable(self.inputs), self.targets), 1.0
         if self.weights.min() < 0 or not self.weights.any():
-            message = "the weights of the samples are all zero, or one is below; sample_weight and class_weight decide"
+            message = (
+                "sample_weight and class_weight make all weights zero, or one negative; allowed: at least 0, not all 0"
+            )
             raise ValueError(message)
         mean = math.fsum(self.weights.tolist()) / len(self.weights)
         return Examples(readable(self.inputs), self.targets, self.weights / mean), mean
@@ -80,12 +82,12 @@ def dense(matrix: Any) -> Array:
 
 
 def readable(inputs: Any) -> Any:
-    """Return inputs as a network reads them."""
+    """Return inputs in the form that a network reads."""
     return SparseRows(inputs) if issparse(inputs) else inputs
 
 
 def read_weights(sample_weight: Any, n_samples: int) -> Array:
-    """Return what each sample counts, of shape (n_samples,), float64; raise a ValueError where that is not what is given."""
+    """Return the sample weights, of shape (n_samples,), float64; raise a ValueError if they are not such."""
     weights: Array = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
     if weights.shape != (n_samples,):
         message = f"sample_weight of the shape {weights.shape} is not allowed: it must be ({n_samples},)"

@@ -1,4 +1,4 @@
-"""What a model is worth for each class, label or target by itself."""
+"""How good a model is for each single class, label or target."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ Row = Sequence[object]
 
 
 def class_scores(description: Description, targets: Array, outputs: Array) -> tuple[Values, Array]:
-    """Return precision, recall and F1 of each class or label, of shape (3, n_classes), and how many samples are of it.
+    """Return precision, recall and F1 of each class or label, of shape (3, n_classes), and its number of samples.
 
-    NaN where there is nothing to be right or wrong about: no sample is said to be of the class, or none is.
+    A score is NaN if it is not defined: no sample is predicted to be of the class, or none is.
     """
     if description.task == "multilabel":
         predicted, truth = outputs > THRESHOLD, targets > THRESHOLD
@@ -31,7 +31,7 @@ def class_scores(description: Description, targets: Array, outputs: Array) -> tu
 
 
 def class_rows(description: Description, targets: Array, outputs: Array) -> list[Row]:
-    """Return a row for each class or label, as `CLASS_HEADER` has it, empty where a score is not defined."""
+    """Return a row for each class or label, as in `CLASS_HEADER`; a cell is empty if a score is not defined."""
     scores, samples = class_scores(description, targets, outputs)
     names = description.class_names or description.target_names
     cells = [["" if np.isnan(score) else score for score in of_class] for of_class in scores.T.tolist()]
@@ -39,7 +39,7 @@ def class_rows(description: Description, targets: Array, outputs: Array) -> list
 
 
 def target_rows(description: Description, targets: Array, outputs: Array) -> list[Row]:
-    """Return a row for each target of a regression: its name, and every metric of it alone."""
+    """Return a row for each target of a regression: its name and every metric."""
     pairs = zip(description.target_names, targets.T[:, :, np.newaxis], outputs.T[:, :, np.newaxis], strict=True)
     return [(name, *evaluate_outputs("regression", *pair, n_classes=0).values()) for name, *pair in pairs]
 

@@ -1,4 +1,4 @@
-"""Stage evaluate: from a trained model and the parts of a data set to what the model is worth."""
+"""Stage evaluate: from a trained model and the parts of a data set to metrics, intervals and importance."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ from plainmlp.nn.randomness import generator
 from plainmlp.training.construction import build_architecture
 from plainmlp.training.model import Model
 
-MAX_PREDICTED = 1 << 17  # rows at once, of those that stay in their file
+MAX_PREDICTED = 1 << 17  # rows at once, if they stay in their file
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +35,13 @@ class Evaluation:
     intervals : dict
         The ends of the 95 % interval of each metric of the test part that has one.
     outputs : ndarray of shape (n_test, n_classes or n_targets)
-        What the model says of the test part.
+        The model's outputs for the test part.
     importance : Importance, optional
-        What each column is worth to the model.
+        How important each column is to the model.
     class_weights : str, default ""
         How the classes were weighted in training.
     baseline : dict
-        Every metric of the test part for the best that says the same of every row, see `constant_outputs`.
+        Every metric of the test part for the best answer that is the same for every row, see `constant_outputs`.
     """
 
     metrics: dict[str, dict[str, float]]
@@ -52,7 +52,7 @@ class Evaluation:
     class_weights: str = ""
 
     def warning(self) -> str | None:
-        """Return what to say where an answer that is the same for every row does as well, up to chance."""
+        """Return a warning if an answer that is the same for every row does as well, up to chance."""
         name = next(name for name in ("accuracy", "r2") if name in self.baseline)
         reached, constant = self.metrics["test"][name], self.baseline[name]
         if self.intervals.get(name, (reached, reached))[0] > constant:
@@ -75,7 +75,7 @@ def evaluate(
     *,
     class_weights: Literal["balanced"] | tuple[float, ...] | None = None,
 ) -> Evaluation:
-    """Measure a model on every part of the data; its pictures name the `class_weights` that it was trained with."""
+    """Measure a model on every part of the data; figures name the `class_weights` that it was trained with."""
     outputs = predict(model, splits, compiled)
     tested = np.asarray(outputs["test"])
     intervals = bootstrap_intervals(
@@ -106,7 +106,7 @@ def measure_baseline(splits: Splits, part: Part) -> dict[str, float]:
 
 
 def measure_baseline_loss(splits: Splits, part: Part, model: ModelSection) -> float | None:
-    """Return the loss of `constant_outputs` on a part, as a network would have it; None but for a regression on equal weights."""
+    """Return the loss of `constant_outputs` on a part; None unless the task is a regression with equal weights."""
     if splits.description.task != "regression" or part.weights is not None:
         return None
     architecture, preparation = build_architecture(splits, model), splits.preparation
@@ -120,7 +120,7 @@ def measure_baseline_loss(splits: Splits, part: Part, model: ModelSection) -> fl
 def constant_outputs(description: Description, targets: Array) -> Array:
     """Return the best answer that is the same for every row: the shares of the classes, or the means of the targets.
 
-    As scikit-learn's DummyClassifier and DummyRegressor have it, fitted on the train part's targets.
+    As scikit-learn's DummyClassifier and DummyRegressor give it, fitted on the train part's targets.
     """
     if description.task == "classification":
         return np.bincount(targets, minlength=len(description.class_names)) / len(targets)
@@ -129,9 +129,9 @@ def constant_outputs(description: Description, targets: Array) -> Array:
 
 
 def predict(model: Model, splits: Splits, compiled: Compiled = "auto") -> dict[str, Array]:
-    """Return what a model says of each part, by the part's name.
+    """Return the model's outputs for each part, by the part's name.
 
-    Of more than `MAX_PREDICTED` rows that stay in their file it is found out when it is read, a piece at a time.
+    For more than `MAX_PREDICTED` rows that stay in their file they are computed when they are read, a piece at a time.
     """
     say = partial(model.predict, compiled=compiled)
     return {name: _outputs(part, say, _n_outputs(splits.description)) for name, part in splits.parts().items()}

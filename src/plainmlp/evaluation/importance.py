@@ -1,4 +1,4 @@
-"""How much a model leans on each raw feature: what it loses when the column is shuffled."""
+"""How much a model relies on each raw feature: what it loses when the column is shuffled."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from plainmlp.evaluation.metrics import THRESHOLD
 from plainmlp.evaluation.scores import evaluate_outputs
 
 MAX_COLUMNS = 100
-MAX_ROWS = 2000  # of more, as many evenly spaced ones
+MAX_ROWS = 2000  # if there are more, as many evenly spaced ones
 REPEATS = 10
 STUDENT_T = 2.2621571628  # the 97.5 % quantile for ten repeats
 HEADER = ("column", "importance", "low", "high")
@@ -46,7 +46,7 @@ class Importance:
 def permutation_importance(
     predict: Callable[[Array], Array], part: Part, description: Description, generator: np.random.Generator
 ) -> Importance | None:
-    """Measure the permutation importance (Breiman, 2001) of each raw feature, or return None of images and many columns.
+    """Measure the permutation importance (Breiman, 2001) of each raw feature; return None for images and many columns.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ Metric = Callable[[Totals, int], Values]  # from totals and the number of sample
 
 
 def _of_classes(targets: Array, outputs: Values) -> dict[str, Sum]:
-    """Return the summands of a classification; the log loss is that of probabilities kept from 0 and 1."""
+    """Return the summands of a classification; the log loss keeps probabilities away from 0 and 1."""
     n_classes, ones = outputs.shape[1], np.ones(len(targets))
     predicted, samples = outputs.argmax(axis=1), np.arange(len(targets))
     top, correct, bins = _top_class(targets, outputs)
@@ -135,7 +135,7 @@ def summands(task: Task, targets: Array, outputs: Values, centre: Values) -> dic
     Parameters
     ----------
     centre : ndarray of shape (n_targets,)
-        About the mean of each target of a regression, so that the sum of their squares keeps its digits.
+        Near the mean of each target of a regression, so that the sum of squares around it loses no digits.
     """
     if task == "regression":
         return _of_numbers(targets, outputs, centre)
@@ -157,8 +157,7 @@ def _mean(values: Array) -> Values:
 def _mean_ratio(parts: Values, wholes: Values) -> Values:
     """Return the mean over classes of parts / wholes.
 
-    A class whose whole is 0 is left out of the mean; where that leaves none, nothing was there to be got wrong and the
-    value is 1.
+    A class whose whole is 0 is left out of the mean; if that leaves none, nothing could be wrong and the value is 1.
     """
     defined = wholes > 0
     ratios = np.divide(parts, wholes, out=np.zeros_like(wholes), where=defined)
@@ -169,7 +168,7 @@ def _mean_ratio(parts: Values, wholes: Values) -> Values:
 def _r2(totals: Totals, n_samples: int) -> Values:
     """Return 1 - sum(errors^2) / sum((targets - mean)^2), averaged over the targets.
 
-    As in scikit-learn, where all targets are equal the value is 1 if there is no error and else 0.
+    As in scikit-learn, if all targets are equal, the value is 1 without an error and 0 otherwise.
     """
     residuals, moments = totals["squares"], totals["squared_deviations"]
     spreads = moments - np.square(totals["deviations"]) / n_samples
@@ -181,8 +180,8 @@ def _r2(totals: Totals, n_samples: int) -> Values:
 def _mean_area(totals: Totals, *, of_precision: bool) -> Values:
     """Return the mean over the classes of the area under one of the two curves, see `plainmlp.evaluation.ranking`.
 
-    A class that all samples or none are of has no such area and is left out; where that leaves none, nothing was ranked
-    and the value is that of chance, 0.5. Without a ranking the value is NaN.
+    A class that has all samples, or none, has no area and is left out; if that leaves none, nothing was ranked and the
+    value is that of chance, 0.5. Without a ranking the value is NaN.
     """
     if "areas" not in totals:
         return np.full(totals["log_losses"].shape[1:], np.nan)

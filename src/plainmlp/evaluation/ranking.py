@@ -17,7 +17,7 @@ COUNTED_AT_ONCE = 1 << 18  # numbers: of few samples and resamples, several clas
 
 
 class Passed(NamedTuple):
-    """What lies at or above each threshold, from the highest: samples of the class, and samples at all.
+    """What lies at or above each threshold, from the highest: samples of the class, and all samples.
 
     Both of shape (n_thresholds, ..., n_resamples); the last threshold passes every sample.
     """
@@ -52,7 +52,7 @@ class Ranking:
 
         Notes
         -----
-        Counts are whole, so the area (Fawcett, 2006) is exact but for one division; the average precision is the sum of
+        Counts are integers, so the area (Fawcett, 2006) is exact but for one division; the average precision sums
         precision times the step of recall over the thresholds, as in scikit-learn.
         """
         n_samples, n_resamples = self.scores.shape[1], rows.shape[1]
@@ -71,9 +71,9 @@ class Ranking:
         return Passed(passed.hits[:, 0], passed.samples[:, 0])
 
     def _passed(self, classes: range, drawn: Counts) -> Iterator[tuple[Positions, Passed]]:
-        """Yield the same of classes that have equally many distinct scores together, between thresholds and resamples."""
+        """Yield the same for several classes at once, if they have equally many distinct scores."""
         scores, truth = (each[classes.start : classes.stop] for each in (self.scores, self.truth))
-        order = np.argsort(np.negative(scores), axis=1)  # of equal scores only the last counts, whichever it is
+        order = np.argsort(np.negative(scores), axis=1)  # among equal scores only the last counts, whichever it is
         ordered = np.take_along_axis(scores, order, axis=1)
         is_end = np.append(ordered[:, 1:] != ordered[:, :-1], np.ones((len(scores), 1), bool), axis=1)
         counted = drawn[order]
@@ -87,7 +87,7 @@ class Ranking:
 
 
 def rank(task: Task, targets: Array, outputs: Values) -> Ranking:
-    """Return the ranking of a classification, of two classes that of the second, or of a multi-label task."""
+    """Return the ranking of a classification, with two classes only the second's, or of a multi-label task."""
     if task == "multilabel":
         return Ranking(targets.T > 0, outputs.T)
     classes = np.arange(outputs.shape[1])[-1:] if outputs.shape[1] == 2 else np.arange(outputs.shape[1])

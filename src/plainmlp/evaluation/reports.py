@@ -1,4 +1,4 @@
-"""Reports: the files that say what a trained model is worth."""
+"""Reports: the files with what was measured of a trained model."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def evaluate_and_write(config: Config, trained: Trained, splits: Splits, places: Places) -> Evaluation:
-    """Measure the model of a configuration; write what it is worth."""
+    """Measure the model of a configuration, and write its reports."""
     training = config.training
     evaluation = evaluate(trained.model, splits, config.seed, training.compiled, class_weights=training.class_weights)
     write_evaluation(places, trained, splits, evaluation, animated=config if config.animation else None)
@@ -64,7 +64,7 @@ def write_measures(places: Places, model: Model, splits: Splits, evaluation: Eva
 
 
 def _write_tables(folder: Path, splits: Splits, evaluation: Evaluation) -> None:
-    """Write what the model is worth for each class or target of the test part, and each column to the model."""
+    """Write the scores of each class or target of the test part, and the importance of each column."""
     name, header, rows = breakdown(splits.description, splits.test.targets, evaluation.outputs)
     write_csv(folder / f"{name}.csv", header, rows)
     if (found := evaluation.importance) is not None:
@@ -73,17 +73,14 @@ def _write_tables(folder: Path, splits: Splits, evaluation: Evaluation) -> None:
 
 
 def write_learning_curves(places: Places, history: History) -> None:
-    """Write the loss after each epoch as a table for each part; without lines where the part is empty, since DVC asks for both."""
+    """Write the loss after each epoch as a table for each part; DVC needs both, so that of an empty part has no lines."""
     with replace_folder(places.learning_curves) as folder:
         for part in ("train", "validation"):
             write_csv(folder / f"{part}.csv", ("epoch", "loss"), enumerate(history.get(f"{part}_loss", ())))
 
 
 def _predictions(model: Model, splits: Splits, evaluation: Evaluation) -> "DataFrame":
-    """Return what is true and what the model says of the samples of the test part, each under its row in the source.
-
-    Where a column names the rows, what it calls them comes next.
-    """
+    """Return targets and outputs of the test part's samples, each under its row in the source, then its id if there is one."""
     from pandas import DataFrame, concat
 
     description = splits.description
@@ -108,7 +105,7 @@ def final_metrics(evaluation: Evaluation) -> dict[str, float]:
 
 
 def _with_baseline(evaluation: Evaluation) -> dict[str, dict[str, float]]:
-    """Return the metrics as reports/metrics.json has them: of each part, and of the test part for a constant answer."""
+    """Return the metrics as reports/metrics.json holds them: for each part, and for a constant answer to the test part."""
     return {**evaluation.metrics, **({"baseline": evaluation.baseline} if evaluation.baseline else {})}
 
 
@@ -123,5 +120,5 @@ def flat_intervals(intervals: Mapping[str, Mapping[str, Mapping[str, float]]]) -
 
 
 def _interval_ends(evaluation: Evaluation) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the intervals as reports/intervals.json has them."""
+    """Return the intervals as reports/intervals.json holds them."""
     return {"test": {name: {"low": low, "high": high} for name, (low, high) in evaluation.intervals.items()}}

@@ -1,4 +1,4 @@
-"""What the outputs of a network are worth: every metric of its task, with bootstrap confidence intervals."""
+"""Every metric of a network's task, with bootstrap confidence intervals."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -11,8 +11,8 @@ from plainmlp.data.sums import sum_by_halves
 from plainmlp.evaluation.metrics import METRICS, Rows, Sum, Values, measure, summands
 from plainmlp.evaluation.ranking import Ranking, rank
 
-MAX_RANKED = 1 << 17  # rows of those that stay in their file; of more, as many evenly spaced ones are put in order
-MAX_RANKED_AGAIN = 10**6  # scores that are put in order for an interval
+MAX_RANKED = 1 << 17  # rows, if they stay in their file; of more, as many evenly spaced ones are sorted
+MAX_RANKED_AGAIN = 10**6  # scores that are sorted for an interval
 
 
 def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: int) -> dict[str, float]:
@@ -25,18 +25,18 @@ def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: i
         and ones for a multi-label task.
     outputs : ndarray
         Probabilities of shape (n_samples, n_classes) for a classification, else of the targets' shape:
-        probabilities for a multi-label task, values for a regression. Of `StoredRows`, a classification's or a
-        regression's, a piece at a time is asked for.
+        probabilities for a multi-label task, values for a regression. `StoredRows`, of a classification or a
+        regression, are read a piece at a time.
     n_classes : int
-        The number of classes of a classification; of no meaning for the other tasks.
+        The number of classes of a classification; other tasks ignore it.
 
     Notes
     -----
-    Metrics of several targets are averaged over them, `largest_error` alone is the largest of all.
-    `macro_f1`, `balanced_accuracy`, `roc_auc` and `average_precision` leave out classes that the samples do not hold;
-    the last two are those of the second class where there are two. Ties between classes go to
-    the first; a label is predicted where its probability is above 0.5. Sums over samples are in the order that
-    `plainmlp.evaluation.metrics` states, so that the values have the same bits on every processor.
+    Metrics of several targets are averaged over them; only `largest_error` is the largest of all. `macro_f1`,
+    `balanced_accuracy`, `roc_auc` and `average_precision` leave out classes without samples; with two classes the last
+    two are the second's. Ties between classes go to the first; a label is predicted if its probability is above 0.5.
+    Samples are summed in the order that `plainmlp.evaluation.metrics` states, so the values have the same bits on every
+    processor.
     """
     centre, of_pieces, ranked = _centre(task, targets), [], []
     every = -(-len(targets) // MAX_RANKED) if isinstance(outputs, StoredRows) else 1
@@ -77,11 +77,11 @@ def bootstrap_intervals(
 
     Notes
     -----
-    Percentile intervals (Efron and Tibshirani, 1993), but for accuracy, see `proportion_interval`; of more than
-    `MAX_RANKED_AGAIN` scores the areas under the curves have none, which would take long. A metric on which all
-    resamples agree has none: the samples say too little about it. The intervals hold the spread of the samples, not that of the training.
-    The upper limit of `largest_error` cannot exceed the largest error seen, so it says too little about new data; and
-    `expected_calibration_error`, which noise can only raise, is biased upwards in every resample.
+    Percentile intervals (Efron and Tibshirani, 1993), except for accuracy, see `proportion_interval`. For more than
+    `MAX_RANKED_AGAIN` scores the areas under the curves have no interval, since it would take long. A metric on which
+    all resamples agree has none: the samples say too little about it. The intervals cover the spread of the samples, not
+    of trainings. The upper limit of `largest_error` cannot exceed the largest error seen, so it says too little about
+    new data; and `expected_calibration_error`, which noise can only raise, is biased upwards in every resample.
     """
     checked = _checked(task, targets, outputs, n_classes)
     found: dict[str, Sum | Ranking] = {**summands(task, targets, checked, _centre(task, targets))}
@@ -107,7 +107,7 @@ def proportion_interval(n_right: float, n_samples: int, level: float) -> tuple[f
     Notes
     -----
     With the normal quantile z they are (k + z^2 / 2 -+ z sqrt(k (n - k) / n + z^2 / 4)) / (n + z^2): within 0 and 1, and
-    apart even where all samples are right. SciPy's z is rounded to ten digits, to be the same on every processor.
+    different even if all samples are right. SciPy's z is rounded to ten digits, to be the same on every processor.
     """
     from scipy.special import ndtri
 
@@ -179,7 +179,7 @@ def percentile_intervals(
 
 
 def _quantile(ordered: Values, share: float) -> Values:
-    """Return what a share of the values of each row is below, interpolated linearly."""
+    """Return the quantile of the values of each row, interpolated linearly."""
     position = share * (ordered.shape[1] - 1)
     below = int(position)
     above = min(below + 1, ordered.shape[1] - 1)

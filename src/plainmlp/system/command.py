@@ -23,11 +23,11 @@ class Terminated(KeyboardInterrupt):
 
 
 def run_command(main: Callable[[], None], afterwards: str = "") -> int:
-    """Run the body of a command, and return its exit code; `afterwards` says how to go on after Ctrl-C or SIGTERM.
+    """Run the body of a command, and return its exit code; `afterwards` says how to continue after Ctrl-C or SIGTERM.
 
-    That is 0, 130 after Ctrl-C, 143 after SIGTERM, or the one of the error that ended the body: an error of
-    `plainmlp.system.errors`, or one of the operating system about a path. Such an error is one line; with
-    ``HYDRA_FULL_ERROR=1`` in the environment the traceback comes before it.
+    The code is 0, 130 after Ctrl-C, 143 after SIGTERM, or that of the error that ended the body: an error of
+    `plainmlp.system.errors`, or an error of the operating system about a path. Such an error is printed as one line; with
+    ``HYDRA_FULL_ERROR=1`` in the environment, the traceback comes before it.
     """
     relax_garbage_collection()
     if isinstance(sys.stdout, TextIOWrapper):  # a terminal that cannot show a letter fails no command

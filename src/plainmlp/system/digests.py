@@ -28,7 +28,7 @@ def read_sources(root: Path, files: Iterable[Path]) -> dict[str, bytes]:
 
 
 def digest_sources(sources: Mapping[str, bytes]) -> str:
-    """Return what `digest_modules` does, of sources that have been read."""
+    """Return what `digest_modules` does, for sources that have been read."""
     return digest_json({name: bare_module(source) for name, source in sources.items()})
 
 
@@ -38,7 +38,7 @@ def bare_module(source: bytes) -> str:
 
 
 def modules_below(root: Path, *places: str) -> list[Path]:
-    """Return modules, and all modules in folders, that are named relative to a folder."""
+    """Return the modules at places below a folder: files, and all modules in folders."""
     found = (path.rglob("*.py") if path.is_dir() else [path] for path in (root / place for place in places))
     return sorted(chain.from_iterable(found))
 

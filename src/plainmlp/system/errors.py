@@ -22,23 +22,23 @@ LONGEST_PATH = 200  # characters in a message
 
 
 class InputError(Exception):
-    """Report something that the user gave and can mend: a key, a value, a file.
+    """Report something that the user gave and can correct: a key, a value, a file.
 
-    The message names the key or file, the value and what is allowed, in one line. Whatever reads or checks what a user
-    gave may raise it, and most docstrings do not repeat that.
+    The message names the key or file, the value and what is allowed, in one line. Whatever reads or checks input may
+    raise it; most docstrings do not repeat that.
     """
 
     exit_code = 2
 
 
 class TrainingError(Exception):
-    """Report a training that failed, such as a loss that is not finite any more."""
+    """Report a training that failed, for example because its loss is no longer finite."""
 
     exit_code = 1
 
 
 class StorageError(OSError):
-    """Report a file or folder that cannot be written, such as on a full disk; what was there before is whole.
+    """Report a file or folder that cannot be written, for example on a full disk; its earlier content is intact.
 
     Takes a number, a reason and a path, as every OSError does.
     """
@@ -50,11 +50,11 @@ class StorageError(OSError):
 
     def __str__(self) -> str:
         """Return the line."""
-        return f"{_short(self.filename)}: cannot be written ({self.strerror}); what was there before is whole"
+        return f"{_short(self.filename)}: cannot be written ({self.strerror}); its earlier content is intact"
 
 
 def path_problem(error: OSError) -> str | None:
-    """Return the line for an error that is about a path or a full disk; None for any other, such as a lost connection."""
+    """Return the line for an error about a path or a full disk; None for any other, such as a lost connection."""
     if isinstance(error, StorageError):
         return str(error)
     if error.errno in PATH_ERRORS and error.filename is not None:

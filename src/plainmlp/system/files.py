@@ -39,12 +39,12 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def user_cache() -> Path:
-    """Return the folder for what saves this user's next command some time; it need not exist, nor be writable."""
+    """Return the folder for what makes this user's next command faster; it may be missing or not writable."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "plainmlp"
 
 
 def refuse_existing(path: Path) -> None:
-    """Raise an `InputError` if a file is there that a command would write over."""
+    """Raise an `InputError` if a command would overwrite a file."""
     if path.exists() or path.is_symlink():
         message = f"{path} already exists; choose another file, or remove it"
         raise InputError(message)
@@ -52,12 +52,13 @@ def refuse_existing(path: Path) -> None:
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Give a temporary file to write to, which takes the place of `path` once all went well.
+    """Give a temporary file to write to, which replaces `path` if all goes well.
 
     Yields
     ------
     Path
-        An empty file beside `path`, whose folder is made if it is missing, with the same suffix. After an exception it is removed and `path` is as it was.
+        An empty file beside `path`, with the same suffix; its folder is made if it is missing. After an exception it is
+        removed and `path` is as before.
     """
     temporary = unfinished(path)
     with writing(path):
@@ -76,8 +77,8 @@ def replace_file(path: Path) -> Iterator[Path]:
 def without_fsync() -> Iterator[None]:
     """Do not wait until what the block writes is on the disk; a dozen such waits take longer than a small training.
 
-    Files are still replaced whole, but a power cut can damage them: use it for what is checked when it is read, and can
-    be made again.
+    Files are still replaced whole, but a power cut can damage them: use it for files that are checked when they are read
+    and can be made again.
     """
     before = _is_flushing.set(False)
     try:
@@ -133,7 +134,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        message = f"{path}: is damaged, or no JSON ({error})"
+        message = f"{path}: is damaged or not JSON ({error})"
         raise InputError(message) from error
 
 
@@ -145,17 +146,17 @@ def digest_file(path: Path) -> str:
 
 @contextmanager
 def replace_folder(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder to write to, which takes the place of `folder` once all went well.
+    """Give a temporary folder to write to, which replaces `folder` if all goes well.
 
     Yields
     ------
     Path
-        An empty folder beside `folder`. After an exception it is removed and `folder` is as it was.
+        An empty folder beside `folder`. After an exception it is removed and `folder` is as before.
 
     Notes
     -----
-    A folder cannot be exchanged in one step everywhere: between two renames there is neither the old nor the new
-    one under its name. An exception there brings the old one back; a power cut leaves it beside, as ``.<name>.*old*``.
+    Not every system can exchange a folder in one step: between two renames, neither the old nor the new one has its
+    name. An exception there brings the old one back; a power cut leaves it as ``.<name>.*old*``.
     """
     temporary, earlier = unfinished(folder), unfinished(folder, EARLIER)
     with writing(folder):
@@ -177,20 +178,20 @@ def replace_folder(folder: Path) -> Iterator[Path]:
 
 
 def unfinished(path: Path, kind: str = NEW) -> Path:
-    """Return a name beside a path for what is unfinished; what killed processes left in that folder goes."""
+    """Return a name beside a path for an unfinished file or folder; remove what killed processes left there."""
     _remove_leftovers(path.parent)
     return path.with_name(f".{path.stem}.{kind}-{_machine()}-{os.getpid()}-{uuid4().hex[:12]}{path.suffix}")
 
 
 @cache
 def _remove_leftovers(folder: Path) -> None:
-    """Remove the unfinished files and folders of processes of this machine that are gone; once a process will do."""
+    """Remove the unfinished files and folders of this machine's dead processes, once in each process."""
     for path in folder.glob(".*"):
         found = UNFINISHED.fullmatch(path.name)
         if found is None or found["machine"] != _machine() or _is_alive(int(found["process"])):
             continue
         if found["kind"] == EARLIER and not path.with_name(found["stem"] + found["suffix"]).exists():
-            continue  # it was killed between two renames: this is the only one
+            continue  # it was killed between two renames: this is the only copy
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -200,7 +201,7 @@ def _remove_leftovers(folder: Path) -> None:
 
 @cache
 def _machine() -> str:
-    """Return some digits that tell this machine from others that may write to the same folder."""
+    """Return digits that distinguish this machine from others that may write to the same folder."""
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 

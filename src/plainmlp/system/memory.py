@@ -1,4 +1,4 @@
-"""How much memory a run may take, and the refusal of what would need more, before it is taken."""
+"""How much memory a run may take; what would need more is refused beforehand."""
 
 import os
 from functools import cache
@@ -23,8 +23,8 @@ def require_memory(n_bytes: float, purpose: str) -> None:
     limit = memory_limit()
     if n_bytes > limit:
         message = (
-            f"{purpose} would take about {_size(n_bytes)} of memory; allowed: up to {_size(limit)}, or what the "
-            f"environment variable {VARIABLE} says"
+            f"{purpose} would take about {_size(n_bytes)} of memory; allowed: up to {_size(limit)}, or more with "
+            f"the environment variable {VARIABLE}"
         )
         raise InputError(message)
 
@@ -34,7 +34,7 @@ def _size(n_bytes: float) -> str:
 
 
 def memory_limit() -> float:
-    """Return how many bytes a run may take: what `VARIABLE` says, else the memory of the machine or its container."""
+    """Return how many bytes a run may take: the value of `VARIABLE`, else the memory of the machine or its container."""
     if text := os.environ.get(VARIABLE):
         try:
             return float(text) * GIGABYTE
@@ -47,7 +47,7 @@ def memory_limit() -> float:
 
 @cache
 def _container_limits(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> tuple[int, ...]:
-    """Return the limits that Linux sets to the control groups that this process is in."""
+    """Return the limits that Linux sets for the control groups of this process."""
     if not own.exists():
         return ()
     places = {line.split(":", 2)[2].strip("/") for line in own.read_text(encoding="utf-8").splitlines()}

@@ -21,9 +21,9 @@ NEW_OBJECTS = 50_000  # between two collections; Python's own number is 700
 
 
 def relax_garbage_collection() -> None:
-    """Collect unused cycles of objects seldom in this process, and not when it ends.
+    """Let Python collect garbage rarely in this process, and not when it ends.
 
-    The libraries keep 600,000 objects for as long as the process lives; to go through them again and again took more
+    The libraries keep 600,000 objects for as long as the process lives; going through them again and again took more
     than a third of a short command's time.
     """
     gc.set_threshold(NEW_OBJECTS)
@@ -37,7 +37,7 @@ def own_process() -> str:
 
 @cache
 def _own_name(pid: int) -> str:
-    """Return the name of this process, which a fork of it has not."""
+    """Return the name of this process; a fork gets another."""
     return name_process(pid)
 
 
@@ -92,7 +92,7 @@ def exclusive_lock(locks: Path, name: str, seconds: float = LOCK_SECONDS) -> Ite
 
 @contextmanager
 def held(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
-    """Hold a lock, a file in a folder that there is; the system takes it from a process that is killed.
+    """Hold a lock, a file in an existing folder; the system releases it when the process is killed.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def held(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     try:
         lock = FileLock(path).acquire(timeout=seconds)
     except Timeout as error:
-        message = f"{path} is locked by another process, for {seconds:.0f} s now; wait for that process, or end it"
+        message = f"{path} has been locked by another process for {seconds:.0f} s; wait for that process, or end it"
         raise InputError(message) from error
     with lock:
         yield

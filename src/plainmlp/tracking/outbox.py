@@ -1,4 +1,4 @@
-"""The outbox: runs that MLflow does not have whole yet, each in a folder that says all of it."""
+"""The outbox: runs that MLflow does not have whole yet, each in a folder that holds all of it."""
 
 import json
 import os
@@ -138,7 +138,7 @@ class Outbox:
         return read_header(self.folder / record_id / HEADER)
 
     def headers(self) -> list[RunHeader]:
-        """Return the headers of all runs: those of sweeps before those of their points, else the oldest first."""
+        """Return the headers of all runs: sweeps before their points, otherwise the oldest first."""
         headers = [read_header(path) for path in self.folder.glob(f"{PREFIX}*/{HEADER}")]
         return sorted(headers, key=lambda header: (PARENT_TAG in header.tags, header.started, header.record_id))
 
@@ -149,7 +149,7 @@ class Outbox:
         try:
             return [json.loads(line) for line in whole.splitlines()]
         except ValueError as error:
-            message = f"{path}: is damaged ({error}); remove its folder to give up what it holds"
+            message = f"{path}: is damaged ({error}); remove its folder to discard the run"
             raise InputError(message) from error
 
     def files(self, record_id: str) -> Path:

@@ -106,7 +106,7 @@ class TrackedRun:
         return run_id is not None and is_active(self.store, run_id)
 
     def reopen(self) -> None:
-        """Let a run that has ended go on in this process."""
+        """Continue a run that has ended, in this process."""
         self.write({"process": own_process()})
 
     def write(self, entry: Entry, source: Path | None = None, folder: str = "") -> None:

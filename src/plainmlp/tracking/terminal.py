@@ -66,11 +66,11 @@ def _lines(console: "Console", epochs: int) -> Iterator[Watcher]:
 
 
 def show_resumption(checkpoints: "Checkpoints", training: "TrainingSection") -> bool:
-    """Say from which epoch a training goes on, if a checkpoint has kept any; return whether it does."""
+    """Say after which epoch a training continues, if there is a checkpoint of it; return whether there is."""
     kept = checkpoints.load()
     if kept is None or kept.loss_every != training.loss_every:
         return False
-    show_line(f"goes on after epoch {kept.snapshot.epochs} of {training.epochs}, which a checkpoint has kept")
+    show_line(f"continues from a checkpoint after epoch {kept.snapshot.epochs} of {training.epochs}")
     return True
 
 

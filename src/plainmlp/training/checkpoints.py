@@ -1,4 +1,4 @@
-"""The progress of a training, and its checkpoints on disk, for the case that the training is interrupted."""
+"""The progress of a training, and its checkpoints on disk, in case it is interrupted."""
 
 import shutil
 import sys
@@ -28,27 +28,27 @@ KEPT = 2
 OF_PROGRESS = ("initial_digest", "digests", "seconds", "loss_every")
 OF_SNAPSHOT = ("product", "shuffle", "dropout", "steps")
 Watcher = Callable[[int, dict[str, float]], object]
-VERSION = 3  # of the format; to be counted up where what a file holds, or means, changes
+VERSION = 3  # of the format; raise it when what a file holds, or means, changes
 
 
 @dataclass(eq=False)
 class Progress:
-    """How far one network has come.
+    """How far the training of a network has come.
 
     Parameters
     ----------
     snapshot : Snapshot
-        What its training began with or, in a checkpoint, goes on from.
+        What its training began with or, in a checkpoint, continues from.
     initial_digest : str
         Of its snapshot before the first epoch.
     digests : list of str
         An entry an epoch: the digest of its snapshot, empty for an epoch that was not digested.
     seconds : float
-        The network's share of the time that its epochs took.
+        How long its epochs took.
     steps : History
-        What its updates began from, of those that were kept.
+        What was measured before the updates that were kept.
     loss_every : int, optional
-        Which updates were kept, None where none were.
+        Which updates were kept; None if none were.
     """
 
     snapshot: Snapshot
@@ -61,7 +61,7 @@ class Progress:
 
 
 class Checkpoints:
-    """The last checkpoints of one point: a folder that is there for as long as its training has no result.
+    """The last checkpoints of one point: a folder that exists until its training has a result.
 
     Notes
     -----
@@ -73,7 +73,7 @@ class Checkpoints:
         self._folder = root / point_id
 
     def load(self) -> Progress | None:
-        """Return the latest progress that is whole and of this point; any later one is removed, with one warning."""
+        """Return the latest checkpoint that is whole and of this point; remove any later one, with one warning."""
         found, problems = None, []
         if not self._folder.is_dir():  # most trainings are too short for a checkpoint, and a lock takes its time
             return None
@@ -91,19 +91,18 @@ class Checkpoints:
         return found
 
     def save(self, progress: Progress) -> None:
-        """Keep a progress, and no more than one before it; say on stderr where that is not possible."""
+        """Keep a checkpoint, and at most one before it; warn on stderr if that fails."""
         try:
             with self._exclusive_lock():
                 self._replace(progress)
-        except (
-            OSError,
-            InputError,
-        ) as error:  # such as a full disk, which may have room again before the training ends
+        except (OSError, InputError) as error:  # a full disk, for example, may have room again before the training ends
             reason = error.strerror if isinstance(error, OSError) else error
-            sys.stderr.write(f"warning: {self._folder}: no checkpoint can be kept ({reason}); training goes on\n")
+            sys.stderr.write(
+                f"warning: {self._folder}: a checkpoint could not be written ({reason}); training continues\n"
+            )
 
     def _replace(self, progress: Progress) -> None:
-        """Write a progress and remove what it outdates."""
+        """Write a checkpoint and remove those that it outdates."""
         for leftover in self._folder.glob(".*"):  # of a process that was killed while it wrote
             leftover.unlink()
         with without_fsync():  # a damaged checkpoint is noticed, and there is the one before it
@@ -112,7 +111,7 @@ class Checkpoints:
             outdated.unlink()
 
     def clear(self) -> None:
-        """Remove all, since the training has its result."""
+        """Remove all checkpoints, since the training has its result."""
         if not self._folder.is_dir():
             return
         with self._exclusive_lock():
@@ -133,7 +132,7 @@ def checkpoints_of(checkout: Path, point_id: str) -> Checkpoints:
 
 
 def write_checkpoint(path: Path, progress: Progress, point_id: str) -> None:
-    """Write a progress to a safetensors file, whole or not at all, with the point's id and a checksum over it all."""
+    """Write a checkpoint to a safetensors file, whole or not at all, with the point's id and a checksum."""
     snapshot, history = progress.snapshot, progress.history
     tensors = {"parameters": snapshot.parameters, "losses": np.array(snapshot.losses)}
     tensors |= {f"slots.{number}": slot for number, slot in enumerate(snapshot.slots)}
@@ -191,10 +190,10 @@ def _progress(content: dict[str, Any], tensors: dict[str, Array]) -> Progress:
 
 
 def resume(checkpoints: Checkpoints | None, start: Snapshot, training: TrainingSection) -> Progress:
-    """Return the progress that a checkpoint has kept, or that before the first epoch.
+    """Return the progress in the latest checkpoint, or the start if there is none.
 
-    What was trained with another `training.loss_every` has lost the steps that are asked for now and starts again, as does
-    what has come further than `training.stop_after`.
+    A checkpoint with another `training.loss_every` lacks the steps that are asked for now, so the training starts again;
+    it also does so if the checkpoint is beyond `training.stop_after`.
     """
     loss_every, kept = training.loss_every, None if checkpoints is None else checkpoints.load()
     if kept is not None and training.stop_after is not None and kept.snapshot.epochs > training.stop_after:
@@ -207,18 +206,18 @@ def resume(checkpoints: Checkpoints | None, start: Snapshot, training: TrainingS
 
 
 class TrainingLog:
-    """The progress of a network while it trains, with the watchers and the checkpoint that follow it.
+    """Takes in what a training does: keeps its progress, calls the watchers, writes checkpoints.
 
     Parameters
     ----------
     progress : Progress
-        To go on from.
+        To continue from.
     training : TrainingSection
-        Its `loss_every`, `digest_every`, `stop_after`, `checkpoint_epochs` and `checkpoint_seconds` count.
+        Only its `loss_every`, `digest_every`, `stop_after`, `checkpoint_epochs` and `checkpoint_seconds` are read.
     watchers : sequence of callable (epoch, metrics)
         Called at once for the epochs that `progress` has already.
     digests : bool, default True
-        Whether the states of the training have digests: those of other libraries have none.
+        Whether the states of the training have digests; other libraries' states have none.
     """
 
     def __init__(
@@ -252,13 +251,13 @@ class TrainingLog:
         self._tell(number, epoch.metrics)
 
     def _keep_steps(self, steps: Mapping[str, Array], every: int) -> None:
-        """Keep those updates of an epoch whose number, from 0 in the training, is a multiple."""
+        """Keep every `every`-th update of the training, counted from 0, of those in an epoch."""
         chosen = steps["step"] % every == 0
         for name, values in steps.items():
             self.progress.steps.setdefault(name, []).extend(values[chosen].tolist())
 
     def fail(self) -> None:
-        """Let nothing go on from here: the loss is not finite any more."""
+        """Remove the checkpoints, since the loss is no longer finite."""
         if self._checkpoints is not None:
             self._checkpoints.clear()
 

@@ -1,4 +1,4 @@
-"""From the configuration and the data to a network: its architecture, its first weights, its recipe, its examples."""
+"""From the configuration and the data to a network: its architecture, initial weights, recipe and examples."""
 
 import math
 from pathlib import Path
@@ -19,7 +19,7 @@ from plainmlp.training.model import load_layers
 
 
 def build_architecture(splits: Splits, model: ModelSection) -> Architecture:
-    """Return the architecture that a configuration means for some data."""
+    """Return the architecture that a configuration gives for some data."""
     description = splits.description
     loss = default_loss(description.task) if model.loss.name == "auto" else model.loss.name
     _check_loss(loss, description)
@@ -44,19 +44,19 @@ def describe_training(splits: Splits, config: Config) -> str:
 
 
 def _is_single_probability(loss: str, description: Description) -> bool:
-    """Say whether two classes are told apart by the probability of the second alone."""
+    """Say whether a single output, the probability of the second class, predicts two classes."""
     return loss == "binary_cross_entropy" and description.task == "classification"
 
 
 def _check_loss(loss: str, description: Description) -> None:
-    """Refuse a loss that does not fit the task."""
+    """Refuse a loss that does not suit the task."""
     allowed = [name for name, entry in LOSSES.items() if description.task in entry.tasks]
     if loss not in allowed:
         message = f"model.loss = {loss!r} does not suit a {description.task}; allowed: {', '.join(allowed)}"
         raise InputError(message)
     if _is_single_probability(loss, description) and len(description.class_names) != 2:
         message = (
-            f"model.loss = 'binary_cross_entropy' tells two classes apart, and {description.name!r} has "
+            f"model.loss = 'binary_cross_entropy' is for two classes, and {description.name!r} has "
             f"{len(description.class_names)}; use cross_entropy"
         )
         raise InputError(message)
@@ -90,7 +90,7 @@ def load_weights(path: Path, architecture: Architecture) -> Array:
 
 
 def check_monitor(loss: str, training: TrainingSection) -> None:
-    """Refuse to watch a metric that a training with this loss does not record."""
+    """Refuse a monitor that a training with this loss does not record."""
     recorded = recorded_metrics(loss)
     if training.patience is not None and training.monitor not in recorded:
         message = (
@@ -100,7 +100,7 @@ def check_monitor(loss: str, training: TrainingSection) -> None:
 
 
 def build_recipe(seed: int, model: ModelSection, optimizer: OptimizerSection, training: TrainingSection) -> Recipe:
-    """Return how a configuration wants a network trained."""
+    """Return the recipe in a configuration."""
     return Recipe(
         seed=seed,
         optimizer=optimizer.name,
@@ -127,7 +127,7 @@ def build_examples(part: Part, preparation: Preparation, architecture: Architect
 
 
 def weigh_samples(train: Part, description: Description, training: TrainingSection) -> Array | None:
-    """Return what each sample of the train part counts, with a mean of 1; None where all count the same."""
+    """Return the weights of the train part's samples, with a mean of 1; None if all are equal."""
     weights = train.weights
     if training.class_weights is not None:
         of_classes = _class_weights(train, description, training)[train.targets]
@@ -144,7 +144,9 @@ def _class_weights(train: Part, description: Description, training: TrainingSect
     """Return a weight for each class; `balanced` is n / (n_classes * n_c) (King and Zeng, 2001)."""
     n_classes = len(description.class_names)
     if description.task != "classification":
-        message = f"training.class_weights is for classifications only, and {description.name!r} is none"
+        message = (
+            f"training.class_weights is only for classifications, and {description.name!r} is a {description.task}"
+        )
         raise InputError(message)
     if training.class_weights == "balanced":
         counts = np.bincount(train.targets, minlength=n_classes)

@@ -1,4 +1,4 @@
-"""The history of a training: what was measured after each epoch and before single steps, and its tables on disk."""
+"""The history of a training: what was measured after each epoch and before certain steps, and its tables on disk."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -19,18 +19,18 @@ def write_history(path: Path, history: History, digests: Sequence[str]) -> None:
 
 
 def history_table(history: History, digests: Sequence[str]) -> Table:
-    """Return a history as a table, a row an epoch; the last column has the digests, empty where there is none."""
+    """Return a history as a table with a row for each epoch; the last column has the digests, or is empty."""
     rows = zip(*history.values(), digests, strict=True)
     return [EPOCH, *history, STATE_DIGEST], ([epoch, *values] for epoch, values in enumerate(rows))
 
 
 def write_steps(path: Path, steps: History) -> None:
-    """Write what was measured before single steps as CSV, no number rounded."""
+    """Write what was measured before steps as CSV, no number rounded."""
     write_csv(path, *steps_table(steps))
 
 
 def steps_table(steps: History) -> Table:
-    """Return what was measured before single steps as a table, a row a step; the header alone where there is nothing."""
+    """Return what was measured before steps as a table with a row for each; only a header if there are none."""
     return list(steps) or [STEP], zip(*steps.values(), strict=True)
 
 

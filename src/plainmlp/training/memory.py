@@ -1,4 +1,4 @@
-"""How much memory a training takes, estimated before its data is fetched and again before it begins."""
+"""How much memory a training takes: estimated before its data is fetched, and again before it begins."""
 
 from itertools import pairwise
 
@@ -13,7 +13,7 @@ BYTES_PER_EPOCH = 350  # a line of the history: seven numbers and a digest
 
 
 def check_network_memory(model: ModelSection, optimizer: OptimizerSection, training: TrainingSection) -> None:
-    """Refuse a network or a history that would not fit the memory whatever the data is: one input, one output."""
+    """Refuse a network or a history that would not fit into memory even with one input and one output."""
     sizes = (1, *model.hidden_sizes, 1)
     n_parameters = sum(n_in * n_out for n_in, n_out in pairwise(sizes))
     purpose = f"a training of at least {n_parameters} parameters in {_epochs(training)} epochs"
@@ -21,9 +21,9 @@ def check_network_memory(model: ModelSection, optimizer: OptimizerSection, train
 
 
 def check_memory(splits: Splits, architecture: Architecture, optimizer: str, training: TrainingSection) -> None:
-    """Refuse a training that would take more memory than there is: for its network, its rows or its history.
+    """Refuse a training whose network, rows or history would take more memory than there is.
 
-    Rows that stay in their file are not counted; activations are held for some of them at a time.
+    Rows that stay in their file are not counted, since they are read some at a time.
     """
     held = [
         part for name, part in splits.parts().items() if name != "test" and not isinstance(part.features, StoredRows)
@@ -35,7 +35,7 @@ def check_memory(splits: Splits, architecture: Architecture, optimizer: str, tra
 
 
 def _require(n_parameters: int, n_numbers: int, purpose: str, optimizer: str, training: TrainingSection) -> None:
-    """Refuse what does not fit: four copies of the parameters, two of each of the optimiser's slots, rows and history."""
+    """Refuse what does not fit: four copies of the parameters, two of each optimiser slot, rows and history."""
     itemsize = 4 if training.dtype == "float32" else 8
     numbers = n_parameters * (4 + 2 * OPTIMIZERS[optimizer].n_slots) + n_numbers
     n_bytes = numbers * itemsize + _epochs(training) * BYTES_PER_EPOCH

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class _Last(threading.local):
-    """What a thread predicted with last, in one of the forms, while the model is there; its memory is no other's."""
+    """The form in which a thread predicted last, kept while the model exists; threads share no memory."""
 
     def __init__(self) -> None:
         self.descents: WeakKeyDictionary[Model, tuple[Compiled, Descent]] = WeakKeyDictionary()
@@ -43,13 +43,13 @@ class Model:
     Parameters
     ----------
     parameters : ndarray of shape (n_parameters,), float32 or float64
-        They stay as they are once the model has predicted.
+        They must not change once the model has predicted.
     preparation : Preparation
         From raw features to inputs, and from outputs to the targets' units.
     description : Description
         What the features and targets mean.
     initial_digest : str, default ""
-        Digest of the state that its training began from; empty where that is not known.
+        Digest of the state that its training began with; empty if unknown.
     """
 
     architecture: Architecture
@@ -64,7 +64,7 @@ class Model:
         return hashlib.sha256(self.parameters.tobytes()).hexdigest()
 
     def predict(self, features: Array, compiled: Compiled = "auto") -> Array:
-        """Return what the model says of raw features; of a row it does not depend on the others.
+        """Return the model's outputs for raw features; those of a row do not depend on other rows.
 
         Parameters
         ----------
@@ -86,7 +86,7 @@ class Model:
         return self.preparation.restore_targets(outputs)
 
     def _descent(self, compiled: Compiled) -> Descent:
-        """Return the network as it predicts; to begin one takes longer than a row."""
+        """Return the network, ready to predict; to set one up takes longer than to predict a row."""
         kept = _last.descents.get(self)
         if kept is None or kept[0] != compiled:
             start = Start(self.architecture, Recipe(optimizer="sgd"), self.parameters)
@@ -95,7 +95,7 @@ class Model:
         return kept[1]
 
     def dead_outputs(self, outputs: Array) -> list[str]:
-        """Return the names of the outputs that are zero for all samples, where the loss has a link that can die.
+        """Return the names of the outputs that are zero for all samples, if the loss has a link that can die.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class Model:
         return [name for name, is_zero in zip(self.description.target_names, zero, strict=True) if is_zero]
 
     def predict_frame(self, frame: "DataFrame") -> "DataFrame":
-        """Return what the model says of a table of raw features, with names.
+        """Return the model's outputs for a table of raw features, with names.
 
         Returns
         -------
@@ -131,7 +131,7 @@ class Model:
         return table
 
     def save(self, path: Path) -> None:
-        """Write the model to a safetensors file, whole or not at all, with a checksum over all it holds."""
+        """Write the model to a safetensors file, whole or not at all, with a checksum."""
         write_sealed(path, *_sealed_content(self.parameters, self.architecture, self._record()))
 
     def to_bytes(self) -> bytes:
@@ -149,7 +149,7 @@ class Model:
         """
         parameters, record = load_layers(path)
         if "preparation" not in record:
-            message = f"{path}: holds weights but no model"
+            message = f"{path}: holds only weights, and no model"
             raise InputError(message)
         try:
             preparation, description = (
@@ -173,17 +173,16 @@ class Model:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A model and how it came about.
+    """A model and the course of its training.
 
     Parameters
     ----------
     digests : tuple of str
-        An entry an epoch: the digest of the training's state (`plainmlp.nn.snapshot.Snapshot.digest`), empty for an
-        epoch that was not digested.
+        For each epoch the digest of the training's state (`plainmlp.nn.snapshot.Snapshot.digest`), or an empty text.
     steps : History
-        What single updates began from; empty where none was kept.
+        What was measured before updates; empty if none was kept.
     seconds : float, default 0
-        What the training took, with what it took before it was interrupted.
+        How long the training took, including before an interruption.
     """
 
     model: Model
@@ -201,10 +200,10 @@ def save_layers(path: Path, parameters: Array, architecture: Architecture, recor
     path : Path
         Replaced whole or not at all.
     parameters : ndarray of shape (n_parameters,)
-        Written as `layers.<i>.weight` (n_out, n_in), as most libraries have it, and `layers.<i>.bias` (n_out,).
+        Written as `layers.<i>.weight` (n_out, n_in), as in most libraries, and `layers.<i>.bias` (n_out,).
     architecture : Architecture
     record : dict
-        What else to keep, as JSON can hold it.
+        What else to keep; JSON must be able to hold it.
     """
     write_sealed(path, *_sealed_content(parameters, architecture, record))
 
@@ -239,7 +238,7 @@ def load_layers(path: Path) -> tuple[Array, dict[str, Any]]:
 
 
 def _layer_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the weights of all layers by their names in a file, then those of the biases."""
+    """Return the shapes of all weights, then of all biases, by their names in a file."""
     shapes: dict[str, tuple[int, ...]] = {}
     shapes |= {f"layers.{i}.weight": (n_out, n_in) for i, (n_in, n_out) in enumerate(architecture.shapes)}
     biases = architecture.shapes if architecture.bias else ()
@@ -247,7 +246,7 @@ def _layer_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
 
 
 def _check_fit(architecture: Architecture, preparation: Preparation, description: Description) -> None:
-    """Refuse a network that has not the inputs and outputs of its data, or functions that there are not."""
+    """Refuse a network whose inputs and outputs do not fit its data, or whose functions do not exist."""
     names = description.class_names or description.target_names
     is_single = architecture.loss == "binary_cross_entropy" and len(description.class_names) == 2
     n_outputs = 1 if is_single else len(names)

@@ -1,4 +1,4 @@
-"""Safetensors files with a checksum over all they hold: written whole or not at all."""
+"""Safetensors files with a checksum over their content: written whole or not at all."""
 
 import hashlib
 import json
@@ -11,13 +11,13 @@ from plainmlp.system.errors import InputError
 from plainmlp.system.files import replace_file
 from plainmlp.system.wording import reason
 
-# what comes of a record that has other keys, types or depths than ours
+# what a record with other keys, types or depths than ours raises
 MISFITS = (LookupError, TypeError, ValueError, AttributeError, RecursionError, OverflowError)
 METADATA = "plainmlp"  # one key only: the file format does not keep the order of several
 
 
 def write_sealed(path: Path, tensors: dict[str, Array], content: dict[str, Any]) -> None:
-    """Write tensors, and beside them what JSON can hold."""
+    """Write tensors and content that JSON can hold."""
     with replace_file(path) as temporary:
         temporary.write_bytes(sealed_bytes(tensors, content))
 
@@ -54,7 +54,7 @@ def read_sealed(
         message = f"{path}: cannot be read ({error.strerror or reason(error)})"
         raise InputError(message) from error
     except (SafetensorError, *MISFITS) as error:
-        message = f"{path}: is damaged, or no {kind} of plainmlp ({reason(error)})"
+        message = f"{path}: is damaged, or not a {kind} of plainmlp ({reason(error)})"
         raise InputError(message) from error
     if not is_sound:
         message = f"{path}: is damaged: its content does not have the checksum that was written with it"
@@ -63,7 +63,7 @@ def read_sealed(
 
 
 def _seal(tensors: Iterable[Array], content: dict[str, Any]) -> str:
-    """Return the content and a checksum over all; a reader compares the very text, so that 1E-5 is not 1e-5."""
+    """Return the content with a checksum; a reader compares the exact text, in which 1E-5 is not 1e-5."""
     arrays = list(tensors)
     text = json.dumps(content, sort_keys=True)
     signed = f"[{text}, {json.dumps(arrays[0].dtype.str)}]".encode()

@@ -1,4 +1,4 @@
-"""The door through which MLflow loads a model again, and the forms in which raw features come to it."""
+"""How MLflow loads and calls a model, and the forms of raw features that it accepts."""
 
 import sys
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ class Served:
         self._model = model
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> "DataFrame":
-        """Return what the model says of raw features, as `raw_features` takes them, with names as `predict_frame` does.
+        """Return the model's outputs for raw features, as `raw_features` takes them, with names as `predict_frame` does.
 
-        What is wrong with them reaches who asks a server.
+        If something is wrong with them, the client of a server gets the line that says so.
         """
         try:
             return self._model.label_outputs(self._model.predict(raw_features(self._model, data)))
@@ -37,7 +37,7 @@ class Served:
 
 
 def raw_features(model: Model, data: Any) -> Array:
-    """Return the raw features of rows that come as a table, an array, a list, or one row of these.
+    """Return the raw features of rows given as a table, an array, a list, or a single row.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def _columns(data: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Return columns of values, all of one length."""
     lengths = {name: np.shape(value)[0] if np.ndim(value) == 1 else -1 for name, value in data.items()}
     if -1 in lengths.values() or len(set(lengths.values())) > 1:
-        message = "the columns have different lengths; allowed: a value for each of the rows in each of them"
+        message = "the columns have different lengths; allowed: a value for each row in every column"
         raise InputError(message)
     return {name: list(value) for name, value in data.items()}
 
@@ -112,7 +112,7 @@ def _of_array(model: Model, values: Array) -> Array:
 
 
 def _as_answer(error: InputError) -> Exception:
-    """Return an error as MLflow's own, whose message a server answers with; MLflow, which calls, is loaded."""
+    """Return an error as MLflow's own, whose message its server sends; MLflow is loaded if it calls."""
     exceptions = sys.modules.get("mlflow.exceptions")
     return error if exceptions is None else exceptions.MlflowException.invalid_parameter_value(str(error))
 

@@ -48,20 +48,20 @@ def train(
     Parameters
     ----------
     watchers : sequence of callable (epoch, metrics)
-        Called after each epoch, counted from 0, with the metrics that `history` records; also for the epochs that the
-        checkpoint has already.
+        Called after each epoch, counted from 0, with the metrics that `history` records; also for the epochs in the
+        checkpoint.
     checkpoint : Checkpoints, optional
-        What the training goes on from, where it holds anything, and what keeps its progress meanwhile. After a
-        training that has ended well the caller clears it, once the result is kept.
+        The training continues from it, if it holds anything, and writes its progress to it. Once the result is stored,
+        the caller clears it.
     backend : str, default "numpy"
         Which library trains; the others keep no checkpoints and no digests of their states.
 
     Returns
     -------
     Trained
-        The model with its best parameters where `training.patience` is set, else its last; the history has the
-        metrics of `plainmlp.nn.training.Epoch`, a value an epoch, and the steps what that has of them, a value each
-        `training.loss_every` updates.
+        The model with its best parameters if `training.patience` is set, else with its last; the history has a value
+        for each epoch of each metric of `plainmlp.nn.training.Epoch`, the steps a value for each
+        `training.loss_every`-th update.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def _target_scale(splits: Splits, dtype: str) -> Array | None:
 
 
 def _start_descent(backend: str, start: Start, snapshot: Snapshot, compiled: Compiled) -> Descent:
-    """Return the network in the hands of what trains it."""
+    """Return the network, ready to be trained by a backend."""
     try:
         own = start_descent(compiled, start._replace(parameters=snapshot.parameters, slots=snapshot.slots))
     except ImportError as error:
@@ -165,11 +165,11 @@ def _start_descent(backend: str, start: Start, snapshot: Snapshot, compiled: Com
 
 
 def _check_subnormals() -> None:
-    """Refuse a process that turns subnormal numbers into zeros: its results would not be those of another."""
+    """Refuse a process that turns subnormal numbers into zeros: its results would differ from others'."""
     if not keeps_subnormals():
         message = (
-            "this process turns numbers below 1e-38 into zeros, which changes results: a library that was loaded has "
-            "switched that on (it was built with -ffast-math); train without that library"
+            "this process turns numbers below 1e-38 into zeros, which changes results: it has loaded a library that "
+            "switches this on (one built with -ffast-math); train without that library"
         )
         raise InputError(message)
 
@@ -188,6 +188,6 @@ def _run(training: Training, log: TrainingLog) -> None:
 
 def _diverged_error(divergence: Divergence) -> TrainingError:
     return TrainingError(
-        f"the loss is not finite any more in epoch {divergence.epoch}, step {divergence.step}, with the learning "
+        f"the loss is no longer finite in epoch {divergence.epoch}, step {divergence.step}, with the learning "
         f"rate {divergence.learning_rate:g}; try a smaller optimizer.learning_rate, or optimizer.clip_norm"
     )

@@ -38,6 +38,6 @@ def test_each_of_two_runs_names_the_other(config, tmp_path):
         (second.run_id, None),
     ]
     link = f"[run {third.run_id[:8]}](#/experiments/{third.store.experiment_id}/runs/{third.run_id})"
-    assert runs[2].data.tags["mlflow.note.content"] == f"Interrupted; {link} goes on with its training."
+    assert runs[2].data.tags["mlflow.note.content"] == f"Interrupted; {link} continues its training."
     assert second.run_id in note
     assert continuation_note(first) == ""

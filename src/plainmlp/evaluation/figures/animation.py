@@ -33,12 +33,12 @@ Draw = Callable[["Axes", FigureData, Model], object]
 
 
 def animate(config: Config, splits: Splits, path: Path) -> int:
-    """Train a network and write how it changes as an animated GIF; return after how many epochs it was looked at.
+    """Train a network and write how it changes as an animated GIF; return the number of epochs shown.
 
     Raises
     ------
     InputError
-        The data has no picture that could move, or another library trains.
+        The data cannot be animated, or another library trains.
     """
     draw = moving_picture(config, splits)
     looks = list(trained_so_far(config, splits))
@@ -47,9 +47,9 @@ def animate(config: Config, splits: Splits, path: Path) -> int:
 
 
 def trained_so_far(config: Config, splits: Splits) -> Iterator[Trained]:
-    """Train a network, and yield it after each epoch to look at.
+    """Train a network, and yield it after each epoch to show.
 
-    The training pauses there and goes on from a checkpoint, so that its bits are those of a training in one go.
+    The training pauses there and continues from a checkpoint, so its bits are the same as without a pause.
     """
     last = config.training.stop_after or config.training.epochs
     with TemporaryDirectory() as folder:
@@ -63,7 +63,7 @@ def trained_so_far(config: Config, splits: Splits) -> Iterator[Trained]:
 
 
 def epochs_to_look_at(n_epochs: int) -> list[int]:
-    """Return at most FRAMES counts of epochs up to the last: by even factors, since a training changes most at first."""
+    """Return at most FRAMES counts of epochs up to the last, by equal factors, since a network changes most at first."""
     if n_epochs <= FRAMES:
         return list(range(1, n_epochs + 1))
     return sorted({round(count) for count in np.geomspace(1, n_epochs, FRAMES).tolist()})
@@ -75,11 +75,11 @@ def moving_picture(config: Config, splits: Splits) -> Draw:
     Raises
     ------
     InputError
-        It has none that could move, or another library trains.
+        The data cannot be animated, or another library trains.
     """
     description = splits.description
     if config.backend.name != OWN_BACKEND:
-        message = f"backend={config.backend.name} is not allowed: only backend={OWN_BACKEND} pauses to be looked at"
+        message = f"backend={config.backend.name} is not allowed: only backend={OWN_BACKEND} can be animated"
         raise InputError(message)
     data = FigureData(description, {}, splits.train, splits.test, np.empty(0), lambda features: features)
     if is_plane(data):
@@ -89,8 +89,8 @@ def moving_picture(config: Config, splits: Splits) -> Draw:
     if description.image_shape is not None and len(config.model.hidden_sizes):
         return _draw_weights
     message = (
-        f"dataset.name={description.name} has no picture that moves; allowed: classes told by two numeric columns, "
-        "numbers estimated from one, or images and a hidden layer"
+        f"dataset.name={description.name} cannot be animated; allowed: a classification with two numeric columns, "
+        "a regression with one, or images and a hidden layer"
     )
     raise InputError(message)
 
@@ -131,8 +131,8 @@ def _write(looks: list[Trained], splits: Splits, draw: Draw, path: Path) -> None
             figure.suptitle(f"{name}, epochs: {len(trained.digests):,}", x=0.01, ha="left")
 
         draw_frame(looks[-1])
-        figure.draw_without_rendering()  # which arranges the panels,
-        figure.set_layout_engine("none")  # and they stay where they are
+        figure.draw_without_rendering()  # arranges the panels
+        figure.set_layout_engine("none")  # and keeps them in their places
         writer = PillowWriter(fps=A_SECOND)
         with writer.saving(figure, temporary, RESOLUTION):
             for trained in [*looks, *looks[-1:] * HELD]:
@@ -147,7 +147,7 @@ def _data_of(trained: Trained, splits: Splits) -> FigureData:
 
 
 def _draw_losses(axes: "Axes", so_far: History, whole: History) -> None:
-    """Draw the losses so far, on axes that hold all of them, which are pale."""
+    """Draw the losses so far, and the whole curves in pale."""
     for part, colour in zip(("train_loss", "validation_loss"), COLOURS, strict=False):
         if part in whole:
             epochs = range(1, len(whole[part]) + 1)

@@ -1,4 +1,4 @@
-"""What all figures share: their data, colours, sizes and the paper they are drawn on."""
+"""What all figures share: their data, colours, sizes and sheets."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ STYLE: dict[str, Any] = {
     "grid.color": "#e3e3e3",
     "legend.frameon": False,
 }
-# Okabe and Ito (2008): tell-apart colours for all kinds of colour vision. Vermillion is kept for what is wrong.
+# Okabe and Ito (2008): colours that all kinds of colour vision distinguish. Vermillion is reserved for what is wrong.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442")
 WRONG = "#D55E00"
 NEUTRAL = "#333333"
@@ -36,7 +36,7 @@ NEUTRAL = "#333333"
 
 @dataclass(frozen=True, eq=False)
 class FigureData:
-    """What there is to draw of one trained network.
+    """What figures of a trained network are drawn from.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class FigureData:
     steps : mapping of str to sequence of float
         The loss and score of batches before their updates, whose numbers are under `step`; may be empty.
     importance : Importance, optional
-        What each column is worth to the network.
+        How important each column is to the network.
     class_weights : str, default ""
         How the classes were weighted in training, as the configuration says it.
     """
@@ -114,7 +114,7 @@ def new_figure(data: FigureData, title: str, width: float, height: float) -> "Fi
 
 
 def new_sheet(title: str, width: float, height: float) -> "Figure":
-    """Return a figure with a title only, so many inches large, which arranges its parts so that none covers another."""
+    """Return a figure of a size in inches with only a title; it arranges its parts so that none covers another."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=RESOLUTION, layout="constrained")
@@ -123,7 +123,7 @@ def new_sheet(title: str, width: float, height: float) -> "Figure":
 
 
 def grid_of_panels(figure: "Figure", n_panels: int, most_across: int) -> list["Axes"]:
-    """Return panels in rows, without the places that are left over in the last row."""
+    """Return panels in rows, without unused places in the last row."""
     n_across = min(most_across, n_panels)
     panels = list(figure.subplots(-(-n_panels // n_across), n_across, squeeze=False).ravel())
     for unused in panels[n_panels:]:
@@ -132,7 +132,7 @@ def grid_of_panels(figure: "Figure", n_panels: int, most_across: int) -> list["A
 
 
 def class_colours(n_classes: int) -> NDArray[np.float64]:
-    """Return one colour a class: the palette's, or even steps of cividis if there are more classes.
+    """Return a colour for each class: the palette's, or even steps of cividis if there are more classes.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def class_colours(n_classes: int) -> NDArray[np.float64]:
 
 
 def thinned(n_samples: int, most: int) -> tuple[NDArray[np.intp], str]:
-    """Return at most so many rows, evenly spaced, and a note if some are left out."""
+    """Return evenly spaced rows, at most `most`, and a note if some are left out."""
     if n_samples <= most:
         return np.arange(n_samples), ""
     return np.linspace(0, n_samples - 1, most).astype(np.intp), f", {most:,} of {n_samples:,} drawn"

@@ -42,14 +42,14 @@ def draw_data(data: FigureData) -> "Figure":
 
 
 def draw_right_and_wrong(data: FigureData) -> "Figure":
-    """Draw the test points that are right and those that are wrong, in two colours."""
+    """Draw the right and the wrong test points in two colours."""
     figure, axes = _new_plane(data, _share_right(data))
     _add_legend(figure, draw_points(axes, data))
     return figure
 
 
 def draw_decision_regions(data: FigureData) -> "Figure":
-    """Draw the region of each predicted class, with the test points that are right and those that are wrong."""
+    """Draw the region of each predicted class, with the right and the wrong test points."""
     figure, axes = _new_plane(data, f"decision regions, {_share_right(data)}")
     colours = draw_regions(axes, data)
     points = draw_points(axes, data)
@@ -91,7 +91,7 @@ def draw_regions(axes: "Axes", data: FigureData) -> NDArray[np.float64]:
 
 
 def draw_points(axes: "Axes", data: FigureData) -> list["Line2D"]:
-    """Draw the test points, those that are wrong as crosses over the others; return their legend entries."""
+    """Draw the test points, wrong ones as crosses over the others; return their legend entries."""
     all_right = data.predicted == data.test.targets
     rows, _ = thinned(len(all_right), MAX_POINTS)
     right, style = all_right[rows], point_style(len(rows))

@@ -26,7 +26,7 @@ MAX_COLUMNS = 25
 
 
 def draw_predicted_against_actual(data: FigureData) -> "Figure":
-    """Draw each test prediction over its target, a panel a target, with the line on which they are equal."""
+    """Draw each test prediction over its target, with a panel for each target and the line on which they are equal."""
     figure, rows, panels = _panels_of_targets(data, "predicted against actual", (3.4, 1.0), (3.4, 0.6))
     for target, axes in enumerate(panels):
         actual, predicted = data.test.targets[rows, target], data.outputs[rows, target]
@@ -40,7 +40,7 @@ def draw_predicted_against_actual(data: FigureData) -> "Figure":
 
 
 def draw_residuals(data: FigureData) -> "Figure":
-    """Draw what each test prediction is too high by over the prediction, a panel a target."""
+    """Draw the error of each test prediction over the prediction, with a panel for each target."""
     figure, rows, panels = _panels_of_targets(data, "residuals", (3.6, 1.0), (3.0, 0.6))
     for target, axes in enumerate(panels):
         predicted = data.outputs[rows, target]
@@ -69,7 +69,7 @@ def draw_importance(data: FigureData) -> "Figure":
     """Draw what shuffling each column of the test part costs, with 95 % intervals, the most important first."""
     importance = data.importance
     if importance is None:
-        message = "nothing was shuffled"
+        message = "no importance was measured"
         raise ValueError(message)
     order = importance.order()[:MAX_COLUMNS]
     n_columns = len(importance.names)

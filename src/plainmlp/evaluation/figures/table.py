@@ -1,4 +1,4 @@
-"""Every picture of a trained network: one table, from which those that suit the data are drawn."""
+"""The table of all figures of a trained network; those that suit the data are drawn."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class FigureEntry(NamedTuple):
-    """How a picture is drawn, and of which data it can be."""
+    """How a figure is drawn, and for which data."""
 
     draw: Callable[[FigureData], "Figure"]
     applies: Callable[[FigureData], bool]
@@ -48,17 +48,17 @@ def _tells_classes(data: FigureData) -> bool:
 
 
 def _has_numbers(data: FigureData, n_columns: int) -> bool:
-    """Say whether there are that many raw features, none of them a category."""
+    """Say whether there are exactly that many raw features, and no category."""
     return [column.categories for column in data.description.columns] == [None] * n_columns
 
 
 def is_line(data: FigureData) -> bool:
-    """Say whether numbers are estimated from one number."""
+    """Say whether numbers are predicted from one number."""
     return _is_regression(data) and _has_numbers(data, 1)
 
 
 def is_plane(data: FigureData) -> bool:
-    """Say whether classes are told by two numbers."""
+    """Say whether classes are predicted from two numbers."""
     return _is_classification(data) and _has_numbers(data, 2)
 
 

@@ -1,4 +1,4 @@
-"""Figures of what classes cost each other: scores of each class, and both curves over all thresholds."""
+"""Figures of single classes: their scores, and their curves over all thresholds."""
 
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ def names_of(data: FigureData) -> list[str]:
 
 
 def draw_class_scores(data: FigureData) -> "Figure":
-    """Draw precision, recall and F1 of each class or label over the test part, of very many those with the lowest F1."""
+    """Draw precision, recall and F1 of each class or label; if there are very many, of those with the lowest F1."""
     scores, samples = class_scores(data.description, data.test.targets, data.outputs)
     names, order = names_of(data), np.arange(len(samples))
     note = ""
@@ -51,7 +51,7 @@ def draw_threshold_curves(data: FigureData) -> "Figure":
 
     Notes
     -----
-    Of more classes than colours those with the smallest area under the ROC curve; of two classes the second.
+    If there are more classes than colours, those with the smallest area under the ROC curve; of two, the second.
     """
     rows, left_out = thinned(len(data.test), MAX_RANKED)
     ranking = rank(data.description.task, data.test.targets[rows], data.outputs[rows])

@@ -1,4 +1,4 @@
-"""A run that goes on with the training of an interrupted one: each names the other."""
+"""A run that continues the training of an interrupted one: each names the other."""
 
 from contextlib import suppress
 from functools import partial
@@ -37,15 +37,15 @@ def join_interrupted(run: TrackedRun) -> None:
             return
         run.header.tags[CONTINUES_TAG] = earlier
         run.write({"tags": {CONTINUES_TAG: earlier}})
-        note = f"Interrupted; {_link(store, run.run_id)} goes on with its training."
+        note = f"Interrupted; {_link(store, run.run_id)} continues its training."
         for tag, value in ((CONTINUED_TAG, run.run_id), (NOTE_TAG, note)):
             store.connection.call(partial(store.client.set_tag, earlier, tag, value))
 
 
 def continuation_note(run: TrackedRun) -> str:
-    """Return what the description of a run says of the one whose training it went on with; empty if there is none."""
+    """Return what the description of a run says of the one whose training it continued; empty if there is none."""
     earlier = run.header.tags.get(CONTINUES_TAG)
-    return f"\n\nWent on with the training of {_link(run.store, earlier)}, which was interrupted." if earlier else ""
+    return f"\n\nContinues the training of {_link(run.store, earlier)}, which was interrupted." if earlier else ""
 
 
 def _latest_interrupted(store: Reader, point_id: str) -> str | None:
@@ -55,7 +55,7 @@ def _latest_interrupted(store: Reader, point_id: str) -> str | None:
 
 
 def _is_interrupted(run: Any) -> bool:
-    """Say whether a single run was interrupted on this machine, and no other has gone on with it."""
+    """Say whether a single run was interrupted on this machine, and no other has continued it."""
     tags = run.data.tags
     if run.info.status not in INTERRUPTED or {PARENT_TAG, CONTINUED_TAG} & tags.keys():
         return False

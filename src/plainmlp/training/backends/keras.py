@@ -57,7 +57,7 @@ class KerasNetwork:
 
 
 def _set_precision(dtype: str) -> None:
-    """Let Keras keep learning rates and settings in the dtype of the network, and not in float32."""
+    """Let Keras keep learning rates and settings in the network's dtype instead of float32."""
     import keras
 
     keras.config.set_floatx(dtype)
@@ -72,7 +72,7 @@ def _keep_precision(holder: Any, dtype: np.dtype[Any]) -> None:
 
 
 def _model(start: Start) -> Any:
-    """Return dense layers with our weights; the last one is linear, its link belongs to the loss."""
+    """Return dense layers with our weights; the last one is linear, since its link belongs to the loss."""
     import keras
 
     architecture, recipe = start.architecture, start.recipe

@@ -13,7 +13,7 @@ from plainmlp.system.errors import InputError
 from plainmlp.training.backends.table import Array, Step, join_layers, paper_epsilon, split_layers
 
 ACTIVATIONS = {"identity": "identity", "relu": "relu", "sigmoid": "logistic", "tanh": "tanh"}
-# functions of scikit-learn that it promises to nobody, and their parameters
+# private functions of scikit-learn, and their parameters
 BACKPROP = ("X", "y", "sample_weight", "activations", "deltas", "coef_grads", "intercept_grads")
 FORWARD_PASS = ("X", "check_input")
 OUTPUTS = {"cross_entropy": "softmax", "binary_cross_entropy": "logistic", "squared_error": "identity"}
@@ -24,8 +24,8 @@ class SklearnNetwork:
 
     Notes
     -----
-    `fit` draws its weights itself and tells nothing of its gradients, so the estimator's own parts are called: its
-    forward pass, its back-propagation and its optimiser.
+    `fit` draws its own weights and does not return its gradients, so the parts of the estimator are called: its forward
+    pass, its back-propagation and its optimiser.
     """
 
     def __init__(self, start: Start) -> None:
@@ -58,7 +58,7 @@ class SklearnNetwork:
         return (loss - penalty) * self._start.architecture.layer_sizes[-1] + penalty
 
     def _sums(self, inputs: Array) -> Array:
-        """Return the last layer's sums: the forward pass, whose last link is left out."""
+        """Return the last layer's sums: the forward pass without the link."""
         self._estimator.out_activation_ = "identity"
         sums: Array = self._estimator._forward_pass_fast(inputs, check_input=False)
         self._estimator.out_activation_ = OUTPUTS[self._start.architecture.loss]
@@ -88,15 +88,15 @@ def _estimator(start: Start, weights: list[Array], biases: list[Array]) -> Any:
 
 
 def _check(function: Callable[..., Any] | None, parameters: tuple[str, ...]) -> None:
-    """Refuse a version of scikit-learn whose private function is another one or gone."""
+    """Refuse a version of scikit-learn whose private function has changed or is gone."""
     if function is None or tuple(signature(function).parameters) != parameters:
         raise InputError(_refusal())
 
 
 def _refusal() -> str:
     return (
-        f"backend=sklearn does not work with scikit-learn {version('scikit-learn')}, whose inner functions are others "
-        "than those that it calls; install the version of requirements.lock, or choose another backend"
+        f"backend=sklearn does not work with scikit-learn {version('scikit-learn')}, whose private functions "
+        "differ from those that it calls; install the version in requirements.lock, or choose another backend"
     )
 
 

@@ -1,4 +1,4 @@
-"""The backends: which library each trains with, what of a configuration it can do, and its network in training."""
+"""The backends: the library of each, the settings that it supports, and its network in training."""
 
 from collections.abc import Collection, Sequence
 from importlib import import_module
@@ -23,20 +23,20 @@ OWN_BACKEND = "numpy"
 
 
 class Backend(NamedTuple):
-    """A library and what it can do as we do it.
+    """A library and the settings that it supports as we define them.
 
     Parameters
     ----------
     library : str
-        The module that must be there.
+        The module that must be installed.
     extra : str
         The extra of this package that installs it.
     activations, losses, optimizers : collection of str
         Names in our tables whose formula the library has too.
     steady_optimizers : collection of str
-        Those of `optimizers` that keep the learning rate in their memory, so that it must stay the same.
+        Those of `optimizers` that keep the learning rate in their memory, so that it must not change.
     free_form : bool, default True
-        Whether layers may differ in activation or have no biases, and samples in weight, and l1 may be used.
+        Whether layers may differ in activation or have no biases, samples may differ in weight, and l1 may be used.
     """
 
     library: str
@@ -68,14 +68,14 @@ BACKENDS: dict[str, Backend] = {
 
 
 class Step(NamedTuple):
-    """What one update began from.
+    """What was measured before one update.
 
     Parameters
     ----------
     loss : float
         The mean cost of the batch before the update, penalties included.
     sums : ndarray of shape (batch_size, n_out)
-        What the last layer gave before its link.
+        The last layer's sums, before its link.
     gradients : ndarray of shape (n_parameters,)
         Of that cost.
     """
@@ -116,12 +116,12 @@ def join_layers(weights: Sequence[Array], biases: Sequence[Array]) -> Array:
 
 
 def paper_epsilon(recipe: Recipe, step: int) -> float:
-    """Return what makes the short form of Adam that many libraries have the one of the paper.
+    """Return the epsilon with which the short form of Adam, common in libraries, equals the paper's.
 
     Notes
     -----
     Kingma and Ba (2015) divide by sqrt(v / (1 - b2^t)) + eps in Algorithm 1, which is ours; in the short form, by
-    sqrt(v) + eps', which is the same where eps' = eps sqrt(1 - b2^t).
+    sqrt(v) + eps', which is the same for eps' = eps sqrt(1 - b2^t).
     """
     options = recipe.optimizer_options
     return float(options["epsilon"] * np.sqrt(1 - options["beta2"] ** step))
@@ -141,7 +141,7 @@ def make_network(name: str, start: Start) -> BackendNetwork:
 
 
 def check_backend(name: str, start: Start, *, weighted: bool) -> None:
-    """Refuse what a library cannot do as we do it."""
+    """Refuse settings that a library does not support as we define them."""
     backend, architecture, recipe = BACKENDS[name], start.architecture, start.recipe
     _check(name, "optimizer.name", recipe.optimizer, backend.optimizers)
     _check(name, "model.loss", architecture.loss, backend.losses)
