@@ -1,4 +1,4 @@
-"""Makes the scripts beside it run the package of their own checkout, also in a clone or a temporary copy of it."""
+"""Lets the scripts beside it run the package of their own checkout, be it a clone or a temporary copy."""
 
 import sys
 from pathlib import Path

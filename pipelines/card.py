@@ -1,4 +1,4 @@
-"""Write the model card of a run: a page of what is recorded, with the front matter that model hubs read."""
+"""Write the model card of a run: a page of its record, with the front matter that model hubs read."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from plainmlp.system.command import run_command
 
 HELP = """Write the model card of a run in Markdown: data, metrics with their intervals, calibration, how to verify it.
 
-  python pipelines/card.py 3f2a...                     print it; of a sweep's own run its best point
+  python pipelines/card.py 3f2a...                     print it; for a sweep's own run, its best point
   python pipelines/card.py 3f2a... --file README.md    write it to a file, with front matter for model hubs
   python pipelines/card.py 3f2a... tracking.uri=sqlite:////data/mlflow.db"""
 

@@ -25,7 +25,7 @@ OVERRIDES = ROOT / "overrides.yaml"
 
 
 def main() -> None:
-    """Compose, take over what an experiment changed, check, link the inputs, write."""
+    """Compose, apply the changes of an experiment, check, link the inputs, write."""
     from plainmlp.composition.compose import compose, parse
     from plainmlp.composition.overrides import read_overrides, with_edits, write_overrides
     from plainmlp.config.canonical import canonical
@@ -40,12 +40,12 @@ def main() -> None:
     link_inputs(config)
     if edits:
         write_overrides(OVERRIDES, overrides)
-        print(f"overrides.yaml: took over from -S: {', '.join(edits)}")
+        print(f"overrides.yaml: added from -S: {', '.join(edits)}")
     write_params({**canonical(config), SECTION: digest_checkout(ROOT)})
 
 
 def edits_of_experiment() -> list[str]:
-    """Return what `dvc exp run -S` changed, as overrides; a change of params.yaml by hand is only named."""
+    """Return the changes of `dvc exp run -S` as overrides; changes of params.yaml by hand are only reported."""
     from plainmlp.composition.compose import parse
     from plainmlp.composition.overrides import edited_sections, overrides_of
     from plainmlp.config.canonical import canonical, read_yaml
@@ -59,7 +59,7 @@ def edits_of_experiment() -> list[str]:
         return overrides_of(canonical(parse(found)), ROOT / "conf", "-S", base)
     sections = edited_sections(text, found)
     if sections and is_experiment:
-        message = f"params.yaml: {', '.join(sections)} changed there alone; run `dvc exp run` without --no-hydra"
+        message = f"params.yaml: {', '.join(sections)} changed in that file alone; run `dvc exp run` without --no-hydra"
         raise InputError(message)
     if sections:
         how = "left by an experiment" if "overrides" in found else f"changed by hand ({', '.join(sections)})"
@@ -77,7 +77,7 @@ def link_inputs(config: Config) -> None:
 
 
 def write_params(params: dict[str, Any]) -> None:
-    """Write params.yaml with the marks by which a later change of it is noticed."""
+    """Write params.yaml with marks that reveal a later change."""
     from plainmlp.composition.overrides import marks_line
     from plainmlp.config.canonical import dump_values
     from plainmlp.system.files import replace_file

@@ -1,4 +1,4 @@
-"""Show what a training would take each column of a table for, without training."""
+"""Show how training would treat each column of a table, without training."""
 
 import argparse
 import sys
@@ -13,16 +13,16 @@ from plainmlp.system.errors import InputError
 if TYPE_CHECKING:
     from plainmlp.config.schema import DatasetSection
 
-HELP = """Show what a training would take each column of a table for: type, levels, gaps, share of distinct values.
+HELP = """Show how training would treat each column of a table: type, levels, gaps, share of distinct values.
 
   python pipelines/describe.py data.csv target=price
   python pipelines/describe.py data.csv target=price 'drop=[name]' dates=parts missing=mean
 
-The keys are those of conf/dataset/table.yaml, with or without `dataset.`."""
+conf/dataset/table.yaml lists the keys; each may be written with or without `dataset.`."""
 
 
 def main(path: Path, overrides: list[str]) -> None:
-    """Read the table, print what its columns are taken for."""
+    """Read the table, and print how its columns are treated."""
     from plainmlp.composition.compose import compose, parse, quote
     from plainmlp.data.cells import listed
     from plainmlp.data.delimited import TextFormat

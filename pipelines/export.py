@@ -11,13 +11,13 @@ from plainmlp.system.command import run_command
 if TYPE_CHECKING:
     from plainmlp.exports.sources import Source
 
-HELP = """Write a trained model as an ONNX file; say how far its answers are from those of predict.
+HELP = """Write a trained model as an ONNX file; say how far its outputs are from those of predict.
 
   python pipelines/export.py models/model.safetensors model.onnx
-  python pipelines/export.py 3f2a... model.onnx        a run, or of a sweep's own run its best point
+  python pipelines/export.py 3f2a... model.onnx        a run; for a sweep's own run, its best point
   python pipelines/export.py 3f2a... model.onnx tracking.uri=sqlite:////data/mlflow.db
 
-It needs: pip install 'plainmlp[onnx]'. What the file takes and gives is in docs/exporting.md."""
+It needs: pip install 'plainmlp[onnx]'. docs/exporting.md describes the inputs and outputs of the file."""
 WEIGHTS = ".safetensors"
 
 
@@ -33,7 +33,7 @@ def main(given: str, target: Path, overrides: list[str]) -> None:
 
 
 def find_source(given: str, overrides: list[str]) -> "Source":
-    """Return the model of a file, or of a run by its id or the beginning of that."""
+    """Return the model of a file, or of a run by its id or the beginning of it."""
     from plainmlp.exports.sources import source_of_file, source_of_run
     from plainmlp.sweeps.recorded import find_run
 

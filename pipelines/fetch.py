@@ -23,5 +23,5 @@ def main() -> None:
 if __name__ == "__main__":
     run_stage(
         main,
-        "Make, read or download the data set that params.yaml names, and write it to data/raw; what its columns are to reports/columns.csv.",
+        "Make, read or download the data set that params.yaml names, and write it to data/raw, and a summary of its columns to reports/columns.csv.",
     )

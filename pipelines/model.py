@@ -1,4 +1,4 @@
-"""Let a point of a sweep carry the model that MLflow loads; the best of a sweep does from the start."""
+"""Add the model that MLflow loads to a point of a sweep; the sweep's best point has it from the start."""
 
 import argparse
 import sys
@@ -8,10 +8,10 @@ from plainmlp.system.command import run_command
 
 HELP = """Add the model to a run that this checkout recorded, so that MLflow loads it as runs:/<run id>/model.
 
-  python pipelines/model.py 3f2a...            a point of a sweep; of a sweep's own run its best point
+  python pipelines/model.py 3f2a...            a point of a sweep; for a sweep's own run, its best point
   python pipelines/model.py 3f2a... tracking.uri=sqlite:////data/mlflow.db
 
-A run that another checkout recorded is made here again by: python pipelines/repro.py run=3f2a..."""
+To compute a run again that another checkout recorded: python pipelines/repro.py run=3f2a..."""
 
 
 def main(beginning: str, overrides: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Promotion: register the model of a run under a name, once it is verified, and let an alias point to it, and back."""
+"""Promotion: verify a run, register its model under a name, and point an alias to it, or back to the version before."""
 
 import argparse
 import sys
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from plainmlp.tracking.registry import Entry
     from plainmlp.tracking.store import Store
 
-HELP = """Register the model of a run in MLflow, if pipelines/verify.py says that the run is identical, and point an alias to it.
+HELP = """Register the model of a run in MLflow if pipelines/verify.py finds it identical, and point an alias to it.
 
   python pipelines/promote.py 3f2a... --name digits --alias champion
   python pipelines/promote.py 3f2a... --name digits --alias champion --to https://mlflow.example.org
   python pipelines/promote.py --back --name digits --alias champion        the alias points to the version before
 
-Then: mlflow.pyfunc.load_model("models:/digits@champion"), or mlflow models serve (docs/models.md). The run is a single
-one, or a point of a sweep that carries its model; of a sweep's own run the best point. Another registry gets a copy.
+Then: mlflow.pyfunc.load_model("models:/digits@champion"), or mlflow models serve (docs/models.md). The run may be a
+single one, a point of a sweep with its model, or a sweep's own run for its best point. Another registry gets a copy.
 
-exit code: 0 registered; that of verify.py if the run is not identical, and then nothing is registered; 2 for a mistake"""
+exit code: 0 registered; 2 for a mistake; otherwise that of verify.py, if the run is not identical and not registered"""
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Check what is asked for, verify, register; or move an alias back."""
+    """Check the arguments, verify, register; or move an alias back."""
     from plainmlp.composition.compose import compose, parse
     from plainmlp.tracking.addresses import tracking_address
     from plainmlp.tracking.registry import Entry
@@ -42,7 +42,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def opened(address: str, tracking: "TrackingSection", key: str = "tracking.uri") -> "Store":
-    """Return the store at an address, with its registry; the key is where the user gave it."""
+    """Return the store at an address, with its registry; `key` is where the user gave the address."""
     from plainmlp.system.errors import InputError
     from plainmlp.tracking.store import Store
 
@@ -75,7 +75,7 @@ def promote(store: "Store", target: "Store", entry: "Entry", arguments: argparse
 
 
 def verified_tags(verdict: str, code: str) -> dict[str, str]:
-    """Return what a version says of its verification: the verdict, what was executed, and by whose code that was judged."""
+    """Return the tags of a version's verification: the verdict, the code that was executed, and the code that judged."""
     from plainmlp.config.code import digest_result_code
 
     return {"verified": verdict, "verified_code": code, "verified_by": digest_result_code()}
@@ -100,12 +100,12 @@ def show_ways(target: "Store", entry: "Entry") -> None:
 
 
 def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
-    """Return what the command was given; argparse ends it for a mistake."""
+    """Return the arguments; argparse ends the command for a mistake."""
     parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_id", nargs="?", help="the run in MLflow, or the beginning of its id")
-    parser.add_argument("--name", required=True, help="of the registered model, which is made if it is not there")
-    parser.add_argument("--alias", required=True, help="that points to the version, such as champion")
-    parser.add_argument("--to", metavar="TRACKING_URI", help="another registry than that of the run's store")
+    parser.add_argument("--name", required=True, help="of the registered model, which is created if necessary")
+    parser.add_argument("--alias", required=True, help="the alias that points to the version, such as champion")
+    parser.add_argument("--to", metavar="TRACKING_URI", help="a registry other than the run's store")
     parser.add_argument("--back", action="store_true", help="let the alias point to the version before")
     parser.add_argument("--unverified", action="store_true", help="do not verify; a tag of the version says so")
     parser.add_argument(

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 HELP = """Set the overrides of overrides.yaml and run `dvc repro`.
 
-Without overrides, overrides.yaml becomes empty again and the values of conf/ hold.
+Without overrides, overrides.yaml becomes empty and the values of conf/ apply.
 The overrides stay until this script or you change them: a later plain `dvc repro` uses them too.
 If a stage fails, the earlier results come back from DVC's cache (`dvc checkout`).
 
   python pipelines/repro.py experiment=mnist dataset.path=../shared/data/mnist-8k
-  python pipelines/repro.py run=3f2a...            what a run in MLflow computed: a single one, or a sweep's best point
+  python pipelines/repro.py run=3f2a...            the configuration of a run in MLflow, or of a sweep's best point
   python pipelines/repro.py model.hidden_sizes=[64,32] optimizer.learning_rate=0.002
-  python pipelines/repro.py --config-dir my_conf experiment=mine       with files of your own beside those of conf/
+  python pipelines/repro.py --config-dir my_conf experiment=mine       with your own files beside those of conf/
 
 python pipelines/run.py --help lists what can be set."""
 STAGE_FAILED = re.compile(r"ERROR: failed to reproduce .*: failed to run: .*, exited with (-?\d+)$")
@@ -46,7 +46,7 @@ def main(overrides: list[str], config_folder: Path | None) -> None:
     own, run_id = split_run_id(overrides)
     if config_folder is not None and run_id is not None:
         message = (
-            f"--config-dir {config_folder} and run={run_id} are not allowed together: a run has a whole configuration"
+            f"--config-dir {config_folder} and run={run_id} are not allowed together: a run has its whole configuration"
         )
         raise InputError(message)
     overrides = with_run(own, run_id, ROOT)
@@ -64,14 +64,14 @@ def main(overrides: list[str], config_folder: Path | None) -> None:
 
 
 def was_recorded_since(began: float) -> bool:
-    """Say whether a run was recorded since a time, which has shown its results then."""
+    """Say whether a run was recorded since a time; it has then shown its results."""
     from plainmlp.tracking.recording.manifest import COPIES
 
     return any(path.stat().st_mtime >= began for path in (ROOT / COPIES).glob("*.json"))
 
 
 def show_cached() -> None:
-    """Print the results that were there already, or came from DVC's cache."""
+    """Print results that existed already or came from DVC's cache."""
     from plainmlp.config.canonical import read_params_file
     from plainmlp.config.places import Places
     from plainmlp.tracking.recording.evaluation import show_recorded
@@ -94,7 +94,7 @@ def moved_paths(config: "Config", own: list[str]) -> list[str]:
 
 
 def release_dead_locks(path: Path) -> None:
-    """Remove the list of DVC's locks if all who hold them were killed; DVC takes a zombie, or who has its id, for alive."""
+    """Remove the list of DVC's locks if all their holders were killed; DVC believes a zombie or a reused id to be alive."""
     try:
         locks = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -115,7 +115,7 @@ def is_dvc(holder: dict[str, Any]) -> bool:
 
 
 def run_dvc() -> int:
-    """Run `dvc repro`; return its exit code, or the code of the stage that failed, which has said why."""
+    """Run `dvc repro`; return its exit code, or the code of the failed stage, which has said why."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     failed = 0
     with subprocess.Popen(
@@ -127,7 +127,7 @@ def run_dvc() -> int:
                 failed = shell_code(int(match[1]))
             else:
                 sys.stderr.write(line)
-    if process.returncode:  # DVC removes what a stage makes before it runs; its cache has what was there
+    if process.returncode:  # DVC removes a stage's outputs before it runs; its cache has the earlier ones
         subprocess.run(
             [sys.executable, "-m", "dvc", "checkout", "--quiet"], cwd=ROOT, stdin=subprocess.DEVNULL, check=False
         )
@@ -135,7 +135,7 @@ def run_dvc() -> int:
 
 
 def shell_code(code: int) -> int:
-    """Return an exit code as shells have it: of a process that a signal ended, 128 and the signal's number."""
+    """Return an exit code as shells do: 128 plus the signal's number for a process that a signal ended."""
     return 128 - code if code < 0 else code
 
 

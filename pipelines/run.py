@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def run(config: "Config", folder: Path) -> None:
-    """Run a configuration: as a point if a sweep calls, else by itself."""
+    """Run a configuration: as a point if a sweep calls, otherwise by itself."""
     from plainmlp.sweeps.running.job import PARENT, run_point
 
     parent = os.environ.get(PARENT)
@@ -27,7 +27,7 @@ def run(config: "Config", folder: Path) -> None:
 
 
 def announce(config: "Config", folder: Path) -> None:
-    """Say what is about to be done, before the imports that take a while."""
+    """Say what will be done, before the slow imports."""
     from plainmlp.tracking.recording.page import run_name
 
     print(f"{run_name(config)}: {config.training.epochs} epochs at most, into {folder}", flush=True)
@@ -67,7 +67,7 @@ def run_alone(config: "Config", folder: Path) -> None:
 
 
 def prepare(config: "Config") -> "tuple[Splits, list[ColumnSummary]]":
-    """Fetch and split the data; say what its columns were taken for and what is trained."""
+    """Fetch and split the data; print how its columns are treated and what is trained."""
     from plainmlp.data.stages import fetch, split
     from plainmlp.data.summary import summarize_dataset, summary_lines
     from plainmlp.evaluation.figures.animation import moving_picture
@@ -77,21 +77,21 @@ def prepare(config: "Config") -> "tuple[Splits, list[ColumnSummary]]":
     print(*summary_lines(dataset), sep="\n", flush=True)
     splits = split(dataset, config.split, config.dataset.missing)
     if config.animation:
-        moving_picture(config, splits)  # which refuses what has none, before anything is trained
+        moving_picture(config, splits)  # refuses what cannot be animated, before anything is trained
     print(describe_training(splits, config), flush=True)
     return splits, summarize_dataset(dataset)
 
 
 def completed() -> list[str]:
-    """Return what the tab key offers in place of what Hydra does."""
+    """Return what the tab key offers instead of Hydra's words."""
     from plainmlp.composition.completion import offered
 
     return offered(os.environ.get("COMP_LINE", ""))
 
 
 def main() -> None:
-    """Show what can be set, or let Hydra compose the configuration and call `run` with it, or complete a word of it."""
-    # Hydra's completion in a shell serves scripts with this word alone: @hydra.main
+    """Show what can be set, complete a word, or let Hydra compose the configuration and call `run` with it."""
+    # Hydra's shell completion works only for scripts that contain these words: @hydra.main
     if {"--help", "-h"} & set(sys.argv):
         from plainmlp.composition.help import help_page
 

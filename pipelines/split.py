@@ -5,7 +5,7 @@ from plainmlp.system.command import run_stage
 
 
 def main() -> None:
-    """Read the data set, part it, write."""
+    """Read the data set, split it, write."""
     from plainmlp.config.canonical import read_params_file
     from plainmlp.data.stages import split
     from plainmlp.data.storage import read_dataset, write_splits
@@ -17,4 +17,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main, "Part data/raw into train, validation and test rows as params.yaml says, and write data/split.")
+    run_stage(main, "Split data/raw into train, validation and test rows as params.yaml says, and write data/split.")

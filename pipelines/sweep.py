@@ -1,4 +1,4 @@
-"""Stage `sweep`: the default grid, on the data and the settings of params.yaml, becomes a leaderboard with figures."""
+"""Stage `sweep`: the default grid, with the data and settings of params.yaml, becomes a leaderboard with figures."""
 
 import shutil
 import subprocess
@@ -16,14 +16,14 @@ Points that were trained before are not trained again. Any other grid: python pi
 
 
 def main() -> None:
-    """Run the grid as a sweep of its own, and keep what is the same from run to run."""
+    """Run the grid as a sweep, and keep the files that are the same each time."""
     from plainmlp.composition.overrides import read_overrides, with_edits
     from plainmlp.config.canonical import read_params_file
     from plainmlp.config.inputs import INPUTS, linked_inputs
 
     config = linked_inputs(read_params_file(ROOT / "params.yaml"), ROOT / INPUTS)
     overrides = with_edits(read_overrides(ROOT / "overrides.yaml"), input_overrides(config))
-    # after the overrides, so that what the grid itself sets wins over an experiment
+    # after the overrides, so that the grid's own settings win over an experiment
     command = [sys.executable, str(ROOT / "pipelines" / "run.py"), *beside_grid(overrides), f"sweep={GRID}"]
     code = subprocess.run([*command, f"hydra.sweep.dir={REPORTS}"], check=False).returncode  # noqa: S603  our own script
     if code:
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def beside_grid(overrides: list[str]) -> list[str]:
-    """Return the overrides without those of keys that the grid sweeps, which would shrink it."""
+    """Return the overrides, except for keys that the grid sweeps: they would shrink it."""
     from plainmlp.config.canonical import read_yaml
 
     swept = read_yaml(ROOT / "conf" / "sweep" / f"{GRID}.yaml")["hydra"]["sweeper"]["params"]

@@ -13,19 +13,19 @@ Each goes to its own store and leaves the outbox. If a sync is interrupted, run 
   python pipelines/sync.py
   MLFLOW_TRACKING_USERNAME=... MLFLOW_TRACKING_PASSWORD=... python pipelines/sync.py tracking.uri=https://mlflow.example.org
 
-With tracking.uri= the runs that no store has yet go there, wherever they belonged. See what waits, and give up a run:
+With tracking.uri= runs that no store has yet go there, wherever they belonged. To see which runs wait, and discard one:
 
   python pipelines/sync.py --list
   python pipelines/sync.py --discard record-3f2a...
 
-A run that is killed on another machine stays RUNNING in MLflow, since nothing here can tell. List those, and end one:
+A run that was killed on another machine stays RUNNING in MLflow, since nobody here can know. To list those, and end one:
 
   python pipelines/sync.py --running
   python pipelines/sync.py --end 3f2a..."""
 
 
 def main(overrides: list[str]) -> None:
-    """Publish all runs that wait, and print the id of each."""
+    """Publish all waiting runs, and print the id of each."""
     from plainmlp.composition.compose import compose, parse
     from plainmlp.system.errors import InputError
     from plainmlp.tracking.addresses import tracking_address
@@ -50,7 +50,7 @@ def main(overrides: list[str]) -> None:
 
 
 def manage_waiting(discarded: list[str]) -> None:
-    """Give up runs that wait, for good, then name the others with the store that each belongs to."""
+    """Discard waiting runs for good, then list the others with the store that each belongs to."""
     from plainmlp.system.errors import InputError
     from plainmlp.tracking.outbox import Outbox
 
@@ -58,12 +58,10 @@ def manage_waiting(discarded: list[str]) -> None:
     for record_id in discarded:
         held = {header.record_id: header for header in outbox.headers()}
         if record_id not in held:
-            message = (
-                f"--discard {record_id}: no such run waits (allowed: {', '.join(held) or 'none, as nothing waits'})"
-            )
+            message = f"--discard {record_id}: no such run is waiting (allowed: {', '.join(held) or 'none, since no run is waiting'})"
             raise InputError(message)
         if outbox.is_going_on(held[record_id]):
-            message = f"--discard {record_id}: a process still writes it; end that first"
+            message = f"--discard {record_id}: a process still writes this run; end that first"
             raise InputError(message)
         outbox.remove(record_id)
     headers = outbox.headers()
@@ -72,7 +70,7 @@ def manage_waiting(discarded: list[str]) -> None:
 
 
 def manage_running(overrides: list[str], ended: list[str]) -> None:
-    """End runs as KILLED, then name those that MLflow has as RUNNING on other machines."""
+    """End runs as KILLED, then list those that are RUNNING on other machines."""
     from plainmlp.composition.compose import compose, parse
     from plainmlp.tracking.addresses import tracking_address
     from plainmlp.tracking.store import Store
@@ -91,8 +89,8 @@ if __name__ == "__main__":
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override, such as tracking.uri=...")
     parser.add_argument("--running", action="store_true", help="list the runs that are RUNNING on other machines")
     parser.add_argument("--end", metavar="RUN_ID", action="append", default=[], help="end such a run as KILLED")
-    parser.add_argument("--list", action="store_true", help="list the runs that wait")
-    parser.add_argument("--discard", metavar="RECORD_ID", action="append", default=[], help="give up a run that waits")
+    parser.add_argument("--list", action="store_true", help="list the waiting runs")
+    parser.add_argument("--discard", metavar="RECORD_ID", action="append", default=[], help="discard a waiting run")
     arguments = parser.parse_args()
     if arguments.list or arguments.discard:
         sys.exit(run_command(lambda: manage_waiting(arguments.discard)))

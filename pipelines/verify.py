@@ -22,10 +22,10 @@ HELP = """Execute a tracked run again, compare data, weights, every epoch, metri
 
 If the code that decides results has changed since, the run's commit and its recorded changes are checked out in a
 temporary worktree. Code that is not this checkout's own is shown, and executed only with --run-recorded-code. The
-verdict, its tags `verify.*` and a report go to the run.
+verdict is written on the run: tags `verify.*` and a report.
 
-exit code: 0 identical, 5 identical as far as it was compared, 3 equal within tolerance (other backends than numpy
-alone), 4 different; 2 if the run cannot be executed again, or its code is not allowed to"""
+exit code: 0 identical, 5 identical as far as it was compared, 3 equal within tolerance (only for backends other than
+numpy), 4 different; 2 if the run cannot be executed again, or its code is not allowed to run"""
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -91,12 +91,15 @@ if __name__ == "__main__":
     )
     parser.add_argument("--sample", type=positive, default=5, help="how many points of the sweep (default: 5)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw of the points (default: 0)")
-    parser.add_argument("--here", action="store_true", help="use the code of this checkout, also where it has changed")
+    parser.add_argument("--here", action="store_true", help="use the code of this checkout, even if it has changed")
     parser.add_argument(
         "--run-recorded-code", action="store_true", help="execute code of a record that is not this checkout's own"
     )
     parser.add_argument(
-        "--allowed-signers", type=Path, metavar="FILE", help="of whom one must have signed the record (man ssh-keygen)"
+        "--allowed-signers",
+        type=Path,
+        metavar="FILE",
+        help="signers, one of whom must have signed the record (man ssh-keygen)",
     )
     parser.add_argument("--time-limit", type=positive, default=3600, metavar="SECONDS", help="default: 3600")
     parser.add_argument("--memory-limit", type=positive, metavar="GIGABYTES", help="default: what the machine has")

@@ -1,4 +1,4 @@
-"""Train a network and write how it changes meanwhile as an animated GIF."""
+"""Train a network and write how it changes as an animated GIF."""
 
 import argparse
 import sys
@@ -8,14 +8,14 @@ from _checkout import ROOT
 from plainmlp.system.command import run_command
 from plainmlp.system.errors import InputError
 
-HELP = """Train a network and write how it changes meanwhile, with its losses, as an animated GIF.
+HELP = """Train a network and write how it changes, with its losses, as an animated GIF.
 
-Shown are decision regions (classes told by two numbers), fitted curves (one number), or the weights of hidden units
-(images). Nothing is recorded.
+It shows decision regions (classes from two numbers), fitted curves (numbers from one number), or the weights of hidden
+units (images). Nothing is recorded.
 
   python pipelines/watch.py experiment=clusters
   python pipelines/watch.py experiment=sincos seed=3 --to sincos.gif
-  python pipelines/watch.py run=3f2a...            what a run in MLflow computed, executed again
+  python pipelines/watch.py run=3f2a...            a run in MLflow, executed again
 
 python pipelines/run.py --help lists what can be set."""
 

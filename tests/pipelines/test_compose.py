@@ -81,9 +81,7 @@ def test_experiment_sets_its_values_beside_the_overrides(checkout: Path) -> None
     (checkout / "overrides.yaml").write_text("overrides: [model.dropout=0.5]\n", encoding="utf-8")
     (checkout / "params.yaml").write_text(yaml.safe_dump(written), encoding="utf-8")
     ended = _run(checkout, DVC_EXP_NAME="short")
-    assert ended.stdout == "overrides.yaml: took over from -S: optimizer=sgd, optimizer.learning_rate=0.001\n", (
-        ended.stderr
-    )
+    assert ended.stdout == "overrides.yaml: added from -S: optimizer=sgd, optimizer.learning_rate=0.001\n", ended.stderr
     found = yaml.safe_load((checkout / "overrides.yaml").read_text(encoding="utf-8"))
     assert found == {"overrides": ["model.dropout=0.5", "optimizer=sgd", "optimizer.learning_rate=0.001"]}
     params = yaml.safe_load((checkout / "params.yaml").read_text(encoding="utf-8"))
@@ -98,7 +96,7 @@ def test_values_that_an_experiment_did_not_compose_are_refused(checkout: Path) -
     params = checkout / "params.yaml"
     params.write_text(params.read_text(encoding="utf-8").replace("\nseed: 0\n", "\nseed: 3\n"), encoding="utf-8")
     ended = _run(checkout, DVC_EXP_NAME="short")
-    line = "error: params.yaml: seed changed there alone; run `dvc exp run` without --no-hydra\n"
+    line = "error: params.yaml: seed changed in that file alone; run `dvc exp run` without --no-hydra\n"
     assert (ended.returncode, ended.stderr) == (2, line)
     assert _run(checkout).stdout.startswith("params.yaml was changed by hand (seed); rebuilt")
 

@@ -223,7 +223,7 @@ def test_note_of_another_user_is_none(repository: Path, monkeypatch: pytest.Monk
         (write("notes.txt"), "changes.patch changes 'notes.txt', outside of src, conf, pipelines"),
         (write("tests/x.py"), "changes.patch changes 'tests/x.py', outside of"),
         (write(".git-blame"), "changes.patch changes '.git-blame', outside of"),
-        (lambda root: (root / "src" / "link").symlink_to("/etc/passwd"), "makes links or repositories"),
+        (lambda root: (root / "src" / "link").symlink_to("/etc/passwd"), "replaces files by links or repositories"),
     ],
 )
 def test_patch_of_other_things_than_code_is_refused_even_if_allowed(repository, change, problem) -> None:

@@ -217,18 +217,18 @@ def test_leaderboard_by_other_code_is_not_compared(sweep: Sweep) -> None:
     succeed(sweep.checkout, "git", "rm", "--quiet", "-f", "src/plainmlp/sweeps/new.py")
     (board,) = (aspect for aspect in judgement.aspects if aspect.name == "leaderboard")
     assert board.agreement is Agreement.UNKNOWN
-    assert "this checkout's code of sweeps is not the one that ranked it" in str(board)
+    assert "it was ranked by other code of sweeps" in str(board)
 
 
 def test_search_by_other_libraries_is_not_asked_for_again(tmp_path: Path) -> None:
     write_json(tmp_path / "search.json", record(libraries={"optuna": "1.0"}))
     (search,) = _compare_search(SweepResults("validation_accuracy", (), ()), tmp_path)
     assert search.agreement is Agreement.UNKNOWN
-    assert str(search) == "drawn with {'optuna': '1.0'}, and here are {}"
+    assert str(search) == "drawn with {'optuna': '1.0'}; installed here: {}"
 
 
 @pytest.mark.parametrize(
-    ("changed", "outcome"), [(None, "30 trials, asked for again"), (7, "trial 7 of 30 is not what")]
+    ("changed", "outcome"), [(None, "30 trials, chosen again"), (7, "trial 7 of 30 is not the one")]
 )
 def test_search_is_asked_for_again(tmp_path: Path, changed: int | None, outcome: str) -> None:
     asked = record(libraries={}, epochs=9, settings=settings("random", trials=30).model_dump(mode="json"))

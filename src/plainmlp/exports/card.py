@@ -1,4 +1,4 @@
-"""The model card of a run: a page in Markdown of what is recorded, with the front matter that model hubs read."""
+"""The model card of a run: a Markdown page of its record, with the front matter that model hubs read."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -72,9 +72,9 @@ def model_card(run: StoredRun, name: str, model: Model, sizes: Mapping[str, int]
     name : str
         Of the run.
     sizes : mapping of str to int
-        Rows of each part of the data, as far as they are recorded.
+        Rows of each part of the data, if they are recorded.
     """
-    name = printable(name)  # a line end in it could end the front matter
+    name = printable(name)  # with a line end it could end the front matter
     front = yaml.safe_dump(front_matter(run, name, model), sort_keys=False, allow_unicode=True)
     lines = [f"# {name}", "", _sentence(model), ""]
     lines += [*_results(run, model), *_data(run, model.description, sizes), *_training(run)]
@@ -124,7 +124,7 @@ def _sentence(model: Model) -> str:
 
 
 def _results(run: StoredRun, model: Model) -> Iterator[str]:
-    """Yield the metrics of the test part with their intervals, and what they say of calibration."""
+    """Yield the metrics of the test part with their intervals, and those of calibration."""
     found = _test_metrics(run, model.description)
     rows = [
         (name, _short(value), _interval(run, name), _short(run.metrics.get(f"baseline_{name}")))
@@ -132,7 +132,7 @@ def _results(run: StoredRun, model: Model) -> Iterator[str]:
     ]
     yield from ("## What it is worth", "")
     yield from markdown_table(("metric of the test part", "value", "95 % interval", "same answer for every row"), rows)
-    yield from ("The intervals hold the spread of the rows of the test part, not that of the training.", "")
+    yield from ("The intervals cover the spread of the test part's rows, not of trainings.", "")
     if any(name in found for name in CALIBRATION):
         yield from ("## Calibration", "")
         for name in [each for each in CALIBRATION if each in found]:
@@ -154,7 +154,7 @@ def _data(run: StoredRun, description: Description, sizes: Mapping[str, int]) ->
     """Yield what the model was trained and tested on."""
     usual = flat_parameters({"dataset": DatasetSection(name="?").model_dump(mode="json")})
     chosen = {
-        key: Path(text).name if key == "dataset.path" else text  # whose folder it was in is nobody's business
+        key: Path(text).name if key == "dataset.path" else text  # the folder may be private
         for key, text in sorted(run.parameters.items())
         if key.startswith(("dataset.", "split.")) and text != usual.get(key, "null")
     }
@@ -185,7 +185,7 @@ def _training(run: StoredRun) -> Iterator[str]:
 
 
 def _verification(run: StoredRun) -> Iterator[str]:
-    """Yield how to compute the model again, what it must come to, and what became of it the last time."""
+    """Yield how to compute the model again, its ids and digests, and the latest verdict."""
     yield from ("## How to verify it", "", "Train it again and compare every bit, in a checkout of the code:", "")
     yield from (f"    python pipelines/verify.py {run.run_id}", "")
     if "verify.verdict" in run.tags:

@@ -1,4 +1,4 @@
-"""How far the answers of an ONNX model are from those of the model that it was made from."""
+"""How far the outputs of an ONNX model are from the original model's."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 4096
 MAX_ROWS = 1 << 16  # of data that stay in their file
-FEW_DAYS, SHARE_OF_GAPS = 20000.0, 0.05  # of rows that are drawn: days before and after 1970, and values left out
+FEW_DAYS, SHARE_OF_GAPS = 20000.0, 0.05  # in drawn rows: the most days before and after 1970, and the share of gaps
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What the answers to some rows differ by.
+    """How much the outputs for some rows differ.
 
     Parameters
     ----------
     largest : float
-        Of the probabilities, or of the targets in their own units.
+        Difference of the probabilities, or of the targets in their own units.
     n_alike : int, optional
         Rows of a classification with the same class.
     """
@@ -37,7 +37,7 @@ class Difference:
     n_alike: int | None
 
     def describe(self, rows: str) -> str:
-        """Return the difference in words; `rows` says which they are."""
+        """Return the difference in words; `rows` says which rows were compared."""
         classes = "" if self.n_alike is None else f", the same class in {self.n_alike} of {self.n_rows}"
         return f"largest difference to predict {self.largest:.2g} over {self.n_rows} rows {rows}{classes}"
 
@@ -58,7 +58,7 @@ class Runtime:
 
 
 def compare(model: Model, runtime: Runtime, features: Array) -> Difference:
-    """Return by how much the answers to raw features, as in `Part.features`, differ from those of `Model.predict`."""
+    """Return how much the outputs for raw features, as in `Part.features`, differ from `Model.predict`."""
     is_classification = model.description.task == "classification"
     largest, n_alike = 0.0, 0
     n_rows = min(len(features), MAX_ROWS) if isinstance(features, StoredRows) else len(features)
@@ -75,7 +75,7 @@ def compare(model: Model, runtime: Runtime, features: Array) -> Difference:
 
 
 def drawn_rows(preparation: Preparation, n_rows: int = 256) -> Array:
-    """Return raw features like those of the train part, for want of any: numbers and dates at random, every level."""
+    """Return raw features like those of the train part: random numbers and dates, and every level of a category."""
     generator, scaling = np.random.default_rng(0), preparation.input_scaling
     features, start = np.empty((n_rows, len(preparation.columns))), 0
     for place, column in enumerate(preparation.columns):

@@ -16,11 +16,11 @@ from plainmlp.training.model import Model
 
 
 def export_estimator(estimator: BaseMLP, path: Path | str) -> str:
-    """Write a fitted estimator to an ONNX file; return in words how far its answers are from those of the estimator.
+    """Write a fitted estimator to an ONNX file; return in words how far the file's outputs are from the estimator's.
 
-    The input is `features`, doubles of shape (batch, n_features). The outputs are those of any exported model:
-    `predicted`, the classes as texts or the numbers, and `probabilities`. The file is checked and compared before it is
-    written. It needs what ``pip install 'plainmlp[pipeline,onnx]'`` installs.
+    The input is `features`, doubles of shape (batch, n_features). The outputs are `predicted`, the classes as texts or
+    the numbers, and `probabilities`, as for any exported model. The file is checked and compared before it is written.
+    This needs ``pip install 'plainmlp[pipeline,onnx]'``.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def export_estimator(estimator: BaseMLP, path: Path | str) -> str:
     NotFittedError
         The estimator was not fitted.
     InputError
-        The file is there already, has another ending, or cannot be written, or ONNX is not installed.
+        The file exists, has another ending or cannot be written, or ONNX is not installed.
     """
     check_is_fitted(estimator)
     check_target(Path(path))
@@ -41,7 +41,7 @@ def export_estimator(estimator: BaseMLP, path: Path | str) -> str:
 
 
 def _model(estimator: BaseMLP) -> Model:
-    """Return what an estimator has learned, for features that are not scaled."""
+    """Return the model of an estimator, which takes unscaled features."""
     network, n_columns = estimator.network_, estimator.n_features_in_
     names = tuple(getattr(estimator, "feature_names_in_", [f"x{place}" for place in range(n_columns)]))
     scaling = Scaling(np.zeros(n_columns), np.ones(n_columns))

@@ -1,6 +1,6 @@
 """Raw features as inputs of an ONNX graph, and the nodes that prepare them as `plainmlp.data.preparation` does.
 
-What our own predict refuses becomes NaN, since a graph can refuse nothing.
+What our own predict refuses becomes NaN, since a graph cannot refuse rows.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,8 @@ REFUSED, NO_LEVEL = -2, -1  # of a text: NaN, and zero in all inputs of its colu
 def add_features(graph: Graph, preparation: Preparation, dtype: np.dtype[Any]) -> Value:
     """Declare the inputs of a graph; return the network's inputs, in its dtype.
 
-    Columns of numbers alone are one input `features` of shape (batch, n_columns); else every column is an input of
-    shape (batch, 1) under its own name: doubles, of a date days since 1970-01-01, and texts of a category.
+    If all columns are numbers, they are one input `features` of shape (batch, n_columns); otherwise every column is an
+    input of shape (batch, 1) under its own name: doubles, for a date days since 1970-01-01, or texts for a category.
     """
     columns, scaling, fill_values = preparation.columns, preparation.input_scaling, preparation.fill_values
     if is_matrix(columns):
@@ -44,7 +44,7 @@ def add_features(graph: Graph, preparation: Preparation, dtype: np.dtype[Any]) -
 
 
 def is_matrix(columns: tuple[Column, ...]) -> bool:
-    """Say whether columns are one input of numbers."""
+    """Say whether all columns are one input of numbers."""
     return all(column.categories is None and column.dates is None for column in columns)
 
 
@@ -64,7 +64,7 @@ def graph_inputs(preparation: Preparation, features: Array) -> dict[str, Array]:
 
 
 def text_codes(column: Column, fill_value: "Vector | None") -> tuple[dict[str, int], int]:
-    """Return the place among the inputs of a column for each text that it knows and for a gap, and that of any other.
+    """Return the place among a column's inputs of each text that it knows and of a gap, and the place of any other text.
 
     A place may also be `REFUSED` or `NO_LEVEL`.
     """

@@ -1,6 +1,6 @@
-"""Activations and output links as ONNX computes them: those of `plainmlp.nn.activations` and `plainmlp.nn.losses`.
+"""The activations of `plainmlp.nn.activations` and the output links of `plainmlp.nn.losses` as ONNX computes them.
 
-ONNX has operators for some more of them, but runtimes lack these for float64, or they keep their slope as float32.
+ONNX has operators for more of them, but runtimes lack these for float64, or keep their slope as float32.
 """
 
 from collections.abc import Callable

@@ -53,21 +53,21 @@ class Graph:
 
 
 class Value:
-    """What a graph computes; operators and `node` compute from it, with numbers as constants of its dtype.
+    """A value that a graph computes; operators and `node` give others, with numbers as constants of its dtype.
 
-    Of whole numbers `//` rounds towards zero.
+    `//` rounds integers towards zero.
     """
 
     def __init__(self, graph: Graph, name: str, dtype: np.dtype[Any]) -> None:
         self.graph, self.name, self.dtype = graph, name, dtype
 
     def node(self, operator: str, *others: Given, dtype: np.dtype[Any] | None = None, **attributes: Any) -> "Value":
-        """Return what an operator of ONNX makes of this value and others.
+        """Return the result of an ONNX operator on this value and others.
 
         Parameters
         ----------
         dtype : dtype, optional
-            Of the result; by default that of this value.
+            Of the result; default: this value's.
         """
         given = [each.name for each in (self, *map(self._value, others))]
         return Value(self.graph, self.graph.add_node(operator, given, **attributes), dtype or self.dtype)
@@ -77,7 +77,7 @@ class Value:
         return self.node("Cast", dtype=dtype, to=_type(dtype))
 
     def replaced(self, condition: "Value", by: Given) -> "Value":
-        """Return another value where a condition holds, and this one elsewhere."""
+        """Return this value, replaced by another one where a condition holds."""
         return condition.node("Where", self._value(by), self, dtype=self.dtype)
 
     def is_nan(self) -> "Value":

@@ -24,13 +24,13 @@ def onnx_model(model: Model, metadata: Mapping[str, str]) -> "ModelProto":
     """Return a model in ONNX.
 
     Its outputs are `predicted`, texts of shape (batch,), and `probabilities`, doubles of shape (batch, n_classes), for a
-    classification; `probabilities` of the labels for several of them; `predicted`, doubles of shape (batch, n_targets),
-    for a regression. Of a row that `Model.predict` refuses they are NaN, and the class is an empty text.
+    classification; `probabilities` of the labels for a multi-label task; `predicted`, doubles of shape
+    (batch, n_targets), for a regression. For a row that `Model.predict` refuses they are NaN, and the class is empty.
 
     Parameters
     ----------
     metadata : mapping of str to str
-        What else to say in its properties, beside what the features and targets mean.
+        More properties, besides the description of features and targets.
     """
     from onnx import helper
 

@@ -14,7 +14,7 @@ MAX_BYTES = 2_000_000_000  # of the 2 GiB that a message of Protocol Buffers may
 
 
 def check_target(path: Path) -> None:
-    """Refuse a file that there is, or that is none of ONNX by its name, and an installation without ONNX."""
+    """Refuse a file that exists or has another ending, and an installation without ONNX."""
     if path.suffix != SUFFIX:
         message = f"{path}: the file must end in {SUFFIX}"
         raise InputError(message)
@@ -28,12 +28,12 @@ def check_target(path: Path) -> None:
 
 
 def write_onnx(path: Path, source: Source) -> str:
-    """Write a model to an ONNX file; return in words how far its answers are from those of the model.
+    """Write a model to an ONNX file; return in words how far the file's outputs are from the model's.
 
     Raises
     ------
     InputError
-        ONNX has no way to say the model.
+        ONNX cannot express the model.
     """
     from onnx import checker, shape_inference
 

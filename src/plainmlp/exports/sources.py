@@ -1,4 +1,4 @@
-"""The model that is to leave, by its file or by its run, with what is known of its training and its data."""
+"""The model to export, found by its file or its run, with what is known of its training and data."""
 
 import json
 from collections.abc import Mapping
@@ -39,9 +39,9 @@ class Source:
     Parameters
     ----------
     metadata : mapping of str to str
-        Ids and digests; what is not known is not there.
+        Known ids and digests.
     splits : Splits, optional
-        The data that it was trained and tested on, where they are at hand.
+        The data that it was trained and tested on, if they are at hand.
     """
 
     model: Model
@@ -62,7 +62,7 @@ def source_of_file(path: Path, checkout: Path) -> Source:
 
 
 def source_of_run(store: Reader, run_id: str, checkout: Path) -> Source:
-    """Return the model that a run recorded; its data are fetched again, where they are still to be had.
+    """Return the model that a run recorded; its data are fetched again, if they can be.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def source_of_run(store: Reader, run_id: str, checkout: Path) -> Source:
 
 
 def recorded_data(store: Reader, run_id: str, checkout: Path) -> list[DataInput]:
-    """Return the data that a run used, to be listed with it; none where they are not to be had any more."""
+    """Return the data that a run used, to be listed with it; none if they cannot be fetched any more."""
     with TemporaryDirectory() as folder:
         model = _downloaded(store, read_run(store, run_id), Path(folder))
         found = _fetched(Path(folder), model, checkout)
@@ -85,11 +85,11 @@ def recorded_data(store: Reader, run_id: str, checkout: Path) -> list[DataInput]
 
 
 def _fetched(folder: Path, model: Model, checkout: Path) -> tuple[DatasetSection, Splits] | None:
-    """Return what a run's configuration names as its data, and these in parts, if they are those of its model."""
+    """Return the data section of a run's configuration and the split data, if its model was trained on them."""
     try:
         config = found_inputs(parse(read_yaml(folder / CONFIGURATION)), checkout)
         splits = split(fetch(config.dataset), config.split, config.dataset.missing)
-    except InputError:  # its file has moved, or its source is away
+    except InputError:  # its file has moved, or its source cannot be reached
         return None
     return (config.dataset, splits) if _is_of(splits, model) else None
 
@@ -110,7 +110,7 @@ def recorded_model(store: Reader, run: StoredRun) -> tuple[Model, Config, dict[s
 
 
 def part_sizes(store: Reader, run_id: str) -> dict[str, int]:
-    """Return how many rows each part of a run's data has, as far as that is recorded."""
+    """Return the number of rows of each part of a run's data, if it is recorded."""
     sizes: dict[str, int] = {}
     for each in store.ask(lambda: store.client.get_run(run_id)).inputs.dataset_inputs:
         profile, tags = json.loads(each.dataset.profile or "{}"), {tag.key: tag.value for tag in each.tags}
@@ -134,11 +134,11 @@ def _known(tags: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _summary(path: Path) -> dict[str, Any]:
-    """Return what a run wrote of itself for scripts, if it is there."""
+    """Return the summary that a run wrote for scripts, or nothing."""
     content = read_json(path) if path.is_file() else {}
     return content if isinstance(content, dict) else {}
 
 
 def _is_of(splits: Splits | None, model: Model) -> bool:
-    """Say whether a model was prepared for these parts of a data set."""
+    """Say whether a model was prepared for this split data."""
     return splits is not None and splits.preparation.to_dict() == model.preparation.to_dict()

@@ -1,4 +1,4 @@
-"""Where a record is not as its run left it: against its manifest, and where it contradicts itself; a line each."""
+"""How a record differs from what its run left: against its manifest, and where it contradicts itself, a line each."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ from plainmlp.tracking.tags import MANIFEST_TAG, PARENT_TAG, PRUNED_TAG, RECORD_
 
 WRITER = "src/plainmlp/tracking/recording/manifest.py"  # a commit that has it writes a manifest for every run
 REPORTS = "verify/"  # begins the names of what verifications add to the artifacts of a run
-# prefixes of tags that are added later: by verifications, by MLflow's pages, and once a search has compared its points
+# prefixes of tags that are added later: by verifications, by MLflow's pages, and when a search has compared its points
 FREE_TAGS = ("verify.", "mlflow.", PRUNED_TAG)
 EVERY_RUN = (CONFIGURATION, "model.safetensors", "history.csv", f"{FOLDER}/{RECORD}", f"{FOLDER}/{PACKAGES}")
 SINGLE_RUN = ("metrics.json", "intervals.json", "predictions.csv", "model/MLmodel", "model/data/model.safetensors")
@@ -27,7 +27,7 @@ FROM_WHOM = "manifest.json has no signature of an allowed signer"
 
 
 def find_untrusted(recorded: RecordedRun) -> list[str]:
-    """Return the alterations of the configuration and the code, which a re-execution starts from."""
+    """Return the alterations of configuration and code, with which a re-execution starts."""
     tags = recorded.run.tags
     lines = [
         *_altered_file(tags, "configuration_digest", recorded.configuration),
@@ -39,7 +39,7 @@ def find_untrusted(recorded: RecordedRun) -> list[str]:
 
 
 def find_alterations(recorded: RecordedRun, checkout: Path, allowed_signers: Path | None = None) -> list[str]:
-    """Return what was changed after the run."""
+    """Return a line for each change after the run."""
     run, provenance = recorded.run, recorded.provenance or {}
     metrics = {
         name: value for name, value in run.metrics.items() if name in recorded.written.keys() - recorded.curves.keys()
@@ -66,7 +66,7 @@ def find_alterations(recorded: RecordedRun, checkout: Path, allowed_signers: Pat
 
 
 def _configured(recorded: RecordedRun) -> dict[str, str] | None:
-    """Return of config.yaml the parameters that MLflow must have, and those that it has of earlier runs."""
+    """Return the parameters in config.yaml that MLflow must have, and those that it has for runs of earlier versions."""
     found = recorded.configured
     if found is None:
         return None
@@ -83,7 +83,7 @@ def _altered_file(tags: Mapping[str, str], tag: str, file: Path) -> Iterator[str
 
 
 def _contradictions(kind: str, found: Mapping[str, str], written: Mapping[str, str] | None, file: str) -> Iterator[str]:
-    """Compare what MLflow has under some keys with what a file has."""
+    """Compare the values of keys in MLflow with those in a file."""
     for key in sorted(found.keys() | written.keys()) if written is not None else ():
         first, second = found.get(key), (written or {}).get(key)
         if first != second:
@@ -118,12 +118,12 @@ def _altered_curves(recorded: RecordedRun) -> Iterator[str]:
 
 
 def _distinct(points: Iterable[tuple[int, float]]) -> set[tuple[int, str]]:
-    """Return points, some of which may have been sent twice."""
+    """Return points without repetitions, since some may have been sent twice."""
     return {(epoch, stored_text(value)) for epoch, value in points}
 
 
 def read_manifest(root: Path) -> Manifest | None:
-    """Return the manifest among the files of a run, if it is there and whole."""
+    """Return the manifest among the files of a run, if it exists and is whole."""
     return tried(root / MANIFEST, _checked_manifest, {})
 
 
@@ -139,7 +139,7 @@ def _checked_manifest(path: Path) -> Manifest:
 
 
 def find_unlisted(run: StoredRun, root: Path, checkout: Path, allowed_signers: Path | None) -> Iterator[str]:
-    """Compare all that MLflow has of a run with its manifest, and that with who may have written it."""
+    """Compare all that MLflow has of a run with its manifest, and check who wrote that."""
     path, manifest = root / MANIFEST, read_manifest(root)
     if manifest is None:
         if path.exists() or MANIFEST_TAG in run.tags or _copy_of(run, checkout) or _writes_manifests(run, checkout):
@@ -161,12 +161,12 @@ def find_unlisted(run: StoredRun, root: Path, checkout: Path, allowed_signers: P
 
 
 def _copy_of(run: StoredRun, checkout: Path) -> Path | None:
-    """Return the manifest that this checkout has kept of a run, if it recorded it."""
+    """Return this checkout's copy of a run's manifest, if it recorded the run."""
     return manifests.own_copy(checkout, run.tags.get(RECORD_TAG, ""))
 
 
 def _writes_manifests(run: StoredRun, checkout: Path) -> bool:
-    """Say whether the code of a run writes a manifest, as far as this checkout knows its commit."""
+    """Say whether the code of a run is known to write a manifest."""
     commit = commit_of(run.tags)
     return commit is not None and git(checkout, "cat-file", "-e", f"{commit}:{WRITER}").returncode == 0
 
@@ -201,7 +201,7 @@ def _part(values: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
 
 
 def find_uncovered(run: StoredRun, root: Path) -> dict[str, str]:
-    """Return what of a record nothing can be compared with, and why."""
+    """Return the parts of a record that cannot be checked, and why."""
     manifest = read_manifest(root)
     if manifest is None:
         return {"manifest": "the run has none, so its figures, served model, tags and further metrics are not compared"}

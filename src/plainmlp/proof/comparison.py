@@ -15,27 +15,27 @@ from plainmlp.tracking.tags import PARENT_TAG
 from plainmlp.training.backends.table import OWN_BACKEND
 from plainmlp.training.history import STEP, History
 
-# metrics that count samples or units move in steps: a tie that rounding breaks may change them by this much
+# metrics that count samples or units change in steps: if rounding breaks a tie, they may change by this much
 STEP_TOLERANCE = 0.01
 COUNTING = ("accuracy", "macro_f1", "expected_calibration_error", "dead_units")
 CODE_TAG = "code_digest"
 SIZE = "n_parameters"
-# what a point of a sweep does not record: the ends of intervals, and what the best constant answer is worth
+# what a point of a sweep does not record: the ends of intervals, and the scores of the best constant answer
 OF_SINGLE_RUNS = ("interval/", "baseline_")
 DIGESTS = {"code": CODE_TAG, "data": "data_digest", "split": "split_digest", "point": "point_id"}
 SHOWN_DIGITS = 12  # of a digest
 
 
 def rounding_tolerance(dtype: "np.dtype[Any]") -> float:
-    """Return how far rounding may drive two trainings apart, relative to the largest value: half of the digits agree."""
+    """Return how far rounding may drive two trainings apart, relative to the largest value: half the digits must agree."""
     return math.sqrt(float(np.finfo(dtype).eps))
 
 
 def compare(recorded: RunFiles, again: RunFiles, backend: str) -> list[Aspect]:
     """Compare a run with its re-execution, whose model must be there.
 
-    Our own backend gives the same bits on every machine, and alone digests its states; of another, an aspect is
-    `ROUNDED` if its numbers differ by no more than `rounding_tolerance`. A point of a sweep records no predictions.
+    Only our own backend digests its states, and it gives the same bits on every machine. With another, an aspect is
+    `ROUNDED` if its numbers differ by at most `rounding_tolerance`. A point of a sweep records no predictions.
     """
     model, is_own, is_point = again.model, backend == OWN_BACKEND, PARENT_TAG in recorded.tags
     assert model is not None  # noqa: S101  the caller has measured it
@@ -60,7 +60,7 @@ def compare(recorded: RunFiles, again: RunFiles, backend: str) -> list[Aspect]:
 
 
 def _compare_digest(name: str, key: str, then: str | None, now: str | None) -> Aspect:
-    """Compare digests; there is none of code that digests itself in another way."""
+    """Compare digests; code that computes its digest in another way has none."""
     if not then or not now:
         return Aspect(name, Agreement.UNKNOWN, f"{'this code' if then else 'the run'} has no such {key}")
     if then == now:
@@ -69,7 +69,7 @@ def _compare_digest(name: str, key: str, then: str | None, now: str | None) -> A
 
 
 def _compare_epochs(recorded: RunFiles, again: RunFiles) -> Aspect:
-    """Compare the states after the epochs that both have digested."""
+    """Compare the states after epochs that both have digested."""
     name, then, now = "epochs", recorded.digests, again.digests
     if not any(then):
         return Aspect(name, Agreement.UNKNOWN, "the run has no digests of its epochs")
@@ -130,7 +130,7 @@ def _compare_history(name: str, then: History, now: History, tolerance: float) -
 
 
 def _compare_metrics(recorded: RunFiles, again: RunFiles, tolerance: float, *, is_point: bool) -> Aspect:
-    """Compare the final metrics; a run of the same code has all, but `OF_SINGLE_RUNS` of a point, which alone has its size."""
+    """Compare the final metrics; a run of the same code must have all, except `OF_SINGLE_RUNS` for a point."""
     then, now = recorded.metrics, again.metrics
     names = [name for name in now if name in then]
     unrecorded, curves = (OF_SINGLE_RUNS, recorded.history) if is_point else (SIZE, {})
@@ -146,7 +146,7 @@ def _compare_metrics(recorded: RunFiles, again: RunFiles, tolerance: float, *, i
 def _compare_numbers(
     name: str, compared: str, pairs: Iterable[tuple[str, float, float, float]], tolerance: float
 ) -> Aspect:
-    """Compare pairs of numbers that have a place and a magnitude each."""
+    """Compare pairs of numbers, each with a place and a magnitude."""
     different = [(place, a, b, size) for place, a, b, size in pairs if stored_text(a) != stored_text(b)]
     if not different:
         return Aspect(name, Agreement.EQUAL, f"{compared}, every bit")
@@ -157,7 +157,7 @@ def _compare_numbers(
 
 
 def _judge_numbers(place: str, first: float, second: float, size: float, tolerance: float) -> Agreement:
-    """Judge a difference relative to a size, or as it is if the metric at that place counts."""
+    """Judge a difference relative to a size, or the difference itself for a metric that counts."""
     difference = abs(first - second)
     if any(word in place for word in COUNTING):
         return _judge(difference, STEP_TOLERANCE if tolerance > 0 else 0.0)

@@ -1,4 +1,4 @@
-"""A training executed again: in a process of its own, isolated and limited, that leaves nothing but files."""
+"""A training executed again: in a separate process, isolated and limited, that leaves nothing but files."""
 
 import os
 import signal
@@ -14,10 +14,10 @@ from plainmlp.proof.rebuilding import MODULE, Source
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.system.wording import printable
 
-LONGEST_LINE = 4096  # bytes of what a process says at its end
-HIDDEN = ("MLFLOW_", "PYTHON")  # prefixes of environment variables that a training needs not know
-INSTALLED = ("site-packages", "dist-packages")  # names of the folders that pip installs into; Debian has one of its own
-# -I and -S: no variables, no folder of the user's, no sitecustomize and no .pth; packages come after the code
+LONGEST_LINE = 4096  # bytes of a process's last line
+HIDDEN = ("MLFLOW_", "PYTHON")  # prefixes of environment variables that a training does not need
+INSTALLED = ("site-packages", "dist-packages")  # names of the folders that pip installs into; the second is Debian's
+# -I and -S: no variables, no user folder, no sitecustomize and no .pth; packages come after the code
 START = """
 import resource, runpy, sys
 size, source, packages, *sys.argv = sys.argv[1:]
@@ -31,7 +31,7 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 
 class ExecutionError(TrainingError):
-    """Report a training that failed which had succeeded when it was recorded."""
+    """Report a training that fails now, and succeeded when it was recorded."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Limits:
 
 
 def execute(source: Source, configuration: Path, folder: Path, limits: Limits, *, is_quiet: bool = False) -> None:
-    """Train by a config.yaml with some code, in a process that writes model and history to a folder.
+    """Train as config.yaml says, with the code of a source, in a process that writes model and history to a folder.
 
-    Other code than this checkout's prints nothing, nor does any if that is asked for.
+    Code that is not this checkout's prints nothing; with `is_quiet` no code does.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def execute(source: Source, configuration: Path, folder: Path, limits: Limits, *
             message = f"the re-execution was stopped after {limits.seconds:g} s; give it more with --time-limit"
             raise InputError(message) from None
         finally:
-            with suppress(ProcessLookupError):  # whatever it has started ends with it
+            with suppress(ProcessLookupError):  # end whatever it has started, too
                 os.killpg(process.pid, signal.SIGKILL)
         if code:
             raise _failure(code, _last_line(errors))
@@ -85,14 +85,14 @@ def execute(source: Source, configuration: Path, folder: Path, limits: Limits, *
 
 
 def _last_line(errors: BinaryIO) -> str:
-    """Return the last line that a process has said."""
+    """Return the last line that a process printed."""
     errors.seek(max(0, os.fstat(errors.fileno()).st_size - LONGEST_LINE))
     lines = errors.read().decode(errors="replace").strip().splitlines()
     return printable(lines[-1]) if lines else ""
 
 
 def _failure(code: int, line: str) -> Exception:
-    """Return the meaning of the end of a re-execution."""
+    """Return the error for a re-execution that failed."""
     message = line.removeprefix("error: ")
     if message == line:  # our own commands end with this word
         more = "; give it more memory with --memory-limit" if "Memory" in line else ""

@@ -1,4 +1,4 @@
-"""Git, as the verification asks it: without hooks, and without words of a record that could be options."""
+"""Git for the verification: without hooks, and safe from words of a record that could be options."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def git(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run git in a folder and return what it said."""
+    """Run git in a folder and return the result."""
     command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", *words]
     return subprocess.run(  # noqa: S603  git itself
         command, cwd=root, capture_output=True, text=True, errors="replace", check=False

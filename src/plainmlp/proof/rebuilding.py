@@ -1,6 +1,6 @@
-"""The code that a run is executed again with: this checkout's, or that of the run's commit and changes, rebuilt.
+"""The code with which a run is executed again: this checkout's, or the run's commit and changes, rebuilt.
 
-Nothing of a record is executed unless it is this checkout's own, or the user has allowed it.
+Nothing in a record is executed unless it is this checkout's own, or the user allows it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ from plainmlp.tracking.recording.provenance import PATCH
 from plainmlp.tracking.tags import RECORD_TAG
 
 MODULE = "plainmlp.proof.reexecution"
-APPLIED = ("src", "conf", "pipelines")  # what a patch may change; of the other files of `CODE` no training reads any
+APPLIED = ("src", "conf", "pipelines")  # what a patch may change; no training reads the other files of `CODE`
 PLAIN_MODES = {"000000", "100644", "100755"}  # of files, and of none
 OFFER = "or pass --here to use the code of this checkout"
 SHOWN_DIGITS = 12  # of a commit
@@ -28,7 +28,7 @@ SHOWN_DIGITS = 12  # of a commit
 
 @dataclass(frozen=True)
 class Source:
-    """A checkout of code, which code it is, and the remark that a verdict on other code than this checkout's gets."""
+    """A checkout of code, a description of it, and a remark for the verdict unless it is this checkout's own code."""
 
     root: Path
     description: str
@@ -50,26 +50,26 @@ def source_of(
     is_allowed: bool = False,
     show: Callable[[str], None] = print,
 ) -> Iterator[Source]:
-    """Give the code of a run: this checkout's, if that is asked for or the same, else that of its commit and patch.
+    """Give the code of a run: this checkout's, if it is the same or `is_here` is set, else the run's commit and patch.
 
     Parameters
     ----------
     tags : mapping of str to str
         Of the run.
     patch : Path
-        Not there if the run's checkout was clean.
+        Does not exist if the run's checkout was clean.
     checkout : Path
     is_here : bool
         Take this checkout's code, whatever the run's was.
     is_allowed : bool
-        Take the run's code also where it is not this checkout's own.
+        Take the run's code even if it is not this checkout's own.
     show : callable (line)
-        Shows whose code it is, where it is not this checkout's own.
+        Shows whose code it is, if it is not this checkout's own.
 
     Raises
     ------
     InputError
-        The code cannot be rebuilt, or it is not this checkout's own and nobody has allowed it.
+        The code cannot be rebuilt, or it is not this checkout's own and not allowed.
     """
     if is_here:
         description = "the code of this checkout, as --here asks"
@@ -95,7 +95,7 @@ def source_of(
 
 
 def _known_commit(tags: Mapping[str, str], patch: Path, checkout: Path) -> str:
-    """Return the commit of a run, once it and the changes beside it are known to be here."""
+    """Return the commit of a run after checking that it and the run's changes are here."""
     commit, named = commit_of(tags), tags.get("git_commit")
     if named is None:
         reason = "the run has no git_commit"
@@ -112,7 +112,7 @@ def _known_commit(tags: Mapping[str, str], patch: Path, checkout: Path) -> str:
 
 
 def _unheld(commit: str, checkout: Path) -> Iterator[str]:
-    """Say if no branch or tag here holds a commit, nor what was fetched from a configured remote."""
+    """Say if neither a branch or tag here nor a configured remote holds a commit."""
     remotes = (f"refs/remotes/{name}" for name in git(checkout, "remote").stdout.splitlines())
     places = ("refs/heads", "refs/tags", *remotes)
     if not git(checkout, "for-each-ref", "--count=1", f"--contains={commit}", *places).stdout:
@@ -120,7 +120,7 @@ def _unheld(commit: str, checkout: Path) -> Iterator[str]:
 
 
 def _unnoted(commit: str, patch: Path, tags: Mapping[str, str], checkout: Path) -> Iterator[str]:
-    """Say if changes of the code were not noted here by this user when the run was recorded."""
+    """Say if this user did not record the changes of the code here."""
     copy = own_copy(checkout, tags.get(RECORD_TAG, ""))
     noted = {} if copy is None else (read_copy(copy) or {}).get("tags", {})
     if patch.exists() and (noted.get("git_commit"), noted.get("git_diff_digest")) != (commit, digest_file(patch)):
@@ -139,7 +139,7 @@ def _describe(commit: str, patch: Path, checkout: Path, show: Callable[[str], No
 
 @contextmanager
 def _worktree(commit: str, patch: Path, checkout: Path) -> Iterator[tuple[Path, str]]:
-    """Give a clean worktree of a commit with a patch applied, and what that changes in a few words; remove it afterwards."""
+    """Give a clean worktree of a commit with a patch applied, and a summary of the patch; remove it afterwards."""
     with TemporaryDirectory(prefix="plainmlp-") as folder:
         root = Path(folder) / "code"
         try:
@@ -162,9 +162,9 @@ def _apply(root: Path, patch: Path) -> str:
     raw = _done(root, *difference, "--raw").split("\0")
     _refuse_outside(raw[1::2])
     if any(words.split()[1] not in PLAIN_MODES for words in raw[:-1:2]):
-        message = f"{PATCH} makes links or repositories in place of files, so it is not applied"
+        message = f"{PATCH} replaces files by links or repositories, so it is not applied"
         raise InputError(message)
-    if raw == [""]:  # of what no training reads
+    if raw == [""]:  # it changes only what no training reads
         return ""
     counts = [line.split("\t")[:2] for line in _done(root, *difference, "--numstat").split("\0") if line]
     added, removed = (sum(int(count) for count in column if count.isdigit()) for column in zip(*counts, strict=True))
@@ -172,7 +172,7 @@ def _apply(root: Path, patch: Path) -> str:
 
 
 def _refuse_outside(names: Iterator[str] | list[str]) -> None:
-    """Refuse a patch of other files than the code's."""
+    """Refuse a patch that changes files other than code."""
     for name in names:
         if name.split("/")[0] not in CODE:
             message = f"{PATCH} changes {printable(name)!r}, outside of {', '.join(APPLIED)}, so it is not applied"
@@ -184,7 +184,7 @@ def _done(root: Path, *words: str) -> str:
     ended = git(root, *words)
     if ended.returncode:
         message = (
-            f"the code of the run cannot be rebuilt: {printable(' '.join(ended.stderr.split()))}; mend that, {OFFER}"
+            f"the code of the run cannot be rebuilt: {printable(' '.join(ended.stderr.split()))}; fix that, {OFFER}"
         )
         raise InputError(message)
     return ended.stdout

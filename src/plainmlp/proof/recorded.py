@@ -1,4 +1,4 @@
-"""What a run left: its files, tags, parameters and metrics, read so that nothing in a damaged or foreign record can do harm."""
+"""The record of a run: files, tags, parameters and metrics, read so that a damaged or foreign record can do no harm."""
 
 import csv
 import json
@@ -28,7 +28,7 @@ from plainmlp.training.history import STATE_DIGEST, History, read_digests, read_
 from plainmlp.training.model import Model
 
 PREDICTED = "predicted"
-NO_NUMBERS = {"row", "id", "actual", PREDICTED}  # columns that count or name rows, or name classes
+NO_NUMBERS = {"row", "id", "actual", PREDICTED}  # columns with numbers or names of rows, or with classes
 # what reading a damaged file may raise
 DAMAGES = (InputError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error)
 Content = TypeVar("Content")
@@ -43,9 +43,9 @@ class Predictions:
     outputs : ndarray of shape (n_test, n_columns), float64
         Targets, probabilities and estimates.
     classes : tuple of str
-        The predicted one of each sample; empty without classes.
+        The predicted class of each sample; empty without classes.
     given : tuple of tuple of str
-        The names of all columns, then of each sample what the model did not say: its row, id and actual class.
+        The names of all columns, then for each sample what is not a prediction: its row, id and actual class.
     """
 
     outputs: Array
@@ -55,7 +55,7 @@ class Predictions:
 
 @dataclass(frozen=True, eq=False)
 class RunFiles:
-    """The tags and files of a run; what cannot be read is empty or None, and has its problem under the file's name."""
+    """The tags and files of a run; a file that cannot be read is empty or None, and `problems` says why."""
 
     tags: Mapping[str, str]  # digests and fingerprint
     model: Model | None
@@ -68,9 +68,9 @@ class RunFiles:
 
 
 def read_run_files(places: Places, tags: Mapping[str, str], *, is_flat: bool = False) -> RunFiles:
-    """Read the files of a run; `problems` has what is missing or damaged.
+    """Read the files of a run; `problems` says what is missing or damaged.
 
-    `is_flat` says that they lie side by side, as artifacts do.
+    With `is_flat` all are in one folder, as artifacts are.
     """
     problems: dict[str, str] = {}
 
@@ -106,7 +106,7 @@ def tried(path: Path, read: Callable[[Path], Content], problems: dict[str, str])
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    """Return values as numbers, once known to be nothing else."""
+    """Return values as numbers, and raise an error if one is not."""
     return {name: float(json.dumps(value)) for name, value in values.items()}
 
 
@@ -120,7 +120,7 @@ def read_texts(path: Path) -> dict[str, str]:
 
 
 def _read_states(path: Path) -> tuple[str, ...]:
-    """Return the digests of the states in a history; an early one has none."""
+    """Return the digests of the states in a history; those of early versions have none."""
     with path.open(encoding="utf-8") as file:
         return read_digests(path) if STATE_DIGEST in file.readline() else ()
 
@@ -140,7 +140,7 @@ def _read_predictions(path: Path) -> Predictions:
 
 @dataclass(eq=False)
 class RecordedRun:
-    """What MLflow holds of a run; any file may be missing."""
+    """The record of a run in MLflow; any file may be missing."""
 
     run: StoredRun
     root: Path
@@ -160,12 +160,12 @@ class RecordedRun:
 
     @property
     def tags(self) -> dict[str, str]:
-        """Return the tags of the run, with those that its provenance alone has."""
+        """Return the tags of the run and of its provenance."""
         return {**(self.provenance or {}), **self.run.tags}
 
     @property
     def backend(self) -> str:
-        """Return what trained it; the configurations of the first runs do not say."""
+        """Return the backend that trained it; the configurations of early versions do not name it."""
         return (self.configured or {}).get("backend.name", OWN_BACKEND)
 
 
@@ -176,11 +176,11 @@ def read_recorded(store: Store, run_id: str, root: Path) -> RecordedRun:
         message = f"{run_id} is a sweep's parent run; pass --sweep to verify its points"
         raise InputError(message)
     if run.status != FINISHED:
-        message = f"{run_id} ended {run.status}; only a run that is {FINISHED} has results to compare"
+        message = f"{run_id} is {run.status}; only a run that is {FINISHED} has results to compare"
         raise InputError(message)
     problems = download_files(store, run, root)
     if not problems and not (root / CONFIGURATION).exists() and "configuration_digest" not in run.tags:
-        message = f"{run_id} has no artifact {CONFIGURATION}, without which it cannot be executed again"
+        message = f"{run_id} has no artifact {CONFIGURATION}, so it cannot be executed again"
         raise InputError(message)
     files = read_run_files(Places(root), run.tags, is_flat=True)
     configured = tried(root / CONFIGURATION, lambda path: flat_parameters(read_yaml(path)), files.problems)

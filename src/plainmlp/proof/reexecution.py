@@ -1,7 +1,7 @@
-"""A run's training, done again in this process, with the same steps as the pipeline and no tracking.
+"""A run's training, executed again in this process with the same steps as the pipeline, but no tracking.
 
-A module of its own, so that it can be run with the code of another commit: what goes in and what comes out are files,
-and all that is said of these is up to the code that asked for them.
+It is a module of its own so that it can be run with the code of another commit: its input and output are files, which
+the caller's code judges.
 """
 
 import argparse
@@ -29,10 +29,10 @@ def retrain(config: Config, folder: Path) -> None:
 
 
 def check_inputs(config: Config) -> None:
-    """Refuse a configuration whose files are not there any more."""
+    """Refuse a configuration whose files no longer exist."""
     for key, path in named_inputs(config).items():
         if path is not None and not Path(path).exists():
-            message = f"{key}: {path} does not exist any more, so the run cannot be executed again"
+            message = f"{key}: {path} no longer exists, so the run cannot be executed again"
             raise InputError(message)
 
 

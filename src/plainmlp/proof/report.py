@@ -1,4 +1,4 @@
-"""The report of a verification: tags, a page and a file for programs on the run, and a table on the terminal."""
+"""The report of a verification: tags, a page and a file for programs on the run, and a table in the terminal."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ WHOLE = ("record", "whole", "nothing was changed, added or removed, as far as th
 def verify_and_publish(
     store: Store, run_id: str, checkout: Path, terms: Terms, *, is_point: bool = False
 ) -> tuple[Verification, dict[str, Any]]:
-    """Verify a run, show the verdict (of a point in a line if it is identical) and write it on the run; return the report."""
+    """Verify a run, show the verdict (a single line for an identical point) and write it on the run; return the report."""
     repository = read_repository(checkout)
     verification = verify(store, run_id, checkout, terms, print_error if terms.is_quiet else print_plain)
     judgement = verification.judgement
@@ -34,7 +34,7 @@ def verify_and_publish(
 
 
 def publish_verification(store: Store, verification: Verification, commit: str) -> dict[str, Any]:
-    """Write a verification by a commit's checkout on its run: tags of the latest, and a report beside earlier ones.
+    """Write a verification on its run: tags for the latest one, and a report beside earlier ones.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def publish_verification(store: Store, verification: Verification, commit: str) 
 
 
 def publish_sweep(store: Store, run_id: str, judgement: Judgement, verified: Sequence[Verification]) -> dict[str, Any]:
-    """Write what became of a sweep and of a sample of its points on its own run, and return the report for programs."""
+    """Write the verdict on a sweep and a sample of its points on the sweep's run; return the report for programs."""
     now, points = datetime.now(UTC), {each.run_id: each.judgement for each in verified}
     verdict = Verdict.worst([judgement.verdict, *(each.verdict for each in points.values())])
     counts = Counter(each.text for each in points.values())
@@ -87,7 +87,7 @@ def _record(judgement: Judgement) -> dict[str, Any]:
 
 
 def _files(date: datetime, record: Mapping[str, object], page: str) -> dict[str, str]:
-    """Return the two forms of a report, under names that no other verification has."""
+    """Return both forms of a report, under names that no other verification has."""
     name = f"{REPORTS}report-{date:%Y%m%dT%H%M%S.%fZ}"
     return {f"{name}.json": json.dumps(record, indent=2, ensure_ascii=False) + "\n", f"{name}.md": page}
 
@@ -118,12 +118,12 @@ def show(head: str, judgement: Judgement, summary: str) -> None:
 
 
 def print_plain(line: str) -> None:
-    """Print a line as it is, however long, but for signs that a terminal would obey."""
+    """Print a line unchanged, however long, except for characters that a terminal would obey."""
     from rich.console import Console
 
     Console(soft_wrap=True, highlight=False).print(printable(line), markup=False, emoji=False)
 
 
 def print_error(line: str) -> None:
-    """Print a line beside what programs read."""
+    """Print a line to stderr, apart from what programs read."""
     sys.stderr.write(f"{line}\n")

@@ -1,6 +1,6 @@
-"""The verification of a sweep: its points are all there, they give its leaderboard, a search would ask for them again.
+"""The verification of a sweep: all its points exist, they give its leaderboard, and a search would ask for them again.
 
-A sample of them is executed again elsewhere.
+A sample of them is executed again by `plainmlp.proof.verification`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -43,7 +43,7 @@ def draw_points(store: Store, parent_run_id: str, size: int, seed: int) -> list[
 
 
 def judge_sweep(store: Store, run_id: str, checkout: Path, allowed_signers: Path | None = None) -> Judgement:
-    """Compare a sweep's own run with its points: none is missing or altered, and they give its leaderboard."""
+    """Compare a sweep's own run with its points: none may be missing or altered, and they must give its leaderboard."""
     run, children, results = read_run(store, run_id), store.children(run_id), read_sweep(store, run_id)
     with TemporaryDirectory(prefix="plainmlp-") as folder:
         root = Path(folder) / "recorded"
@@ -63,7 +63,7 @@ def judge_sweep(store: Store, run_id: str, checkout: Path, allowed_signers: Path
 def _altered_points(
     store: Store, children: Iterable[StoredRun], checkout: Path, allowed_signers: Path | None
 ) -> Iterator[str]:
-    """Compare the record of each point that has ended with its manifest and with itself."""
+    """Compare the record of each finished point with its manifest and with itself."""
     for child in children:
         if child.status == FINISHED:
             with TemporaryDirectory(prefix="plainmlp-") as folder:
@@ -73,7 +73,7 @@ def _altered_points(
 
 
 def _compare_points(run: StoredRun, root: Path, children: list[StoredRun]) -> Aspect:
-    """Compare the runs below a sweep's with its id and its leaderboard."""
+    """Compare the runs below a sweep's run with the sweep's id and its leaderboard."""
     found = {child.point_id for child in children}
     try:
         listed = _listed_points(root)
@@ -95,7 +95,7 @@ def _compare_points(run: StoredRun, root: Path, children: list[StoredRun]) -> As
 
 
 def _listed_points(root: Path) -> dict[str, bool]:
-    """Return the ids of the points of a leaderboard and of a search, and whether each left a record."""
+    """Return the ids of the points in a leaderboard and a search, and whether each left a record."""
     board = read_json(root / "leaderboard.json")
     trials = read_json(root / SEARCH)["trials"] if (root / SEARCH).is_file() else []
     finished = {point: True for trial in trials for point in trial["points"]}
@@ -104,7 +104,7 @@ def _listed_points(root: Path) -> dict[str, bool]:
 
 
 def _sweep_id(points: set[str], root: Path) -> str:
-    """Return the id of a sweep: of a search by its record, else by the set of its points."""
+    """Return the id of a sweep, from the record of a search or else from the set of its points."""
     if not (root / SEARCH).is_file():
         return digest_json(sorted(points))
     record = read_json(root / SEARCH)
@@ -113,20 +113,20 @@ def _sweep_id(points: set[str], root: Path) -> str:
 
 
 def _compare_search(results: SweepResults, root: Path) -> list[Aspect]:
-    """Ask again what a search asked, given the results of its points, where the sweep is one."""
+    """Repeat a search's choices, given the results of its points, if the sweep is a search."""
     if not (root / SEARCH).is_file():
         return []
     try:
         record = read_json(root / SEARCH)
         here, there = library_of(record["settings"]["method"]), record["libraries"]
         if here != there:
-            return [Aspect("search", Agreement.UNKNOWN, f"drawn with {there}, and here are {here}")]
+            return [Aspect("search", Agreement.UNKNOWN, f"drawn with {there}; installed here: {here}")]
         trials, differing = record["trials"], replay(record, results)
     except DAMAGES as error:
-        return [Aspect("search", Agreement.UNKNOWN, f"cannot be asked again: {error}")]
+        return [Aspect("search", Agreement.UNKNOWN, f"cannot be repeated: {error}")]
     if differing is None:
-        return [Aspect("search", Agreement.EQUAL, f"{len(trials)} trials, asked for again")]
-    detail = f"trial {differing} of {len(trials)} is not what the results before it lead to"
+        return [Aspect("search", Agreement.EQUAL, f"{len(trials)} trials, chosen again")]
+    detail = f"trial {differing} of {len(trials)} is not the one that the results before it lead to"
     return [Aspect("search", Agreement.DIFFERENT, detail)]
 
 
@@ -140,7 +140,7 @@ def _compare_leaderboard(results: SweepResults, run: StoredRun, root: Path, agai
         return Aspect(name, Agreement.EQUAL, f"{len(board.rows)} rows, every byte")
     commit = commit_of(run.tags)
     if commit is None or git(checkout, "diff", "--quiet", commit, "--", RANKING).returncode:
-        return Aspect(name, Agreement.UNKNOWN, "this checkout's code of sweeps is not the one that ranked it")
+        return Aspect(name, Agreement.UNKNOWN, "it was ranked by other code of sweeps than this checkout's")
     return Aspect(name, Agreement.DIFFERENT, f"{changed[0]} is not what the points give")
 
 

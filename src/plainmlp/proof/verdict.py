@@ -1,4 +1,4 @@
-"""The verdict on a run: what was compared, with which outcome, and what that comes to."""
+"""The verdict on a run: what was compared, each outcome, and the conclusion."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from enum import Enum, StrEnum
 
 FINGERPRINT = "numerics."  # begins the tags that describe a machine
 SHOWN_PACKAGES = 5
-INPUTS = {"code", "data", "split", "point"}  # what a training begins from; the other aspects are its results
-SUMMARIZED = {"weights", "predictions"}  # quoted in the summary of a rounding
+INPUTS = {"code", "data", "split", "point"}  # of a training; the other aspects are its results
+SUMMARIZED = {"weights", "predictions"}  # quoted in the summary of rounding differences
 
 
 class Agreement(StrEnum):
-    """How the comparison of an aspect came out."""
+    """The outcome of comparing an aspect."""
 
     EQUAL = "equal"
     ROUNDED = "equal within tolerance"
@@ -21,7 +21,7 @@ class Agreement(StrEnum):
 
 @dataclass(frozen=True)
 class Aspect:
-    """One thing that was compared, with a note of where it differs first, or by how much."""
+    """One thing that was compared, with a note of where or by how much it differs."""
 
     name: str
     agreement: Agreement
@@ -52,7 +52,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class EnvironmentDiff:
-    """What differs between the environments of a run and its re-execution, as ``name then, here now``."""
+    """The differences between the environments of a run and its re-execution, as ``name then, here now``."""
 
     numerics: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class EnvironmentDiff:
 class Judgement:
     """The grounds of a verdict: what was compared, in the order of a training, and where the record was altered.
 
-    The remark says which other code than this checkout's the run was executed again with.
+    The remark names the code with which the run was executed again, if it was not this checkout's.
     """
 
     aspects: tuple[Aspect, ...]
@@ -92,7 +92,7 @@ class Judgement:
         return f"{self.verdict.text} ({self.remark})" if self.remark else self.verdict.text
 
     def summarize(self) -> str:
-        """Return the verdict with what matters most, in one line."""
+        """Return the verdict and the most important reasons, in one line."""
         unknown = [f"{aspect.name} ({aspect})" for aspect in self._with(Agreement.UNKNOWN)]
         grounds = [
             *self._differences(),
@@ -105,7 +105,7 @@ class Judgement:
         return [aspect for aspect in self.aspects if aspect.agreement is agreement]
 
     def _rounding(self) -> list[str]:
-        """Return how far rounding has gone, and how the environments differ, unless more than that differs."""
+        """Return the differences by rounding and between the environments, unless more than that differs."""
         rounded = self._with(Agreement.ROUNDED)
         if not rounded or self.verdict is Verdict.DIFFERENT:
             return []

@@ -1,4 +1,4 @@
-"""The verification of a run: read, executed again, measured by the code of this checkout, compared, judged."""
+"""The verification of a run: it is read, executed again, measured by this checkout's code, compared and judged."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -31,25 +31,25 @@ from plainmlp.tracking.recording.training import point_of
 from plainmlp.tracking.store import Store
 from plainmlp.training.model import Model
 
-DIGESTING = ("config/code.py", "system/digests.py")  # the modules that say how code is digested
+DIGESTING = ("config/code.py", "system/digests.py")  # the modules that define the digest of code
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What a verification may do, and what it asks for.
+    """What a verification may do, and what it demands.
 
     Parameters
     ----------
     is_here : bool
         Use the code of this checkout, whatever the run's was.
     is_allowed : bool
-        Execute the code of a record also where it is not this checkout's own.
+        Execute the code of a record even if it is not this checkout's own.
     allowed_signers : Path, optional
-        Of whom one must have signed the manifest.
+        A file of signers, one of whom must have signed the manifest.
     seconds : float
         How long a re-execution may take.
     memory : int
-        How many bytes it may fill; default: `system.memory.memory_limit`.
+        How many bytes it may use; default: `system.memory.memory_limit`.
     is_quiet : bool
         Print no progress.
     """
@@ -64,7 +64,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Verification:
-    """A judgement on a run, the code that it was executed again with, and when that began, in UTC."""
+    """The judgement on a run, the code with which it was executed again, and when that began, in UTC."""
 
     run_id: str
     judgement: Judgement
@@ -92,7 +92,7 @@ def verify(
         recorded = read_recorded(store, run_id, Path(record))
         untrusted = find_untrusted(recorded)
         if untrusted or recorded.configured is None:
-            # to execute an altered configuration or altered code would prove nothing
+            # executing an altered configuration or altered code would prove nothing
             reason = untrusted[0] if untrusted else f"config.yaml {recorded.files.problems['config.yaml']}"
             aspects, code = [Aspect("re-execution", Agreement.UNKNOWN, f"not done, since {reason}")], "none"
             again, remark = None, ""
@@ -134,7 +134,7 @@ def judge(
 
 
 def _execute(recorded: RecordedRun, source: Source, folder: Path, terms: Terms) -> tuple[RunFiles | None, list[Aspect]]:
-    """Return what the re-execution came to, or how it failed."""
+    """Return the results of the re-execution, or how it failed."""
     try:
         config = parse(read_yaml(recorded.configuration))
     except InputError as error:
@@ -150,7 +150,7 @@ def _execute(recorded: RecordedRun, source: Source, folder: Path, terms: Terms) 
 
 
 def measure_again(config: Config, source: Source, folder: Path) -> RunFiles:
-    """Measure the model that some code has trained, and digest data and code, all with the code of this checkout.
+    """Measure the model that a source's code has trained, and digest data and code, all with this checkout's code.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def measure_again(config: Config, source: Source, folder: Path) -> RunFiles:
 
 
 def _digest_code(package: Path) -> str | None:
-    """Return the digest of the code of a run, or None where that code digests itself in another way than this."""
+    """Return the digest of a run's code, or None if that code computes its digest in another way than ours."""
     modules = [[package_ / name for name in DIGESTING] for package_ in (package, PACKAGE)]
     if not all(path.exists() for path in modules[0]):
         return None

@@ -78,7 +78,7 @@ def test_interrupted_search_asks_again_and_trains_what_is_missing(tracking, chec
     assert study.best_value == first["mean"]
     judgement = judge_sweep(store, parent.info.run_id, checkout)
     assert judgement.summarize() == "identical"
-    assert "14 trials, asked for again" in [str(aspect) for aspect in judgement.aspects]
+    assert "14 trials, chosen again" in [str(aspect) for aspect in judgement.aspects]
 
 
 def test_verification_tells_a_search_whose_results_were_others(tracking, checkout, monkeypatch):
@@ -100,7 +100,7 @@ def test_verification_tells_a_search_whose_results_were_others(tracking, checkou
     monkeypatch.setitem(methods.METHODS, "tpe", other)
     judgement = judge_sweep(store, parent.info.run_id, checkout)
     assert judgement.verdict is Verdict.DIFFERENT
-    assert "search: trial 10 of 14 is not what the results before it lead to" in judgement.summarize()
+    assert "search: trial 10 of 14 is not the one that the results before it lead to" in judgement.summarize()
 
 
 def test_identity_is_of_all_that_the_trials_follow_from(tracking):
