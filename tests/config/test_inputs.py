@@ -51,7 +51,7 @@ def test_who_has_not_the_file_of_before_is_told_how_to_get_its_results(tmp_path:
     (tmp_path / "my.csv").touch()
     link_input(tmp_path / "data", "dataset.path", "my.csv", tmp_path)
     (tmp_path / "my.csv").unlink()
-    with pytest.raises(InputError, match="`dvc pull` and `dvc repro --allow-missing` give the results"):
+    with pytest.raises(InputError, match="`dvc pull` and `dvc repro --allow-missing` bring the results"):
         link_input(tmp_path / "data", "dataset.path", "my.csv", tmp_path)
     assert "`dvc pull` and `dvc repro --allow-missing`" in (tmp_path / "data" / "dataset.path.txt").read_text()
     with pytest.raises(InputError, match=r"looked for .*other.csv\)$"):

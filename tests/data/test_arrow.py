@@ -23,7 +23,7 @@ def test_a_feather_file_is_read_with_its_types(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"ARROW1", b"a,b\n1,2\n"])
 def test_a_damaged_feather_file_is_refused(tmp_path, content):
     (tmp_path / "a.feather").write_bytes(content)
-    with pytest.raises(InputError, match="is not a sound Feather file"):
+    with pytest.raises(InputError, match="is not a valid Feather file"):
         read_table(tmp_path / "a.feather")
 
 

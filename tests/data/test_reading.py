@@ -89,7 +89,7 @@ def test_places_are_lines_of_the_file(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"a,b\n1,2\n"])
 def test_damaged_parquet_is_refused(tmp_path, content):
-    with pytest.raises(InputError, match="not a sound Parquet file"):
+    with pytest.raises(InputError, match="not a valid Parquet file"):
         read_table(csv_file(tmp_path, content, "data.parquet"))
 
 

@@ -98,7 +98,7 @@ def test_json_is_read_as_it_was_written(tmp_path):
     assert read_json(tmp_path / "x.json") == value
 
 
-@pytest.mark.parametrize(("data", "words"), [(b"{", "no JSON"), (b"\xff", "no JSON"), (None, "No such file")])
+@pytest.mark.parametrize(("data", "words"), [(b"{", "not JSON"), (b"\xff", "not JSON"), (None, "No such file")])
 def test_json_that_cannot_be_read_is_an_input_error(tmp_path, data, words):
     if data is not None:
         (tmp_path / "x.json").write_bytes(data)

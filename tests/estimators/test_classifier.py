@@ -144,7 +144,7 @@ def test_weights_of_samples_and_of_classes_multiply(digits):
 
 @pytest.mark.parametrize("weight", [0, -1])
 def test_weights_of_classes_that_leave_nothing_are_refused(digits, weight):
-    with pytest.raises(ValueError, match="all zero, or one is below"):
+    with pytest.raises(ValueError, match="all weights zero, or one negative"):
         MLPClassifier(**SHORT, class_weight=dict.fromkeys(range(10), weight)).fit(*digits)
 
 

@@ -11,9 +11,7 @@ def test_the_variable_sets_the_limit(monkeypatch):
     monkeypatch.setenv("PLAINMLP_MEMORY_GB", "0.5")
     assert memory_limit() == 5e8
     require_memory(5e8, "x")
-    with pytest.raises(
-        InputError, match=r"^x would take about 2,000.0 GB of memory; allowed: up to 0.5 GB, .*_GB says$"
-    ):
+    with pytest.raises(InputError, match=r"^x would take about 2,000.0 GB of memory; allowed: up to 0.5 GB, .*_GB$"):
         require_memory(2e12, "x")
     monkeypatch.setenv("PLAINMLP_MEMORY_GB", "much")
     with pytest.raises(InputError, match=r"^PLAINMLP_MEMORY_GB='much' is not a number; allowed: gigabytes"):

@@ -57,7 +57,7 @@ print(gc.get_threshold()[0] == NEW_OBJECTS, gc.isenabled(), gc.get_freeze_count(
 def test_lock_that_another_process_does_not_release_is_named_in_time(tmp_path):
     with (
         exclusive_lock(tmp_path, "ab12"),
-        pytest.raises(InputError, match="ab is locked by another process, for 0 s now; wait for that process, or end"),
+        pytest.raises(InputError, match="ab has been locked by another process for 0 s; wait for that process, or end"),
         exclusive_lock(tmp_path, "ab34", seconds=0.1),
     ):
         pass

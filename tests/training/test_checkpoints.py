@@ -173,7 +173,7 @@ def test_no_flipped_bit_is_taken_for_what_was_there(files):
 def test_a_file_that_is_cut_short_is_refused(files, share):
     content = files[-1].read_bytes()
     files[-1].write_bytes(content[: int(share * len(content))])
-    assert refusal(read_checkpoint, files[-1], ID).startswith(f"{files[-1]}: is damaged, or no checkpoint")
+    assert refusal(read_checkpoint, files[-1], ID).startswith(f"{files[-1]}: is damaged, or not a checkpoint")
 
 
 def test_a_file_with_more_at_its_end_is_refused(files):

@@ -176,7 +176,7 @@ def test_weights_of_samples_and_classes_multiply():
 
 def test_wrong_class_weights_are_refused():
     assert "has 3 numbers; allowed: one for each of 2 classes" in refusal(weighed, [1.0, 1.0, 1.0])
-    assert "for classifications only" in refusal(weighed, "balanced", None, (0, 1), 0, "regression")
+    assert "only for classifications" in refusal(weighed, "balanced", None, (0, 1), 0, "regression")
 
 
 def test_part_in_which_no_sample_counts_is_refused():

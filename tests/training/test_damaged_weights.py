@@ -61,7 +61,7 @@ def test_a_network_without_layers_is_refused(tmp_path):
     path = tmp_path / "none"
     architecture = {"layer_sizes": [], "activations": [], "loss": "huber", "loss_options": [], "bias": True}
     path.write_bytes(save({}, {sealed.METADATA: json.dumps({"content": {"architecture": architecture}, "sha256": ""})}))
-    assert "no weights file of plainmlp" in refusal(loaded, path)
+    assert "not a weights file of plainmlp" in refusal(loaded, path)
 
 
 @pytest.mark.fuzz

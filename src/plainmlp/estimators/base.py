@@ -240,7 +240,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             if plateau.stops(epoch.metrics, np.empty(0)):
                 return number
         if np.isfinite(self.n_iter_no_change):
-            message = f"stopped after max_iter={self.max_iter} iterations while {recipe.monitor} was still improving"
+            message = f"max_iter={self.max_iter} was reached while {recipe.monitor} was still improving"
             warnings.warn(message, ConvergenceWarning, stacklevel=4)
         return number
 
@@ -263,9 +263,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Train for one more iteration."""
         is_first = not hasattr(self, "network_")
         if self.early_stopping:
-            message = (
-                "early_stopping=True is not allowed with partial_fit: each call is one iteration and cannot be undone"
-            )
+            message = "early_stopping=True is not allowed with partial_fit, whose iterations cannot be undone"
             raise ValueError(message)
         dtype, seed = self._checked_dtype(reset=is_first), self._checked_seed()
         rows = self._read(X, y, sample_weight, dtype=dtype, reset=is_first, classes=classes)

@@ -1,4 +1,4 @@
 """Tracking: the record of every run in MLflow, a mirror of the files that the run wrote.
 
-The only package that imports MLflow, and it does so late: MLflow takes a second to import.
+No other package imports MLflow, and this one does so late, since it takes a second.
 """

@@ -1,4 +1,4 @@
-"""Addresses of MLflow stores: where one is, and how it is shown or kept without its credentials."""
+"""Addresses of MLflow stores: which one a configuration means, and how to show it without credentials."""
 
 import os
 from pathlib import Path
@@ -20,12 +20,12 @@ def database_file(address: str) -> Path | None:
 
 
 def artifact_location(address: str, experiment: str) -> str | None:
-    """Return where artifacts go: beside a database file, else None, which leaves it to the server."""
+    """Return where artifacts go: beside a database file; None leaves it to the server."""
     database = database_file(address)
     return None if database is None else (database.parent / "mlruns" / experiment).as_uri()
 
 
 def shown_address(address: str) -> str:
-    """Return an address to keep: without credentials, and with an absolute path, the same from every folder."""
+    """Return an address to show or store: without credentials, and with an absolute path."""
     database = database_file(address)
     return without_credentials(address) if database is None else f"{SQLITE}{database}"

@@ -1,4 +1,4 @@
-"""The runs of a sweep's points: their ids, and the model that one of them carries."""
+"""The runs of a sweep's points: their ids, and the model of one of them."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,7 +20,7 @@ MODEL_FILE = "model.safetensors"  # among the artifacts of a run
 
 
 def finished_children(store: Store, parent: TrackedRun) -> list[StoredRun]:
-    """Return the runs of the finished points below another, with their ids alone where one query can find these."""
+    """Return the runs of the finished points below another, with nothing but their ids if one query can find these."""
     call, place = store.connection.call, (store.address, store.experiment_id)
     with suppress(AwayError):
         if parent.run_id is not None and call(lambda: writes_at_once(*place)):
@@ -35,14 +35,14 @@ def model_address(run_id: str) -> str:
 
 
 def add_model(store: Store, run_id: str, data: Callable[[], Sequence[DataInput]] = tuple) -> str:
-    """Let a finished run of this checkout carry its model, unless it does; return the address that MLflow loads.
+    """Add its model to a finished run of this checkout, unless it has it; return the address that MLflow loads.
 
     Parameters
     ----------
     store : Store
     run_id : str
     data : callable
-        Returns what the run used, to be listed with it; a sweep leaves that out of its points.
+        Returns the data that the run used, to be listed with it; a sweep does not list them for its points.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A connection to an MLflow store, and how long this process waits for it in all."""
+"""A connection to an MLflow store, for which this process waits a limited time in all."""
 
 import math
 import os
@@ -31,14 +31,14 @@ Answer = TypeVar("Answer")
 
 
 class AwayError(Exception):
-    """A store cannot be reached; the text says why. It does not leave this package."""
+    """A store cannot be reached; the text says why. Only this package sees this error."""
 
 
 class Connection:
-    """A connection to an MLflow store that is given up for good once all failed attempts have taken `wait_seconds`.
+    """A connection to an MLflow store that is given up for good once its failed attempts have taken `wait_seconds`.
 
-    If `is_limited`, an answer may take no longer either, for callers that can do without one. Other callers wait as
-    long as a reachable server needs, such as for a large file.
+    With `is_limited`, an answer may not take longer either: such callers can do without one. Others wait as long as a
+    reachable server needs, for example for a large file.
     """
 
     def __init__(self, address: str, wait_seconds: float, *, is_limited: bool) -> None:
@@ -53,7 +53,7 @@ class Connection:
         return self._left <= 0
 
     def open(self, function: Callable[[], Answer]) -> Answer:
-        """Call a function that opens the store; a file may take its time.
+        """Call a function that opens the store; opening a file may take long.
 
         Raises AwayError if the store cannot be reached, anything else if there can be no store at this address.
         """
@@ -104,7 +104,7 @@ class Connection:
 
 @cache
 def connect(address: str, wait_seconds: float, *, is_limited: bool) -> Connection:
-    """Return the connection of this process to an address; once given up, it stays given up."""
+    """Return this process's connection to an address; once given up, it stays so."""
     return Connection(address, wait_seconds, is_limited=is_limited)
 
 
@@ -139,7 +139,7 @@ def with_timeout(seconds: float, function: Callable[[], Answer]) -> Answer:
 
 
 def cause(error: BaseException) -> str:
-    """Return the root cause of an error in one line, such as `Connection refused`; not a Ctrl-C that it followed."""
+    """Return the root cause of an error in one line, such as `Connection refused`, but not an earlier Ctrl-C."""
     while isinstance(earlier := error.__cause__ or error.__context__, Exception):
         error = earlier
     return one_line(error)

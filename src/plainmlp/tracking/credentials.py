@@ -1,4 +1,4 @@
-"""Credentials: masked in what is shown or kept, told apart in an address, and found in what would be published."""
+"""Credentials: recognized in addresses, masked in what is shown or stored, and found in what would be published."""
 
 import re
 from collections.abc import Iterable
@@ -55,7 +55,7 @@ def _masked(found: re.Match[str]) -> str:
 
 
 def holds_credentials(address: str) -> bool:
-    """Say whether an address holds a password, a token or a query that may be one; a database's user is none."""
+    """Say whether an address holds a password, a token or a query that may be one; a database's user alone is fine."""
     address = _NAME_ALONE.sub(r"\g<1>", address)
     return without_credentials(address) != address
 

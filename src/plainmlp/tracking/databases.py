@@ -1,4 +1,4 @@
-"""MLflow's SQLite databases, made whole or not at all: from an empty one that the user's cache keeps, if it has one."""
+"""MLflow's SQLite databases, made whole or not at all: from an empty one in the user's cache, if there is one."""
 
 import os
 import sqlite3
@@ -56,7 +56,7 @@ def _make(database: Path) -> None:
 
 
 def _copy(empty: Path, database: Path) -> bool:
-    """Copy an empty database, since MLflow makes its tables in hundreds of transactions; say whether it is a sound one."""
+    """Copy an empty database, since MLflow makes its tables in hundreds of transactions; say whether the copy is valid."""
     if not empty.is_file():
         return False
     copyfile(empty, database)
@@ -69,7 +69,7 @@ def _copy(empty: Path, database: Path) -> bool:
 
 
 def _keep(made: Path, empty: Path) -> None:
-    """Keep the tables of a new database for the next, without the experiment that MLflow begins with, which names a folder."""
+    """Keep the tables of a new database for the next, without MLflow's first experiment, which names a folder."""
     with suppress(OSError, sqlite3.Error), replace_file(empty) as temporary:  # without it the next takes longer
         copyfile(made, temporary)
         with closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
@@ -78,6 +78,6 @@ def _keep(made: Path, empty: Path) -> None:
 
 
 def _remove_unfinished(database: Path) -> None:
-    """Remove what is there of databases that nobody makes any more, and their journals."""
+    """Remove unfinished databases that no process makes any more, and their journals."""
     for path in database.parent.glob(f".{database.name}.*"):
         path.unlink()

@@ -1,4 +1,4 @@
-"""The data that a run used, as MLflow lists it: a line for each part, with its digest, columns and source."""
+"""The data that a run used, as MLflow lists them: a line for each part, with its digest, columns and source."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ def _source(dataset: DatasetSection) -> tuple[str, dict[str, Any]]:
 
 
 def _columns(splits: Splits) -> list[dict[str, Any]]:
-    """Return the types and names of all columns; those that the model fills may have gaps."""
+    """Return the types and names of all columns; if the model fills gaps, they may have some."""
     description: Description = splits.description
     is_needed = splits.preparation.fill_values is None
     kind = "string" if description.task == "classification" else "double"
@@ -81,7 +81,7 @@ def _columns(splits: Splits) -> list[dict[str, Any]]:
 
 
 def column_schema(column: Column, *, required: bool) -> dict[str, Any]:
-    """Return what MLflow's schemas say of a column of raw features; dates are texts, as in JSON."""
+    """Return the entry of MLflow's schema for a column of raw features; dates are texts, as in JSON."""
     kind = "double" if column.categories is None and column.dates is None else "string"
     return {"type": kind, "name": column.name, "required": required}
 
@@ -92,9 +92,9 @@ def as_entry(data: Sequence[DataInput]) -> list[dict[str, Any]]:
 
 
 def send_data(client: "MlflowClient", run_id: str, entry: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> None:
-    """Send the parts, as `as_entry` gave them, to MLflow; to send them twice changes nothing.
+    """Send the parts, as `as_entry` returned them, to MLflow; sending them twice changes nothing.
 
-    Runs that an earlier version left in the outbox have one entry for all of their data.
+    Runs that an earlier version left in the outbox have a single entry for all their data.
     """
     from mlflow.entities import DatasetInput, InputTag
 

@@ -1,4 +1,4 @@
-"""A finished sweep, as the file of MLflow's database has it; without MLflow, whose import takes longer than the question."""
+"""A finished sweep, read from the file of MLflow's database without MLflow, whose import would take longer than reading."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class FinishedSweep:
 
 
 def read_finished(address: str, experiment: str, record_id: str) -> FinishedSweep | None:
-    """Return a sweep that a database file holds as finished, its artifacts in a folder here.
+    """Return a sweep that a database file holds as finished, with its artifacts in a local folder.
 
     None says nothing: another store, or tables of another version, are for MLflow to read.
     """

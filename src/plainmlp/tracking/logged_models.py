@@ -1,4 +1,4 @@
-"""A model as MLflow lists it beside the run that made it: on the page of models, as `models:/m-...`, with its metrics."""
+"""A model as MLflow lists it besides its run: on the page of models, as `models:/m-...`, with its metrics."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ NO_SUCH_PAGE = "ENDPOINT_NOT_FOUND"  # the code of a server that knows no models
 
 
 def send_model(store: Reader, run_id: str, points: Sequence[Point], files: Mapping[str, Path]) -> None:
-    """Let MLflow list the model of a run; to send it twice changes nothing.
+    """Let MLflow list the model of a run; sending it twice changes nothing.
 
     Parameters
     ----------
@@ -60,20 +60,20 @@ def _send(store: Reader, run_id: str, points: Sequence[Point], files: Mapping[st
 
 
 def _test_part(run: Any) -> tuple[str | None, str | None]:
-    """Return name and digest of the data that the metrics of a run's test part are about, if it lists them."""
+    """Return name and digest of a run's test part, if the run lists its data."""
     inputs = run.inputs.dataset_inputs
     found = (each.dataset for each in inputs if "test" in {tag.value for tag in each.tags})
     return next(((data.name, data.digest) for data in found), (None, None))
 
 
 def find_model(store: Reader, run: Any) -> Any:
-    """Return the model that MLflow lists of a run, or None."""
+    """Return the model that MLflow lists for a run, or None."""
     found = store.client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'")
     return found[0] if found else None
 
 
 def create_model(store: Reader, run: Any, tags: Mapping[str, str], experiment_id: str | None = None) -> Any:
-    """Return a new model of a run, named as it is, or in an experiment of another store, which does not have the run.
+    """Return a new model for a run, under the run's name; it may be in an experiment of another store.
 
     Of the name of the run's own artifact MLflow would take both for one and read the two of them at every load.
     """
@@ -83,18 +83,18 @@ def create_model(store: Reader, run: Any, tags: Mapping[str, str], experiment_id
 
 
 def finish_model(store: Reader, model_id: str) -> None:
-    """Say that a model is whole."""
+    """Mark a model as complete."""
     store.client.finalize_logged_model(model_id, "READY")
 
 
 def note_version(store: Reader, model: Any, name: str, version: str) -> None:
-    """Let the page of a model name a version that was registered of it, as MLflow's own function does."""
+    """Let the page of a model name its registered version, as MLflow's own function does."""
     known = [*json.loads(model.tags.get(VERSIONS_TAG, "[]")), {"name": name, "version": version}]
     store.client.set_logged_model_tags(model.model_id, {VERSIONS_TAG: json.dumps(known)})
 
 
 def upload(artifacts: Any, model_id: str, files: Mapping[str, Path]) -> None:
-    """Write the files of a packed model where a listed one has its own; its record names it."""
+    """Write the files of a packed model to the place of a listed one, whose name goes into its record."""
     with TemporaryDirectory() as folder:
         for name, path in files.items():
             source = path

@@ -28,7 +28,7 @@ def pack_model(folder: Path, run_id: str, path: Path) -> dict[str, Any]:
     Parameters
     ----------
     folder : Path
-        Must not exist; its name becomes the artifact's.
+        It must not exist; its name becomes the artifact's.
     run_id : str
         The run that the model belongs to, or its record.
     path : Path
@@ -63,7 +63,7 @@ def pack_model(folder: Path, run_id: str, path: Path) -> dict[str, Any]:
 
 @cache
 def serving_code() -> tuple[Path, ...]:
-    """Return the modules that predicting runs: what serving imports, also inside of functions, and nothing beside it."""
+    """Return the modules that predicting needs: all that serving imports, even inside functions, and nothing else."""
     found: dict[str, Path] = {}
     waiting = [SERVING]
     while waiting:
@@ -85,14 +85,14 @@ def _imported(file: Path) -> Iterator[str]:
 
 @cache
 def _secrets_of_code() -> tuple[str, ...]:
-    """Return which lines of the code that goes along seem to hold secrets."""
+    """Return the lines of the packed code that seem to hold secrets."""
     root = PACKAGE.parents[1]
     texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in serving_code()}
     return tuple(note for name, text in texts.items() for note in find_secrets(enumerate(text.splitlines(), 1), name))
 
 
 def rename_run(path: Path, record_id: str, run_id: str) -> None:
-    """Name the run in the file of a packed model that names its record."""
+    """Replace the record's id by the run's in the file of a packed model."""
     text = path.read_text(encoding="utf-8")
     if record_id in text:
         with replace_file(path) as temporary:
@@ -100,7 +100,7 @@ def rename_run(path: Path, record_id: str, run_id: str) -> None:
 
 
 def signature(model: Model) -> Any:
-    """Return the names and types of a model's columns and of its answers; what the model fills may be left out."""
+    """Return the names and types of a model's columns and outputs; columns whose gaps it fills are optional."""
     from mlflow.models import ModelSignature, infer_signature
     from mlflow.types.schema import ColSpec, Schema
 
@@ -114,7 +114,7 @@ def signature(model: Model) -> Any:
 
 
 def serving_requirements() -> list[str]:
-    """Return what a served model needs, in the versions that are installed."""
+    """Return the packages that a served model needs, in the installed versions."""
     from importlib.metadata import version
 
     names = ("mlflow-skinny", "numpy", "pandas", "pydantic", "safetensors", "threadpoolctl")

@@ -32,10 +32,10 @@ Point = tuple[str, float, int, int]  # a metric's name, its value, when it was m
 
 @dataclass(frozen=True)
 class RunHeader:
-    """What a run is created from in MLflow.
+    """What MLflow needs to create a run.
 
-    `record_id` is ours, as `new_record_id` makes it, and a tag of the run; `address` has no credentials; `started` is
-    in milliseconds; `run_id` is MLflow's, if it has the run.
+    `record_id` is ours, from `new_record_id`, and a tag of the run; `address` has no credentials; `started` is in
+    milliseconds; `run_id` is MLflow's, if it has the run.
     """
 
     record_id: str
@@ -48,7 +48,7 @@ class RunHeader:
 
 
 def new_record_id(name: str | None = None) -> str:
-    """Return the id of a record: a new one, or the one that belongs to a name."""
+    """Return the id of a record: a new one, or the one for a name."""
     return f"{PREFIX}{name or uuid4().hex}"
 
 
@@ -69,7 +69,7 @@ def read_header(path: Path) -> RunHeader:
 
 
 def metric_points(curves: Mapping[str, Sequence[float]], stamp: int) -> list[Point]:
-    """Return every value of every curve, measured at one time, in milliseconds; MLflow shows the first ones first."""
+    """Return every value of every curve, all with one time in milliseconds; MLflow keeps their order."""
     names = in_shown_order(curves)
     return [(name, float(value), stamp, epoch) for name in names for epoch, value in enumerate(curves[name])]
 
@@ -85,13 +85,13 @@ def published(curves: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def as_published(curves: Mapping[str, Value], metrics: Iterable[str]) -> Mapping[str, Value]:
-    """Return curves under the names that a recorded run gave them: those of `published`, or of old their own."""
+    """Return curves under the names in a recorded run: those of `published` or, in early versions, their own."""
     names = published(curves)
     return curves if names.keys().isdisjoint(set(metrics) - curves.keys()) else names
 
 
 def in_shown_order(metrics: Iterable[str]) -> list[str]:
-    """Return the names of metrics as MLflow shall list them: what a network is worth, and then how it was trained."""
+    """Return the names of metrics in the order for MLflow: first of the evaluation, then of the training."""
     parts = {part: place for place, part in enumerate(SHOWN_PARTS)}
     return sorted(metrics, key=lambda name: parts.get(name.partition("_")[0], len(parts)))
 
@@ -122,7 +122,7 @@ class Outbox:
         return (self.folder / record_id / HEADER).exists()
 
     def add(self, header: RunHeader, entry: Entry, sources: Mapping[str, Path]) -> None:
-        """Add to a run, whose folder is made if it is missing; the files that the entry names are copied."""
+        """Add an entry to a run, whose folder is made if it is missing; copy the files that the entry names."""
         folder = self.folder / header.record_id
         with writing(folder), self._locked():
             if not (folder / HEADER).exists():
@@ -153,11 +153,11 @@ class Outbox:
             raise InputError(message) from error
 
     def files(self, record_id: str) -> Path:
-        """Return the folder that has the files of a run under the names of its artifacts."""
+        """Return the folder with the files of a run, under the names of its artifacts."""
         return self.folder / record_id / FILES
 
     def places(self, record_id: str, entry: Entry) -> dict[str, Path]:
-        """Return where the files of an entry are, by the names of their artifacts."""
+        """Return the paths of an entry's files, by the names of their artifacts."""
         return {name: self.files(record_id) / name for name in entry.get("files", ())}
 
     def is_going_on(self, header: RunHeader) -> bool:
@@ -168,7 +168,7 @@ class Outbox:
         return last_status(entries) is None and process is not None and not is_dead(process)
 
     def remove(self, record_id: str, n_entries: int | None = None) -> bool:
-        """Remove a run, unless it has other than `n_entries` entries by now; say whether it is gone."""
+        """Remove a run, unless it no longer has `n_entries` entries; say whether it is gone."""
         with self._locked():
             if not self.holds(record_id):
                 return True
@@ -189,7 +189,7 @@ class Outbox:
         try:
             lock = FileLock(self.folder / "publishing").acquire(timeout=0)
         except Timeout as error:
-            message = f"another process publishes {self.folder} already; wait for it"
+            message = f"another process is already publishing {self.folder}; wait for it"
             raise InputError(message) from error
         with lock:
             yield
@@ -203,7 +203,7 @@ class Outbox:
 
 
 def _append(path: Path, line: str) -> None:
-    """Add a line to a file, whole or not at all; the rest of a line that was cut off goes."""
+    """Add a line to a file, whole or not at all, and remove a line that was cut off."""
     size = _whole_size(path) if path.exists() else 0
     try:
         with path.open("ab") as file:
@@ -216,7 +216,7 @@ def _append(path: Path, line: str) -> None:
 
 
 def _whole_size(path: Path) -> int:
-    """Return the size of the whole lines of a file."""
+    """Return the size of the complete lines of a file."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 1))

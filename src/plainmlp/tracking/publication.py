@@ -1,4 +1,4 @@
-"""Publication: the runs of an outbox go to MLflow, each once, however often this is interrupted."""
+"""Publication: sending the runs of an outbox to MLflow, each exactly once, however often this is interrupted."""
 
 import time
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ from plainmlp.tracking.tags import FAILURE_TAG, KILLED, KILLED_REASON, PARENT_TA
 
 @dataclass(frozen=True)
 class Published:
-    """What has become of a run in the outbox.
+    """The outcome for a run in the outbox.
 
-    `run_id` is None if its point has finished in another run, or MLflow rejects it; `refusal` says why MLflow does, and
-    then the run stays in the outbox.
+    `run_id` is None if its point has finished in another run, or if MLflow rejects the run; then `refusal` says why, and
+    the run stays in the outbox.
     """
 
     header: RunHeader
@@ -29,24 +29,24 @@ class Published:
 
 
 def publish(outbox: Outbox, address: str, wait_seconds: float, *, is_redirected: bool = False) -> Iterator[Published]:
-    """Send the runs of an outbox to where they belong, and remove them.
+    """Send the runs of an outbox to their stores, and remove them.
 
-    Runs that a process still writes stay, and the points of sweeps that do.
+    Runs that a process still writes stay, and so do the points of a sweep that is still running.
 
     Parameters
     ----------
     outbox : Outbox
     address : str
-        The configured address, with the credentials that it needs; the outbox holds none.
+        The configured address, with its credentials, which the outbox does not hold.
     wait_seconds : float
         How long to wait for an answer of a store.
     is_redirected : bool
-        Whether the runs that no store has yet go to the address, wherever they belonged.
+        Whether runs that no store has yet go to the address, wherever they belonged.
 
     Raises
     ------
     InputError
-        A store cannot be reached; the run stays, and those after it.
+        A store cannot be reached; this run and those after it stay.
     """
     stores = cache(lambda place, experiment: Store(place, experiment, None, wait_seconds))
     going_on = set()
@@ -79,7 +79,7 @@ def _publish(outbox: Outbox, store: Store, header: RunHeader) -> Published:
 
 
 def _send(outbox: Outbox, store: Store, header: RunHeader) -> str | None:
-    """Send a run whole and return its id; return None if it is not needed any more."""
+    """Send a whole run and return its id, or None if the run is no longer needed."""
     placed = _placed(store, header)
     if placed is None:
         outbox.remove(header.record_id)
@@ -101,7 +101,7 @@ def _ended(entries: list[Entry]) -> list[Entry]:
 
 
 def _placed(store: Store, header: RunHeader) -> RunHeader | None:
-    """Return a header whose run is there; None if the run is not needed, since its point has finished in another."""
+    """Return a header whose run exists, or None if the run is not needed because its point has finished in another."""
     run_id = header.run_id
     if run_id is not None:
         if is_active(store, run_id):
@@ -118,7 +118,7 @@ def _placed(store: Store, header: RunHeader) -> RunHeader | None:
 
 
 def _parent_run(store: Store, parent: str) -> str:
-    """Return the id of the run above another; if that one was in the outbox, it was published before."""
+    """Return the id of the run above another; if it was in the outbox, it has been published before."""
     if not parent.startswith(PREFIX):
         return parent
     experiments = [found.experiment_id for found in store.connection.call(store.client.search_experiments)]
@@ -130,7 +130,7 @@ def _parent_run(store: Store, parent: str) -> str:
 
 
 def _is_replaced(store: Store, header: RunHeader, parent: str) -> bool:
-    """Say whether the point has finished in another run below the same one; delete those that have not."""
+    """Say whether the point has finished in another run below the same parent; delete its unfinished runs."""
     condition = f"tags.`{PARENT_TAG}` = '{parent}' and tags.{POINT_TAG} = '{header.tags[POINT_TAG]}'"
     others = list(store.search(condition))
     for other in others:

@@ -1,4 +1,4 @@
-"""The runs that MLflow has: found, read whole, and marked from outside."""
+"""The runs in MLflow: found, read whole, and marked from outside."""
 
 import re
 import shlex
@@ -32,7 +32,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run as MLflow or the outbox has it: each metric with its last value, and the address of its files."""
+    """A run in MLflow or the outbox: the last value of each metric, and the address of its files."""
 
     run_id: str
     status: str
@@ -62,14 +62,14 @@ class Reader:
         self.places: dict[str, str] = {}  # of the artifacts of the runs that were created here, by their ids
 
     def ask(self, function: Callable[[], Answer]) -> Answer:
-        """Return what a function gets from the store, or raise InputError if that cannot be reached."""
+        """Return the result of a function that asks the store, or raise InputError if the store cannot be reached."""
         try:
             return self.connection.call(function)
         except AwayError as error:
             raise refusal(self.address, str(error)) from error
 
     def page(self, run_id: str) -> str:
-        """Return where to look at a run: its page, or how to start a server that shows it."""
+        """Return the address of a run's page, or how to start a server that shows it."""
         page = f"#/experiments/{self.experiment_id}/runs/{run_id}?{WORKFLOW}"
         address = without_credentials(self.address)
         if address.startswith("http"):
@@ -82,12 +82,12 @@ class Reader:
         return self.artifacts_at(place)
 
     def artifacts_at(self, place: str) -> Any:
-        """Return what writes files to an address; not the client, which writes wherever a server tells it.
+        """Return what writes files to an address; the client would write wherever a server tells it to.
 
         Raises
         ------
         InputError
-            It is a server that keeps them at a path, which would be one of this machine.
+            The server stores artifacts at a path, which would be a path on this machine.
         """
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -146,7 +146,7 @@ class Reader:
             raise InputError(message) from error
 
     def history(self, run: StoredRun) -> History:
-        """Return the history of a run from its artifacts; MLflow would take longer for each single curve.
+        """Return the history of a run from its artifacts, since MLflow would take longer for each curve.
 
         Raises
         ------
@@ -180,7 +180,7 @@ def read_run(reader: Reader, run_id: str) -> StoredRun:
 
 
 def whole_run_id(reader: Reader, beginning: str) -> str:
-    """Return the id of the run of any experiment that begins so; raise InputError if several do."""
+    """Return the id of the run of any experiment whose id begins so; raise InputError if there are several."""
     if not re.fullmatch(r"[0-9a-f]{4,31}", beginning):
         return beginning
     every = [each.experiment_id for each in reader.ask(lambda: list(reader.client.search_experiments()))]
@@ -226,12 +226,12 @@ def waiting_run(outbox: Outbox, header: RunHeader) -> StoredRun:
 
 
 def download_files(reader: Reader, run: StoredRun, folder: Path) -> dict[str, str]:
-    """Copy all files of a run to a folder; return what is wrong with those that are no plain files, by their names.
+    """Copy all files of a run to a folder; return the problem of each that is not a plain file, by its name.
 
     Raises
     ------
     InputError
-        MLflow cannot be reached, or a server names a folder of this machine.
+        MLflow cannot be reached, or a server names a local folder.
     """
     place = urlsplit(run.artifacts)
     folder.mkdir(parents=True, exist_ok=True)
@@ -264,13 +264,13 @@ def _copy_plain(source: Path, target: Path, prefix: str = "") -> dict[str, str]:
 
 
 def read_curves(reader: Reader, run_id: str, names: Iterable[str]) -> dict[str, list[tuple[int, float]]]:
-    """Return every point of metrics, as epoch and value in their order; raise InputError if MLflow is away."""
+    """Return every point of metrics, as epoch and value in order; raise InputError if MLflow cannot be reached."""
     histories = {name: reader.ask(partial(reader.client.get_metric_history, run_id, name)) for name in names}
     return {name: sorted((point.step, point.value) for point in points) for name, points in histories.items()}
 
 
 def running_elsewhere(reader: Reader) -> list[str]:
-    """Return a line for each run that MLflow has as RUNNING on another machine; raise InputError if MLflow is away."""
+    """Return a line for each run that is RUNNING on another machine; raise InputError if MLflow cannot be reached."""
     runs = reader.ask(lambda: list(reader.search("attributes.status = 'RUNNING'")))
     return [_running_line(run) for run in runs if is_elsewhere(run.data.tags.get(PROCESS_TAG, own_process()))]
 
@@ -281,7 +281,7 @@ def _running_line(run: Any) -> str:
 
 
 def end_elsewhere(reader: Reader, run_id: str) -> None:
-    """End a run as KILLED whose process, on another machine, the user knows to be gone.
+    """End a run as KILLED; the user knows that its process, on another machine, is gone.
 
     Raises
     ------
@@ -299,7 +299,7 @@ def end_elsewhere(reader: Reader, run_id: str) -> None:
 
 
 def add_verification(reader: Reader, run_id: str, tags: Mapping[str, str], files: Mapping[str, str]) -> None:
-    """Add to a run that is over the outcome of its verification: tags, and texts by the names of the artifacts.
+    """Add the outcome of a verification to a finished run: tags, and texts by the names of their artifacts.
 
     Raises InputError if MLflow cannot be reached.
     """

@@ -25,7 +25,7 @@ def _console() -> "Console":
 
 @contextmanager
 def watch_training(epochs: int) -> Iterator[Watcher]:
-    """Show the progress of a training of at most so many epochs; yield what to call after each, counted from 0."""
+    """Show the progress of a training of at most `epochs` epochs; yield what to call after each, counted from 0."""
     console = _console()
     shown = _bar if console.is_terminal else _lines
     with shown(console, epochs) as watcher:
@@ -44,7 +44,7 @@ def _bar(console: "Console", epochs: int) -> Iterator[Watcher]:
 
 @contextmanager
 def _lines(console: "Console", epochs: int) -> Iterator[Watcher]:
-    """Print about ten lines in all, and always one for the last epoch, even if it comes early."""
+    """Print about ten lines in all, always including one for the last epoch, even if it comes early."""
     every = max(1, epochs // LINES)
     start = time.perf_counter()
     unshown: list[tuple[int, Mapping[str, float]]] = []
@@ -113,13 +113,13 @@ def show_steps(steps: Mapping[str, Sequence[float]]) -> None:
 
 
 def show_dead_units(share: float) -> None:
-    """Print the share of dead units among those that can die in the last epoch, if there are any."""
+    """Print the share of dead units, among those that can die, in the last epoch, if there are any."""
     if share:
         _console().print(f"dead units: {share:.1%} of those that can die")
 
 
 def show_line(text: str) -> None:
-    """Print a line as it is."""
+    """Print a line unchanged."""
     _console().print(text, markup=False)
 
 

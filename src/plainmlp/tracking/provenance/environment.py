@@ -1,4 +1,4 @@
-"""What a run is computed with: the installed packages, the machine and its libraries, and what it uses of them."""
+"""The environment of a run: the installed packages, the machine and its libraries, and the resources that it uses."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ MEMORY_FACTS = Path("/proc/self/status")
 
 
 def installed_packages() -> str:
-    """Return the installed packages, sorted, a line ``name==version`` each; of duplicates the one in use."""
+    """Return the installed packages, sorted, a line ``name==version`` each; of duplicates only the one in use."""
     return _packages_in(tuple((place, Path(place).stat().st_mtime_ns) for place in sys.path if Path(place).exists()))
 
 
@@ -70,7 +70,7 @@ def numerics_tags(threads: int, dtype: str) -> dict[str, str]:
 
 
 def _of_numpy(libraries: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Leave out the copies that other packages bring along, unless NumPy has none of its own."""
+    """Leave out the BLAS libraries of other packages, unless NumPy has none of its own."""
     packages = Path(np.__file__).parents[1]
     own = [library for library in libraries if Path(library["filepath"]).match(f"{packages}/numpy*/*")]
     return own or libraries
@@ -101,7 +101,7 @@ def _cpu_model() -> str:
 
 
 def process_usage() -> dict[str, float]:
-    """Return what this process has used since it began, as metrics that MLflow shows on a page of their own (`system/`).
+    """Return what this process has used since it began, as metrics that MLflow shows on a separate page (`system/`).
 
     `wall_seconds` passed; `cpu_seconds` were used by all its threads, and by the processes that it started and that have
     ended; `peak_memory_megabytes` is the most of 10^6 bytes that it has held in memory at once.

@@ -19,9 +19,9 @@ def identify_point(
 ) -> str:
     """Return the id of the point that a run computes, 64 hexadecimal digits: the same id promises the same bits.
 
-    It is the SHA-256 of the code (default: that of this process), the digest of the data arrays, the digest of the file
-    that weights start from, whose path does not enter, and the canonical configuration but for where runs are recorded,
-    where the data is read from, and how a training is digested and kept meanwhile.
+    It is the SHA-256 of the digest of the code (default: this process's), the digest of the data arrays, the digest of the
+    file with initial weights, and the canonical configuration without what cannot change a result: where runs are
+    recorded, the paths of inputs, and how often a training is digested and saved.
     """
     relevant = {name: configuration[name] for name in RESULT_SECTIONS}
     for name, free in FREE_KEYS.items():

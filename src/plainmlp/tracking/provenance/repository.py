@@ -1,4 +1,4 @@
-"""The repository of the running code: its commit, and how the code in the checkout differs from it."""
+"""The repository of the running code: its commit, and how the checkout's code differs from it."""
 
 import hashlib
 import os
@@ -60,7 +60,7 @@ class Repository:
         return {**tags, "git_left_out": ", ".join(self.left_out)[:LONGEST_TAG]} if self.left_out else tags
 
     def warnings(self) -> list[str]:
-        """Return a line for each part of the code that is not recorded, so that the run cannot be rebuilt from it."""
+        """Return a line for each part of the code that is not recorded and cannot be rebuilt."""
         lines = [
             f"{each.rpartition(' ')[0]} is over 1 MB and not in git: only its digest is recorded"
             for each in self.left_out
@@ -107,7 +107,7 @@ class _Git:
 
 @contextmanager
 def _own_index(root: Path, index: Path, objects: Path) -> Iterator[_Git]:
-    """Give git a copy of the checkout's index, and a place of its own for new objects."""
+    """Give git a copy of the checkout's index, and a separate place for new objects."""
     with TemporaryDirectory() as folder:
         own = Path(folder) / "index"
         if index.exists():
@@ -149,7 +149,7 @@ def _without_secrets(git: _Git, found: Repository) -> Repository:
 
 
 def _lines(diff: str) -> Iterator[tuple[str, int, str]]:
-    """Yield every line that a diff shows, with its file and its number: of the earlier file if it is removed."""
+    """Yield every line of a diff, with its file and its number (in the earlier file for removed lines)."""
     name, earlier, later, n_earlier, n_later = "", 0, 0, 0, 0
     for line in diff.split("\n"):
         if line.startswith("\\"):  # No newline at end of file

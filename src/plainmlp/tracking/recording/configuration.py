@@ -1,4 +1,4 @@
-"""The configuration as it is recorded: a text and flat parameters, without the credentials in the tracking address."""
+"""The recorded configuration: a text, and flat parameters, without credentials in the tracking address."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ def recorded_text(config: Config) -> str:
 def recorded_parameters(config: Config) -> dict[str, str]:
     """Return the configuration as MLflow parameters: what was chosen first, and last what is empty.
 
-    What cannot change a result is in config.yaml alone: `tracking.*`, `animation`, and what is as usual of `sweep.*`.
+    What cannot change a result is only in config.yaml: `tracking.*`, `animation`, and the defaults of `sweep.*`.
     """
     sections = canonical(_without_credentials(config)).items()
     flat = {key: text for name, value in sections for key, text in _flat_section(name, json.dumps(value)).items()}
@@ -42,14 +42,14 @@ def _flat_section(name: str, value: str) -> Mapping[str, str]:
 
 
 def shown_parameters(flat: Mapping[str, str]) -> dict[str, str]:
-    """Return those of a configuration's flat parameters that MLflow gets."""
+    """Return the flat parameters that MLflow gets."""
     shown = {key: text for key, text in flat.items() if key.partition(".")[0] in FIRST}
     return {key: text for key, text in shown.items() if (key, text) not in _usual()}
 
 
 @cache
 def _usual() -> Set[tuple[str, str]]:
-    """Return the parameters of a sweep that has no settings of its own."""
+    """Return the parameters of a sweep with default settings."""
     usual = SweepSection(name=None, exclude=(), sample=None, seed=0, metric="auto").model_dump(mode="json")
     return flat_parameters({"sweep": usual}).items()
 
@@ -83,7 +83,7 @@ def flat_parameters(configuration: Mapping[str, Any]) -> dict[str, str]:
 
 
 def shortened_keys(parameters: Mapping[str, str]) -> list[str]:
-    """Return the keys of the parameters whose value MLflow does not hold whole."""
+    """Return the keys of the parameters whose values MLflow holds shortened."""
     return [key for key, text in parameters.items() if _SHORTENED.search(text)]
 
 
@@ -94,7 +94,7 @@ def shortening_note(keys: Sequence[str]) -> str:
 
 
 def _leaves(mapping: Mapping[str, Any], section: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every value that is no mapping of values, with its key."""
+    """Yield every value that is not a mapping, with its key."""
     for name, value in mapping.items():
         key = f"{section}{name}"
         if not isinstance(value, Mapping) or not value:
@@ -112,7 +112,7 @@ def _text(value: Any) -> str:
 
 
 def _shortened(text: str) -> str:
-    """Return a text that MLflow takes whole; different texts stay different."""
+    """Return a text that MLflow does not cut; different texts stay different."""
     if len(text) <= LONGEST_PARAMETER:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()

@@ -1,6 +1,6 @@
-"""The manifest of a run: all that was recorded of it, in one file with a digest; this checkout keeps a copy.
+"""The manifest of a run: all that was recorded, in one file with a digest; this checkout keeps a copy.
 
-The copy is the note that a run, and the changes of the code that it holds, were made here by this user.
+The copy shows that this user made the run, and the changes of the code that it holds, in this checkout.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ Manifest = dict[str, Any]
 
 
 def seal(folder: Path, outbox: Outbox, header: RunHeader) -> dict[str, str]:
-    """Write the manifest of a run that the outbox holds to a folder; return the tag of its digest."""
+    """Write the manifest of a run in the outbox to a folder; return the tag with its digest."""
     record_id = header.record_id
     entries, root = outbox.entries(record_id), outbox.files(record_id)
     files = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
@@ -43,7 +43,7 @@ def seal(folder: Path, outbox: Outbox, header: RunHeader) -> dict[str, str]:
 def seal_entries(
     folder: Path, outbox: Outbox, header: RunHeader, entries: Sequence[Entry], files: Mapping[str, Path]
 ) -> dict[str, str]:
-    """Write the manifest of entries and their files to a folder, signed if asked for; return the tag of its digest."""
+    """Write the manifest of entries and their files to a folder, signed if there is a key; return the tag with its digest."""
     copy = copy_of(outbox.checkout, header.record_id)
     manifest = _manifest(header, entries, files, read_copy(copy))
     # in one line, since a sweep writes thousands and Python indents JSON slowly
@@ -58,19 +58,19 @@ def seal_entries(
 
 
 def copy_of(checkout: Path, record_id: str) -> Path:
-    """Return where a checkout keeps the manifest of a run that it has recorded."""
+    """Return the path of a checkout's copy of the manifest of a run that it has recorded."""
     return checkout / COPIES / f"{record_id}.json"
 
 
 def own_copy(checkout: Path, record_id: str) -> Path | None:
-    """Return the manifest that this user has let a checkout keep, if there is one for a record; any text may be its id."""
+    """Return a checkout's copy of the manifest of a record, if this user made one; any text may be the id."""
     path = copy_of(checkout, record_id)
     is_own = _RECORD_ID.fullmatch(record_id) and path.is_file() and path.stat().st_uid == os.getuid()
     return path if is_own else None
 
 
 def read_copy(path: Path) -> Manifest | None:
-    """Return a manifest that a checkout has kept, if it is there and whole."""
+    """Return a checkout's copy of a manifest, if it exists and is whole."""
     try:
         return dict(read_json(path)) if path.exists() else None
     except InputError:  # a power cut damaged it
@@ -80,7 +80,7 @@ def read_copy(path: Path) -> Manifest | None:
 def _manifest(
     header: RunHeader, entries: Sequence[Entry], files: Mapping[str, Path], earlier: Manifest | None
 ) -> Manifest:
-    """Return what a run holds: by these entries, and by an earlier manifest, if the run had ended before."""
+    """Return what a run holds by its entries and, if the run had ended before, by an earlier manifest."""
     parts: dict[str, dict[str, Any]] = {name: {} for name in ("files", "metrics", "parameters", "tags")}
     for name, part in parts.items():
         part.update((earlier or {}).get(name, {}))
@@ -108,12 +108,12 @@ def file_entry(path: Path, run_id: str, record_id: str) -> dict[str, Any]:
 
 
 def neutral(value: str, run_id: str, record_id: str) -> str:
-    """Return the value of a tag with the id of the record in place of the run's, which a record gets when it is sent."""
+    """Return the value of a tag with the record's id in place of the run's, which is known only when it is sent."""
     return value.replace(run_id, record_id)
 
 
 def last_values(points: Iterable[Point | Sequence[Any]]) -> dict[str, str]:
-    """Return the last value of each metric as MLflow has it, as text."""
+    """Return the last value of each metric as MLflow has it, as a text."""
     last: dict[str, tuple[int, int, float, bool]] = {}
     for name, value, stamp, epoch in points:
         is_missing = math.isnan(value)
@@ -126,13 +126,13 @@ def last_values(points: Iterable[Point | Sequence[Any]]) -> dict[str, str]:
 
 
 def stored_text(value: float) -> str:
-    """Return a number as text, as MLflow keeps it: the largest one in place of infinity, and no -0.0."""
+    """Return a number as MLflow stores it, as a text: the largest number in place of infinity, and no -0.0."""
     kept = math.copysign(sys.float_info.max, value) if math.isinf(value) else value
     return repr(float(kept) + 0.0)
 
 
 def check_signing(key: str) -> Path:
-    """Return the file of the key that manifests are signed with, once it is known to be there."""
+    """Return the file of the key for signing manifests, after checking that it exists."""
     path = Path(key).expanduser()
     if not path.is_file():
         message = f"tracking.sign = {key!r}: there is no such file (allowed: the path of an SSH key, private or public)"
@@ -144,14 +144,14 @@ def check_signing(key: str) -> Path:
 
 
 def _sign(path: Path, key: Path) -> None:
-    """Write the signature of a manifest beside it; a key that asks for its passphrase must be in an agent."""
+    """Write the signature of a manifest beside it; a key with a passphrase must be in an agent."""
     ended = _ssh_keygen("sign", "-q", "-n", NAMESPACE, "-f", str(key), str(path))
     if ended.returncode:
         show_warning(f"this run is not signed: {ended.stderr.decode(errors='replace').strip()}")
 
 
 def is_signed(manifest: Path, signature: Path, allowed: Path) -> bool:
-    """Say whether one of the allowed signers, in a file as `man ssh-keygen` has it, has signed a manifest."""
+    """Say whether one of the allowed signers, in a file as `man ssh-keygen` describes, has signed a manifest."""
     files = ("-s", str(signature), "-f", str(allowed))
     found, content = _ssh_keygen("find-principals", *files), manifest.read_bytes()
     signers = found.stdout.decode(errors="replace").splitlines() if found.returncode == 0 else []
@@ -160,6 +160,6 @@ def is_signed(manifest: Path, signature: Path, allowed: Path) -> bool:
 
 
 def _ssh_keygen(action: str, *words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run OpenSSH's program, without a terminal that it could ask on."""
+    """Run OpenSSH's program, without a terminal to ask questions in."""
     command = ["ssh-keygen", "-Y", action, *words]
     return subprocess.run(command, input=given, capture_output=True, check=False, start_new_session=True)  # noqa: S603

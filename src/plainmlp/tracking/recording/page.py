@@ -1,4 +1,4 @@
-"""What MLflow's pages say of a run first: its name in the list, and its description."""
+"""What MLflow's pages show first of a run: its name in the list, and its description."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ LONGEST_NOTE = 7000  # characters; MLflow keeps 8000 of a tag
 
 
 def run_name(config: Config) -> str:
-    """Return the name of a run in a list: its data, its network, and a seed and a backend that are not the usual ones.
+    """Return the name of a run in a list: its data, its network, and its seed and backend unless they are the default.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def data_name(dataset: DatasetSection) -> str:
 
 
 def value_name(key: str, value: str) -> str:
-    """Return what a point's name says of one of its values, as Hydra takes it: names and sizes stand for themselves.
+    """Return how a point's name shows one of its values, given as Hydra takes it: names and sizes are shown without key.
 
     Examples
     --------
@@ -51,13 +51,13 @@ def value_name(key: str, value: str) -> str:
 
 
 def describe_point(config: Config, metrics: Mapping[str, Mapping[str, float]], run_id: str) -> str:
-    """Return the description of a point of a sweep, by the part that ranks it if there is one; see `describe_run`."""
+    """Return the description of a point of a sweep, with the scores of the part that ranks it, if any; see `describe_run`."""
     part = next(name for name in ("validation", "test") if name in metrics)
     return describe_run(config, describe_worth(part, metrics[part]), run_id)
 
 
 def describe_run(config: Config, worth: str, run_id: str) -> str:
-    """Return the description of a run in Markdown: what was trained, what it is worth, and how to verify it."""
+    """Return the description of a run in Markdown: what was trained, its score, and how to verify it."""
     network = run_name(config).removeprefix(data_name(config.dataset)).strip()
     lines = [f"`{network}` on **{data_name(config.dataset)}**, {config.training.epochs} epochs at most."]
     lines += [worth] if worth else []
@@ -71,7 +71,7 @@ def describe_worth(
     intervals: Mapping[str, tuple[float, float]] = NOTHING,
     baseline: Mapping[str, float] = NOTHING,
 ) -> str:
-    """Return what a network is worth on a part, with its interval and beside the best answer that is the same for every row."""
+    """Return the score of a network on a part, with its interval, and the score of the best constant answer."""
     name = next((name for name in RESULTS if name in metrics), None)
     if name is None:
         return ""
