@@ -16,18 +16,18 @@ from plainmlp.exports.comparison import Runtime, compare
 from plainmlp.exports.network import onnx_model
 from plainmlp.training.train import train_configured
 
-TITLE = "## How near ONNX Runtime is"
+TITLE = "## How close ONNX Runtime comes"
 PAGE = ROOT / "docs" / "exporting.md"
-TEXT = """Before it is written, the file is checked by `onnx.checker` and runs once in ONNX Runtime; the command says how far its answers are
-from those of `predict` on the test part, or, where that is not at hand, on rows drawn at random. Measured so on the test parts
+TEXT = """Before the command writes the file, it checks it with `onnx.checker`, runs it once in ONNX Runtime, and says how far the answers are
+from those of `predict` on the test part or, if that is not at hand, on rows drawn at random. Measured on the test parts
 (`make exports`), after three epochs:
 
 | data | dtype | largest difference | same class |
 |---|---|---|---|
 """
 REASON = """
-The inputs of the network are equal bit for bit. What differs is the order of sums and the last bits of `exp` and `tanh`, which
-each runtime has its own of. Tests hold every activation and every loss, in both dtypes, to 16 times the rounding error of their
+The inputs of the network are equal bit for bit. What differs is the order of sums and the last bits of `exp` and `tanh`, which each
+runtime computes in its own way. Tests hold every activation and every loss, in both dtypes, to 16 times the rounding error of the
 dtype, in ONNX Runtime and in ONNX's own reference.
 """
 BUNDLED = ("iris", "wine", "diabetes")

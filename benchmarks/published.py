@@ -55,7 +55,7 @@ class System:
         return [each.steps[metric][row] for each in self.trained]
 
     def first_losses(self, n_draws: int) -> list[float]:
-        """Return the loss of the first batch for each of many draws of the first weights."""
+        """Return the loss of the first batch for each of many draws of the initial weights."""
         architecture, size = build_architecture(self.splits, self.config.model), int(self.config.training.batch_size)
         train, losses = self.splits.train, []
         for seed in range(n_draws):

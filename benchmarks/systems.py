@@ -12,7 +12,7 @@ from plainmlp.sweeps.ranking.statistics import summarize
 from published import System, digits_source, pictures, train_system
 
 PAGE = ROOT / "docs" / "systems.md"
-DRAWS = 2_000  # of the first weights of clusters_minibatch
+DRAWS = 2_000  # of the initial weights of clusters_minibatch
 PUBLISHED_FIRST_LOSS = 10.42
 
 
@@ -61,7 +61,7 @@ def draws_text(minibatch: System) -> str:
     losses = minibatch.first_losses(DRAWS)
     share = sum(loss >= PUBLISHED_FIRST_LOSS for loss in losses) / len(losses)
     return (
-        f"The loss of `clusters_minibatch` at step 0 is that of its first weights alone. Over {DRAWS:,} draws of them its "
+        f"The loss of `clusters_minibatch` at step 0 is that of its initial weights alone. Over {DRAWS:,} draws of them its "
         f"mean is {fmean(losses):.2f} and its standard deviation {stdev(losses):.2f}, and {100 * share:.0f} % are at least "
         f"{PUBLISHED_FIRST_LOSS}: the published figure is one draw, and no unusual one."
     )

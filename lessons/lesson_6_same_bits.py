@@ -52,7 +52,7 @@ print(bits(other_order), other_order)
 # plainmlp adds in a stated order, on every machine, and every function is made of
 # operations that IEEE 754 defines to the last bit. So two trainings agree, and a
 # digest, the SHA-256 of all weights, says so in 64 letters. These are the same 64
-# letters on your machine. (Only a new version of NumPy might draw other first weights.)
+# letters on your machine. (Only a new version of NumPy might draw other initial weights.)
 
 X, y = load_digits(return_X_y=True)
 X = X.astype(np.float32) / 16

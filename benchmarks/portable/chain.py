@@ -53,10 +53,10 @@ def run_case(config: Config, form: str) -> Digests:
         "data": digest_dataset(dataset),
         "split": digest_splits(splits),
         "preparation": _digest_values(splits.preparation.to_dict()),
-        "first weights": trained.model.initial_digest,
+        "initial weights": trained.model.initial_digest,
         **{f"epoch {number}": digest for number, digest in enumerate(trained.digests)},
         "history": _digest_values(trained.history),
-        "last weights": trained.model.weights_digest,
+        "final weights": trained.model.weights_digest,
     }
     with TemporaryDirectory() as folder, without_fsync():
         places = Places(Path(folder))

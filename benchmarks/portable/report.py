@@ -15,7 +15,7 @@ TEXT = """# The same bits on every processor
 
 `make portability` runs short versions of the whole chain (fetch, split, train, evaluate) and compares the SHA-256 of whatever each
 part of it gives with the golden file [tests/portability/golden.json](../tests/portability/golden.json): the data, the split, what
-was fitted to it, the first weights, the state after each epoch, the history, the last weights, and the bytes of `predictions.csv`,
+was fitted to it, the initial weights, the state after each epoch, the history, the final weights, and the bytes of `predictions.csv`,
 `metrics.json` and `intervals.json`. One golden file holds for every processor, and for both forms of the training: plain NumPy
 (`training.compiled=false`) and compiled (`true`). The cases:
 

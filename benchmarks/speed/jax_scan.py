@@ -37,7 +37,7 @@ def vmap(problem: Problem) -> Runner:
 
 
 def _carry(problem: Problem, model: int) -> Any:
-    """Return the first parameters, and what the optimiser remembers: two moments and the number of steps."""
+    """Return the initial parameters, and what the optimiser remembers: two moments and the number of steps."""
     import jax
     import jax.numpy as jnp
 

@@ -53,7 +53,7 @@ class Problem:
     splits : Splits
         With a validation part.
     n_models : int, default 1
-        Networks that are trained, alike but for the spread of their first weights.
+        Networks that are trained, alike but for the spread of their initial weights.
     """
 
     config: Config
@@ -127,7 +127,7 @@ class Problem:
         return self.config.optimizer.learning_rate
 
     def model_section(self, model: int = 0) -> ModelSection:
-        """Return what a network is; several differ in the spread of their first weights, as in a grid."""
+        """Return what a network is; several differ in the spread of their initial weights, as in a grid."""
         section = self.config.model
         if self.n_models == 1:
             return section
@@ -137,7 +137,7 @@ class Problem:
         return section.model_copy(update={"initializer": initializer})
 
     def layers(self, model: int = 0) -> tuple[list[Array], list[Array]]:
-        """Return a network's first weights, each (n_out, n_in), and biases, each (n_out,), as ours draws them."""
+        """Return a network's initial weights, each (n_out, n_in), and biases, each (n_out,), as ours draws them."""
         config, section = self.config, self.model_section(model)
         drawn = draw_parameters(self.architecture, section, config.seed, config.training.dtype)
         return split_layers(drawn, self.architecture)

@@ -25,7 +25,7 @@ def fused(problem: Problem) -> Runner:
 
 
 def _network(problem: Problem) -> Any:
-    """Return the network with its first weights."""
+    """Return the network with its initial weights."""
     import torch
     from torch import nn
 

@@ -26,9 +26,9 @@ INTRODUCTION = """Training on this package and on others, side by side in one ru
 {machine}, with {versions}. Ours is the function that the stage
 `train` calls, compiled, with all that the pipeline has it record; the others do the same work as their users would write
 it at its quickest: a new order of the samples for each epoch, the loss of each step, loss and accuracy on a validation part
-after each epoch, the same optimiser and first weights (scikit-learn draws its own weights, and has no validation loss). JAX
+after each epoch, the same optimiser and initial weights (scikit-learn draws its own weights, and has no validation loss). JAX
 compiles a whole epoch into one loop. The digits of 64 pixels are scikit-learn's; those of 784 are {digits}. The 64 networks
-differ in the spread of their first weights: ours are trained one after another, JAX's side by side on the same batches.
+differ in the spread of their initial weights: ours are trained one after another, JAX's side by side on the same batches.
 
 A measurement is the time of about 0.4 s of epochs, without the set-up and the first epoch, divided by its steps;
 `first result` is all of a training, from arrays in memory to the end of step 1,000, in a process that has trained networks

@@ -98,7 +98,7 @@ def test_run_warns_of_dead_outputs(published_sincos, tmp_path, capsys):
 
 
 def cost_of_first_batch(splits, seed):
-    """Return the sum of squares that the first weights have in the first batch."""
+    """Return the sum of squares that the initial weights have in the first batch."""
     config = configured("sincos_published")
     architecture = build_architecture(splits, config.model)
     parameters = draw_parameters(architecture, config.model, seed, config.training.dtype)

@@ -53,7 +53,7 @@ def test_every_activation(activation, dtype):
 
 @pytest.mark.usefixtures("_runtimes")
 @DTYPES
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", LINK_NODES)
 def test_every_loss(loss, dtype):
     model = drawn_model(("tanh", "relu"), loss, dtype)
     difference = compare(model, running(model), ROWS)

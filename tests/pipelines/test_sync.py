@@ -112,7 +112,7 @@ def test_second_sync_at_once_says_so(folder: Path) -> None:
     with FileLock(folder / ".plainmlp" / "outbox" / "publishing"):
         ended = run(folder, "python", "pipelines/sync.py")
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
-    assert "another process publishes" in ended.stderr
+    assert "another process is already publishing" in ended.stderr
 
 
 def test_address_with_credentials_is_asked_for_them(folder: Path) -> None:

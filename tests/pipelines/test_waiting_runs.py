@@ -46,7 +46,7 @@ def test_a_run_is_given_up_by_its_record_and_no_other(outbox, capsys):
 
 def test_a_run_that_goes_on_is_not_given_up(outbox):
     header = wait(outbox)
-    assert "a process still writes it" in refusal(sync.manage_waiting, [header.record_id])
+    assert "a process still writes this run" in refusal(sync.manage_waiting, [header.record_id])
     assert outbox.holds(header.record_id)
 
 

@@ -65,8 +65,8 @@ def test_one_other_bit_is_another_digest(folder):
     rate = np.nextafter(config.optimizer.learning_rate, 2).item()
     other = config.model_copy(update={"optimizer": config.optimizer.model_copy(update={"learning_rate": rate})})
     different = different_parts(run_case(other, "plain"), run_case(config, "plain"))
-    assert {"epoch 0", "epoch 2", "last weights", "predictions.csv"} <= set(different)
-    assert not {"data", "split", "preparation", "first weights"} & set(different)
+    assert {"epoch 0", "epoch 2", "final weights", "predictions.csv"} <= set(different)
+    assert not {"data", "split", "preparation", "initial weights"} & set(different)
 
 
 def test_drawn_numbers_are_of_every_kind():

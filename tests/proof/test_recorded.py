@@ -30,7 +30,7 @@ def test_runs_that_cannot_be_executed_again_are_refused(classified: Subject, tmp
     assert "is a sweep's parent run; pass --sweep" in refusal(read_recorded, store, parent.run_id, tmp_path)
     parent.end("FINISHED")
     other = store.start_parent("other", {}, {})
-    assert "ended RUNNING; only a run that is FINISHED" in refusal(read_recorded, store, other.run_id, tmp_path)
+    assert "is RUNNING; only a run that is FINISHED" in refusal(read_recorded, store, other.run_id, tmp_path)
     other.end("FINISHED")
     assert "has no artifact config.yaml" in refusal(read_recorded, store, other.run_id, tmp_path)
 

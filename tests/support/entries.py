@@ -8,7 +8,7 @@ Known = TypeVar("Known")
 
 def known(table: Mapping[str, Known], name: str, place: str) -> Known:
     """Return what a table of a test, such as ``VALUES in tests/nn/test_activations.py``, has for an entry."""
-    assert name in table, f"{name!r} is new: add what it must come to, worked by hand or by another library, to {place}"
+    assert name in table, f"{name!r} is new: add what is known of it, such as values worked out by hand, to {place}"
     return table[name]
 
 

@@ -74,7 +74,7 @@ def test_lock_that_another_process_keeps_is_named(tmp_path, monkeypatch):
     database = tmp_path / "mlflow.db"
     with FileLock(f"{database}.lock"):
         line = refusal(Store, f"sqlite:///{database}", "e")
-    assert line.startswith(f"{database}.lock is locked by another process")
+    assert line.startswith(f"{database}.lock has been locked by another process")
     Store(f"sqlite:///{database}", "e")
 
 

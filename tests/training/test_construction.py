@@ -82,7 +82,7 @@ def test_activations_and_options_of_the_loss_are_kept():
 def test_loss_that_does_not_suit_the_task_is_refused(task, loss, allowed):
     line = refusal(build_architecture, splits(task), model(loss=loss))
     assert f"model.loss = '{loss}'" in line
-    assert line.endswith(allowed)
+    assert allowed in line
 
 
 def drawn(seed=0, dtype="float64", **values):

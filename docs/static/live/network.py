@@ -28,7 +28,7 @@ class Live:
     train, test : str
         Points as lines `x1,x2,class` with the classes 0, 1 and 2, at least one in each.
     seed : int
-        Of the first weights.
+        Of the initial weights.
     learning_rate : float
     """
 
