@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from _checkout import ROOT
@@ -30,8 +29,7 @@ def main(beginning: str, path: Path | None, overrides: list[str]) -> None:
         refuse_existing(path)
     store = open_store(parse(compose(ROOT / "conf", overrides)).tracking, ROOT)
     run = read_run(store, best_run(store, whole_run_id(store, beginning)))
-    model, config, measured = recorded_model(store, run)
-    run = replace(run, metrics={**run.metrics, **measured})
+    run, model, config = recorded_model(store, run)
     text = model_card(run, run_name(config), model, part_sizes(store, run.run_id))
     if path is None:
         print(text, end="")

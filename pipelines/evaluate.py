@@ -13,7 +13,7 @@ def main() -> None:
     from plainmlp.evaluation.evaluate import evaluate
     from plainmlp.evaluation.reports import write_evaluation, write_learning_curves
     from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results, write_summary
-    from plainmlp.tracking.recording.training import continue_run, forget_run
+    from plainmlp.tracking.recording.training import continue_run, forget_run, provenance_tags
     from plainmlp.training.history import read_digests, read_history, read_steps
     from plainmlp.training.model import Model, Trained
 
@@ -29,7 +29,7 @@ def main() -> None:
     with continue_run(config, splits, ROOT, places, trained).closing() as run:
         publish_evaluation(run, config, places, trained, evaluation)
     forget_run(ROOT)
-    write_summary(ROOT / "reports" / "run.json", run, trained.model, evaluation)
+    write_summary(ROOT / "reports" / "run.json", run, trained.model, evaluation, provenance_tags(splits, ROOT))
     show_results(run, places, trained, evaluation)
 
 

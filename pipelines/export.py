@@ -41,7 +41,7 @@ def find_source(given: str, overrides: list[str]) -> "Source":
     from plainmlp.tracking.stored_runs import whole_run_id
 
     if given.endswith(WEIGHTS):
-        return source_of_file(Path(given), ROOT)
+        return source_of_file(Path(given))
     store = open_store(parse(compose(ROOT / "conf", overrides)).tracking, ROOT)
     return source_of_run(store, best_run(store, whole_run_id(store, given)), ROOT)
 

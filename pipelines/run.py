@@ -43,7 +43,7 @@ def run_alone(config: "Config", folder: Path) -> None:
     from plainmlp.tracking.provenance.environment import process_usage
     from plainmlp.tracking.recording.continuation import go_on
     from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results, write_summary
-    from plainmlp.tracking.recording.training import publish_training, start_run
+    from plainmlp.tracking.recording.training import provenance_tags, publish_training, start_run
     from plainmlp.tracking.terminal import show_places, watch_training
     from plainmlp.training.train import train_and_write
 
@@ -64,7 +64,7 @@ def run_alone(config: "Config", folder: Path) -> None:
         write_evaluation(places, trained, splits, evaluation, animated=config if config.animation else None)
         publish_evaluation(tracked, config, places, trained, evaluation)
         tracked.log_results(process_usage(), {})
-    write_summary(folder / "run.json", tracked, trained.model, evaluation)
+    write_summary(folder / "run.json", tracked, trained.model, evaluation, provenance_tags(splits, ROOT))
     checkpoints.clear()
     show_results(tracked, places, trained, evaluation)
     show_places({**tracked.ids(), "weights_digest": trained.model.weights_digest})
