@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from _checkout import ROOT
 from plainmlp.system.command import GOES_ON, run_command
+from plainmlp.system.process import PARENT
 
 if TYPE_CHECKING:
     from plainmlp.config.schema import Config
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
 
 def run(config: "Config", folder: Path) -> None:
     """Run a configuration: as a point if a sweep calls, else by itself."""
-    from plainmlp.sweeps.running.job import PARENT, run_point
-
     parent = os.environ.get(PARENT)
     if parent is None:
         announce(config, folder)
         run_alone(config, folder)
     else:
+        from plainmlp.sweeps.running.job import run_point
+
         run_point(config, parent, ROOT)
 
 
