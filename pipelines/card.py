@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from _checkout import ROOT
@@ -27,9 +26,7 @@ def main(beginning: str, path: Path | None, overrides: list[str]) -> None:
     if path is not None:
         refuse_existing(path)
     store, run_id = find_run(beginning, overrides, ROOT)
-    run = read_run(store, run_id)
-    model, config, measured = recorded_model(store, run)
-    run = replace(run, metrics={**run.metrics, **measured})
+    run, model, config = recorded_model(store, read_run(store, run_id))
     text = model_card(run, run_name(config), model, part_sizes(store, run.run_id))
     if path is None:
         print(text, end="")

@@ -12,7 +12,7 @@ def main() -> None:
     from plainmlp.data.storage import read_splits
     from plainmlp.evaluation.reports import evaluate_and_write, write_learning_curves
     from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results, write_summary
-    from plainmlp.tracking.recording.training import continue_run, forget_run
+    from plainmlp.tracking.recording.training import continue_run, forget_run, provenance_tags
     from plainmlp.training.history import read_digests, read_history, read_steps
     from plainmlp.training.model import Model, Trained
 
@@ -26,7 +26,7 @@ def main() -> None:
     with continue_run(config, splits, ROOT, places, trained).closing() as run:
         publish_evaluation(run, config, places, trained, evaluation)
     forget_run(ROOT)
-    write_summary(ROOT / "reports" / "run.json", run, trained.model, evaluation)
+    write_summary(ROOT / "reports" / "run.json", run, trained.model, evaluation, provenance_tags(splits, ROOT))
     show_results(run, places, trained, evaluation)
 
 

@@ -38,7 +38,7 @@ def find_source(given: str, overrides: list[str]) -> "Source":
     from plainmlp.sweeps.recorded import find_run
 
     if given.endswith(WEIGHTS):
-        return source_of_file(Path(given), ROOT)
+        return source_of_file(Path(given))
     return source_of_run(*find_run(given, overrides, ROOT), ROOT)
 
 

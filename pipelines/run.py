@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from _checkout import ROOT
 from plainmlp.system.command import GOES_ON, run_command
+from plainmlp.system.process import PARENT
 
 if TYPE_CHECKING:
     from plainmlp.config.schema import Config
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
 
 def run(config: "Config", folder: Path) -> None:
     """Run a configuration: as a point if a sweep calls, otherwise by itself."""
-    from plainmlp.sweeps.running.job import PARENT, run_point
-
     parent = os.environ.get(PARENT)
     if parent is None:
         announce(config, folder)
         run_alone(config, folder)
     else:
+        from plainmlp.sweeps.running.job import run_point
+
         run_point(config, parent, ROOT)
 
 
@@ -42,7 +43,7 @@ def run_alone(config: "Config", folder: Path) -> None:
     from plainmlp.tracking.provenance.environment import process_usage
     from plainmlp.tracking.recording.continuation import go_on
     from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results, write_summary
-    from plainmlp.tracking.recording.training import publish_training, start_run
+    from plainmlp.tracking.recording.training import provenance_tags, publish_training, start_run
     from plainmlp.tracking.terminal import show_places, watch_training
     from plainmlp.training.train import train_and_write
 
@@ -60,7 +61,7 @@ def run_alone(config: "Config", folder: Path) -> None:
         evaluation = evaluate_and_write(config, trained, splits, places)
         publish_evaluation(tracked, config, places, trained, evaluation)
         tracked.log_results(process_usage(), {})
-    write_summary(folder / "run.json", tracked, trained.model, evaluation)
+    write_summary(folder / "run.json", tracked, trained.model, evaluation, provenance_tags(splits, ROOT))
     checkpoints.clear()
     show_results(tracked, places, trained, evaluation)
     show_places({**tracked.ids(), "weights_digest": trained.model.weights_digest})

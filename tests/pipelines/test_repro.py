@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from checkouts import clone, commit, last_ids, run, stages_run, succeed, tracked_runs
+from plainmlp.config.code import digest_result_code
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 COMMITTED = {"dvc.lock", "params.yaml", "reports/metrics.json"}
@@ -74,7 +75,7 @@ def test_one_run_holds_the_training_and_the_evaluation(fresh: SimpleNamespace) -
     assert tracked.info.status == "FINISHED"
     assert {"train_loss", "validation_accuracy", "test_accuracy", "test_log_loss"} <= set(tracked.data.metrics)
     assert min(tracked.data.metrics) > "baseline"  # MLflow's charts stand in this order
-    assert {"point_id", "weights_digest", "git_commit", "git_dirty"} <= set(tracked.data.tags)
+    assert {"point_id", "weights_digest", "manifest_digest"} <= set(tracked.data.tags)
     assert tracked.data.params["model.hidden_sizes"] == "[128]"
 
 
@@ -149,11 +150,12 @@ def test_edits_run_again_what_they_can_change(fresh: SimpleNamespace) -> None:
 def test_no_result_holds_a_digest_of_code(fresh: SimpleNamespace) -> None:
     code = yaml.safe_load((fresh.folder / "params.yaml").read_text(encoding="utf-8"))["code"]
     digests = {digest.encode() for digest in (*code.pop("scripts").values(), *code.values())}
-    digests |= {fresh.runs[0].data.tags[tag].encode() for tag in ("code_digest", "point_id")}
+    digests |= {fresh.runs[0].data.tags["point_id"].encode(), digest_result_code().encode()}
     folders = (fresh.folder / name for name in ("data/raw", "data/split", "models", "reports"))
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert len(files) > 10
-    assert [path.name for path in files if any(digest in path.read_bytes() for digest in digests)] == []
+    found = [path.name for path in files if any(digest in path.read_bytes() for digest in digests)]
+    assert found == ["run.json"]  # which says what run it was, and is no output of a stage
 
 
 def test_file_that_is_not_selected_runs_compose_alone(fresh: SimpleNamespace) -> None:

@@ -115,7 +115,7 @@ def test_single_run_is_identical_and_its_record_says_so(folder: Path, digits: st
     assert (ended.returncode, last_line(ended), ended.stderr) == (0, "identical", "")
     tags = tracked(folder, digits).data.tags
     assert tags["verify.verdict"] == "identical"
-    assert tags["verify.commit"] == tags["git_commit"]
+    assert tags["verify.commit"] == tags["mlflow.source.git.commit"]
     assert tracked(folder, digits).info.status == "FINISHED"
     report = reports(folder, digits)[-1]
     assert {aspect["name"]: aspect["outcome"] for aspect in report["aspects"]} == dict.fromkeys(
@@ -184,7 +184,7 @@ def test_run_on_a_table_is_identical_until_a_byte_of_the_table_changes(folder: P
 def test_code_of_a_changed_checkout_is_rebuilt_and_removed(folder: Path, dirty: SimpleNamespace) -> None:
     ended = verify(folder, dirty.run_id)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    commit_id = tracked(folder, dirty.run_id).data.tags["git_commit"][:12]
+    commit_id = tracked(folder, dirty.run_id).data.tags["mlflow.source.git.commit"][:12]
     assert f"executed again with the code of commit {commit_id} and changes.patch, rebuilt" in ended.stdout
     assert last_line(ended) == "identical (with the run's own changes.patch: 2 files, +4 -2)"
     assert tracked(folder, dirty.run_id).data.tags["verify.verdict"] == last_line(ended)

@@ -187,8 +187,8 @@ def test_terminal_shows_every_kind_of_row(capsys):
 
 
 def test_description_is_the_table_and_how_to_go_on():
-    assert describe_sweep(every_kind_of_row(), "0123").splitlines() == [
-        "Mean of `validation_accuracy` over n seeds; higher is better.",
+    assert describe_sweep(every_kind_of_row(), "0123", "#/x").splitlines() == [
+        "Mean of `validation_accuracy` over n seeds; higher is better. [Charts of the points](#/x).",
         "",
         "| rank | hidden_sizes | n | mean | interval | verdict | best run |",
         "| --- | --- | --- | --- | --- | --- | --- |",

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,7 +20,7 @@ from plainmlp.system.errors import InputError
 from plainmlp.system.files import read_json
 from plainmlp.tracking.children import MODEL_FILE
 from plainmlp.tracking.datasets import DataInput, data_inputs
-from plainmlp.tracking.recording.manifest import own_copy, read_copy
+from plainmlp.tracking.recording.provenance import recorded_provenance
 from plainmlp.tracking.stored_runs import Reader, StoredRun, download_files, read_run
 from plainmlp.training.model import Model
 
@@ -49,16 +49,14 @@ class Source:
     splits: Splits | None
 
 
-def source_of_file(path: Path, checkout: Path) -> Source:
-    """Return the model of a file, with what its run left beside it and in the checkout."""
+def source_of_file(path: Path) -> Source:
+    """Return the model of a file, with what its run left beside it."""
     model, root = Model.load(path), path.absolute().parent.parent
     summaries = map(_summary, (root / "run.json", root / "reports" / "run.json"))
     summary = next((each for each in summaries if each.get("weights_digest") == model.weights_digest), {})
-    copy = own_copy(checkout, summary.get("record_id", ""))
-    tags = {} if copy is None else (read_copy(copy) or {}).get("tags", {})
     folder = root / "data" / "split"
     splits = read_splits(folder) if folder.is_dir() else None
-    return Source(model, {**_known(tags), **_known(summary)}, splits if _is_of(splits, model) else None)
+    return Source(model, _known(summary), splits if _is_of(splits, model) else None)
 
 
 def source_of_run(store: Reader, run_id: str, checkout: Path) -> Source:
@@ -72,8 +70,8 @@ def source_of_run(store: Reader, run_id: str, checkout: Path) -> Source:
     run = read_run(store, run_id)
     with TemporaryDirectory() as folder:
         model = _downloaded(store, run, Path(folder))
-        found = _fetched(Path(folder), model, checkout)
-    return Source(model, _known({**run.tags, "run_id": run.run_id}), None if found is None else found[1])
+        found, tags = _fetched(Path(folder), model, checkout), {**recorded_provenance(Path(folder)), **run.tags}
+    return Source(model, _known({**tags, "run_id": run.run_id}), None if found is None else found[1])
 
 
 def recorded_data(store: Reader, run_id: str, checkout: Path) -> list[DataInput]:
@@ -94,8 +92,8 @@ def _fetched(folder: Path, model: Model, checkout: Path) -> tuple[DatasetSection
     return (config.dataset, splits) if _is_of(splits, model) else None
 
 
-def recorded_model(store: Reader, run: StoredRun) -> tuple[Model, Config, dict[str, float]]:
-    """Return the model that a run recorded, its configuration, and its metrics with the ends of intervals if it has any.
+def recorded_model(store: Reader, run: StoredRun) -> tuple[StoredRun, Model, Config]:
+    """Return a run with the metrics, intervals and provenance in its files, its model and its configuration.
 
     Raises
     ------
@@ -106,7 +104,8 @@ def recorded_model(store: Reader, run: StoredRun) -> tuple[Model, Config, dict[s
         model = _downloaded(store, run, Path(folder))
         files = ((Path(folder) / METRICS, flat_metrics), (Path(folder) / INTERVALS, flat_intervals))
         found = {name: value for path, flat in files if path.exists() for name, value in flat(read_json(path)).items()}
-        return model, parse(read_yaml(Path(folder) / CONFIGURATION)), found
+        whole = replace(run, metrics={**run.metrics, **found}, tags={**recorded_provenance(Path(folder)), **run.tags})
+        return whole, model, parse(read_yaml(Path(folder) / CONFIGURATION))
 
 
 def part_sizes(store: Reader, run_id: str) -> dict[str, int]:

@@ -30,7 +30,7 @@ def find_untrusted(recorded: RecordedRun) -> list[str]:
     """Return the alterations of configuration and code, with which a re-execution starts."""
     tags = recorded.run.tags
     lines = [
-        *_altered_file(tags, "configuration_digest", recorded.configuration),
+        *_altered_file(recorded.tags, "configuration_digest", recorded.configuration),
         *_altered_file(tags, "git_diff_digest", recorded.patch),
     ]
     if recorded.patch.exists() and "git_diff_digest" not in tags:

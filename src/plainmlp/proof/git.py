@@ -5,6 +5,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from plainmlp.tracking.recording.provenance import named_commit
+
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -18,5 +20,5 @@ def git(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def commit_of(tags: Mapping[str, str]) -> str | None:
     """Return the commit of a run, if its tag is one: 40 hexadecimal digits, and no other name or option."""
-    commit = tags.get("git_commit", "")
+    commit = named_commit(tags) or ""
     return commit if _COMMIT.fullmatch(commit) else None

@@ -16,7 +16,7 @@ from plainmlp.system.files import digest_file
 from plainmlp.system.wording import printable
 from plainmlp.tracking.provenance.repository import CODE
 from plainmlp.tracking.recording.manifest import own_copy, read_copy
-from plainmlp.tracking.recording.provenance import PATCH
+from plainmlp.tracking.recording.provenance import PATCH, named_commit
 from plainmlp.tracking.tags import RECORD_TAG
 
 MODULE = "plainmlp.proof.reexecution"
@@ -55,7 +55,7 @@ def source_of(
     Parameters
     ----------
     tags : mapping of str to str
-        Of the run.
+        Of the run, with those of its provenance.
     patch : Path
         Does not exist if the run's checkout was clean.
     checkout : Path
@@ -96,7 +96,7 @@ def source_of(
 
 def _known_commit(tags: Mapping[str, str], patch: Path, checkout: Path) -> str:
     """Return the commit of a run after checking that it and the run's changes are here."""
-    commit, named = commit_of(tags), tags.get("git_commit")
+    commit, named = commit_of(tags), named_commit(tags)
     if named is None:
         reason = "the run has no git_commit"
     elif commit is None:
@@ -123,7 +123,7 @@ def _unnoted(commit: str, patch: Path, tags: Mapping[str, str], checkout: Path) 
     """Say if this user did not record the changes of the code here."""
     copy = own_copy(checkout, tags.get(RECORD_TAG, ""))
     noted = {} if copy is None else (read_copy(copy) or {}).get("tags", {})
-    if patch.exists() and (noted.get("git_commit"), noted.get("git_diff_digest")) != (commit, digest_file(patch)):
+    if patch.exists() and (commit_of(noted), noted.get("git_diff_digest")) != (commit, digest_file(patch)):
         yield f"{PATCH} was not recorded by you in this checkout"
 
 

@@ -19,7 +19,7 @@ from plainmlp.system.errors import InputError
 from plainmlp.system.files import read_json
 from plainmlp.tracking.outbox import as_published
 from plainmlp.tracking.recording.configuration import flat_parameters
-from plainmlp.tracking.recording.provenance import FOLDER, PACKAGES, PATCH, RECORD
+from plainmlp.tracking.recording.provenance import FOLDER, PACKAGES, PATCH, RECORD, recorded_provenance
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import StoredRun, download_files, read_curves, read_run
 from plainmlp.tracking.tags import SWEEP_TAG
@@ -110,15 +110,6 @@ def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(json.dumps(value)) for name, value in values.items()}
 
 
-def read_texts(path: Path) -> dict[str, str]:
-    """Return a JSON file that has a text under each key."""
-    found = read_json(path)
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        message = f"{path}: is damaged: it must hold a text under each key"
-        raise InputError(message)
-    return found
-
-
 def _read_states(path: Path) -> tuple[str, ...]:
     """Return the digests of the states in a history; those of early versions have none."""
     with path.open(encoding="utf-8") as file:
@@ -159,9 +150,9 @@ class RecordedRun:
         self.packages, self.patch = self.root / FOLDER / PACKAGES, self.root / FOLDER / PATCH
 
     @property
-    def tags(self) -> dict[str, str]:
+    def tags(self) -> Mapping[str, str]:
         """Return the tags of the run and of its provenance."""
-        return {**(self.provenance or {}), **self.run.tags}
+        return self.files.tags
 
     @property
     def backend(self) -> str:
@@ -179,13 +170,14 @@ def read_recorded(store: Store, run_id: str, root: Path) -> RecordedRun:
         message = f"{run_id} is {run.status}; only a run that is {FINISHED} has results to compare"
         raise InputError(message)
     problems = download_files(store, run, root)
-    if not problems and not (root / CONFIGURATION).exists() and "configuration_digest" not in run.tags:
+    record = root / FOLDER / RECORD
+    provenance = tried(record, lambda _: recorded_provenance(root), problems) if record.exists() else None
+    tags = {**(provenance or {}), **run.tags}
+    if not problems and not (root / CONFIGURATION).exists() and "configuration_digest" not in tags:
         message = f"{run_id} has no artifact {CONFIGURATION}, so it cannot be executed again"
         raise InputError(message)
-    files = read_run_files(Places(root), run.tags, is_flat=True)
+    files = read_run_files(Places(root), tags, is_flat=True)
     configured = tried(root / CONFIGURATION, lambda path: flat_parameters(read_yaml(path)), files.problems)
-    record = root / FOLDER / RECORD
-    provenance = tried(record, read_texts, files.problems) if record.exists() else None
     files.problems.update(problems)
     names = as_published(files.history, run.metrics)
     curves = read_curves(store, run_id, [name for name in names if name in run.metrics])

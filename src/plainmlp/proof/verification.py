@@ -98,7 +98,7 @@ def verify(
             again, remark = None, ""
         else:
             options = {"is_here": terms.is_here, "is_allowed": terms.is_allowed}
-            with source_of(recorded.run.tags, recorded.patch, checkout, **options, show=show) as source:
+            with source_of(recorded.tags, recorded.patch, checkout, **options, show=show) as source:
                 again, aspects = _execute(recorded, source, Path(results).resolve(), terms)
             code, remark = source.description, source.remark
         judgement = judge(

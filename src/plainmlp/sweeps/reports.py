@@ -145,8 +145,11 @@ def _markdown(board: Leaderboard) -> list[str]:
     return lines[:-1]
 
 
-def describe_sweep(board: Leaderboard, run_id: str) -> str:
-    """Return the description of a sweep's run in Markdown: its leaderboard, in short, and how to go on from there."""
+def describe_sweep(board: Leaderboard, run_id: str, charts: str = "") -> str:
+    """Return the description of a sweep's run in Markdown: its leaderboard, in short, and how to go on from there.
+
+    `charts` is the address of the charts of its points, if there are any.
+    """
     names = short_names(board.keys)
     header = ["rank", *(names[key] for key in board.keys), "n", "mean", "interval", "verdict", "best run"]
     cells = [_markdown_cells(rank, row) for rank, row in enumerate(board.rows[:SHOWN_ROWS], 1)]
@@ -154,7 +157,8 @@ def describe_sweep(board: Leaderboard, run_id: str) -> str:
     rows = [[*cell[:-4], *cell[-3:-1], run] for cell, run in zip(cells, runs, strict=False)]
     if board.baseline is not None:
         rows.append(["", *("" for _ in board.keys), "", f"{board.baseline:.4g}", "", BASELINE, ""])
-    lines = [f"Mean of `{board.metric}` over n seeds; {board.direction}.", ""] if rows else []
+    link = f" [Charts of the points]({charts})." if charts else ""  # first, since the pages fold what follows
+    lines = [f"Mean of `{board.metric}` over n seeds; {board.direction}.{link}", ""] if rows else []
     lines += [*(markdown_table(header, rows) if rows else []), *(f"{line}.\n" for line in _remarks(board))]
     lines += [f"{SAME_ANSWER}.\n"] if board.baseline is not None else []
     lines += [f"The best as the main job: `python pipelines/repro.py run={run_id}`\n"] if rows else []

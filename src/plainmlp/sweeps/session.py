@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 from plainmlp.config.schema import Config
+from plainmlp.sweeps.charts import share_charts
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.baseline import with_baseline
 from plainmlp.sweeps.ranking.leaderboard import PRUNED, Leaderboard, build_leaderboard
@@ -270,7 +271,7 @@ def _name(point: Point, common: Collection[str]) -> str:
 
 def _publish(parent: TrackedRun, board: Leaderboard, folder: Path) -> None:
     """Add the reports in a folder to the sweep's run, and how long its points took."""
-    parent.log_results({}, {NOTE_TAG: describe_sweep(board, parent.reference)})
+    parent.log_results({}, {NOTE_TAG: describe_sweep(board, parent.reference, share_charts(parent, board))})
     for path in sorted([*folder.glob("leaderboard.*"), *folder.glob(SEARCH)]):
         parent.log_file(path)
     for path in sorted((folder / "figures").iterdir()):
@@ -297,8 +298,8 @@ def _data_of(config: Config, archive: Archive) -> list[DataInput]:
 
 
 def _summary(board: Leaderboard, n_points: int, n_failed: int) -> dict[str, float]:
-    """Return what the list of runs shows of a sweep."""
-    best = {f"best_{board.metric}": board.rows[0].score.mean} if board.rows else {}
+    """Return what the list of runs shows of a sweep: its best score under the name that it has of its points."""
+    best = {board.metric: board.rows[0].score.mean} if board.rows else {}
     baseline = {} if board.baseline is None else {baseline_name(board.metric): board.baseline}
     return {"system/points_done": n_points - n_failed, "system/points_failed": n_failed, **best, **baseline}
 

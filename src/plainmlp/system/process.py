@@ -17,6 +17,8 @@ from plainmlp.system.errors import InputError
 PR_SET_PDEATHSIG = 1  # of prctl in Linux: which signal a process gets when its parent ends
 LOCK_SECONDS = 120.0  # eight processes that make a database on a busy machine take a minute
 CLOCK_STEP = 2  # seconds: when a process began follows from the clock, which is corrected while it runs
+# environment variables that give a job of a sweep the sweep's run, the process that launched it, and its name
+PARENT, LAUNCHER, NAME = "PLAINMLP_PARENT", "PLAINMLP_LAUNCHER", "PLAINMLP_NAME"
 NEW_OBJECTS = 50_000  # between two collections; Python's own number is 700
 
 

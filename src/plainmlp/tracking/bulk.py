@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from plainmlp.tracking.addresses import database_file
 from plainmlp.tracking.outbox import Entry, Point, RunHeader
-from plainmlp.tracking.tags import PARENT_TAG, POINT_TAG, RECORD_TAG
+from plainmlp.tracking.tags import PARENT_TAG, POINT_TAG, PROCESS_TAG, RECORD_TAG
 from plainmlp.tracking.terminal import show_warning
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ def _value_rows(run_id: str, header: RunHeader, entry: Entry) -> tuple[list[dict
     """Return the rows of a run's tags, parameters and metrics, and of the last value of each metric."""
     own = {key: value.replace(header.record_id, run_id) for key, value in entry.get("tags", {}).items()}
     tags = {**header.tags, **own, RECORD_TAG: header.record_id, "mlflow.runName": header.name}
+    if entry["status"] == "FINISHED":
+        del tags[PROCESS_TAG]  # who writes a run: nothing asks it of one that has finished
     values = [[{"key": key, "value": value} for key, value in each.items()] for each in (tags, entry["parameters"])]
     points = [dict(row) for row in dict.fromkeys(map(_stored, entry["metrics"]))]  # MLflow takes equal points for one
     latest = {row["key"]: row for row in sorted(points, key=lambda row: (row["step"], row["timestamp"], row["value"]))}

@@ -13,6 +13,7 @@ from plainmlp.system.errors import InputError
 from plainmlp.tracking.addresses import shown_address
 from plainmlp.tracking.connection import SERVERS, one_line
 from plainmlp.tracking.logged_models import create_model, find_model, finish_model, note_version, upload
+from plainmlp.tracking.recording.provenance import named_commit
 from plainmlp.tracking.run import MODEL_FOLDER
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import StoredRun, read_run
@@ -81,7 +82,8 @@ def register(store: Store, run: StoredRun, target: Store, entry: Entry, tags: Ma
     tags : mapping of str to str
         What the version says of itself, beside where it comes from.
     """
-    origin = {key: run.tags[key] for key in (POINT_TAG, "weights_digest", "git_commit") if key in run.tags}
+    origin = {key: run.tags[key] for key in (POINT_TAG, "weights_digest") if key in run.tags}
+    origin |= {"git_commit": commit} if (commit := named_commit(run.tags)) else {}
     origin |= {RUN_TAG: run.run_id, "tracking_uri": shown_address(store.address)}
     with _refusing(entry.name):
         if _registered(target, entry.name) is None:

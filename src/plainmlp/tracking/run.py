@@ -308,8 +308,18 @@ def _send(store: Reader, header: RunHeader, entry: Entry, places: Mapping[str, P
             rename_run(path, header.record_id, run_id)
         artifacts.log_artifact(str(path), name.rpartition("/")[0] or None)
     _send_values(client, run_id, entry, header.record_id)
+    if entry.get("status") == "FINISHED":
+        _forget_process(client, run_id)
     if "status" in entry:
         client.set_terminated(run_id, entry["status"], entry["ended"])
+
+
+def _forget_process(client: "MlflowClient", run_id: str) -> None:
+    """Remove the tag of who writes a run, which nothing asks of one that has finished."""
+    from mlflow.exceptions import MlflowException
+
+    with suppress(MlflowException):  # it has none, or cannot be reached, which its end will meet too
+        client.delete_tag(run_id, PROCESS_TAG)
 
 
 def _reopen(client: "MlflowClient", run_id: str, process: str) -> None:

@@ -25,7 +25,6 @@ from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.stored_runs import Reader, StoredRun, waiting_run
 from plainmlp.tracking.tags import (
     CHECKOUT_TAG,
-    COMMIT_TAG,
     EXPERIMENT_TAG,
     FAILURE_TAG,
     KILLED,
@@ -284,7 +283,6 @@ class Store(Reader):
 
     def _header(self, name: str, tags: Mapping[str, str], record_id: str, started: float) -> RunHeader:
         every = {**_origin(), PROCESS_TAG: own_process(), **tags}
-        every |= {COMMIT_TAG: tags["git_commit"]} if "git_commit" in tags else {}
         return RunHeader(record_id, shown_address(self.address), self.experiment, name, every, int(started * 1000))
 
     def _run(self, header: RunHeader, *, is_waiting: bool = False) -> TrackedRun:

@@ -1,11 +1,12 @@
 """The runs in MLflow: found, read whole, and marked from outside."""
 
+import json
 import re
 import shlex
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -26,6 +27,7 @@ from plainmlp.training.history import History, read_history
 RUNS_AT_ONCE = 1000
 HISTORY = "history.csv"
 LOCAL_SCHEMES = {"", "file", "runs", "models"}  # of artifacts; the last two name places that a server names again
+VIEW_TAG = "mlflow.sharedViewState."  # begins the tags of an experiment in which MLflow's pages keep shared views
 WORKFLOW = "workflowType=machine_learning"  # without it MLflow opens its pages for traces and prompts
 Answer = TypeVar("Answer")
 
@@ -75,6 +77,16 @@ class Reader:
         if address.startswith("http"):
             return f"{address.rstrip('/')}/{page}"
         return f"http://127.0.0.1:5000/{page} after: mlflow ui --backend-store-uri {shlex.quote(address)}"
+
+    def share_view(self, name: str, view: Mapping[str, Any]) -> str:
+        """Keep a view of the page of runs, and return its address there; empty if the store cannot or may not take it."""
+        from mlflow.exceptions import MlflowException
+
+        text = json.dumps(view, separators=(",", ":"))
+        with suppress(AwayError, MlflowException):
+            self.connection.call(lambda: self.client.set_experiment_tag(self.experiment_id, f"{VIEW_TAG}{name}", text))
+            return f"#/experiments/{self.experiment_id}/runs?viewStateShareKey={name}&compareRunsMode=CHART&{WORKFLOW}"
+        return ""
 
     def artifacts(self, run_id: str) -> Any:
         """Return what writes files into a run's artifacts, as `artifacts_at` does."""

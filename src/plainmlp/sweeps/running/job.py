@@ -19,7 +19,7 @@ from plainmlp.sweeps.running.engines import ThisProcess
 from plainmlp.sweeps.running.training import train_points
 from plainmlp.sweeps.running.units import PointError
 from plainmlp.system.files import unfinished
-from plainmlp.system.process import end_with
+from plainmlp.system.process import LAUNCHER, NAME, PARENT, end_with
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.tracking.recording.page import describe_point, run_name
 from plainmlp.tracking.recording.provenance import FOLDER as PROVENANCE
@@ -29,8 +29,6 @@ from plainmlp.tracking.store import ChildRun, Store
 from plainmlp.tracking.tags import FAILURE_TAG
 
 GATHERED = FOLDER.parent / "gathered"  # the artifacts of points that are being recorded
-# environment variables that give a job the run of its sweep, the process that launched it, and its name
-PARENT, LAUNCHER, NAME = "PLAINMLP_PARENT", "PLAINMLP_LAUNCHER", "PLAINMLP_NAME"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What a trained model is worth: in MLflow, for scripts, and on the terminal."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from plainmlp.config.places import Places, kept_checkout
@@ -38,11 +39,13 @@ def publish_evaluation(
     run.log_model(places.model, points)
 
 
-def write_summary(path: Path, run: TrackedRun, model: Model, evaluation: Evaluation) -> None:
-    """Write the run's ids and final metrics to a JSON file, for scripts; the run id is null until MLflow has the run."""
+def write_summary(
+    path: Path, run: TrackedRun, model: Model, evaluation: Evaluation, provenance: Mapping[str, str]
+) -> None:
+    """Write ids, provenance and final metrics to a JSON file, for scripts; the run id is null until MLflow has the run."""
     ids = {"run_id": run.run_id, "record_id": run.header.record_id, "point_id": run.point_id}
     ids["weights_digest"] = model.weights_digest
-    write_json(path, {**ids, "metrics": final_metrics(evaluation)})
+    write_json(path, {**ids, **provenance, "metrics": final_metrics(evaluation)})
 
 
 def show_results(run: TrackedRun, places: Places, trained: Trained, evaluation: Evaluation) -> None:

@@ -9,15 +9,28 @@ from types import MappingProxyType
 
 from plainmlp.config.code import digest_result_code
 from plainmlp.config.schema import TrainingSection
+from plainmlp.system.errors import InputError
+from plainmlp.system.files import read_json
 from plainmlp.tracking.provenance.environment import environment_tags, installed_packages, numerics_tags
 from plainmlp.tracking.provenance.repository import read_repository
+from plainmlp.tracking.tags import COMMIT_TAG
 
 FOLDER = "provenance"  # among the artifacts of a run
 RECORD = "provenance.json"  # all tags of provenance
 PACKAGES = "environment.txt"  # installed packages
 PATCH = "changes.patch"  # how the code in the checkout differs from the commit
 # begin what is in `RECORD` alone, since nobody looks for runs by it
-IN_RECORD = ("numerics.", "environment_digest", "lock_digest")
+IN_RECORD = (
+    "numerics.",
+    "environment_digest",
+    "lock_digest",
+    "code_digest",
+    "data_digest",
+    "split_digest",
+    "configuration_digest",
+    "git_commit",  # which MLflow's pages show as the version of the program
+    "git_dirty",
+)
 
 
 @dataclass(frozen=True)
@@ -58,8 +71,32 @@ def common_numerics(trainings: Iterable[TrainingSection]) -> dict[str, str]:
 
 
 def shown_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags of provenance that MLflow shows and finds runs by."""
-    return {key: value for key, value in tags.items() if not key.startswith(IN_RECORD)}
+    """Return the tags of provenance that MLflow shows and finds runs by; of a clean checkout only its commit."""
+    shown = {key: value for key, value in tags.items() if not key.startswith(IN_RECORD)}
+    if tags.get("git_dirty", "false") != "false":
+        shown["git_dirty"] = tags["git_dirty"]
+    return shown | ({COMMIT_TAG: tags["git_commit"]} if "git_commit" in tags else {})
+
+
+def named_commit(tags: Mapping[str, str]) -> str | None:
+    """Return what a run says of its commit: in its provenance, which is among the tags of early runs, or to MLflow."""
+    return tags.get("git_commit", tags.get(COMMIT_TAG))
+
+
+def recorded_provenance(folder: Path) -> dict[str, str]:
+    """Return all tags of provenance among the files of a run, which are in a folder; none where it has no such file.
+
+    Raises
+    ------
+    InputError
+        The file is damaged.
+    """
+    path = folder / FOLDER / RECORD
+    found = read_json(path) if path.exists() else {}
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        message = f"{path}: is damaged: it must hold a text under each key"
+        raise InputError(message)
+    return found
 
 
 def write_provenance(folder: Path, code: Code, tags: Mapping[str, str]) -> None:

@@ -18,7 +18,7 @@ from plainmlp.tracking.provenance.environment import process_usage
 from plainmlp.tracking.provenance.identity import identify_point
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.tracking.recording.manifest import check_signing
-from plainmlp.tracking.recording.page import run_name
+from plainmlp.tracking.recording.page import NOTHING, run_name
 from plainmlp.tracking.recording.provenance import (
     FOLDER,
     read_code,
@@ -60,8 +60,8 @@ def start_run(config: Config, splits: Splits, checkout: Path) -> TrackedRun:
     return run
 
 
-def provenance_tags(splits: Splits, checkout: Path, numerics: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags of provenance; `numerics` is the fingerprint of the process that trains."""
+def provenance_tags(splits: Splits, checkout: Path, numerics: Mapping[str, str] = NOTHING) -> dict[str, str]:
+    """Return the tags of provenance; `numerics` is the fingerprint of the process that trains, if that is of interest."""
     digests = {"data_digest": splits.data_digest, "split_digest": digest_splits(splits)}
     return {**read_code(checkout).tags, **numerics, **digests}
 
