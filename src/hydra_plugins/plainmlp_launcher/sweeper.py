@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from hydra_plugins.plainmlp_launcher.launcher import EngineLauncher
 
 if TYPE_CHECKING:
-    from hydra_plugins.plainmlp_launcher._composition import Composer
+    from plainmlp.composition.composer import Composer
     from plainmlp.config.schema import Config, SweepSection
     from plainmlp.sweeps.grid.points import Point
     from plainmlp.sweeps.running.job import Job
@@ -67,7 +67,7 @@ class GridSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         """Run the sweep of overrides, which Hydra's own are not among; if one is not valid, none is trained."""
         # Hydra imports this module for every command, and these take half a second.
-        from hydra_plugins.plainmlp_launcher._composition import Composer
+        from plainmlp.composition.composer import Composer
         from plainmlp.sweeps.running.archive import FOLDER, Archive
         from plainmlp.sweeps.session import is_new, run_sweep
 
