@@ -56,8 +56,8 @@ def simulate(n_points: int, checkout: Path) -> list[tuple[str, str]]:
     tracking = [f"tracking.uri=sqlite:///{checkout}/mlflow.db", "tracking.wait_seconds=1000"]
     settings = [*tracking, "training.epochs=20", "model.hidden_sizes=[64,32]"]
     config, archive = parse(compose(ROOT / "conf", settings)), Archive(checkout / FOLDER)
-    one = Point((), config, point_of(config, archive.splits(config.dataset, config.split)))
-    folder = archive.splits_folder(config.dataset, config.split)
+    one = Point((), config, point_of(config, archive.data.splits(config.dataset, config.split)))
+    folder = archive.data.folder(config.dataset, config.split)
     files = train_point(config, folder, archive.checkpoints(one.point_id))
     if not isinstance(files, dict):
         raise files

@@ -104,7 +104,7 @@ class GridSweeper(Sweeper):
             )
             raise InputError(message)
         candidates = choose_points(read_grid(arguments, self._loader), composer, settings)
-        return Listed(identify_points(candidates, checkout, Archive(checkout / FOLDER).splits))
+        return Listed(identify_points(candidates, checkout, Archive(checkout / FOLDER).data.splits))
 
     def _launch_from(self, checkout: Path) -> "Launch":
         """Return what runs jobs: as they are under our own launcher, as overrides under one of Hydra's."""
@@ -133,7 +133,7 @@ class SearchSweeper(GridSweeper):
 
         if settings.method == "grid":
             return super()._plan(arguments, composer, settings, checkout)
-        identify = identifier(checkout, Archive(checkout / FOLDER).splits)
+        identify = identifier(checkout, Archive(checkout / FOLDER).data.splits)
 
         def check(overrides: tuple[str, ...]) -> "Config":
             return checked(composer.composed(overrides))

@@ -247,7 +247,7 @@ def _launch_all(
         return
     archive, point_ids = Archive(checkout / FOLDER), [point.point_id for point in missing]
     archive.forget_failures(point_ids)
-    for text in dict.fromkeys(archive.columns(each.config.dataset, each.config.split) for each in missing):
+    for text in dict.fromkeys(archive.data.columns(each.config.dataset, each.config.split) for each in missing):
         show_line(text)
     try:
         with show_progress(missing, archive):
@@ -293,7 +293,7 @@ def _add_model(store: Store, board: Leaderboard, points: Sequence[Point], archiv
 
 
 def _data_of(config: Config, archive: Archive) -> list[DataInput]:
-    return data_inputs(config.dataset, archive.splits(config.dataset, config.split))
+    return data_inputs(config.dataset, archive.data.splits(config.dataset, config.split))
 
 
 def _summary(board: Leaderboard, n_points: int, n_failed: int) -> dict[str, float]:

@@ -195,7 +195,7 @@ def test_a_worker_that_is_killed_takes_no_point_with_it(archive):
 @pytest.mark.slow
 def test_a_worker_says_so_little_that_its_end_cuts_no_message(archive):
     many = {each.point_id: each for each in POINTS}
-    folder = archive.splits_folder(POINTS[0].config.dataset, POINTS[0].config.split)
+    folder = archive.data.folder(POINTS[0].config.dataset, POINTS[0].config.split)
     with closing(Processes(1, 1)) as engine:
         future = engine.submit(Unit(many, folder, archive.checkpoints_folder, 60.0))
         message = future.result()

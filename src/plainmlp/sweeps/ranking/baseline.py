@@ -24,7 +24,7 @@ def _score(archive: Archive, points: Sequence[Point], metric: str) -> float | No
     first = points[0].config
     if any((point.config.dataset, point.config.split) != (first.dataset, first.split) for point in points):
         return None
-    splits = archive.splits(first.dataset, first.split)
+    splits = archive.data.splits(first.dataset, first.split)
     if splits.validation is None:
         return None
     if metric != LOSS:

@@ -54,7 +54,7 @@ def run_point(config: Config, parent: str, checkout: Path) -> None:
         end_with(os.getppid())
     config = found_inputs(config, checkout)
     archive = _archive(checkout / FOLDER)
-    splits = archive.splits(config.dataset, config.split)
+    splits = archive.data.splits(config.dataset, config.split)
     point = Point((), config, point_of(config, splits), point_of(whole(config), splits))
     started = time.time()
     [(_, failure)] = train_points([point], archive, ThisProcess())
@@ -143,7 +143,7 @@ def _failed(job: Job, checkout: Path, reason: str, started: float) -> ChildRun:
 
 
 def _provenance_tags(point: Point, checkout: Path, numerics: Mapping[str, str]) -> dict[str, str]:
-    splits = _archive(checkout / FOLDER).splits(point.config.dataset, point.config.split)
+    splits = _archive(checkout / FOLDER).data.splits(point.config.dataset, point.config.split)
     return provenance_tags(splits, checkout, numerics)
 
 

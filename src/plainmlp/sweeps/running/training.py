@@ -91,7 +91,7 @@ class _Queue:
         self._archive = archive
         self._all = {point.point_id: point for point in points}
         self._folders = {
-            name: archive.splits_folder(point.config.dataset, point.config.split) for name, point in self._all.items()
+            name: archive.data.folder(point.config.dataset, point.config.split) for name, point in self._all.items()
         }
         self.points = deque(sorted(self._all, key=self._folders.__getitem__))
         self.died: set[str] = set()

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plainmlp.config.schema import Config
+from plainmlp.data.kept import read_once
 from plainmlp.evaluation.evaluate import measure, predict
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.running.archive import Files, pack, read_once
+from plainmlp.sweeps.running.archive import Files, pack
 from plainmlp.system.errors import InputError, StorageError, TrainingError
 from plainmlp.training.checkpoints import Checkpoints
 from plainmlp.training.train import train_configured
@@ -26,7 +27,7 @@ class Unit:
     points : mapping of str to Point
         By their ids, all of the same data.
     folder : Path
-        Their data, see `Archive.splits_folder`.
+        Their data, see `KeptSplits.folder`.
     checkpoints : Path
         The folder that keeps what is unfinished.
     seconds : float
