@@ -150,7 +150,7 @@ def test_worker_without_the_package_is_refused(elsewhere: Path) -> None:
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x", "tcp://127.0.0.1:none"])
 def test_address_that_nobody_answers_is_refused(address: str, monkeypatch) -> None:
     monkeypatch.setattr(dask_cluster, "SECONDS_TO_ANSWER", 1.0)
-    assert refusal(DaskLauncher(address).start, Path(), 1).startswith(
+    assert refusal(DaskLauncher(address=address).start, Path(), 1).startswith(
         f"hydra.launcher.address={address}: no Dask scheduler"
     )
 
