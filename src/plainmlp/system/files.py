@@ -57,13 +57,12 @@ def replace_file(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        An empty file beside `path`, whose folder is made if it is missing, with the same suffix. After an exception it is removed and `path` is as it was.
+        A name beside `path`, whose folder is made if it is missing, with the same suffix. After an exception its file is removed and `path` is as it was.
     """
     temporary = unfinished(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.touch(exist_ok=False)
             yield temporary
             flush(temporary)
             temporary.replace(path)

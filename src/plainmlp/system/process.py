@@ -103,7 +103,8 @@ def held(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    path.touch()  # FileLock would try for ever to make what cannot be made
+    if not path.exists():
+        path.touch()  # FileLock would try for ever to make what cannot be made
     try:
         lock = FileLock(path).acquire(timeout=seconds)
     except Timeout as error:

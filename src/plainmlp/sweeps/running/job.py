@@ -151,7 +151,7 @@ def _gather(point: Point, places: Places, folder: Path) -> None:
     """Copy the files of a point side by side, under their names as artifacts."""
     steps = [] if point.config.training.loss_every is None else [places.steps]
     for path in (places.model, places.history, *steps):
-        shutil.copy(path, folder)
+        shutil.copyfile(path, folder / path.name)
 
 
 @cache
