@@ -91,13 +91,13 @@ def exclusive_lock(locks: Path, name: str, seconds: float = LOCK_SECONDS) -> Ite
 
 
 @contextmanager
-def held(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+def held(path: Path, seconds: float = LOCK_SECONDS, refusal: str = "") -> Iterator[None]:
     """Hold a lock, a file in a folder that there is; the system takes it from a process that is killed.
 
     Raises
     ------
     InputError
-        Another process holds it for longer than `seconds`.
+        Another process holds it for longer than `seconds`; the message is `refusal` where that is given.
     OSError
         The file cannot be made.
     """
@@ -109,7 +109,7 @@ def held(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
         lock = FileLock(path).acquire(timeout=seconds)
     except Timeout as error:
         message = f"{path} is locked by another process, for {seconds:.0f} s now; wait for that process, or end it"
-        raise InputError(message) from error
+        raise InputError(refusal or message) from error
     with lock:
         yield
 

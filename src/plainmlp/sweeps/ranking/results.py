@@ -165,17 +165,9 @@ def judge_all(
         The metric is not of the validation part or was not recorded.
     """
     metric = choose_metric(children, configured_metric(children) if metric is None else metric)
-    finished, failed = [], []
-    for child in children:
-        if child.status != FINISHED:
-            failed.append(Failure(child, child.failure or f"ended {child.status}"))
-            continue
-        result = judge(child, history_of(child), metric)
-        if isinstance(result, Result):
-            finished.append(result)
-        else:
-            failed.append(result)
-    return SweepResults(metric, tuple(finished), tuple(failed))
+    results = [judge(child, history_of(child) if child.status == FINISHED else {}, metric) for child in children]
+    finished = tuple(result for result in results if isinstance(result, Result))
+    return SweepResults(metric, finished, tuple(result for result in results if isinstance(result, Failure)))
 
 
 def one_each(children: Iterable[StoredRun]) -> list[StoredRun]:
@@ -207,7 +199,9 @@ def choose_metric(children: Sequence[StoredRun], metric: str) -> str:
 
 
 def judge(child: StoredRun, history: History, metric: str) -> Result | Failure:
-    """Return the result of a finished run, or why it cannot be ranked."""
+    """Return the result of a run that is over, or why it cannot be ranked."""
+    if child.status != FINISHED:
+        return Failure(child, child.failure or f"ended {child.status}")
     curve = tuple(history.get(metric, ()))
     if metric not in child.metrics and not curve:
         return Failure(child, f"has no {metric}")

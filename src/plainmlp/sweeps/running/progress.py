@@ -1,20 +1,18 @@
 """The progress of a sweep: points done, failed and left, the time left, and the best so far, under any launcher."""
 
+import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
-from plainmlp.nn.early_stopping import is_higher_better, kept_epoch
-from plainmlp.nn.recipe import Recipe
-from plainmlp.sweeps.grid.grid import AUTOMATIC, DEFAULT_METRICS, RANKING_PART
+from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.grid.points import Point
+from plainmlp.sweeps.ranking.results import Result, archived_run, choose_metric, judge
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import read_json
-from plainmlp.training.history import read_history
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +32,7 @@ class SweepProgress:
     best: str = ""
     _started: float = field(default_factory=time.perf_counter)
     _ended_before: int = 0
-    _best_value: float | None = None
+    _best_score: float = -math.inf  # the higher, the better
 
     def __post_init__(self) -> None:
         """Take in what was there before, which says nothing about the time left."""
@@ -50,29 +48,15 @@ class SweepProgress:
         self.failed = self.archive.failed() & {point.point_id for point in self.points} - self.done
 
     def _take_in(self, point: Point) -> None:
-        try:
-            name, value = self._score(point)
-        except InputError:  # a damaged point is not done: it is trained again
-            return
-        self.done.add(point.point_id)
-        best = self._best_value
-        if value is not None and (best is None or (value > best if is_higher_better(name) else value < best)):
-            self._best_value, self.best = value, f"best {name} {value:.4g}"
-
-    def _score(self, point: Point) -> tuple[str, float | None]:
-        """Return what ranks a point; a loss, which is no metric of a part, is that of the epoch whose weights were kept."""
-        places, metric = self.archive.places(point.point_id), point.config.sweep.metric
-        parts = read_json(places.metrics)
-        found = {f"{RANKING_PART}{name}": value for name, value in parts.get("validation", {}).items()}
-        accuracy, loss = DEFAULT_METRICS
-        name = (accuracy if accuracy in found else loss) if metric == AUTOMATIC else metric
-        if name in found or not found:
-            return name, found.get(name)
-        training, history = point.config.training, read_history(places.history)
-        rule = Recipe(
-            patience=training.patience, monitor=training.monitor, minimum_improvement=training.minimum_improvement
-        )
-        return name, history[name][kept_epoch(rule, history)] if name in history else None
+        """Count a point as done, unless it is damaged, and compare it with the best, if it can be ranked."""
+        with suppress(InputError):
+            kept = self.archive.load(point.point_id)
+            self.done.add(point.point_id)
+            run = archived_run(point, kept, "")
+            name = choose_metric([run], point.config.sweep.metric)
+            result, sign = judge(run, kept.history, name), 1.0 if is_higher_better(name) else -1.0
+            if isinstance(result, Result) and sign * result.value > self._best_score:
+                self._best_score, self.best = sign * result.value, f"best {name} {result.value:.4g}"
 
     def __str__(self) -> str:
         """Return one line."""
