@@ -16,11 +16,10 @@ from _performance import machine, write_section
 from plainmlp.composition.compose import compose, parse
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.archive import FOLDER, Archive, Files
-from plainmlp.sweeps.running.engines import UNIT_SECONDS
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.recorder import Recorder
 from plainmlp.sweeps.running.training import train_points
-from plainmlp.sweeps.running.units import Results, Unit, train_point
+from plainmlp.sweeps.running.units import UNIT_SECONDS, Results, Unit, train_point
 from plainmlp.tracking.recording.training import open_store, point_of
 from sweep import copied_checkout
 

@@ -19,9 +19,9 @@ from plainmlp.system.errors import InputError
 
 if TYPE_CHECKING:
     from plainmlp.sweeps.grid.points import Point
-    from plainmlp.sweeps.running.engines import Engine
     from plainmlp.sweeps.running.job import Job
     from plainmlp.sweeps.running.training import PointTraining
+    from plainmlp.sweeps.running.units import Engine
 
 log = logging.getLogger(__name__)
 MODULE = "hydra_plugins.plainmlp_launcher.launcher"
@@ -146,8 +146,8 @@ class ProcessesLauncher(EngineLauncher):
 
     def start(self, checkout: Path, n_points: int) -> "Engine":
         """Return the processes, which begin to start; this one alone if one is enough."""
-        from plainmlp.sweeps.running.engines import ThisProcess
         from plainmlp.sweeps.running.processes import Processes
+        from plainmlp.sweeps.running.units import ThisProcess
 
         n_jobs = self.n_jobs
         return ThisProcess() if n_jobs == 1 else Processes(n_jobs, n_points)

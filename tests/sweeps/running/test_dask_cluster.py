@@ -136,7 +136,7 @@ def test_worker_with_other_code_is_refused(elsewhere: Path) -> None:
     changed.write_text(changed.read_text() + "\nOTHER = 1\n")
     with scheduler(elsewhere) as (_, address), worker(elsewhere, address, elsewhere / "src"):
         line = refusal(dask_cluster.DaskCluster, address, 1)
-    assert re.search(rf"the worker tcp://\S+ has code [0-9a-f]{{12}}, this process {digest_result_code()[:12]};", line)
+    assert re.search(rf"the worker tcp://\S+ has code [0-9a-f]{{12}}, this command {digest_result_code()[:12]};", line)
 
 
 @pytest.mark.services

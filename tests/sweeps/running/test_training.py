@@ -13,10 +13,9 @@ import pytest
 from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.sweeps.running import processes, units
 from plainmlp.sweeps.running.archive import Archive
-from plainmlp.sweeps.running.engines import ThisProcess, WorkerDiedError
 from plainmlp.sweeps.running.processes import Processes
 from plainmlp.sweeps.running.training import _Queue, train_points
-from plainmlp.sweeps.running.units import Unit
+from plainmlp.sweeps.running.units import ThisProcess, Unit, WorkerDiedError
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training.model import Model
 from plainmlp.training.train import train_configured

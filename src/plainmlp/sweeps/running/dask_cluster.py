@@ -12,9 +12,8 @@ from distributed import Client, KilledWorker, LocalCluster, Worker, WorkerPlugin
 
 from plainmlp.config.code import digest_result_code
 from plainmlp.data.storage import read_manifest
-from plainmlp.sweeps.running.engines import UNIT_SECONDS, WorkerDiedError
 from plainmlp.sweeps.running.processes import uninterrupted
-from plainmlp.sweeps.running.units import Results, Unit, train_unit
+from plainmlp.sweeps.running.units import UNIT_SECONDS, Results, Unit, WorkerDiedError, check_code, train_unit
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.system.files import replace_folder
 
@@ -133,7 +132,7 @@ class DaskCluster:
             if isinstance(found, Exception):
                 message = f"the worker {worker} cannot load plainmlp ({found}); install the same version there"
                 raise InputError(message)
-            _check_code(worker, found, digest_result_code())
+            check_code(f"the worker {worker}", found, digest_result_code())
 
 
 class _Data(WorkerPlugin):
@@ -151,15 +150,9 @@ class _Data(WorkerPlugin):
 def _train(unit: Unit, code: str) -> Results:
     """Train a unit in a worker, which may have joined after the others were checked."""
     worker = get_worker()
-    _check_code(worker.address, digest_result_code(), code)
+    check_code(f"the worker {worker.address}", digest_result_code(), code)
     own = Path(worker.local_directory)
     return train_unit(replace(unit, folder=own / unit.folder.name, checkpoints=own / "checkpoints"))
-
-
-def _check_code(worker: str, found: str, ours: str) -> None:
-    if found != ours:
-        message = f"the worker {worker} has code {found[:12]}, this process {ours[:12]}; install the same version there"
-        raise InputError(message)
 
 
 def _pass_on(result: Callable[[], Results], future: Future[Results]) -> None:

@@ -15,9 +15,8 @@ from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, TrackingSection
 from plainmlp.sweeps.grid.points import Point, whole
 from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive
-from plainmlp.sweeps.running.engines import ThisProcess
 from plainmlp.sweeps.running.training import train_points
-from plainmlp.sweeps.running.units import PointError
+from plainmlp.sweeps.running.units import PointError, ThisProcess
 from plainmlp.system.files import unfinished
 from plainmlp.system.process import end_with
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
@@ -133,9 +132,6 @@ def _failed(job: Job, checkout: Path, reason: str, started: float) -> ChildRun:
         job.name,
         parameters=recorded_parameters(point.config),
         tags={FAILURE_TAG: reason, **shown_tags(tags)},
-        metrics={},
-        curves={},
-        artifacts=None,
         status="FAILED",
         started=started,
         ended=time.time(),

@@ -16,8 +16,7 @@ from pathlib import Path
 from threading import Thread, current_thread, main_thread
 from typing import Any
 
-from plainmlp.sweeps.running.engines import UNIT_SECONDS, WorkerDiedError
-from plainmlp.sweeps.running.units import Results, Unit, train_unit
+from plainmlp.sweeps.running.units import UNIT_SECONDS, Results, Unit, WorkerDiedError, train_unit
 from plainmlp.system.files import unfinished, writing
 from plainmlp.system.process import collect_seldom, end_with
 

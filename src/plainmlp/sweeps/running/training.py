@@ -7,8 +7,7 @@ from typing import Any
 
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.archive import Archive, Files
-from plainmlp.sweeps.running.engines import Engine, WorkerDiedError
-from plainmlp.sweeps.running.units import PointError, Results, Unit, as_point_error
+from plainmlp.sweeps.running.units import Engine, PointError, Results, Unit, WorkerDiedError, as_point_error
 from plainmlp.system.errors import TrainingError
 
 POINTS_A_SECOND = 16  # at most, of the seconds that a unit takes
