@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.ranking.baseline import with_baseline
-from plainmlp.sweeps.ranking.results import SweepResults
+from plainmlp.sweeps.ranking.results import SweepResults, with_baseline
 from plainmlp.sweeps.running.archive import Archive
 from recorded import configuration
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from plainmlp.evaluation.evaluate import measure_baseline, measure_baseline_loss
 from plainmlp.nn.early_stopping import kept_epoch
 from plainmlp.nn.recipe import Recipe
 from plainmlp.sweeps.grid.grid import AUTOMATIC, DEFAULT_METRICS, RANKING_PART
@@ -168,6 +169,27 @@ def judge_all(
     results = [judge(child, history_of(child) if child.status == FINISHED else {}, metric) for child in children]
     finished = tuple(result for result in results if isinstance(result, Result))
     return SweepResults(metric, finished, tuple(result for result in results if isinstance(result, Failure)))
+
+
+def with_baseline(results: SweepResults, archive: Archive, points: Sequence[Point]) -> SweepResults:
+    """Return the results of a sweep's points with the score of the best constant answer on their validation part.
+
+    There is none for points on several data sets, nor for a loss where they have several.
+    """
+    return replace(results, baseline=_baseline(archive, points, results.metric))
+
+
+def _baseline(archive: Archive, points: Sequence[Point], metric: str) -> float | None:
+    first = points[0].config
+    if any((point.config.dataset, point.config.split) != (first.dataset, first.split) for point in points):
+        return None
+    splits = archive.data.splits(first.dataset, first.split)
+    if splits.validation is None:
+        return None
+    if metric != DEFAULT_METRICS[1]:
+        return measure_baseline(splits, splits.validation).get(metric.removeprefix(RANKING_PART))
+    is_one = all(point.config.model.loss == first.model.loss for point in points)
+    return measure_baseline_loss(splits, splits.validation, first.model) if is_one else None
 
 
 def one_each(children: Iterable[StoredRun]) -> list[StoredRun]:
