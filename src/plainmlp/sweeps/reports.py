@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.figures.pictures import SWEEP_FIGURES, TIMING_FIGURES, draw_sweep_figures
@@ -15,9 +15,7 @@ from plainmlp.system.files import replace_file, replace_folder, write_csv, write
 from plainmlp.system.wording import markdown_table
 from plainmlp.tracking.outbox import PREFIX
 from plainmlp.tracking.recording.page import LONGEST_NOTE
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from plainmlp.tracking.terminal import show_line, show_table
 
 VERDICTS = (
     "worse: behind the best by more than chance explains; if all settings were equal in truth, one of them or more would be "
@@ -38,8 +36,6 @@ SHOWN_ROWS = 10  # on the terminal
 RUN_FILES = ("runs.csv", "training_time.png")  # what differs from run to run
 NO_INTERVAL = ("the seeds agree", "-")  # of several, of one
 SHOWN_LETTERS = 8  # of the id of a run
-MAX_LETTERS = 16  # of a column that keeps its width
-WIDEST = 200  # of a table that goes to a file
 
 
 def write_reports(folder: Path, board: Leaderboard) -> None:
@@ -186,37 +182,17 @@ def _score_cells(summary: Summary) -> list[str]:
 
 def show_leaderboard(board: Leaderboard) -> None:
     """Print the first rows of a leaderboard, how many more there are, and what the best is worth on the test part."""
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False)
-    if not console.is_terminal:
-        console = Console(soft_wrap=True, highlight=False, width=WIDEST)
     if board.rows:
-        console.print(f"{board.metric} ({board.direction}), mean over n seeds and its 95 % interval")
-        console.print(_table(board), soft_wrap=False)
-    if board.baseline is not None:
-        console.print(SAME_ANSWER)
-    for line in _remarks(board):
-        console.print(line)
-
-
-def _table(board: Leaderboard) -> "Table":
-    """Return a table that wraps its heads, and not its values, if there is little room."""
-    from rich.table import Table
-    from rich.text import Text
-
-    rows = [
-        [str(rank), *_shown_cells(row), _shown_run(board, row)] for rank, row in enumerate(board.rows[:SHOWN_ROWS], 1)
-    ]
-    if board.baseline is not None:
-        rows.append(["", *("" for _ in board.keys), BASELINE, "", f"{board.baseline:.4g}", "", "", "", ""])
-    heads = ("", *short_names(board.keys).values(), *SHOWN)
-    table = Table(box=None, pad_edge=False)
-    for head, values in zip(heads, zip(*rows, strict=True), strict=True):
-        table.add_column(head, min_width=min(MAX_LETTERS, max(map(len, values))), overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
+        rows = [
+            [str(rank), *_shown_cells(row), _shown_run(board, row)]
+            for rank, row in enumerate(board.rows[:SHOWN_ROWS], 1)
+        ]
+        if board.baseline is not None:
+            rows.append(["", *("" for _ in board.keys), BASELINE, "", f"{board.baseline:.4g}", "", "", "", ""])
+        show_line(f"{board.metric} ({board.direction}), mean over n seeds and its 95 % interval")
+        show_table(("", *short_names(board.keys).values(), *SHOWN), rows)
+    for line in [*([SAME_ANSWER] if board.baseline is not None else []), *_remarks(board)]:
+        show_line(line)
 
 
 def _shown_cells(row: Row) -> list[str]:

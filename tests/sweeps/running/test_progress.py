@@ -75,7 +75,7 @@ def test_damaged_point_is_not_done(archive):
 
 
 def test_lines_elsewhere_and_no_thread_is_left_whether_the_block_ends_well_or_not(archive, capsys, monkeypatch):
-    monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.01)
+    monkeypatch.setattr("plainmlp.tracking.terminal.SECONDS_BETWEEN_LINES", 0.01)
     before = threading.active_count()
     with show_progress(POINTS[:1], archive):
         put(archive, IDS[0], accuracy=0.5)
