@@ -1,7 +1,6 @@
 """The launchers that train points in units: `processes` here, `dask` on a cluster; this process records every point."""
 
 import logging
-import os
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from plainmlp.system.errors import InputError
+from plainmlp.system.process import usable_cores
 
 if TYPE_CHECKING:
     from plainmlp.sweeps.grid.points import Point
@@ -80,7 +80,7 @@ class EngineLauncher(Launcher):
     _begun: "PointTraining | None" = None
 
     def __init__(self, n_jobs: int | None = None, address: str | None = None) -> None:
-        self.n_jobs, self.address = _cores() if n_jobs is None else n_jobs, address
+        self.n_jobs, self.address = usable_cores() if n_jobs is None else n_jobs, address
 
     @abstractmethod
     def start(self, checkout: Path, n_points: int) -> "Engine":
@@ -190,8 +190,3 @@ def _extra(name: str) -> Iterator[None]:
     except ImportError as error:
         message = f"hydra/launcher={name} needs pip install 'plainmlp[{name}]' ({error})"
         raise InputError(message) from error
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import current_thread, main_thread
 
 from plainmlp.system.errors import InputError
 
 PR_SET_PDEATHSIG = 1  # of prctl in Linux: which signal a process gets when its parent ends
 LOCK_SECONDS = 120.0  # eight processes that make a database on a busy machine take a minute
 CLOCK_STEP = 2  # seconds: when a process began follows from the clock, which is corrected while it runs
+ENDING = (signal.SIGINT, signal.SIGTERM)
 NEW_OBJECTS = 50_000  # between two collections; Python's own number is 700
 
 
@@ -120,3 +122,41 @@ def end_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before the call
         os._exit(1)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Delay signals until the block ends, since a process that is started by half complains.
+
+    Ctrl-C stays blocked in the processes started here: a terminal sends it to all, and the parent decides what ends.
+    """
+    received: list[int] = []
+    numbers = ENDING if current_thread() is main_thread() else ()  # signals interrupt no other thread
+    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in numbers}
+    _start_tracker()  # which would undo the next line, if it were started later
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in received:
+            signal.raise_signal(late)
+
+
+def _start_tracker() -> None:
+    """Start Python's own process that removes what one leaves that is killed, and let it do so without a warning."""
+    from multiprocessing import resource_tracker
+
+    name, before = "PYTHONWARNINGS", os.environ.get("PYTHONWARNINGS")
+    os.environ[name] = ",".join(filter(None, (before, "ignore:resource_tracker")))
+    resource_tracker.ensure_running()
+    del os.environ[name]
+    if before is not None:
+        os.environ[name] = before
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -12,10 +12,10 @@ from distributed import Client, KilledWorker, LocalCluster, Worker, WorkerPlugin
 
 from plainmlp.config.code import digest_result_code
 from plainmlp.data.storage import read_manifest
-from plainmlp.sweeps.running.processes import uninterrupted
 from plainmlp.sweeps.running.units import UNIT_SECONDS, Results, Unit, WorkerDiedError, check_code, train_unit
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.system.files import replace_folder
+from plainmlp.system.process import uninterrupted
 
 SECONDS_TO_ANSWER = 15.0
 SECONDS_FOR_WORKERS = 60.0
