@@ -1,11 +1,9 @@
 """The engine of a Dask cluster, which needs the installed package and nothing else: no checkout, folder or MLflow."""
 
 import logging
-from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import dask
 from distributed import Client, KilledWorker, LocalCluster, Worker, WorkerPlugin, get_worker
@@ -45,7 +43,6 @@ class DaskCluster:
     def __init__(self, address: str | None, n_workers: int) -> None:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters becomes an error of ours
         self._address, self._cluster = address, None
-        self._remote: dict[Future[Results], Any] = {}
         self._sent: set[Path] = set()
         if address is None:
             with dask.config.set(LOCAL), uninterrupted():
@@ -55,6 +52,7 @@ class DaskCluster:
         except (OSError, ValueError) as error:  # a timeout is an OSError
             message = f"{KEY}={address}: no Dask scheduler answers there (allowed: tcp://<host>:<port>, or null)"
             raise InputError(message) from error
+        self._executor = self._client.get_executor(pure=False)
         try:
             self._check_workers()
         except InputError:
@@ -79,10 +77,7 @@ class DaskCluster:
         if unit.folder not in self._sent:
             self._send_data(unit.folder)
             self._sent.add(unit.folder)
-        remote = self._client.submit(_train, unit, digest_result_code(), pure=False)
-        future: Future[Results] = Future()
-        self._remote[future] = remote
-        remote.add_done_callback(lambda ended: _pass_on(ended.result, future))
+        future: Future[Results] = self._executor.submit(_train, unit, digest_result_code())
         return future
 
     def results(self, future: Future[Results]) -> Results:
@@ -95,7 +90,6 @@ class DaskCluster:
         TrainingError
             The scheduler has ended.
         """
-        del self._remote[future]
         try:
             return future.result()
         except KilledWorker as error:
@@ -109,8 +103,7 @@ class DaskCluster:
 
     def close(self) -> None:
         """Cancel what runs, and end a cluster that was started here."""
-        self._client.cancel(list(self._remote.values()))
-        self._remote.clear()
+        self._executor.shutdown(wait=False)
         self._client.close(timeout=SECONDS_TO_ANSWER)
         if self._cluster is not None:
             self._cluster.close()
@@ -153,10 +146,3 @@ def _train(unit: Unit, code: str) -> Results:
     check_code(f"the worker {worker.address}", digest_result_code(), code)
     own = Path(worker.local_directory)
     return train_unit(replace(unit, folder=own / unit.folder.name, checkpoints=own / "checkpoints"))
-
-
-def _pass_on(result: Callable[[], Results], future: Future[Results]) -> None:
-    try:
-        future.set_result(result())
-    except (Exception, CancelledError) as error:  # noqa: BLE001 - `DaskCluster.results` sorts them out
-        future.set_exception(error)
