@@ -6,9 +6,8 @@ from pathlib import Path
 
 from plainmlp.config.places import kept_checkout
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.ranking.baseline import with_baseline
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, build_leaderboard
-from plainmlp.sweeps.ranking.results import archived_run, judge_all
+from plainmlp.sweeps.ranking.results import archived_run, judge_all, with_baseline
 from plainmlp.sweeps.reports import RUN_FILES, write_leaderboard
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.tracking.addresses import tracking_address

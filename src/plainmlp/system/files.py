@@ -57,14 +57,13 @@ def replace_file(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        An empty file beside `path`, with the same suffix; its folder is made if it is missing. After an exception it is
+        A name beside `path`, with the same suffix; its folder is made if it is missing. After an exception its file is
         removed and `path` is as before.
     """
     temporary = unfinished(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.touch(exist_ok=False)
             yield temporary
             flush(temporary)
             temporary.replace(path)

@@ -13,10 +13,9 @@ import pytest
 from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.sweeps.running import processes, units
 from plainmlp.sweeps.running.archive import Archive
-from plainmlp.sweeps.running.engines import ThisProcess, WorkerDiedError
 from plainmlp.sweeps.running.processes import Processes
 from plainmlp.sweeps.running.training import _Queue, train_points
-from plainmlp.sweeps.running.units import Unit
+from plainmlp.sweeps.running.units import ThisProcess, Unit, WorkerDiedError
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training.model import Model
 from plainmlp.training.train import train_configured
@@ -195,7 +194,7 @@ def test_a_worker_that_is_killed_takes_no_point_with_it(archive):
 @pytest.mark.slow
 def test_a_worker_says_so_little_that_its_end_cuts_no_message(archive):
     many = {each.point_id: each for each in POINTS}
-    folder = archive.splits_folder(POINTS[0].config.dataset, POINTS[0].config.split)
+    folder = archive.data.folder(POINTS[0].config.dataset, POINTS[0].config.split)
     with closing(Processes(1, 1)) as engine:
         future = engine.submit(Unit(many, folder, archive.checkpoints_folder, 60.0))
         message = future.result()

@@ -15,9 +15,8 @@ from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, TrackingSection
 from plainmlp.sweeps.grid.points import Point, whole
 from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive
-from plainmlp.sweeps.running.engines import ThisProcess
 from plainmlp.sweeps.running.training import train_points
-from plainmlp.sweeps.running.units import PointError
+from plainmlp.sweeps.running.units import PointError, ThisProcess
 from plainmlp.system.files import unfinished
 from plainmlp.system.process import LAUNCHER, NAME, PARENT, end_with
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
@@ -52,7 +51,7 @@ def run_point(config: Config, parent: str, checkout: Path) -> None:
         end_with(os.getppid())
     config = found_inputs(config, checkout)
     archive = _archive(checkout / FOLDER)
-    splits = archive.splits(config.dataset, config.split)
+    splits = archive.data.splits(config.dataset, config.split)
     point = Point((), config, point_of(config, splits), point_of(whole(config), splits))
     started = time.time()
     [(_, failure)] = train_points([point], archive, ThisProcess())
@@ -131,9 +130,6 @@ def _failed(job: Job, checkout: Path, reason: str, started: float) -> ChildRun:
         job.name,
         parameters=recorded_parameters(point.config),
         tags={FAILURE_TAG: reason, **shown_tags(tags)},
-        metrics={},
-        curves={},
-        artifacts=None,
         status="FAILED",
         started=started,
         ended=time.time(),
@@ -141,7 +137,7 @@ def _failed(job: Job, checkout: Path, reason: str, started: float) -> ChildRun:
 
 
 def _provenance_tags(point: Point, checkout: Path, numerics: Mapping[str, str]) -> dict[str, str]:
-    splits = _archive(checkout / FOLDER).splits(point.config.dataset, point.config.split)
+    splits = _archive(checkout / FOLDER).data.splits(point.config.dataset, point.config.split)
     return provenance_tags(splits, checkout, numerics)
 
 
@@ -149,7 +145,7 @@ def _gather(point: Point, places: Places, folder: Path) -> None:
     """Copy the files of a point side by side, under their names as artifacts."""
     steps = [] if point.config.training.loss_every is None else [places.steps]
     for path in (places.model, places.history, *steps):
-        shutil.copy(path, folder)
+        shutil.copyfile(path, folder / path.name)
 
 
 @cache

@@ -7,8 +7,7 @@ from typing import Any
 
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.archive import Archive, Files
-from plainmlp.sweeps.running.engines import Engine, WorkerDiedError
-from plainmlp.sweeps.running.units import PointError, Results, Unit, as_point_error
+from plainmlp.sweeps.running.units import Engine, PointError, Results, Unit, WorkerDiedError, as_point_error
 from plainmlp.system.errors import TrainingError
 
 POINTS_A_SECOND = 16  # at most, of the seconds that a unit takes
@@ -91,7 +90,7 @@ class _Queue:
         self._archive = archive
         self._all = {point.point_id: point for point in points}
         self._folders = {
-            name: archive.splits_folder(point.config.dataset, point.config.split) for name, point in self._all.items()
+            name: archive.data.folder(point.config.dataset, point.config.split) for name, point in self._all.items()
         }
         self.points = deque(sorted(self._all, key=self._folders.__getitem__))
         self.died: set[str] = set()
