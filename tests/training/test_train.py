@@ -11,8 +11,9 @@ import pytest
 from plainmlp.composition.compose import compose, parse
 from plainmlp.config.schema import Config
 from plainmlp.evaluation.evaluate import evaluate
+from plainmlp.nn.network import Network
 from plainmlp.system.errors import TrainingError
-from plainmlp.training.train import train
+from plainmlp.training.train import train, train_configured
 from recorded import configuration, splits_of, write_flats
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +44,21 @@ def test_digits_are_read_well_with_the_default_configuration(digits):
     config = configuration()
     model = train(digits, config.seed, config.model, config.optimizer, config.training).model
     assert evaluate(model, digits, 0).metrics["test"]["accuracy"] >= 0.97
+
+
+def test_from_a_script_to_a_gradient_a_reader_opens_four_files(digits, monkeypatch):
+    class ReachedError(Exception):
+        pass
+
+    def reach(*_):
+        raise ReachedError
+
+    monkeypatch.setattr(Network, "differentiate", reach)
+    with pytest.raises(ReachedError) as reached:
+        train_configured(configuration(training__compiled=False), digits)
+    paths = (Path(entry.path) for entry in reached.traceback)
+    files = dict.fromkeys(f"{path.parent.name}/{path.name}" for path in paths if "plainmlp" in path.parts)
+    assert list(files) == ["training/train.py", "nn/training.py", "nn/descent.py"]
 
 
 @pytest.mark.slow
