@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from plainmlp.composition.compose import compose, parse
+from plainmlp.config.code import PACKAGE
 from plainmlp.config.schema import Config
 from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.nn.network import Network
@@ -57,7 +58,7 @@ def test_from_a_script_to_a_gradient_a_reader_opens_four_files(digits, monkeypat
     with pytest.raises(ReachedError) as reached:
         train_configured(configuration(training__compiled=False), digits)
     paths = (Path(entry.path) for entry in reached.traceback)
-    files = dict.fromkeys(f"{path.parent.name}/{path.name}" for path in paths if "plainmlp" in path.parts)
+    files = dict.fromkeys(f"{path.parent.name}/{path.name}" for path in paths if path.is_relative_to(PACKAGE))
     assert list(files) == ["training/train.py", "nn/training.py", "nn/descent.py"]
 
 
