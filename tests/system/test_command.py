@@ -1,5 +1,6 @@
 """How a command ends."""
 
+import subprocess
 import sys
 from io import BytesIO, TextIOWrapper
 
@@ -59,3 +60,15 @@ def test_letters_that_a_terminal_cannot_show_are_replaced(monkeypatch: pytest.Mo
     assert run_command(lambda: Console().print("0.9 ± 0.1")) == 0
     terminal.flush()
     assert shown.getvalue() == b"0.9 ? 0.1\n"
+
+
+@pytest.mark.parametrize("n_lines", [1, 100_000])
+def test_output_that_nothing_reads_any_more_ends_a_command_silently(n_lines: int) -> None:
+    body = f"print(*range({n_lines}), sep='\\n')"
+    code = f"import sys; from plainmlp.system.command import run_command; sys.exit(run_command(lambda: {body}))"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 141

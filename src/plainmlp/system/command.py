@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import select
 import signal
 import sys
 import traceback
@@ -16,6 +17,7 @@ from plainmlp.system.process import relax_garbage_collection
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 GOES_ON = "; run the same command again to continue"
 TERMINATED = 143  # the same for SIGTERM
+UNREAD = 141  # the same for SIGPIPE
 
 
 class Terminated(KeyboardInterrupt):
@@ -25,9 +27,10 @@ class Terminated(KeyboardInterrupt):
 def run_command(main: Callable[[], None], afterwards: str = "") -> int:
     """Run the body of a command, and return its exit code; `afterwards` says how to continue after Ctrl-C or SIGTERM.
 
-    The code is 0, 130 after Ctrl-C, 143 after SIGTERM, or that of the error that ended the body: an error of
-    `plainmlp.system.errors`, or an error of the operating system about a path. Such an error is printed as one line; with
-    ``HYDRA_FULL_ERROR=1`` in the environment, the traceback comes before it.
+    The code is 0, 130 after Ctrl-C, 143 after SIGTERM, 141 if the reader of the output has ended (as `head` does), or that
+    of the error that ended the body: an error of `plainmlp.system.errors`, or an error of the operating system about a
+    path. Such an error is printed as one line; with ``HYDRA_FULL_ERROR=1`` in the environment, the traceback comes before
+    it.
     """
     relax_garbage_collection()
     if isinstance(sys.stdout, TextIOWrapper):  # a terminal that cannot show a letter fails no command
@@ -35,9 +38,12 @@ def run_command(main: Callable[[], None], afterwards: str = "") -> int:
     earlier = signal.signal(signal.SIGTERM, _terminate)
     try:
         main()
+        sys.stdout.flush()
     except (InputError, StorageError, TrainingError) as error:
         return _ended(error, f"error: {error}", error.exit_code)
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and _is_unread():
+            return UNREAD
         if (problem := path_problem(error)) is None:
             raise
         return _ended(error, f"error: {problem}", 1 if error.errno in DISK_FULL else InputError.exit_code)
@@ -48,6 +54,16 @@ def run_command(main: Callable[[], None], afterwards: str = "") -> int:
     finally:
         signal.signal(signal.SIGTERM, earlier)
     return 0
+
+
+def _is_unread() -> bool:
+    """Say whether nothing reads the output any more; what is left of it is dropped then, so that Python ends silently."""
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)  # the end of a pipe's reader is told unasked
+    is_unread = bool(output.poll(0))
+    if is_unread:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return is_unread
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -13,7 +13,7 @@ from plainmlp.sweeps.ranking.swept import (
     STOP_AFTER,
     Identity,
     Settings,
-    identity,
+    settings_but_seed,
     settings_of,
     settings_order,
     swept_keys,
@@ -144,7 +144,7 @@ def _furthest(results: SweepResults) -> SweepResults:
 def _candidate(parameters: Mapping[str, str]) -> tuple[Identity, str]:
     """Return what the trainings of one candidate from one seed share."""
     shared = {key: value for key, value in parameters.items() if key != STOP_AFTER or not _is_halved(parameters)}
-    return identity(shared), parameters.get(SEED, "")
+    return settings_but_seed(shared), parameters.get(SEED, "")
 
 
 def _is_halved(parameters: Mapping[str, str]) -> bool:
@@ -154,8 +154,8 @@ def _is_halved(parameters: Mapping[str, str]) -> bool:
 def _rows(results: SweepResults, keys: Sequence[str]) -> list[Row]:
     groups: dict[Identity, list[Result]] = {}
     for result in results.finished:
-        groups.setdefault(identity(result.child.parameters), []).append(result)
-    failed = [identity(failure.child.parameters) for failure in results.failed]
+        groups.setdefault(settings_but_seed(result.child.parameters), []).append(result)
+    failed = [settings_but_seed(failure.child.parameters) for failure in results.failed]
     return [
         Row(
             settings_of(group[0].child.parameters, keys),
