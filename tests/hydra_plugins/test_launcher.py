@@ -31,6 +31,7 @@ class Records:
         for job, failure in ended:
             reason, is_there = None if failure is None else str(failure), self.archive.has(job.point.point_id)
             self.found.append((job.point.config.seed, reason, job.parent, job.name, is_there))
+        return {}
 
 
 @pytest.fixture

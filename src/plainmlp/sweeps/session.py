@@ -15,7 +15,7 @@ from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults, ba
 from plainmlp.sweeps.ranking.swept import short_names
 from plainmlp.sweeps.repetition import repeat, repeat_at_once
 from plainmlp.sweeps.reports import describe_sweep, show_leaderboard, write_reports, write_runs
-from plainmlp.sweeps.running.archive import FOLDER, Archive
+from plainmlp.sweeps.running.archive import FOLDER, Archive, Kept
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.progress import show_progress
 from plainmlp.sweeps.search.search import RECORD, Search
@@ -36,7 +36,9 @@ from plainmlp.tracking.stored_runs import download_files, read_run
 from plainmlp.tracking.tags import CHECKOUT_TAG, NOTE_TAG, PRUNED_TAG, SWEEP_TAG
 from plainmlp.tracking.terminal import show_line, show_places
 
-Launch = Callable[[Sequence[Job]], object]  # returns when all have ended; a job records its own result or failure
+# returns when all have ended, with what this process has read of them, if it has; a job records its own result or failure
+Read = Mapping[str, Kept] | None
+Launch = Callable[[Sequence[Job]], Read]
 LOCKS = Path(".plainmlp") / "sweeps"  # below a checkout
 IS_RUNNING = "another process runs this sweep already; wait for it, or end it and run the same command again"
 SCRIPT = Path("pipelines") / "run.py"
@@ -143,8 +145,8 @@ def _run_batches(store: Store, parent: TrackedRun, plan: Plan, launch: Launch, c
     outcomes, batch = Outcomes(archive, store), plan.first
     while batch:
         new = list({point.point_id: point for point in batch if not outcomes.has(point)}.values())
-        _launch_all(_missing(store, parent, new), plan.common, launch, parent, checkout)
-        outcomes.add(new, parent)
+        read = _launch_all(_missing(store, parent, new), plan.common, launch, parent, checkout)
+        outcomes.add(new, parent, read)
         batch = plan.after(outcomes.results(plan.first[0].config.sweep.metric))
     for point in outcomes.points:
         if point.training_id != point.point_id:
@@ -211,17 +213,17 @@ def _missing(store: Store, parent: TrackedRun, points: Sequence[Point]) -> list[
 
 def _launch_all(
     missing: Sequence[Point], common: Collection[str], launch: Launch, parent: TrackedRun, checkout: Path
-) -> None:
+) -> Read:
     """Run a job for each missing point, if there are any, and show how they come to their end."""
     if not missing:
-        return
+        return None
     archive, point_ids = Archive(checkout / FOLDER), [point.point_id for point in missing]
     archive.forget_failures(point_ids)
     for text in dict.fromkeys(archive.data.columns(each.config.dataset, each.config.split) for each in missing):
         show_line(text)
     try:
         with show_progress(missing, archive):
-            launch([Job(point, parent.reference, _name(point, common)) for point in missing])
+            return launch([Job(point, parent.reference, _name(point, common)) for point in missing])
     except (InputError, StorageError, TrainingError):
         raise
     except Exception as error:  # such as joblib's, where a process of its was killed

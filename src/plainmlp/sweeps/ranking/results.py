@@ -110,9 +110,12 @@ class Outcomes:
         """Say whether a point has ended."""
         return point.point_id in self._points
 
-    def add(self, points: Collection[Point], parent: TrackedRun) -> bool:
-        """Take in points that have ended, recorded below a sweep's run; say whether the archive has all of them."""
-        kept = {point.point_id: self._archive.find(point.point_id) for point in points}
+    def add(self, points: Collection[Point], parent: TrackedRun, read: Mapping[str, Kept] | None = None) -> bool:
+        """Take in points that have ended, recorded below a sweep's run; say whether the archive has all of them.
+
+        `read` is what this process has read of the archive since they ended, if it has.
+        """
+        kept = {(name := point.point_id): (read or {}).get(name) or self._archive.find(name) for point in points}
         is_whole = None not in kept.values()
         # MLflow, which takes its time, is asked for more than the ids where the archive lacks any
         recorded = finished_children(self._store, parent) if is_whole else self._store.recorded_children(parent)

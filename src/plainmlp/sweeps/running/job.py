@@ -14,7 +14,7 @@ from plainmlp.config.inputs import found_inputs
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, TrackingSection
 from plainmlp.sweeps.grid.points import Point, whole
-from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive
+from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive, Kept
 from plainmlp.sweeps.running.training import train_points
 from plainmlp.sweeps.running.units import PointError, ThisProcess
 from plainmlp.system.files import unfinished
@@ -62,23 +62,25 @@ def run_point(config: Config, parent: str, checkout: Path) -> None:
 
 def record_outcomes(
     ended: Sequence[tuple[Job, PointError | None]], checkout: Path, started: float | None = None
-) -> None:
+) -> dict[str, Kept]:
     """Record points that are in the checkout's archive, or have failed, in as few transactions as MLflow has for them.
 
-    Those that failed began at `started`, by default now.
+    Those that failed began at `started`, by default now. Returns what the archive has of the others, by their ids.
     """
     archive = _archive(checkout / FOLDER)
     by_store: dict[Store, list[ChildRun]] = {}
+    kept = {job.point.point_id: archive.load(job.point.point_id) for job, failure in ended if failure is None}
     with _gathering(checkout / GATHERED) as folder:
         for number, (job, failure) in enumerate(ended):
             if failure is None:
-                child = _finished(job, checkout, folder / str(number))
+                child = _finished(job, kept[job.point.point_id], checkout, folder / str(number))
             else:
                 archive.note_failure(job.point.point_id, str(failure))
                 child = _failed(job, checkout, str(failure), started or time.time())
             by_store.setdefault(_store(job.point.config.tracking, checkout), []).append(child)
         for store, children in by_store.items():
             store.add_children(children)
+    return kept
 
 
 @contextmanager
@@ -92,10 +94,10 @@ def _gathering(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _finished(job: Job, checkout: Path, folder: Path) -> ChildRun:
+def _finished(job: Job, kept: Kept, checkout: Path, folder: Path) -> ChildRun:
     """Return the run of a point that the archive has; its artifacts are gathered in a folder, which is made."""
     point, archive = job.point, _archive(checkout / FOLDER)
-    kept, ended = archive.load(point.point_id), time.time()
+    ended = time.time()
     tags = _provenance_tags(point, checkout, kept.numerics)
     text, parameters = recorded_text(point.config), recorded_parameters(point.config)
     folder.mkdir()

@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
+from plainmlp.sweeps.running.archive import Kept
 from plainmlp.sweeps.running.job import Job, record_outcomes
 from plainmlp.sweeps.running.units import PointError
 
@@ -20,10 +21,16 @@ class Recorder:
     ----------
     checkout : Path
         The one whose archive has the points.
+
+    Attributes
+    ----------
+    kept : dict
+        What the archive has of the points that were recorded, by their ids.
     """
 
     def __init__(self, checkout: Path) -> None:
         self._checkout = checkout
+        self.kept: dict[str, Kept] = {}
         self._ended: deque[tuple[Job, PointError | None]] = deque()
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._recording: Future[None] = self._thread.submit(lambda: None)
@@ -52,4 +59,4 @@ class Recorder:
         before.result()
         batch = [self._ended.popleft() for _ in range(min(AT_ONCE, len(self._ended)))]
         if batch:
-            record_outcomes(batch, self._checkout)
+            self.kept |= record_outcomes(batch, self._checkout)
