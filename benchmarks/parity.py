@@ -25,7 +25,7 @@ our defaults.
 - `sincos 1-16-2`: ReLU, squared error, batches of 32.
 
 What differs by design, and is made equal: the short form of Adam in scikit-learn, TensorFlow and Keras gets the epsilon
-that makes it the paper's; scikit-learn reports the mean over the outputs of a regression where its gradient is that of
+that makes it the paper's; scikit-learn reports the mean over the outputs of a regression, but computes the gradient of
 their sum; Keras and TensorFlow round Python floats to float32, so settings are handed over as float64; PyTorch keeps the
 running product of NAdam in its default dtype. What differs in the formula itself is not compared: RMSprop and Adagrad of
 Keras and TensorFlow have epsilon inside the root, and Keras's Nadam another momentum schedule.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _checkout import ROOT
-from plainmlp.system.command import GOES_ON, run_command
+from plainmlp.system.command import RUN_AGAIN, run_command
 from plainmlp.system.process import PARENT
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run_alone(config: "Config", folder: Path) -> None:
     from plainmlp.data.summary import write_columns
     from plainmlp.evaluation.reports import evaluate_and_write
     from plainmlp.tracking.provenance.environment import process_usage
-    from plainmlp.tracking.recording.continuation import go_on
+    from plainmlp.tracking.recording.continuation import open_checkpoints
     from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results, write_summary
     from plainmlp.tracking.recording.training import provenance_tags, publish_training, start_run
     from plainmlp.tracking.terminal import show_places, watch_training
@@ -51,7 +51,7 @@ def run_alone(config: "Config", folder: Path) -> None:
     places = Places(folder)
     splits, columns = prepare(config)
     with start_run(config, splits, ROOT).closing() as tracked:
-        checkpoints = go_on(tracked, config.training, ROOT)
+        checkpoints = open_checkpoints(tracked, config.training, ROOT)
         with watch_training(config.training.epochs) as show:
             trained = train_and_write(
                 config, splits, places, watchers=[show, tracked.log_epoch], checkpoint=checkpoints
@@ -106,4 +106,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, GOES_ON))
+    sys.exit(run_command(main, RUN_AGAIN))

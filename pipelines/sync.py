@@ -60,7 +60,7 @@ def manage_waiting(discarded: list[str]) -> None:
         if record_id not in held:
             message = f"--discard {record_id}: no such run is waiting (allowed: {', '.join(held) or 'none, since no run is waiting'})"
             raise InputError(message)
-        if outbox.is_going_on(held[record_id]):
+        if outbox.is_being_written(held[record_id]):
             message = f"--discard {record_id}: a process still writes this run; end that first"
             raise InputError(message)
         outbox.remove(record_id)

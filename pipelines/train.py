@@ -11,7 +11,7 @@ def main() -> None:
     from plainmlp.config.places import Places
     from plainmlp.data.storage import read_splits
     from plainmlp.tracking.provenance.environment import process_usage
-    from plainmlp.tracking.recording.continuation import go_on
+    from plainmlp.tracking.recording.continuation import open_checkpoints
     from plainmlp.tracking.recording.training import publish_training, remember_run, start_run
     from plainmlp.tracking.terminal import watch_training
     from plainmlp.training.construction import describe_training
@@ -22,7 +22,7 @@ def main() -> None:
     print(describe_training(splits, config))
     places = Places(ROOT)
     with start_run(config, splits, ROOT).closing() as run:
-        checkpoints = go_on(run, config.training, ROOT)
+        checkpoints = open_checkpoints(run, config.training, ROOT)
         with watch_training(config.training.epochs) as show:
             watchers = [show, run.log_epoch]
             trained = train_and_write(config, splits, places, watchers=watchers, checkpoint=checkpoints)

@@ -194,9 +194,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         ValueError
             A parameter or an array is not allowed, or the loss is no longer finite.
         """
-        goes_on = self.warm_start and hasattr(self, "network_")
-        dtype, seed, held_out = self._checked_dtype(reset=not goes_on), self._checked_seed(), None
-        rows = self._read(X, y, sample_weight, dtype=dtype, reset=not goes_on)
+        continues = self.warm_start and hasattr(self, "network_")
+        dtype, seed, held_out = self._checked_dtype(reset=not continues), self._checked_seed(), None
+        rows = self._read(X, y, sample_weight, dtype=dtype, reset=not continues)
         if (X_val is None) != (y_val is None):
             message = "X_val and y_val belong together: one of them is missing"
             raise ValueError(message)
@@ -206,9 +206,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             rows, held_out = rows.set_aside(self.validation_fraction, seed)
         train, batch_size, l2 = self._examples(rows)
         validation = None if held_out is None else self._convert(held_out).examples()[0]
-        parameters = self.network_.parameters if goes_on else None
+        parameters = self.network_.parameters if continues else None
         self.network_: MLP = self._network(train, seed, l2, parameters, has_validation=validation is not None)
-        if not goes_on:
+        if not continues:
             self.history_: dict[str, list[float]] = {}
         context = self._init_callback_context(max_subtasks=self.max_iter)
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}

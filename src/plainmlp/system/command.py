@@ -15,7 +15,7 @@ from plainmlp.system.errors import DISK_FULL, InputError, StorageError, Training
 from plainmlp.system.process import relax_garbage_collection
 
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
-GOES_ON = "; run the same command again to continue"
+RUN_AGAIN = "; run the same command again to continue"
 TERMINATED = 143  # the same for SIGTERM
 UNREAD = 141  # the same for SIGPIPE
 
@@ -81,4 +81,4 @@ def run_stage(main: Callable[[], None], description: str) -> NoReturn:
     """Be the command of a stage: `--help` shows the description, and without arguments the body runs."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
-    sys.exit(run_command(main, GOES_ON))
+    sys.exit(run_command(main, RUN_AGAIN))

@@ -160,7 +160,7 @@ class Outbox:
         """Return the paths of an entry's files, by the names of their artifacts."""
         return {name: self.files(record_id) / name for name in entry.get("files", ())}
 
-    def is_going_on(self, header: RunHeader) -> bool:
+    def is_being_written(self, header: RunHeader) -> bool:
         """Say whether a living process still writes a run."""
         entries = self.entries(header.record_id)
         process = next((entry["process"] for entry in reversed(entries) if "process" in entry), None)

@@ -49,10 +49,10 @@ def publish(outbox: Outbox, address: str, wait_seconds: float, *, is_redirected:
         A store cannot be reached; this run and those after it stay.
     """
     stores = cache(lambda place, experiment: Store(place, experiment, None, wait_seconds))
-    going_on = set()
+    unfinished = set()
     for header in outbox.headers():
-        if outbox.is_going_on(header) or header.tags.get(PARENT_TAG) in going_on:
-            going_on.add(header.record_id)
+        if outbox.is_being_written(header) or header.tags.get(PARENT_TAG) in unfinished:
+            unfinished.add(header.record_id)
         else:
             place = address if is_redirected and header.run_id is None else _full_address(header, address)
             yield _publish(outbox, stores(place, header.experiment), header)
@@ -90,7 +90,7 @@ def _send(outbox: Outbox, store: Store, header: RunHeader) -> str | None:
         for entry in _ended(entries)[n_sent:]:
             send(store, placed, entry, outbox.places(header.record_id, entry))
         n_sent = len(entries)
-        if outbox.is_going_on(placed) or outbox.remove(header.record_id, n_sent):
+        if outbox.is_being_written(placed) or outbox.remove(header.record_id, n_sent):
             return placed.run_id
 
 

@@ -17,7 +17,7 @@ from plainmlp.training.checkpoints import Checkpoints, checkpoints_of
 INTERRUPTED = ("KILLED", "FAILED")
 
 
-def go_on(run: TrackedRun, training: TrainingSection, checkout: Path) -> Checkpoints:
+def open_checkpoints(run: TrackedRun, training: TrainingSection, checkout: Path) -> Checkpoints:
     """Return the checkpoints of a run; if they hold a part of its training, say so, and join it to the interrupted run."""
     checkpoints = checkpoints_of(checkout, run.point_id)
     if show_resumption(checkpoints, training):
