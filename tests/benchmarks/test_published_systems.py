@@ -25,6 +25,6 @@ def test_each_seed_is_a_training_and_the_first_is_timed():
 def test_a_training_that_fails_ends_the_command():
     with (
         np.errstate(all="ignore"),
-        pytest.raises(SystemExit, match="error: sincos: the loss is no longer finite"),
+        pytest.raises(SystemExit, match="error: sincos: the loss is not finite"),
     ):
         train_system("sincos", 1, *FEW, "optimizer.learning_rate=1e30")

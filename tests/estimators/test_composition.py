@@ -183,7 +183,7 @@ def test_what_a_callback_is_given_can_predict_and_stays_as_it_was(digits):
 
 def test_callbacks_end_with_a_fit_that_fails(waves):
     recorder = Recorder()
-    with pytest.raises(ValueError, match="no longer finite"):
+    with pytest.raises(ValueError, match="not finite"):
         MLPRegressor(solver="sgd", learning_rate_init=1e200).set_callbacks(recorder).fit(*waves)
     assert recorder.events[-1] == "teardown"
 

@@ -185,7 +185,7 @@ def test_a_cold_start_forgets(digits):
 
 def test_a_loss_that_is_not_finite_is_told(waves):
     X, y = waves
-    with pytest.raises(ValueError, match=r"no longer finite in iteration \d+ with learning_rate_init=1e\+200"):
+    with pytest.raises(ValueError, match=r"not finite in iteration \d+ with learning_rate_init=1e\+200"):
         MLPRegressor(solver="sgd", learning_rate_init=1e200).fit(X, y)
 
 

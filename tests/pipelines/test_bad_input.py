@@ -102,8 +102,8 @@ DATA: dict[tuple[str, ...], tuple[str, ...]] = {
     (*WARM, "model.weights=whole.safetensors", "model.hidden_sizes=[5]"): ("model.weights", "[1, 4, 2]", "[1, 5, 2]"),
 }
 FAILING: dict[tuple[str, ...], tuple[str, ...]] = {
-    (*FAST, "optimizer=sgd", "optimizer.learning_rate=1e30"): ("no longer finite", "epoch 0", "step ", "1e+30"),
-    (*WARM, "optimizer=sgd", "optimizer.learning_rate=1e200"): ("no longer finite", "epoch ", "step ", "1e+200"),
+    (*FAST, "optimizer=sgd", "optimizer.learning_rate=1e30"): ("not finite", "epoch 0", "step ", "1e+30"),
+    (*WARM, "optimizer=sgd", "optimizer.learning_rate=1e200"): ("not finite", "epoch ", "step ", "1e+200"),
 }
 CASES = {**CONFIGURATION, **DATA, **FAILING}
 
@@ -230,7 +230,7 @@ def test_only_what_began_to_train_is_recorded_and_as_failed(ended: SimpleNamespa
     runs = tracked_runs(ended.folder / "mlflow.db")
     assert [tracked.info.status for tracked in runs if tracked.info.status != "FAILED"] == []
     reasons = [tracked.data.tags["failure"] for tracked in runs]
-    assert sum(reason.startswith("TrainingError: the loss is no longer finite") for reason in reasons) == len(FAILING)
+    assert sum(reason.startswith("TrainingError: the loss is not finite") for reason in reasons) == len(FAILING)
 
 
 @pytest.mark.parametrize(("variables", "shown"), [({}, False), ({"HYDRA_FULL_ERROR": "1"}, True)], ids=str)

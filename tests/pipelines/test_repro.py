@@ -213,7 +213,7 @@ def test_failed_training_is_one_line_and_leaves_the_results_of_before(fresh: Sim
     before = _results(fresh.folder)
     ended = run(fresh.folder, "python", "pipelines/repro.py", "optimizer=sgd", "optimizer.learning_rate=1e30")
     assert ended.returncode == 1
-    assert ended.stderr.startswith("error: the loss is no longer finite in epoch 0, step ")
+    assert ended.stderr.startswith("error: the loss is not finite in epoch 0, step ")
     assert ended.stderr.count("\n") == 1
     assert "1e+30" in ended.stderr
     after = _results(fresh.folder)

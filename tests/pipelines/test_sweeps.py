@@ -143,7 +143,7 @@ def test_points_that_fail_are_said_and_tried_again(folder: Path) -> None:
     assert first == "error: 2 of 4 points failed; run the same command again to retry them all, or one of these:"
     assert len(lines) == 4
     assert "learning_rate=1e+30" in lines[0]
-    assert lines[1].startswith("    the loss is no longer finite in epoch 0")
+    assert lines[1].startswith("    the loss is not finite in epoch 0")
     (parent,), children = tree(folder, "failing")
     failed = [child for child in children if child.info.status == "FAILED"]
     assert (len(children), len(failed), parent.info.status) == (4, 2, "FINISHED")

@@ -248,7 +248,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Keep the metrics of an epoch, and print them if `verbose` is set."""
         if epoch.diverged is not None:
             message = (
-                f"the loss is no longer finite in iteration {epoch.number + 1} with learning_rate_init="
+                f"the loss is not finite in iteration {epoch.number + 1} with learning_rate_init="
                 f"{self.learning_rate_init}; scale X, or try a smaller learning_rate_init, or clip_norm"
             )
             raise ValueError(message)

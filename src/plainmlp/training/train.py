@@ -188,6 +188,6 @@ def _run(training: Training, log: TrainingLog) -> None:
 
 def _diverged_error(divergence: Divergence) -> TrainingError:
     return TrainingError(
-        f"the loss is no longer finite in epoch {divergence.epoch}, step {divergence.step}, with the learning "
+        f"the loss is not finite in epoch {divergence.epoch}, step {divergence.step}, with the learning "
         f"rate {divergence.learning_rate:g}; try a smaller optimizer.learning_rate, or optimizer.clip_norm"
     )
