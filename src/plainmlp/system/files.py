@@ -50,6 +50,12 @@ def refuse_existing(path: Path) -> None:
         raise InputError(message)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder unless it is there, which is the quicker question."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
     """Give a temporary file to write to, which takes the place of `path` once all went well.
@@ -61,7 +67,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     """
     temporary = unfinished(path)
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             yield temporary
             flush(temporary)
@@ -158,7 +164,7 @@ def replace_folder(folder: Path) -> Iterator[Path]:
     """
     temporary, earlier = unfinished(folder), unfinished(folder, EARLIER)
     with writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         try:
             temporary.mkdir()
             yield temporary
