@@ -181,6 +181,17 @@ def replace_folder(folder: Path) -> Iterator[Path]:
         flush(folder.parent)
 
 
+@contextmanager
+def passing_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside a path, which is removed after the block."""
+    folder = unfinished(path)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
 def unfinished(path: Path, kind: str = NEW) -> Path:
     """Return a name beside a path for what is unfinished; what killed processes left in that folder goes."""
     _remove_leftovers(path.parent)
