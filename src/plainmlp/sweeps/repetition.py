@@ -12,11 +12,10 @@ from plainmlp.sweeps.reports import RUN_FILES, write_leaderboard
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.tracking.addresses import tracking_address
 from plainmlp.tracking.children import model_address
-from plainmlp.tracking.connection import connect
 from plainmlp.tracking.finished import read_finished
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.store import sweep_record_id
-from plainmlp.tracking.stored_runs import Reader
+from plainmlp.tracking.stored_runs import page_of
 from plainmlp.tracking.terminal import show_line
 
 BOARD = "leaderboard.json"  # among the artifacts of a sweep's run
@@ -36,12 +35,13 @@ def repeat_at_once(
     found = None if Outbox(kept).holds(record_id) else read_finished(address, tracking.experiment, record_id)
     if found is None or not found.runs.keys() >= {point.point_id for point in points}:
         return None
-    reader = Reader(connect(address, tracking.wait_seconds, is_limited=True))
-    reader.experiment_id = found.experiment_id
     board = repeat(points, found.runs, found.files, archive, folder)
     if board is None or board.best_run not in found.with_model:
         return None
-    return board, {"model": model_address(board.best_run), "mlflow": reader.page(found.run_id)}
+    return board, {
+        "model": model_address(board.best_run),
+        "mlflow": page_of(address, found.experiment_id, found.run_id),
+    }
 
 
 def repeat(

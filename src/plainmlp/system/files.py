@@ -50,6 +50,12 @@ def refuse_existing(path: Path) -> None:
         raise InputError(message)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder unless it is there, which is the quicker question."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
     """Give a temporary file to write to, which replaces `path` if all goes well.
@@ -62,7 +68,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     """
     temporary = unfinished(path)
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             yield temporary
             flush(temporary)
@@ -159,7 +165,7 @@ def replace_folder(folder: Path) -> Iterator[Path]:
     """
     temporary, earlier = unfinished(folder), unfinished(folder, EARLIER)
     with writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         try:
             temporary.mkdir()
             yield temporary
@@ -174,6 +180,17 @@ def replace_folder(folder: Path) -> Iterator[Path]:
             for leftover in (temporary, earlier):
                 shutil.rmtree(leftover, ignore_errors=True)
         flush(folder.parent)
+
+
+@contextmanager
+def passing_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside a path, which is removed after the block."""
+    folder = unfinished(path)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def unfinished(path: Path, kind: str = NEW) -> Path:

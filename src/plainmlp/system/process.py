@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import current_thread, main_thread
 
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import make_folder
 
 PR_SET_PDEATHSIG = 1  # of prctl in Linux: which signal a process gets when its parent ends
 LOCK_SECONDS = 120.0  # eight processes that make a database on a busy machine take a minute
@@ -89,7 +90,7 @@ def exclusive_lock(locks: Path, name: str, seconds: float = LOCK_SECONDS) -> Ite
     InputError
         Another process holds it for longer than `seconds`.
     """
-    locks.mkdir(parents=True, exist_ok=True)
+    make_folder(locks)
     with held(locks / name[:2], seconds):
         yield
 

@@ -95,8 +95,9 @@ class Archive:
             if self.has(point_id, loss_every):
                 return
             with without_fsync(), replace_folder(folder) as temporary:  # a damaged point counts as absent
+                for inner in {(temporary / name).parent for name in files} - {temporary}:
+                    inner.mkdir()
                 for name, content in files.items():
-                    (temporary / name).parent.mkdir(exist_ok=True)
                     (temporary / name).write_bytes(content)
 
     def present(self) -> set[str]:
@@ -156,7 +157,7 @@ class Archive:
 
     def size(self) -> int:
         """Return how many bytes the files of the archive hold."""
-        return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
+        return sum((Path(folder) / name).stat().st_size for folder, _, names in os.walk(self.root) for name in names)
 
     def _exclusive_lock(self, name: str) -> AbstractContextManager[None]:
         return exclusive_lock(self._own / "locks", name)

@@ -3,21 +3,19 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
 from plainmlp.composition.compose import quote
 from plainmlp.config.inputs import found_inputs
-from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, TrackingSection
 from plainmlp.sweeps.grid.points import Point, whole
 from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive, Kept
 from plainmlp.sweeps.running.training import train_points
 from plainmlp.sweeps.running.units import PointError, ThisProcess
-from plainmlp.system.files import unfinished
+from plainmlp.system.files import passing_folder
 from plainmlp.system.process import LAUNCHER, NAME, PARENT, end_with
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.tracking.recording.page import describe_point, run_name
@@ -70,7 +68,8 @@ def record_outcomes(
     archive = _archive(checkout / FOLDER)
     by_store: dict[Store, list[ChildRun]] = {}
     kept = {job.point.point_id: archive.load(job.point.point_id) for job, failure in ended if failure is None}
-    with _gathering(checkout / GATHERED) as folder:
+    # on the disk where most stores are, which take its content by its name
+    with passing_folder(checkout / GATHERED) as folder:
         for number, (job, failure) in enumerate(ended):
             if failure is None:
                 child = _finished(job, kept[job.point.point_id], checkout, folder / str(number))
@@ -83,17 +82,6 @@ def record_outcomes(
     return kept
 
 
-@contextmanager
-def _gathering(path: Path) -> Iterator[Path]:
-    """Give a folder, which is removed afterwards, on the disk where most stores are: they take its content by its name."""
-    folder = unfinished(path)
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
 def _finished(job: Job, kept: Kept, checkout: Path, folder: Path) -> ChildRun:
     """Return the run of a point that the archive has; its artifacts are gathered in a folder, which is made."""
     point, archive = job.point, _archive(checkout / FOLDER)
@@ -101,7 +89,9 @@ def _finished(job: Job, kept: Kept, checkout: Path, folder: Path) -> ChildRun:
     tags = _provenance_tags(point, checkout, kept.numerics)
     text, parameters = recorded_text(point.config), recorded_parameters(point.config)
     folder.mkdir()
-    _gather(point, archive.places(point.point_id), folder)
+    places = archive.places(point.point_id)
+    for path in (places.model, places.history, *([] if point.config.training.loss_every is None else [places.steps])):
+        shutil.copyfile(path, folder / path.name)
     # an earlier sweep may have trained it with other settings that change no result
     (folder / CONFIGURATION).write_text(text, encoding="utf-8", newline="\n")
     tags |= configuration_tags(text.encode(), parameters)
@@ -141,13 +131,6 @@ def _failed(job: Job, checkout: Path, reason: str, started: float) -> ChildRun:
 def _provenance_tags(point: Point, checkout: Path, numerics: Mapping[str, str]) -> dict[str, str]:
     splits = _archive(checkout / FOLDER).data.splits(point.config.dataset, point.config.split)
     return provenance_tags(splits, checkout, numerics)
-
-
-def _gather(point: Point, places: Places, folder: Path) -> None:
-    """Copy the files of a point side by side, under their names as artifacts."""
-    steps = [] if point.config.training.loss_every is None else [places.steps]
-    for path in (places.model, places.history, *steps):
-        shutil.copyfile(path, folder / path.name)
 
 
 @cache
