@@ -46,7 +46,6 @@ BUILT_IN = {"pow", "sum"}  # Python 3.12 and newer add floating-point numbers in
 
 # (file, function, what it calls): why its bits are the same everywhere all the same
 ALLOWED = {
-    ("data/datasets.py", "digits", "sklearn"): "reads whole numbers from a file",
     ("data/idx.py", "_read_elements", "prod"): "multiplies whole numbers",
     ("data/openml.py", "", "sklearn"): "a type",
     ("data/openml.py", "fetch_openml_dataset", "sklearn"): "reads a file; Python turns its texts into numbers",
