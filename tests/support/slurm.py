@@ -17,6 +17,7 @@ import psutil
 
 PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sbatch")
 SECONDS = 60
+SECONDS_TO_END = 10
 COMMON = "AuthType=auth/munge\nSlurmUser=root\n"
 DATABASE = """DbdHost=localhost
 StorageType=accounting_storage/mysql
@@ -39,7 +40,7 @@ TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 ReturnToService=2
-KillWait=5
+KillWait=1
 JobRequeue=1
 MpiDefault=none
 AccountingStorageType=accounting_storage/slurmdbd
@@ -85,10 +86,14 @@ class Node:
         self._started[name].wait()
 
     def end(self) -> None:
+        """End each server before those that it speaks to, and kill one that goes on waiting."""
         for process in reversed(self._started.values()):
             process.terminate()
-        for process in self._started.values():
-            process.wait()
+            try:
+                process.wait(SECONDS_TO_END)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 @contextmanager
@@ -136,9 +141,15 @@ def kill_all(configuration: Path, spared: Sequence[psutil.Process]) -> None:
 
 
 def is_of(process: psutil.Process, configuration: Path) -> bool:
-    """Say whether a process was started with a configuration of Slurm, as servers and jobs are."""
+    """Say whether a process was started with a configuration of Slurm, as servers and jobs are.
+
+    What looks after a job has no environment any more, but the log open that lies beside the configuration.
+    """
     with suppress(psutil.Error):  # it has ended
-        return process.environ().get("SLURM_CONF") == str(configuration)
+        if process.environ().get("SLURM_CONF") == str(configuration):
+            return True
+        files = process.open_files() if process.name() == "slurmstepd" else []
+        return any(Path(file.path).parent == configuration.parent for file in files)
     return False
 
 

@@ -10,7 +10,7 @@ from numba import njit
 
 from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, fold, get, load, nothing, store
-from plainmlp.nn.compiled.tiles import add_products, load_tile, store_tile, width_of, zeros
+from plainmlp.nn.compiled.tiles import FEW_ROWS, ROWS, add_products, height_of, load_tile, store_tile, width_of, zeros
 from plainmlp.nn.products import BLOCK
 
 Flat = Any  # a flat array in compiled code
@@ -78,25 +78,30 @@ def _sum_tile(tile: Any, plan: Flat, memory: Flat, product: Any, row: int, colum
 
 
 @inner
-def _sum_row(tile: Any, plan: Flat, memory: Flat, product: Any, row: int, goes_on: bool) -> None:
-    """Sum a row of tiles."""
-    for column in range(0, product.n_columns, width_of(tile)):
-        _sum_tile(tile, plan, memory, product, row, column, goes_on)
+def _sum_row(
+    tile: Any, narrow: Any, plan: Flat, memory: Flat, product: Any, row: int, last_row: int, goes_on: bool
+) -> int:
+    """Sum rows of tiles while there are rows enough, the last columns in narrow ones, and return which row is next."""
+    height, width, edge = height_of(tile), width_of(tile), product.n_columns - width_of(narrow)
+    while last_row - row >= height:
+        column = 0
+        while column < edge:
+            _sum_tile(tile, plan, memory, product, row, column, goes_on)
+            column += width
+        if column < product.n_columns:
+            _sum_tile(narrow, plan, memory, product, row, column, goes_on)
+        row += height
+    return row
 
 
 @inner
 def _sum_rows(plan: Flat, memory: Flat, product: Any, first_row: int, last_row: int, goes_on: bool) -> None:
-    """Sum some rows: eight together, then four, and what is left one by one, of four vectors since a sum waits for itself."""
-    row = first_row
-    while last_row - row >= 8:
-        _sum_row(zeros(8, 1, memory), plan, memory, product, row, goes_on)
-        row += 8
-    while last_row - row >= 4:
-        _sum_row(zeros(4, 1, memory), plan, memory, product, row, goes_on)
-        row += 4
-    while row < last_row:
-        _sum_row(zeros(1, 4, memory), plan, memory, product, row, goes_on)
-        row += 1
+    """Sum some rows: many together, then half as many, and the others one by one, of four vectors since a sum waits for itself."""
+    row = _sum_row(zeros(ROWS, 2, memory), zeros(ROWS, 1, memory), plan, memory, product, first_row, last_row, goes_on)
+    row = _sum_row(
+        zeros(FEW_ROWS, 2, memory), zeros(FEW_ROWS, 1, memory), plan, memory, product, row, last_row, goes_on
+    )
+    _sum_row(zeros(1, 4, memory), zeros(1, 1, memory), plan, memory, product, row, last_row, goes_on)
 
 
 @inner

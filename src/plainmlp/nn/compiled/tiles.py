@@ -3,13 +3,18 @@
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from llvmlite.binding import get_host_cpu_features
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 from plainmlp.nn.compiled.lanes import BITS, load_vector, pointer_to, splat, vector_of
 
-REGISTER_BITS = 512  # the widest there are; a narrower processor takes several
+FEATURES = get_host_cpu_features().flatten() if config.CPU_FEATURES is None else config.CPU_FEATURES
+HAS_WIDEST = "+avx512f" in FEATURES.split(",")
+REGISTER_BITS = 512 if HAS_WIDEST else 256
+ROWS = 8 if HAS_WIDEST else 4  # of a tile of two vectors: as many sums as registers hold beside the factors
+FEW_ROWS = ROWS // 2
 
 
 class Tile(types.Type):
@@ -60,6 +65,16 @@ def square(typing: Any, array: Any) -> Any:
 
 
 @intrinsic
+def height_of(typing: Any, tile: Any) -> Any:
+    """Return the number of a tile's rows."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.get_constant(types.intp, tile.n_rows)
+
+    return types.intp(tile), emit
+
+
+@intrinsic
 def width_of(typing: Any, tile: Any) -> Any:
     """Return the number of a tile's columns."""
 
@@ -74,7 +89,6 @@ def add_products(typing: Any, tile: Any, array: Any, start: Any, stride: Any, po
     """Add to each row of a tile a number times vectors: a multiplication, then an addition.
 
     Row r takes the number at start + r stride of a flat array, and the vectors what follows on position, side by side.
-    Of one vector a row, processors with AVX-512 spread the number as they multiply, which costs them nothing.
     """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
