@@ -127,7 +127,7 @@ FILES = {
     "configuration removed": (lambda run: run.remove("config.yaml"), "config.yaml is missing"),
     "configuration cut": (lambda run: run.file("config.yaml", lambda c: c[:100]), "config.yaml does not have"),
     "configuration empty": (lambda run: run.file("config.yaml", lambda c: b""), "config.yaml must hold a mapping"),
-    "configuration nested": (lambda run: run.file("config.yaml", nested), "config.yaml nested too deeply"),
+    "configuration nested": (lambda run: run.file("config.yaml", nested), "config.yaml is nested too deeply"),
     "configuration no text": (lambda run: run.file("config.yaml", lambda c: b"a: \xff"), "config.yaml "),
     "configuration of aliases": (lambda run: run.file("config.yaml", lambda c: b"a: &x [*x]"), "the anchor"),
     "configuration endless": (endless, "config.yaml is a link"),
