@@ -11,11 +11,15 @@ from plainmlp.system.files import replace_file
 INPUTS = Path("data") / "inputs"
 # section and key of each path in the configuration; for each, stage compose in dvc.yaml lists a link and its note
 INPUT_KEYS = (("dataset", "path"), ("model", "weights"))
-# each path in INPUTS leads to a folder with a link to the user's file: in `LOCAL`, which git ignores, so that in a clone
-# DVC finds the file to be missing, and not a link that points nowhere; without a path to `NONE`, which git has
-LOCAL = Path(os.pardir, os.pardir, ".plainmlp", "inputs")
-NONE, FILE = Path("none"), "file"
+
+# for a file that another checkout has, or that this one had before
 WITHOUT = "; without it, `dvc pull` and `dvc repro --allow-missing` bring the results that were pushed"
+
+# in the note beside a link, for a colleague who does not have the file and follows DVC's error
+ADVICE = """
+Without that file, DVC stops at the link beside this note: [Errno 2] No such file or directory. Remove the link; then
+`dvc pull` and `dvc repro --allow-missing` bring the results that were pushed.
+"""
 
 
 def named_inputs(config: Config) -> dict[str, str | None]:
@@ -35,39 +39,31 @@ def locate_inputs(config: Config, locate: Callable[[str, str], Path]) -> Config:
 
 
 def link_input(folder: Path, key: str, path: str | None, root: Path) -> None:
-    """Let `FILE` under the name of a key, in a folder, lead to the user's file or folder, and note its path beside it.
+    """Link the name of a key, in a folder, to the user's file or folder, and write a note with its path beside the link.
 
     Parameters
     ----------
     path : str, optional
-        The key's value.
+        The key's value. Without one the link points to the note.
     root : Path
         The root of the repository, where relative paths begin.
 
     Notes
     -----
-    DVC hashes what a link points to. It compares the note first, which tells it of another path in any case.
+    DVC hashes what a link points to, and fails at a link that points nowhere before any stage can mend it. It compares
+    the note first, which tells it of another path even then.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    note, text = folder / f"{key}.txt", f"{key}: {path}\n"
+    note = folder / f"{key}.txt"
+    text = f"{key}: {path}\n{'' if path is None else ADVICE}"
     was_there = note.exists() and note.read_text(encoding="utf-8") == text
-    place = NONE if path is None else LOCAL / key
-    if path is not None:
-        _link(folder / place / FILE, _target(folder / place, key, path, root, WITHOUT if was_there else ""))
-    elif not (folder / place / FILE).exists():
-        (folder / place).mkdir(exist_ok=True)
-        (folder / place / FILE).write_text("no file is named\n", encoding="utf-8")
+    target = note.name if path is None else _target(folder, key, path, root, WITHOUT if was_there else "")
     with replace_file(note) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
-    _link(folder / key, str(place))
-
-
-def _link(link: Path, target: str) -> None:
-    link.parent.mkdir(parents=True, exist_ok=True)
-    new = link.with_name(f"{link.name}.new")
+    new = folder / f"{key}.new"
     new.unlink(missing_ok=True)
     new.symlink_to(target)
-    new.replace(link)
+    new.replace(folder / key)
 
 
 def found_inputs(config: Config, root: Path) -> Config:
@@ -77,13 +73,12 @@ def found_inputs(config: Config, root: Path) -> Config:
 
 def linked_inputs(config: Config, folder: Path) -> Config:
     """Return a configuration with the paths that the links in a folder point to."""
-    return locate_inputs(config, lambda key, path: (folder / key / FILE).resolve())
+    return locate_inputs(config, lambda key, path: (folder / key).resolve())
 
 
 def remove_dangling_links(folder: Path) -> None:
-    """Remove links to files that have gone since, at which DVC would stop: compose runs again and says what is missing."""
-    for section, key in INPUT_KEYS:
-        link = folder / f"{section}.{key}" / FILE
+    """Remove links that point nowhere, so that compose runs again and can say what is missing."""
+    for link in folder.iterdir() if folder.is_dir() else ():
         if link.is_symlink() and not link.exists():
             link.unlink()
 
