@@ -72,8 +72,9 @@ def link_inputs(config: Config) -> None:
     from plainmlp.config.inputs import INPUTS, link_input, named_inputs
     from plainmlp.config.places import kept_checkout
 
+    kept = kept_checkout(ROOT)
     for key, path in named_inputs(config).items():
-        link_input(ROOT / INPUTS, key, path, kept_checkout(ROOT))
+        link_input(ROOT / INPUTS, key, path, kept, is_copy=kept != ROOT)
 
 
 def write_params(params: dict[str, Any]) -> None:

@@ -22,6 +22,16 @@ def test_relative_link_survives_a_move_of_repository_and_data(tmp_path: Path) ->
     assert (tmp_path / "there" / "clone" / "data" / "dataset.path").read_text() == "a\n"
 
 
+def test_link_of_an_experiments_copy_holds_in_the_repository(tmp_path: Path) -> None:
+    (tmp_path / "my.csv").write_text("a\n")
+    root = tmp_path / "clone"
+    copied, link = root / ".dvc" / "tmp" / "exps" / "one" / "data", root / "data" / "dataset.path"
+    link_input(copied, "dataset.path", "../my.csv", root, is_copy=True)
+    link.parent.mkdir()
+    link.symlink_to((copied / "dataset.path").readlink())  # as `dvc exp apply` does
+    assert link.read_text() == "a\n"
+
+
 def test_another_folder_takes_the_links_place_and_the_first_is_untouched(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()

@@ -38,7 +38,7 @@ def locate_inputs(config: Config, locate: Callable[[str, str], Path]) -> Config:
     return config
 
 
-def link_input(folder: Path, key: str, path: str | None, root: Path) -> None:
+def link_input(folder: Path, key: str, path: str | None, root: Path, *, is_copy: bool = False) -> None:
     """Link the name of a key, in a folder, to the user's file or folder, and write a note with its path beside the link.
 
     Parameters
@@ -47,6 +47,9 @@ def link_input(folder: Path, key: str, path: str | None, root: Path) -> None:
         The key's value. Without one the link points to the note.
     root : Path
         The root of the repository, where relative paths begin.
+    is_copy : bool
+        Whether the folder is in a copy of the repository, as DVC runs a queued experiment in: its links are absolute,
+        since DVC brings them from there into the repository.
 
     Notes
     -----
@@ -57,7 +60,9 @@ def link_input(folder: Path, key: str, path: str | None, root: Path) -> None:
     note = folder / f"{key}.txt"
     text = f"{key}: {path}\n{'' if path is None else ADVICE}"
     was_there = note.exists() and note.read_text(encoding="utf-8") == text
-    target = note.name if path is None else _target(folder, key, path, root, WITHOUT if was_there else "")
+    target = Path(note.name) if path is None else _target(key, path, root, WITHOUT if was_there else "")
+    if path is not None and not Path(path).is_absolute() and not is_copy:  # repository and data can move together
+        target = Path(os.path.relpath(target, folder.resolve()))
     with replace_file(note) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
     new = folder / f"{key}.new"
@@ -83,14 +88,11 @@ def remove_dangling_links(folder: Path) -> None:
             link.unlink()
 
 
-def _target(folder: Path, key: str, path: str, root: Path, hint: str) -> str:
-    """Return the target as the user gave it: absolute, or relative so that repository and data can move together.
-
-    The hint ends the message if there is no such file.
-    """
+def _target(key: str, path: str, root: Path, hint: str) -> Path:
+    """Return the user's file or folder; the hint ends the message if there is none."""
     given = root / path
     target = given.parent.resolve() / given.name  # a link of the user's stays a link
     if not target.exists():
         message = f"{key}: {path} does not exist (looked for {target}){hint}"
         raise InputError(message)
-    return str(target) if Path(path).is_absolute() else os.path.relpath(target, folder.resolve())
+    return target
