@@ -18,9 +18,10 @@ from plainmlp.sweeps.reports import describe_sweep, show_leaderboard, write_repo
 from plainmlp.sweeps.running.archive import FOLDER, Archive, Kept
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.progress import show_progress
+from plainmlp.sweeps.running.units import PointError, as_point_error
 from plainmlp.sweeps.search.search import RECORD, Search
 from plainmlp.system.digests import digest_json
-from plainmlp.system.errors import InputError, StorageError, TrainingError
+from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.system.process import held
 from plainmlp.tracking.children import add_model, finished_children
 from plainmlp.tracking.datasets import data_inputs
@@ -224,11 +225,11 @@ def _launch_all(
     try:
         with show_progress(missing, archive):
             return launch([Job(point, parent.reference, _name(point, common)) for point in missing])
-    except (InputError, StorageError, TrainingError):
-        raise
-    except Exception as error:  # such as joblib's, where a process of its was killed
-        line = " ".join(str(error).split())
-        message = f"the launcher failed; run the same command again to continue ({type(error).__name__}: {line})"
+    except Exception as error:
+        if isinstance(error, PointError):
+            raise
+        # such as joblib's, where a process of its was killed
+        message = f"the launcher failed; run the same command again to continue ({as_point_error(error)})"
         raise TrainingError(message) from error
 
 
@@ -257,7 +258,7 @@ def _add_model(store: Store, board: Leaderboard, points: Sequence[Point], archiv
     config = next(point.config for point in points if point.point_id == best)
     data = config.dataset, config.split
     try:
-        return {"model": add_model(store, run_id, lambda: data_inputs(config.dataset, archive.data.splits(*data)))}
+        return {"model": add_model(store, run_id, lambda: data_inputs(data[0], archive.data.splits(*data)))}
     except InputError as error:
         return {"model": f"none ({error})"}
 

@@ -108,7 +108,7 @@ def held(path: Path, seconds: float = LOCK_SECONDS, refusal: str = "") -> Iterat
     """
     from filelock import FileLock, Timeout
 
-    if not path.exists():
+    if not os.access(path, os.W_OK):
         path.touch()  # FileLock would try for ever to make what cannot be made
     try:
         lock = FileLock(path).acquire(timeout=seconds)
