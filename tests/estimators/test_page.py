@@ -25,7 +25,9 @@ def test_the_page_names_every_parameter_and_no_other_of_scikit_learn():
     ours, theirs = set(MLPClassifier().get_params()), set(Reference().get_params())
     assert {name for name in ours | theirs if f"`{name}`" not in page} == set()
     (only_there,) = (
-        line for line in page.splitlines() if line.endswith("only there: here they are options of a solver or schedule |")
+        line
+        for line in page.splitlines()
+        if line.endswith("only there: here they are options of a solver or schedule |")
     )
     assert {name for name in theirs if f"`{name}`" in only_there} == theirs - ours
     assert "lbfgs" not in OPTIMIZERS
