@@ -16,11 +16,10 @@ from _performance import machine, write_section
 from plainmlp.composition.compose import compose, parse
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.archive import FOLDER, Archive, Files
-from plainmlp.sweeps.running.engines import UNIT_SECONDS
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.recorder import Recorder
 from plainmlp.sweeps.running.training import train_points
-from plainmlp.sweeps.running.units import Results, Unit, train_point
+from plainmlp.sweeps.running.units import UNIT_SECONDS, Results, Unit, train_point
 from plainmlp.tracking.recording.training import open_store, point_of
 from sweep import copied_checkout
 
@@ -56,8 +55,8 @@ def simulate(n_points: int, checkout: Path) -> list[tuple[str, str]]:
     tracking = [f"tracking.uri=sqlite:///{checkout}/mlflow.db", "tracking.wait_seconds=1000"]
     settings = [*tracking, "training.epochs=20", "model.hidden_sizes=[64,32]"]
     config, archive = parse(compose(ROOT / "conf", settings)), Archive(checkout / FOLDER)
-    one = Point((), config, point_of(config, archive.splits(config.dataset, config.split)))
-    folder = archive.splits_folder(config.dataset, config.split)
+    one = Point((), config, point_of(config, archive.data.splits(config.dataset, config.split)))
+    folder = archive.data.folder(config.dataset, config.split)
     files = train_point(config, folder, archive.checkpoints(one.point_id))
     if not isinstance(files, dict):
         raise files

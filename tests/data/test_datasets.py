@@ -7,6 +7,7 @@ import mpmath
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_digits
 
 from entries import known
 from plainmlp.config.schema import DatasetSection
@@ -127,6 +128,9 @@ def test_digits_are_whole_numbers_of_an_image():
     assert dataset.rows.features.shape == (1797, 64)
     assert dataset.rows.features.max() == 16
     assert dataset.description.columns[9].name == "pixel_1_1"
+    features, labels = load_digits(return_X_y=True)
+    np.testing.assert_array_equal(dataset.rows.features, features)
+    np.testing.assert_array_equal(dataset.rows.targets, labels)
 
 
 def test_mnist_comes_from_a_folder(tmp_path):

@@ -31,6 +31,7 @@ class Records:
         for job, failure in ended:
             reason, is_there = None if failure is None else str(failure), self.archive.has(job.point.point_id)
             self.found.append((job.point.config.seed, reason, job.parent, job.name, is_there))
+        return {}
 
 
 @pytest.fixture
@@ -118,5 +119,5 @@ def test_a_number_of_processes_that_is_none_is_refused(n_jobs):
 
 
 def test_there_is_a_process_for_each_core_that_may_be_used():
-    assert ProcessesLauncher()._n_jobs == len(os.sched_getaffinity(0))
-    assert ProcessesLauncher(3)._n_jobs == 3
+    assert ProcessesLauncher().n_jobs == len(os.sched_getaffinity(0))
+    assert ProcessesLauncher(3).n_jobs == 3

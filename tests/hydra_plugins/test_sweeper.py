@@ -10,9 +10,9 @@ from omegaconf import OmegaConf
 
 from checkouts import clone, run, run_many, succeed
 from configurations import CONF
-from hydra_plugins.plainmlp_launcher._composition import Composer
 from hydra_plugins.plainmlp_launcher._expansion import read_grid, read_space
 from multirun import begin
+from plainmlp.composition.composer import Composer
 from plainmlp.config.schema import SweepSection
 from plainmlp.data.datasets import DATASETS
 from plainmlp.sweeps.grid.grid import Candidate, checked, choose_points, read_settings

@@ -139,7 +139,7 @@ def test_terminal_shows_the_run_of_the_best_seed_of_each_row(capsys):
 
 def test_terminal_shows_whole_values_in_80_columns(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("plainmlp.sweeps.reports.WIDEST", 80)
+    monkeypatch.setattr("plainmlp.tracking.terminal.WIDEST", 80)
     show_leaderboard(whole_sweep())
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines[:14])) <= 80

@@ -48,7 +48,8 @@ def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path):
 
 
 def test_what_another_process_or_machine_writes_stays(tmp_path):
-    with replace_folder(tmp_path / "figures"), replace_file(tmp_path / "a.json"):
+    with replace_folder(tmp_path / "figures"), replace_file(tmp_path / "a.json") as temporary:
+        temporary.touch()
         present = names(tmp_path)
         files._remove_leftovers.cache_clear()
         write_json(tmp_path / "metrics.json", {})

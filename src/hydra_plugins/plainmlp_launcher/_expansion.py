@@ -1,4 +1,4 @@
-"""A grid, or the space of a search, in Hydra's grammar of overrides: the values of each key, counted before they are listed."""
+"""A grid, or a search and its space, in Hydra's grammar of overrides: the values of each key, counted before they are listed."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -7,13 +7,50 @@ from math import ceil, isfinite
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
+from omegaconf import DictConfig, OmegaConf
 
-from plainmlp.sweeps.grid.grid import Grid, check_counts
+from plainmlp.composition.composer import Composer
+from plainmlp.config.schema import Config
+from plainmlp.sweeps.grid.grid import SECTION, Candidate, Grid, check_counts, checked, choose_points, read_settings
+from plainmlp.sweeps.grid.points import Point, identifier, identify_points
 from plainmlp.sweeps.ranking.results import SEED
+from plainmlp.sweeps.running.archive import FOLDER, Archive
+from plainmlp.sweeps.search.methods import GRID
+from plainmlp.sweeps.search.search import Search
 from plainmlp.sweeps.search.space import Choice, Interval, Space
+from plainmlp.sweeps.session import Listed, Plan
 from plainmlp.system.errors import InputError
 
 LOG = "log"  # the tag of Hydra's grammar for a logarithmic prior
+
+
+def plan_of(
+    arguments: Sequence[str], loader: ConfigLoader, config: DictConfig, composer: Composer, *, is_search: bool
+) -> Plan:
+    """Return the points of a grid or, if the sweeper is the one of searches, the search of the configured method."""
+    section, checkout = OmegaConf.select(config, SECTION), composer.conf_folder.parent
+    settings = read_settings(OmegaConf.to_container(section, resolve=True) if OmegaConf.is_config(section) else section)
+    splits_of = Archive(checkout / FOLDER).data.splits
+    if settings.method != GRID and not is_search:
+        message = f"sweep.method={settings.method} needs hydra/sweeper=search; a grid has sweep.method=grid"
+        raise InputError(message)
+    if settings.method == GRID:
+        if settings.trials is not None:
+            message = (
+                f"sweep.trials={settings.trials} belongs to searches; sweep.sample draws that many points of a grid"
+            )
+            raise InputError(message)
+        candidates = choose_points(read_grid(arguments, loader), composer, settings)
+        return Listed(identify_points(candidates, checkout, splits_of))
+    identify = identifier(checkout, splits_of)
+
+    def check(overrides: tuple[str, ...]) -> Config:
+        return checked(composer.composed(overrides))
+
+    def point_of(overrides: tuple[str, ...]) -> Point:
+        return identify(Candidate(overrides, check(overrides)))
+
+    return Search(read_space(arguments, loader), settings, check, point_of)
 
 
 def read_grid(arguments: Sequence[str], loader: ConfigLoader) -> Grid:

@@ -1,9 +1,9 @@
 """The launchers that train points in units: `processes` here, `dask` on a cluster; this process records every point."""
 
 import logging
-import os
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +14,15 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from plainmlp.system.errors import InputError
+from plainmlp.system.process import usable_cores
+
 if TYPE_CHECKING:
     from plainmlp.sweeps.grid.points import Point
-    from plainmlp.sweeps.running.engines import Engine
+    from plainmlp.sweeps.running.archive import Kept
     from plainmlp.sweeps.running.job import Job
     from plainmlp.sweeps.running.training import PointTraining
+    from plainmlp.sweeps.running.units import Engine
 
 log = logging.getLogger(__name__)
 MODULE = "hydra_plugins.plainmlp_launcher.launcher"
@@ -64,10 +68,20 @@ class EngineLauncher(Launcher):
     """Train what the archive does not hold, and record each point once it is there or has failed.
 
     A point is no job of Hydra's: it has no folder, no log and no callbacks.
+
+    Parameters
+    ----------
+    n_jobs : int, optional
+        How many train at once, at least 1; one for each core where it is not given.
+    address : str, optional
+        Of a scheduler, `tcp://host:port`; None starts a cluster on this machine.
     """
 
     _engine: "Engine | None" = None
     _begun: "PointTraining | None" = None
+
+    def __init__(self, n_jobs: int | None = None, address: str | None = None) -> None:
+        self.n_jobs, self.address = usable_cores() if n_jobs is None else n_jobs, address
 
     @abstractmethod
     def start(self, checkout: Path, n_points: int) -> "Engine":
@@ -79,13 +93,14 @@ class EngineLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Refuse what another sweeper launches."""
-        from plainmlp.system.errors import InputError
-
         message = "this hydra/launcher needs hydra/sweeper=grid or search"
         raise InputError(message)
 
     def open(self, checkout: Path, n_points: int) -> "Engine":
         """Return the engine, started for so many points if it is not; it serves until `close`."""
+        if self.n_jobs < 1:
+            message = f"hydra.launcher.n_jobs={self.n_jobs} is not allowed; it must be at least 1"
+            raise InputError(message)
         if self._engine is None:
             configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
             self._engine = self.start(checkout, n_points)
@@ -99,10 +114,10 @@ class EngineLauncher(Launcher):
         self._begun = PointTraining(points, Archive(checkout / FOLDER), self.open(checkout, len(points)))
         return self._begun
 
-    def train(self, checkout: Path, jobs: Sequence["Job"]) -> None:
-        """Train and record the points of jobs; a point that fails does not stop the others.
+    def train(self, checkout: Path, jobs: Sequence["Job"]) -> "dict[str, Kept]":
+        """Train and record the points of jobs, and return what the archive has of them, by their ids.
 
-        An exception ends the engine at once.
+        A point that fails does not stop the others. An exception ends the engine at once.
         """
         from plainmlp.sweeps.running.recorder import Recorder
 
@@ -119,6 +134,7 @@ class EngineLauncher(Launcher):
             except BaseException:
                 self.close()
                 raise
+        return recorder.kept
 
     def close(self) -> None:
         """End the engine, whatever it does."""
@@ -128,24 +144,14 @@ class EngineLauncher(Launcher):
 
 
 class ProcessesLauncher(EngineLauncher):
-    """Train in processes of this machine.
-
-    Parameters
-    ----------
-    n_jobs : int, optional
-        How many train at once, at least 1; one for each core where it is not given.
-    """
-
-    def __init__(self, n_jobs: int | None = None) -> None:
-        super().__init__()
-        self._n_jobs = _cores() if n_jobs is None else n_jobs
+    """Train in processes of this machine."""
 
     def start(self, checkout: Path, n_points: int) -> "Engine":
         """Return the processes, which begin to start; this one alone if one is enough."""
-        from plainmlp.sweeps.running.engines import ThisProcess
         from plainmlp.sweeps.running.processes import Processes
+        from plainmlp.sweeps.running.units import ThisProcess
 
-        n_jobs = _at_least_one(self._n_jobs)
+        n_jobs = self.n_jobs
         return ThisProcess() if n_jobs == 1 else Processes(n_jobs, n_points)
 
 
@@ -159,66 +165,30 @@ class StackedLauncher(ProcessesLauncher):
 
 
 class DaskLauncher(EngineLauncher):
-    """Train on the workers of a Dask cluster.
-
-    Parameters
-    ----------
-    address : str, optional
-        Of its scheduler, `tcp://host:port`; None starts a cluster on this machine, a worker for each core.
-    """
-
-    def __init__(self, address: str | None = None) -> None:
-        super().__init__()
-        self._address = address
+    """Train on the workers of a Dask cluster."""
 
     def start(self, checkout: Path, n_points: int) -> "Engine":
         """Return the cluster, whose workers have been asked for their code."""
-        from plainmlp.system.errors import InputError
-
-        try:
+        with _extra("dask"):
             from plainmlp.sweeps.running.dask_cluster import DaskCluster
-        except ImportError as error:
-            message = f"hydra/launcher=dask needs pip install 'plainmlp[dask]' ({error})"
-            raise InputError(message) from error
-        return DaskCluster(self._address, _cores())
+        return DaskCluster(self.address, self.n_jobs)
 
 
 class SlurmLauncher(EngineLauncher):
-    """Train in jobs of Slurm, all of which see the checkout under the same path.
-
-    Parameters
-    ----------
-    n_jobs : int, default 16
-        How many wait or run at once, at least 1.
-    """
-
-    def __init__(self, n_jobs: int = 16) -> None:
-        super().__init__()
-        self._n_jobs = n_jobs
+    """Train in jobs of Slurm, all of which see the checkout under the same path."""
 
     def start(self, checkout: Path, n_points: int) -> "Engine":
         """Return the means to submit jobs."""
-        from plainmlp.system.errors import InputError
-
-        try:
+        with _extra("slurm"):
             from plainmlp.sweeps.running.slurm import FOLDER, Slurm
-        except ImportError as error:
-            message = f"hydra/launcher=slurm needs pip install 'plainmlp[slurm]' ({error})"
-            raise InputError(message) from error
-        return Slurm(checkout / FOLDER, _at_least_one(self._n_jobs))
+        return Slurm(checkout / FOLDER, self.n_jobs)
 
 
-def _at_least_one(n_jobs: int) -> int:
-    from plainmlp.system.errors import InputError
-
-    if n_jobs < 1:
-        message = f"hydra.launcher.n_jobs={n_jobs} is not allowed; it must be at least 1"
-        raise InputError(message)
-    return n_jobs
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+@contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """Say which extra is missing where an import fails."""
+    try:
+        yield
+    except ImportError as error:
+        message = f"hydra/launcher={name} needs pip install 'plainmlp[{name}]' ({error})"
+        raise InputError(message) from error

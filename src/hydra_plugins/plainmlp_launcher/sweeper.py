@@ -19,11 +19,8 @@ from omegaconf import DictConfig, OmegaConf
 from hydra_plugins.plainmlp_launcher.launcher import EngineLauncher
 
 if TYPE_CHECKING:
-    from hydra_plugins.plainmlp_launcher._composition import Composer
-    from plainmlp.config.schema import Config, SweepSection
-    from plainmlp.sweeps.grid.points import Point
     from plainmlp.sweeps.running.job import Job
-    from plainmlp.sweeps.session import Launch, Plan
+    from plainmlp.sweeps.session import Launch
 
 
 @dataclass
@@ -54,6 +51,8 @@ class GridSweeper(Sweeper):
         For each key its values; those of the command line come on top.
     """
 
+    is_search = False
+
     def __init__(self, params: dict[str, str]) -> None:
         self._params = params
 
@@ -67,14 +66,15 @@ class GridSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         """Run the sweep of overrides, which Hydra's own are not among; if one is not valid, none is trained."""
         # Hydra imports this module for every command, and these take half a second.
-        from hydra_plugins.plainmlp_launcher._composition import Composer
+        from hydra_plugins.plainmlp_launcher._expansion import plan_of
+        from plainmlp.composition.composer import Composer
         from plainmlp.sweeps.running.archive import FOLDER, Archive
         from plainmlp.sweeps.session import is_new, run_sweep
 
         composer = Composer(self._loader, self._config)
         checkout = composer.conf_folder.parent
         params = [f"{key}={values}" for key, values in self._params.items()]
-        plan = self._plan([*params, *arguments], composer, _settings(self._config), checkout)
+        plan = plan_of([*params, *arguments], self._loader, self._config, composer, is_search=self.is_search)
         missing = {point.point_id for point in plan.first} - Archive(checkout / FOLDER).present()
         try:
             if isinstance(self._launcher, EngineLauncher) and missing:  # before anything is recorded
@@ -85,26 +85,6 @@ class GridSweeper(Sweeper):
         finally:
             if isinstance(self._launcher, EngineLauncher):
                 self._launcher.close()
-
-    def _plan(self, arguments: list[str], composer: "Composer", settings: "SweepSection", checkout: Path) -> "Plan":
-        """Return the points of a grid."""
-        from hydra_plugins.plainmlp_launcher._expansion import read_grid
-        from plainmlp.sweeps.grid.grid import choose_points
-        from plainmlp.sweeps.grid.points import identify_points
-        from plainmlp.sweeps.running.archive import FOLDER, Archive
-        from plainmlp.sweeps.session import Listed
-        from plainmlp.system.errors import InputError
-
-        if settings.method != "grid":
-            message = f"sweep.method={settings.method} needs hydra/sweeper=search; a grid has sweep.method=grid"
-            raise InputError(message)
-        if settings.trials is not None:
-            message = (
-                f"sweep.trials={settings.trials} belongs to searches; sweep.sample draws that many points of a grid"
-            )
-            raise InputError(message)
-        candidates = choose_points(read_grid(arguments, self._loader), composer, settings)
-        return Listed(identify_points(candidates, checkout, Archive(checkout / FOLDER).splits))
 
     def _launch_from(self, checkout: Path) -> "Launch":
         """Return what runs jobs: as they are under our own launcher, as overrides under one of Hydra's."""
@@ -123,25 +103,7 @@ class GridSweeper(Sweeper):
 class SearchSweeper(GridSweeper):
     """Runs the points that a search asks for, batch by batch, through whichever launcher is configured."""
 
-    def _plan(self, arguments: list[str], composer: "Composer", settings: "SweepSection", checkout: Path) -> "Plan":
-        """Return a search over what the overrides span."""
-        from hydra_plugins.plainmlp_launcher._expansion import read_space
-        from plainmlp.sweeps.grid.grid import Candidate, checked
-        from plainmlp.sweeps.grid.points import identifier
-        from plainmlp.sweeps.running.archive import FOLDER, Archive
-        from plainmlp.sweeps.search.search import Search
-
-        if settings.method == "grid":
-            return super()._plan(arguments, composer, settings, checkout)
-        identify = identifier(checkout, Archive(checkout / FOLDER).splits)
-
-        def check(overrides: tuple[str, ...]) -> "Config":
-            return checked(composer.composed(overrides))
-
-        def point_of(overrides: tuple[str, ...]) -> "Point":
-            return identify(Candidate(overrides, check(overrides)))
-
-        return Search(read_space(arguments, self._loader), settings, check, point_of)
+    is_search = True
 
 
 def _made_folder(config: DictConfig) -> Path:
@@ -150,10 +112,3 @@ def _made_folder(config: DictConfig) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "multirun.yaml")
     return folder
-
-
-def _settings(config: DictConfig) -> "SweepSection":
-    from plainmlp.sweeps.grid.grid import SECTION, read_settings
-
-    section = OmegaConf.select(config, SECTION)
-    return read_settings(OmegaConf.to_container(section, resolve=True) if OmegaConf.is_config(section) else section)

@@ -1,4 +1,4 @@
-"""The way from conf/ and overrides to a checked configuration; the only module that imports Hydra or OmegaConf."""
+"""The way from conf/ and overrides to a checked configuration."""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,5 +1,6 @@
 """The metrics of each task: what each sample adds to totals, and how each metric follows from the totals."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -221,6 +222,18 @@ METRICS: dict[Task, dict[str, Metric]] = {
         "largest_error": lambda totals, n: totals["largest"][0],
     },
 }
+
+
+SHARES = {"accuracy", "average_precision", "balanced_accuracy", "expected_calibration_error", "macro_f1", "roc_auc"}
+
+
+def range_of(metric: str) -> tuple[float, float]:
+    """Return what a metric can be, such as 0 to 1 for `accuracy`; any number for a name that is none of a metric."""
+    if metric == "r2":
+        return -math.inf, 1.0
+    if metric in SHARES:
+        return 0.0, 1.0
+    return (0.0, math.inf) if metric.endswith(("_error", "_score", "log_loss")) else (-math.inf, math.inf)
 
 
 def measure(task: Task, totals: Totals, n_samples: int) -> Values:

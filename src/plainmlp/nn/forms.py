@@ -30,12 +30,19 @@ def start_descent(compiled: Compiled, start: Start) -> Descent:
         raise ImportError(problem)
     if not compiled or problem:
         return PlainDescent(start)
-    from plainmlp.nn.compiled.cache import is_filled
     from plainmlp.nn.compiled.descent import CompiledDescent
+
+    _announce_compilation()
+    return CompiledDescent(start)
+
+
+@cache
+def _announce_compilation() -> None:
+    """Say that the kernels are compiled first, where none is kept; a process looks for them once."""
+    from plainmlp.nn.compiled.cache import is_filled
 
     if not is_filled():
         sys.stderr.write("compiling the kernels for this processor (once; less than a minute a dtype)\n")
-    return CompiledDescent(start)
 
 
 @cache

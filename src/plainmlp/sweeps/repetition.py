@@ -6,18 +6,16 @@ from pathlib import Path
 
 from plainmlp.config.places import kept_checkout
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.ranking.baseline import with_baseline
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, build_leaderboard
-from plainmlp.sweeps.ranking.results import archived_run, judge_all
+from plainmlp.sweeps.ranking.results import archived_run, judge_all, with_baseline
 from plainmlp.sweeps.reports import RUN_FILES, write_leaderboard
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.tracking.addresses import tracking_address
 from plainmlp.tracking.children import model_address
-from plainmlp.tracking.connection import connect
 from plainmlp.tracking.finished import read_finished
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.store import sweep_record_id
-from plainmlp.tracking.stored_runs import Reader
+from plainmlp.tracking.stored_runs import page_of
 from plainmlp.tracking.terminal import show_line
 
 BOARD = "leaderboard.json"  # among the artifacts of a sweep's run
@@ -37,12 +35,13 @@ def repeat_at_once(
     found = None if Outbox(kept).holds(record_id) else read_finished(address, tracking.experiment, record_id)
     if found is None or not found.runs.keys() >= {point.point_id for point in points}:
         return None
-    reader = Reader(connect(address, tracking.wait_seconds, is_limited=True))
-    reader.experiment_id = found.experiment_id
     board = repeat(points, found.runs, found.files, archive, folder)
     if board is None or board.best_run not in found.with_model:
         return None
-    return board, {"model": model_address(board.best_run), "mlflow": reader.page(found.run_id)}
+    return board, {
+        "model": model_address(board.best_run),
+        "mlflow": page_of(address, found.experiment_id, found.run_id),
+    }
 
 
 def repeat(

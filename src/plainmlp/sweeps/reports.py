@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.figures.pictures import SWEEP_FIGURES, TIMING_FIGURES, draw_sweep_figures
@@ -15,9 +15,7 @@ from plainmlp.system.files import replace_file, replace_folder, write_csv, write
 from plainmlp.system.wording import markdown_table
 from plainmlp.tracking.outbox import PREFIX
 from plainmlp.tracking.recording.page import LONGEST_NOTE
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from plainmlp.tracking.terminal import show_line, show_table
 
 VERDICTS = (
     "worse: behind the best by more than chance explains; if all settings were equal in truth, one of them or more would be "
@@ -30,14 +28,14 @@ PRUNING = (
 )
 TIES = f"Of equal means the lower `{LOG_LOSS}` ranks first if there is one, then the smaller network."
 SCORES = ("n", "mean", "standard_deviation", "low", "high")
+OUTCOME = ("p_value", "verdict", "n_parameters", "n_failed")  # of a row
+SHOWN = ("verdict", "n", "mean", "interval", "parameters", "seconds", "best run")  # on the terminal
 BASELINE = "baseline"
 SAME_ANSWER = "baseline: the best answer that is the same for every row"
 SHOWN_ROWS = 10  # on the terminal
 RUN_FILES = ("runs.csv", "training_time.png")  # what differs from run to run
 NO_INTERVAL = ("the seeds agree", "-")  # of several, of one
 SHOWN_LETTERS = 8  # of the id of a run
-MAX_LETTERS = 16  # of a column that keeps its width
-WIDEST = 200  # of a table that goes to a file
 
 
 def write_reports(folder: Path, board: Leaderboard) -> None:
@@ -53,7 +51,7 @@ def write_runs(folder: Path, board: Leaderboard) -> list[Path]:
     The table says which run in MLflow each point is, and how long its training took.
     """
     lines = [
-        [rank, *row.settings.values(), result.seed, result.value, *_run_cells(result)]
+        [rank, *row.settings.values(), *_run_cells(result)]
         for rank, row in enumerate(board.rows, 1)
         for result in row.results
     ]
@@ -64,12 +62,12 @@ def write_runs(folder: Path, board: Leaderboard) -> list[Path]:
 
 def _run_cells(result: Result) -> list[object]:
     child = result.child
-    return [child.run_id, child.point_id, child.metrics.get("training_seconds")]
+    return [result.seed, result.value, child.run_id, child.point_id, child.metrics.get("training_seconds")]
 
 
 def write_leaderboard(folder: Path, board: Leaderboard) -> None:
     """Write a leaderboard to `leaderboard.csv`, `.json` and `.md`; the same results give the same bytes."""
-    header = ["rank", *board.keys, *SCORES, "p_value", "verdict", "n_parameters", "n_failed"]
+    header = ["rank", *board.keys, *SCORES, *OUTCOME]
     write_csv(folder / "leaderboard.csv", header, [_csv_cells(rank, row) for rank, row in enumerate(board.rows, 1)])
     write_json(folder / "leaderboard.json", _record(board))
     with replace_file(folder / "leaderboard.md") as temporary:
@@ -78,9 +76,13 @@ def write_leaderboard(folder: Path, board: Leaderboard) -> None:
 
 def _csv_cells(rank: int, row: Row) -> list[object]:
     """Return a row's line in the CSV file; missing values stay empty."""
-    score, (low, high) = row.score, row.score.interval or (None, None)
-    scores = (score.n, score.mean, score.standard_deviation, low, high)
-    return [rank, *row.settings.values(), *scores, row.p_value, row.verdict, row.n_parameters, row.n_failed]
+    score, ends = row.score, row.score.interval or (None, None)
+    scores = (score.n, score.mean, score.standard_deviation, *ends)
+    return [rank, *row.settings.values(), *scores, *_outcome(row).values()]
+
+
+def _outcome(row: Row) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in OUTCOME}
 
 
 def _record(board: Leaderboard) -> dict[str, Any]:
@@ -106,10 +108,7 @@ def _row_record(rank: int, row: Row) -> dict[str, Any]:
         "rank": rank,
         "settings": row.settings,
         **asdict(row.score),
-        "p_value": row.p_value,
-        "verdict": row.verdict,
-        "n_parameters": row.n_parameters,
-        "n_failed": row.n_failed,
+        **_outcome(row),
         "points": [
             {"seed": result.seed, "value": result.value, "point_id": result.child.point_id} for result in row.results
         ],
@@ -125,12 +124,9 @@ def _markdown(board: Leaderboard) -> list[str]:
     lines = ["# Leaderboard", ""]
     lines += [f"Ranked by the mean of `{board.metric}` over the seeds; {board.direction}."]
     lines += [f"{n_finished} points finished, {len(board.failures)} failed.", ""]
-    names = [short_names(board.keys)[key] for key in board.keys]
+    names = list(short_names(board.keys).values())
     header = ["rank", *names, "n", "mean", "standard deviation", "95 % interval", "verdict", "parameters"]
-    rows = [_markdown_cells(rank, row) for rank, row in enumerate(board.rows, 1)]
-    if board.baseline is not None:
-        rows.append(["", *("" for _ in board.keys), "", f"{board.baseline:.4g}", "", "", BASELINE, ""])
-    lines += markdown_table(header, rows)
+    lines += markdown_table(header, _markdown_rows(board))
     baseline = [f"{SAME_ANSWER}."] if board.baseline is not None else []
     pruning = [PRUNING] if any(row.verdict == PRUNED for row in board.rows) else []
     lines += [TIES, VERDICTS, *pruning, *baseline, ""]
@@ -147,13 +143,9 @@ def _markdown(board: Leaderboard) -> list[str]:
 
 def describe_sweep(board: Leaderboard, run_id: str) -> str:
     """Return the description of a sweep's run in Markdown: its leaderboard, in short, and how to go on from there."""
-    names = short_names(board.keys)
-    header = ["rank", *(names[key] for key in board.keys), "n", "mean", "interval", "verdict", "best run"]
-    cells = [_markdown_cells(rank, row) for rank, row in enumerate(board.rows[:SHOWN_ROWS], 1)]
-    runs = [_shown_run(board, row) for row in board.rows]
-    rows = [[*cell[:-4], *cell[-3:-1], run] for cell, run in zip(cells, runs, strict=False)]
-    if board.baseline is not None:
-        rows.append(["", *("" for _ in board.keys), "", f"{board.baseline:.4g}", "", BASELINE, ""])
+    header = ["rank", *short_names(board.keys).values(), "n", "mean", "interval", "verdict", "best run"]
+    runs = [*(_shown_run(board, row) for row in board.rows[:SHOWN_ROWS]), ""]  # of the baseline none
+    rows = [[*cell[:-4], *cell[-3:-1], run] for cell, run in zip(_markdown_rows(board, SHOWN_ROWS), runs, strict=False)]
     lines = [f"Mean of `{board.metric}` over n seeds; {board.direction}.", ""] if rows else []
     lines += [*(markdown_table(header, rows) if rows else []), *(f"{line}.\n" for line in _remarks(board))]
     lines += [f"{SAME_ANSWER}.\n"] if board.baseline is not None else []
@@ -162,9 +154,19 @@ def describe_sweep(board: Leaderboard, run_id: str) -> str:
     return "\n".join(lines)[:LONGEST_NOTE]
 
 
-def _markdown_cells(rank: int, row: Row) -> list[str]:
-    size = "" if row.n_parameters is None else f"{row.n_parameters:,}"
-    return [str(rank), *row.settings.values(), *_score_cells(row.score), row.verdict, size]
+def _markdown_rows(board: Leaderboard, most: int | None = None) -> list[list[str]]:
+    """Return the cells of the first rows, and of the baseline if there is one."""
+    rows = [
+        [str(rank), *row.settings.values(), *_score_cells(row.score), row.verdict, _shown_size(row)]
+        for rank, row in enumerate(board.rows[:most], 1)
+    ]
+    if board.baseline is not None:
+        rows.append(["", *("" for _ in board.keys), "", f"{board.baseline:.4g}", "", "", BASELINE, ""])
+    return rows
+
+
+def _shown_size(row: Row) -> str:
+    return "" if row.n_parameters is None else f"{row.n_parameters:,}"
 
 
 def _score_cells(summary: Summary) -> list[str]:
@@ -180,48 +182,17 @@ def _score_cells(summary: Summary) -> list[str]:
 
 def show_leaderboard(board: Leaderboard) -> None:
     """Print the first rows of a leaderboard, how many more there are, and what the best is worth on the test part."""
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False)
-    if not console.is_terminal:
-        console = Console(soft_wrap=True, highlight=False, width=WIDEST)
     if board.rows:
-        console.print(f"{board.metric} ({board.direction}), mean over n seeds and its 95 % interval")
-        console.print(_table(board), soft_wrap=False)
-    if board.baseline is not None:
-        console.print(SAME_ANSWER)
-    for line in _remarks(board):
-        console.print(line)
-
-
-def _table(board: Leaderboard) -> "Table":
-    """Return a table that wraps its heads, and not its values, if there is little room."""
-    from rich.table import Table
-    from rich.text import Text
-
-    rows = [
-        [str(rank), *_shown_cells(row), _shown_run(board, row)] for rank, row in enumerate(board.rows[:SHOWN_ROWS], 1)
-    ]
-    if board.baseline is not None:
-        rows.append(["", *("" for _ in board.keys), BASELINE, "", f"{board.baseline:.4g}", "", "", "", ""])
-    names = short_names(board.keys)
-    heads = (
-        "",
-        *(names[key] for key in board.keys),
-        "verdict",
-        "n",
-        "mean",
-        "interval",
-        "parameters",
-        "seconds",
-        "best run",
-    )
-    table = Table(box=None, pad_edge=False)
-    for head, values in zip(heads, zip(*rows, strict=True), strict=True):
-        table.add_column(head, min_width=min(MAX_LETTERS, max(map(len, values))), overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
+        rows = [
+            [str(rank), *_shown_cells(row), _shown_run(board, row)]
+            for rank, row in enumerate(board.rows[:SHOWN_ROWS], 1)
+        ]
+        if board.baseline is not None:
+            rows.append(["", *("" for _ in board.keys), BASELINE, "", f"{board.baseline:.4g}", "", "", "", ""])
+        show_line(f"{board.metric} ({board.direction}), mean over n seeds and its 95 % interval")
+        show_table(("", *short_names(board.keys).values(), *SHOWN), rows)
+    for line in [*([SAME_ANSWER] if board.baseline is not None else []), *_remarks(board)]:
+        show_line(line)
 
 
 def _shown_cells(row: Row) -> list[str]:
@@ -232,7 +203,7 @@ def _shown_cells(row: Row) -> list[str]:
         str(score.n),
         f"{score.mean:.4g}",
         _shown_interval(score),
-        "" if row.n_parameters is None else f"{row.n_parameters:,}",
+        _shown_size(row),
         "" if seconds is None else f"{seconds:.2f}",
     ]
 

@@ -3,34 +3,30 @@
 import json
 import os
 import shlex
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import uuid4
 
-from plainmlp.config.schema import Config
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.ranking.baseline import with_baseline
 from plainmlp.sweeps.ranking.leaderboard import PRUNED, Leaderboard, build_leaderboard
-from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults, baseline_name
+from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults, baseline_name, with_baseline
 from plainmlp.sweeps.ranking.swept import short_names
 from plainmlp.sweeps.repetition import repeat, repeat_at_once
 from plainmlp.sweeps.reports import describe_sweep, show_leaderboard, write_reports, write_runs
-from plainmlp.sweeps.running.archive import FOLDER, Archive
+from plainmlp.sweeps.running.archive import FOLDER, Archive, Kept
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.progress import show_progress
-from plainmlp.sweeps.search.search import RECORD as SEARCH
-from plainmlp.sweeps.search.search import Search
+from plainmlp.sweeps.running.units import PointError, as_point_error
+from plainmlp.sweeps.search.search import RECORD, Search
 from plainmlp.system.digests import digest_json
-from plainmlp.system.errors import InputError, StorageError, TrainingError
-from plainmlp.system.files import replace_file
-from plainmlp.system.process import exclusive_lock
+from plainmlp.system.errors import InputError, TrainingError
+from plainmlp.system.process import held
 from plainmlp.tracking.children import add_model, finished_children
-from plainmlp.tracking.datasets import DataInput, data_inputs
+from plainmlp.tracking.datasets import data_inputs
 from plainmlp.tracking.outbox import PREFIX
 from plainmlp.tracking.provenance.environment import process_usage
+from plainmlp.tracking.provenance.identity import checkout_id
 from plainmlp.tracking.recording.page import data_name, run_name, value_name
 from plainmlp.tracking.recording.provenance import common_numerics, read_code, shown_tags
 from plainmlp.tracking.recording.training import open_store, publish_provenance
@@ -40,9 +36,11 @@ from plainmlp.tracking.stored_runs import download_files, read_run
 from plainmlp.tracking.tags import CHECKOUT_TAG, NOTE_TAG, PRUNED_TAG, SWEEP_TAG
 from plainmlp.tracking.terminal import show_line, show_places
 
-Launch = Callable[[Sequence[Job]], object]  # returns when all have ended; a job records its own result or failure
+# returns when all have ended, with what this process has read of them, if it has; a job records its own result or failure
+Read = Mapping[str, Kept] | None
+Launch = Callable[[Sequence[Job]], Read]
 LOCKS = Path(".plainmlp") / "sweeps"  # below a checkout
-CHECKOUT_ID = Path(".plainmlp") / "checkout_id"
+IS_RUNNING = "another process runs this sweep already; wait for it, or end it and run the same command again"
 SCRIPT = Path("pipelines") / "run.py"
 SHOWN_FAILURES = 5
 LOSS_EVERY = "training.loss_every"
@@ -93,35 +91,40 @@ def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
     TrainingError
         Points failed, and all others have their results; or the launcher failed.
     """
-    settings, archive = plan.first[0].config, Archive(checkout / FOLDER)
+    archive = Archive(checkout / FOLDER)
     archive.remove_unused()
-    with _exclusive_lock(checkout, plan.sweep_id):
-        marks = _marks(plan, checkout)
+    (checkout / LOCKS).mkdir(parents=True, exist_ok=True)
+    with held(_lock_of(plan.sweep_id, checkout), 0.0, IS_RUNNING):
+        marks = {SWEEP_TAG: plan.sweep_id, CHECKOUT_TAG: checkout_id(checkout)}
         done = repeat_at_once(plan.first, marks, archive, checkout, folder) if isinstance(plan, Listed) else None
-        if done is not None:
-            show_leaderboard(done[0])
-            show_places({"leaderboard": folder, **done[1], **_large(archive)})
-            return
-        store = open_store(settings.tracking, checkout)
-        points, failures = list(plan.first), dict[str, str]()
-        parent = store.finished_parent(marks) if isinstance(plan, Listed) else None
-        board = None if parent is None else _repeated(store, parent, points, archive, folder)
-        if parent is None or board is None:
-            parent = _open_parent(store, plan, checkout)
-            with parent.closing():
-                outcomes = _run_batches(store, parent, plan, launch, checkout)
-                points, failures = outcomes.points, outcomes.failures
-                board = build_leaderboard(with_baseline(outcomes.results(settings.sweep.metric), archive, points))
-                _mark_pruned(store, parent, board)
-                write_reports(folder, board)
-                plan.write(folder)
-                _publish(parent, board, folder)
-                parent.log_results({**_summary(board, len(points), len(failures)), **process_usage()}, {})
-        model = _add_model(store, board, points, archive)
+        board, places, failures = (*done, "") if done is not None else _record(plan, marks, launch, checkout, folder)
     show_leaderboard(board)
-    show_places({"leaderboard": folder, **model, "mlflow": parent.page(), **_large(archive)})
+    show_places({"leaderboard": folder, **places, **_large(archive)})
     if failures:
-        raise TrainingError(_failure_message(points, failures, checkout))
+        raise TrainingError(failures)
+
+
+def _record(
+    plan: Plan, marks: Mapping[str, str], launch: Launch, checkout: Path, folder: Path
+) -> tuple[Leaderboard, dict[str, str], str]:
+    """Run what is missing of a sweep in MLflow; return its leaderboard, its model and its page, and how points failed."""
+    settings, archive = plan.first[0].config, Archive(checkout / FOLDER)
+    store, points, failures = open_store(settings.tracking, checkout), list(plan.first), ""
+    parent = store.finished_parent(marks) if isinstance(plan, Listed) else None
+    board = None if parent is None else _repeated(store, parent, points, archive, folder)
+    if parent is None or board is None:
+        parent = _open_parent(store, plan, marks, checkout)
+        with parent.closing():
+            outcomes = _run_batches(store, parent, plan, launch, checkout)
+            points, failed = outcomes.points, outcomes.failures
+            board = build_leaderboard(with_baseline(outcomes.results(settings.sweep.metric), archive, points))
+            _mark_pruned(store, parent, board)
+            write_reports(folder, board)
+            plan.write(folder)
+            _publish(parent, board, folder)
+            parent.log_results({**_summary(board, len(points), len(failed)), **process_usage()}, {})
+            failures = _failure_message(points, failed, checkout) if failed else ""
+    return board, {**_add_model(store, board, points, archive), "mlflow": parent.page()}, failures
 
 
 def _repeated(
@@ -142,8 +145,8 @@ def _run_batches(store: Store, parent: TrackedRun, plan: Plan, launch: Launch, c
     outcomes, batch = Outcomes(archive, store), plan.first
     while batch:
         new = list({point.point_id: point for point in batch if not outcomes.has(point)}.values())
-        _launch_all(_missing(store, parent, new), plan.common, launch, parent, checkout)
-        outcomes.add(new, parent)
+        read = _launch_all(_missing(store, parent, new), plan.common, launch, parent, checkout)
+        outcomes.add(new, parent, read)
         batch = plan.after(outcomes.results(plan.first[0].config.sweep.metric))
     for point in outcomes.points:
         if point.training_id != point.point_id:
@@ -180,40 +183,9 @@ def _lock_of(sweep_id: str, checkout: Path) -> Path:
     return checkout / LOCKS / sweep_id[:12]
 
 
-@contextmanager
-def _exclusive_lock(checkout: Path, sweep_id: str) -> Iterator[None]:
-    """Let no other process run the same sweep meanwhile; the system takes the lock from one that is killed."""
-    from filelock import FileLock, Timeout
-
-    (checkout / LOCKS).mkdir(parents=True, exist_ok=True)
-    try:
-        held = FileLock(_lock_of(sweep_id, checkout)).acquire(timeout=0)
-    except Timeout as error:
-        message = "another process runs this sweep already; wait for it, or end it and run the same command again"
-        raise InputError(message) from error
-    with held:
-        yield
-
-
-def checkout_id(checkout: Path) -> str:
-    """Return what tells a checkout from all others, wherever it is moved to; drawn at its first sweep."""
-    path = checkout / CHECKOUT_ID
-    with exclusive_lock(checkout / LOCKS, "00"):
-        if not path.exists():
-            with replace_file(path) as temporary:
-                temporary.write_text(uuid4().hex, encoding="utf-8")
-    return path.read_text(encoding="utf-8")
-
-
-def _marks(plan: Plan, checkout: Path) -> dict[str, str]:
-    """Return the tags that say which sweep of which checkout it is."""
-    return {SWEEP_TAG: plan.sweep_id, CHECKOUT_TAG: checkout_id(checkout)}
-
-
-def _open_parent(store: Store, plan: Plan, checkout: Path) -> TrackedRun:
+def _open_parent(store: Store, plan: Plan, marks: Mapping[str, str], checkout: Path) -> TrackedRun:
     """Return the run of the sweep, which goes on where it was started before."""
-    points, marks = plan.first, _marks(plan, checkout)
-    parent = store.resume_parent(marks)
+    points, parent = plan.first, store.resume_parent(marks)
     if parent is not None:
         return parent
     name = points[0].config.sweep.name or f"sweep of {data_name(points[0].config.dataset)}"
@@ -241,22 +213,22 @@ def _missing(store: Store, parent: TrackedRun, points: Sequence[Point]) -> list[
 
 def _launch_all(
     missing: Sequence[Point], common: Collection[str], launch: Launch, parent: TrackedRun, checkout: Path
-) -> None:
+) -> Read:
     """Run a job for each missing point, if there are any, and show how they come to their end."""
     if not missing:
-        return
+        return None
     archive, point_ids = Archive(checkout / FOLDER), [point.point_id for point in missing]
     archive.forget_failures(point_ids)
-    for text in dict.fromkeys(archive.columns(each.config.dataset, each.config.split) for each in missing):
+    for text in dict.fromkeys(archive.data.columns(each.config.dataset, each.config.split) for each in missing):
         show_line(text)
     try:
         with show_progress(missing, archive):
-            launch([Job(point, parent.reference, _name(point, common)) for point in missing])
-    except (InputError, StorageError, TrainingError):
-        raise
-    except Exception as error:  # such as joblib's, where a process of its was killed
-        line = " ".join(str(error).split())
-        message = f"the launcher failed; run the same command again to continue ({type(error).__name__}: {line})"
+            return launch([Job(point, parent.reference, _name(point, common)) for point in missing])
+    except Exception as error:
+        if isinstance(error, PointError):
+            raise
+        # such as joblib's, where a process of its was killed
+        message = f"the launcher failed; run the same command again to continue ({as_point_error(error)})"
         raise TrainingError(message) from error
 
 
@@ -271,12 +243,9 @@ def _name(point: Point, common: Collection[str]) -> str:
 def _publish(parent: TrackedRun, board: Leaderboard, folder: Path) -> None:
     """Add the reports in a folder to the sweep's run, and how long its points took."""
     parent.log_results({}, {NOTE_TAG: describe_sweep(board, parent.reference)})
-    for path in sorted([*folder.glob("leaderboard.*"), *folder.glob(SEARCH)]):
+    for path in (*sorted(folder.glob("leaderboard.*")), *folder.glob(RECORD), *write_runs(folder, board)):
         parent.log_file(path)
-    for path in sorted((folder / "figures").iterdir()):
-        parent.log_file(path, "figures")
-    for path in write_runs(folder, board):
-        parent.log_file(path)
+    parent.log_file(folder / "figures", "figures")
 
 
 def _add_model(store: Store, board: Leaderboard, points: Sequence[Point], archive: Archive) -> dict[str, str]:
@@ -286,14 +255,11 @@ def _add_model(store: Store, board: Leaderboard, points: Sequence[Point], archiv
         return {}
     best = board.best_result(board.rows[0]).child.point_id
     config = next(point.config for point in points if point.point_id == best)
+    data = config.dataset, config.split
     try:
-        return {"model": add_model(store, run_id, lambda: _data_of(config, archive))}
+        return {"model": add_model(store, run_id, lambda: data_inputs(data[0], archive.data.splits(*data)))}
     except InputError as error:
         return {"model": f"none ({error})"}
-
-
-def _data_of(config: Config, archive: Archive) -> list[DataInput]:
-    return data_inputs(config.dataset, archive.splits(config.dataset, config.split))
 
 
 def _summary(board: Leaderboard, n_points: int, n_failed: int) -> dict[str, float]:

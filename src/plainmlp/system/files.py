@@ -50,6 +50,12 @@ def refuse_existing(path: Path) -> None:
         raise InputError(message)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder unless it is there, which is the quicker question."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
     """Give a temporary file to write to, which takes the place of `path` once all went well.
@@ -57,13 +63,12 @@ def replace_file(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        An empty file beside `path`, whose folder is made if it is missing, with the same suffix. After an exception it is removed and `path` is as it was.
+        A name beside `path`, whose folder is made if it is missing, with the same suffix. After an exception its file is removed and `path` is as it was.
     """
     temporary = unfinished(path)
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
-            temporary.touch(exist_ok=False)
             yield temporary
             flush(temporary)
             temporary.replace(path)
@@ -159,7 +164,7 @@ def replace_folder(folder: Path) -> Iterator[Path]:
     """
     temporary, earlier = unfinished(folder), unfinished(folder, EARLIER)
     with writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         try:
             temporary.mkdir()
             yield temporary
@@ -174,6 +179,17 @@ def replace_folder(folder: Path) -> Iterator[Path]:
             for leftover in (temporary, earlier):
                 shutil.rmtree(leftover, ignore_errors=True)
         flush(folder.parent)
+
+
+@contextmanager
+def passing_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside a path, which is removed after the block."""
+    folder = unfinished(path)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def unfinished(path: Path, kind: str = NEW) -> Path:

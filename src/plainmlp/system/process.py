@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import current_thread, main_thread
 
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import make_folder
 
 PR_SET_PDEATHSIG = 1  # of prctl in Linux: which signal a process gets when its parent ends
 LOCK_SECONDS = 120.0  # eight processes that make a database on a busy machine take a minute
 CLOCK_STEP = 2  # seconds: when a process began follows from the clock, which is corrected while it runs
+ENDING = (signal.SIGINT, signal.SIGTERM)
 NEW_OBJECTS = 50_000  # between two collections; Python's own number is 700
 
 
@@ -85,30 +88,31 @@ def exclusive_lock(locks: Path, name: str, seconds: float = LOCK_SECONDS) -> Ite
     InputError
         Another process holds it for longer than `seconds`.
     """
-    locks.mkdir(parents=True, exist_ok=True)
+    make_folder(locks)
     with held(locks / name[:2], seconds):
         yield
 
 
 @contextmanager
-def held(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+def held(path: Path, seconds: float = LOCK_SECONDS, refusal: str = "") -> Iterator[None]:
     """Hold a lock, a file in a folder that there is; the system takes it from a process that is killed.
 
     Raises
     ------
     InputError
-        Another process holds it for longer than `seconds`.
+        Another process holds it for longer than `seconds`; the message is `refusal` where that is given.
     OSError
         The file cannot be made.
     """
     from filelock import FileLock, Timeout
 
-    path.touch()  # FileLock would try for ever to make what cannot be made
+    if not os.access(path, os.W_OK):
+        path.touch()  # FileLock would try for ever to make what cannot be made
     try:
         lock = FileLock(path).acquire(timeout=seconds)
     except Timeout as error:
         message = f"{path} is locked by another process, for {seconds:.0f} s now; wait for that process, or end it"
-        raise InputError(message) from error
+        raise InputError(refusal or message) from error
     with lock:
         yield
 
@@ -119,3 +123,41 @@ def end_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before the call
         os._exit(1)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Delay signals until the block ends, since a process that is started by half complains.
+
+    Ctrl-C stays blocked in the processes started here: a terminal sends it to all, and the parent decides what ends.
+    """
+    received: list[int] = []
+    numbers = ENDING if current_thread() is main_thread() else ()  # signals interrupt no other thread
+    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in numbers}
+    _start_tracker()  # which would undo the next line, if it were started later
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in received:
+            signal.raise_signal(late)
+
+
+def _start_tracker() -> None:
+    """Start Python's own process that removes what one leaves that is killed, and let it do so without a warning."""
+    from multiprocessing import resource_tracker
+
+    name, before = "PYTHONWARNINGS", os.environ.get("PYTHONWARNINGS")
+    os.environ[name] = ",".join(filter(None, (before, "ignore:resource_tracker")))
+    resource_tracker.ensure_running()
+    del os.environ[name]
+    if before is not None:
+        os.environ[name] = before
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from getpass import getuser
 from pathlib import Path
 
@@ -70,12 +70,12 @@ class ChildRun:
     _: KW_ONLY
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
-    metrics: Mapping[str, float]
-    curves: Mapping[str, Sequence[float]]
-    artifacts: Path | None
     status: str
     started: float
     ended: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    artifacts: Path | None = None
     describe: Callable[[str], str] | None = None
 
     @property

@@ -70,11 +70,7 @@ class Reader:
 
     def page(self, run_id: str) -> str:
         """Return where to look at a run: its page, or how to start a server that shows it."""
-        page = f"#/experiments/{self.experiment_id}/runs/{run_id}?{WORKFLOW}"
-        address = without_credentials(self.address)
-        if address.startswith("http"):
-            return f"{address.rstrip('/')}/{page}"
-        return f"http://127.0.0.1:5000/{page} after: mlflow ui --backend-store-uri {shlex.quote(address)}"
+        return page_of(self.address, self.experiment_id, run_id)
 
     def artifacts(self, run_id: str) -> Any:
         """Return what writes files into a run's artifacts, as `artifacts_at` does."""
@@ -165,6 +161,14 @@ class Reader:
         except (MlflowException, OSError) as error:
             message = f"{place}: cannot be read ({one_line(error)})"
             raise InputError(message) from error
+
+
+def page_of(address: str, experiment_id: str, run_id: str) -> str:
+    """Return where to look at a run of a store: its page, or how to start a server that shows it."""
+    page, shown = f"#/experiments/{experiment_id}/runs/{run_id}?{WORKFLOW}", without_credentials(address)
+    if shown.startswith("http"):
+        return f"{shown.rstrip('/')}/{page}"
+    return f"http://127.0.0.1:5000/{page} after: mlflow ui --backend-store-uri {shlex.quote(shown)}"
 
 
 def read_run(reader: Reader, run_id: str) -> StoredRun:

@@ -3,17 +3,24 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, ProgressColumn
 
     from plainmlp.config.schema import TrainingSection
     from plainmlp.training.checkpoints import Checkpoints
 
 Watcher = Callable[[int, Mapping[str, float]], None]
+Look = Callable[[], tuple[int, str]]  # how many have ended, and a line that says how far all is
 
 LINES = 10  # for a whole training, without a terminal
+SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_BETWEEN_LINES = 10.0  # if there is no terminal
+MAX_LETTERS = 16  # of a column that keeps its width
+WIDEST = 200  # of a table that goes to a file
 SHOWN = ("train_loss", "validation_loss", "validation_accuracy", "validation_mean_squared_error")
 
 
@@ -34,12 +41,55 @@ def watch_training(epochs: int) -> Iterator[Watcher]:
 
 @contextmanager
 def _bar(console: "Console", epochs: int) -> Iterator[Watcher]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import TimeRemainingColumn
 
-    columns = (TextColumn("epoch"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+    with _progress(console, "epoch", TimeRemainingColumn()) as progress:
         task = progress.add_task("", total=epochs)
         yield lambda epoch, metrics: progress.update(task, completed=epoch + 1, description=describe(metrics))
+
+
+def _progress(console: "Console", word: str, *further: "ProgressColumn") -> "Progress":
+    """Return a bar that counts things of a name."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn(word), MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"))
+    return Progress(*columns, *further, console=console)
+
+
+@contextmanager
+def watch(word: str, total: int, look: Look) -> Iterator[None]:
+    """Show how far many things are while the block runs: a bar on a terminal, lines elsewhere.
+
+    A thread looks again and again, the last time when all is over.
+    """
+    console, over = _console(), Event()
+    show = _watch_bar if console.is_terminal else _watch_lines
+    thread = Thread(target=show, args=(console, word, total, look, over), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _watch_bar(console: "Console", word: str, total: int, look: Look, over: Event) -> None:
+    with _progress(console, word) as bar:
+        task = bar.add_task("", total=total)
+        for n_ended, line in _looks(look, over, SECONDS_BETWEEN_LOOKS):
+            bar.update(task, completed=n_ended, description=line)
+
+
+def _watch_lines(console: "Console", word: str, total: int, look: Look, over: Event) -> None:
+    for _, line in _looks(look, over, SECONDS_BETWEEN_LINES):
+        console.print(line, markup=False)
+
+
+def _looks(look: Look, over: Event, seconds: float) -> Iterator[tuple[int, str]]:
+    is_over = False
+    while not is_over:
+        is_over = over.wait(seconds)
+        yield look()
 
 
 @contextmanager
@@ -102,6 +152,21 @@ def show_metrics(metrics: Mapping[str, Mapping[str, float]], intervals: Mapping[
 def _short(value: float) -> str:
     """Return a number in at most nine characters, so that the table fits into 80 columns."""
     return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.2e}"
+
+
+def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table that wraps its heads, and not its values, if there is little room."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table, console = Table(box=None, pad_edge=False), _console()
+    for head, values in zip(heads, zip(*rows, strict=True), strict=True):
+        table.add_column(head, min_width=min(MAX_LETTERS, max(map(len, values))), overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    if not console.is_terminal:
+        console.width = WIDEST
+    console.print(table, soft_wrap=False)
 
 
 def show_steps(steps: Mapping[str, Sequence[float]]) -> None:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configurations import DEFAULT, refusal
-from hydra_plugins.plainmlp_launcher._composition import Composer
 from multirun import begin
+from plainmlp.composition.composer import Composer
 from plainmlp.config.canonical import canonical
 from plainmlp.config.schema import SweepSection
 from plainmlp.sweeps.grid.grid import (

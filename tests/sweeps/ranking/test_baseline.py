@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.ranking.baseline import with_baseline
-from plainmlp.sweeps.ranking.results import SweepResults
+from plainmlp.sweeps.ranking.results import SweepResults, with_baseline
 from plainmlp.sweeps.running.archive import Archive
 from recorded import configuration
 
@@ -26,7 +25,7 @@ def score(archive: Archive, metric: str, *settings: dict[str, object]) -> float 
 
 def test_shares_of_the_classes_and_means_of_the_targets(archive: Archive) -> None:
     assert score(archive, "validation_accuracy", {}) == pytest.approx(0.1, abs=0.02)
-    splits = archive.splits(configuration(**SINCOS).dataset, configuration(**SINCOS).split)
+    splits = archive.data.splits(configuration(**SINCOS).dataset, configuration(**SINCOS).split)
     difference = splits.validation.targets - splits.train.targets.mean(axis=0)
     of_loss = (0.5 * (difference / splits.train.targets.std(axis=0)) ** 2).sum(axis=1).mean()
     assert score(archive, "validation_loss", SINCOS) == pytest.approx(of_loss)

@@ -9,14 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from configurations import changed, refusal
-from plainmlp.composition.compose import parse
+from configurations import refusal
 from plainmlp.config.canonical import dump_yaml
-from plainmlp.data.storage import digest_splits
 from plainmlp.evaluation.evaluate import measure, predict
 from plainmlp.sweeps.running import archive as module
-from plainmlp.sweeps.running.archive import Archive, pack, read_once
-from plainmlp.tracking.recording.training import point_of
+from plainmlp.sweeps.running.archive import Archive, pack
 from plainmlp.training.history import read_digests, read_history
 from plainmlp.training.model import Model
 from plainmlp.training.train import train
@@ -155,60 +152,11 @@ def test_a_point_that_is_not_there_is_refused(archive):
     assert "cannot be read (No such file or directory)" in refusal(archive.load, "0" * 64)
 
 
-def test_splits_are_those_of_the_stages_and_are_made_once(archive, monkeypatch):
-    config, calls = point().config, []
-    monkeypatch.setattr(module, "fetch", lambda dataset, fetch=module.fetch: calls.append(dataset) or fetch(dataset))
-    digests = {digest_splits(archive.splits(config.dataset, config.split)) for _ in range(2)}
-    assert digests == {digest_splits(splits_of(config))}
-    read_once.cache_clear()
-    other = Archive(archive.root)  # as in another process
-    assert digest_splits(other.splits(config.dataset, config.split)) in digests
-    assert len(calls) == 1
-
-
-def test_other_sections_have_other_splits(archive):
-    sections = [point(**values).config for values in ({}, {"split__seed": 7}, {"dataset__name": "clusters"})]
-    digests = {digest_splits(archive.splits(config.dataset, config.split)) for config in sections}
-    assert len(digests) == 3
-
-
-def test_damaged_splits_are_made_again(archive):
-    config = point().config
-    folder = archive.splits_folder(config.dataset, config.split)
-    whole = files_below(folder)
-    damage(folder / "train_features.npy", random.Random(1))
-    read_once.cache_clear()
-    Archive(archive.root).splits(config.dataset, config.split)
-    assert files_below(folder) == whole
-
-
-def table(tmp_path, factor):
-    rows = [f"{row},{row * factor % 7},{'ab'[row % 2]}" for row in range(60)]
-    (tmp_path / "own.csv").write_text("\n".join(["x,y,kind", *rows]))
-    dataset = {"name": "table", "path": str(tmp_path / "own.csv"), "target": "kind"}
-    return parse(changed(dataset=dataset))
-
-
-def test_a_table_that_was_edited_is_read_anew(archive, tmp_path):
-    first = point_of(config := table(tmp_path, 3), archive.splits(config.dataset, config.split))
-    second = point_of(config := table(tmp_path, 5), Archive(archive.root).splits(config.dataset, config.split))
-    again = point_of(config := table(tmp_path, 3), Archive(archive.root).splits(config.dataset, config.split))
-    assert first == again != second
-
-
-def test_data_that_is_missing_is_refused_as_by_fetch(archive, tmp_path):
-    config = table(tmp_path, 3)
-    (tmp_path / "own.csv").unlink()
-    line = refusal(archive.splits, config.dataset, config.split)
-    assert "own.csv" in line
-    assert line == refusal(module.fetch, config.dataset)
-
-
 def test_other_code_makes_its_own_splits(archive, monkeypatch):
     config = point().config
-    before = archive.splits_folder(config.dataset, config.split)
+    before = archive.data.folder(config.dataset, config.split)
     monkeypatch.setattr(module, "digest_result_code", lambda: "another")
-    assert Archive(archive.root).splits_folder(config.dataset, config.split) != before
+    assert Archive(archive.root).data.folder(config.dataset, config.split) != before
 
 
 def aged(folder, days):

@@ -136,7 +136,7 @@ def test_worker_with_other_code_is_refused(elsewhere: Path) -> None:
     changed.write_text(changed.read_text() + "\nOTHER = 1\n")
     with scheduler(elsewhere) as (_, address), worker(elsewhere, address, elsewhere / "src"):
         line = refusal(dask_cluster.DaskCluster, address, 1)
-    assert re.search(rf"the worker tcp://\S+ has code [0-9a-f]{{12}}, this process {digest_result_code()[:12]};", line)
+    assert re.search(rf"the worker tcp://\S+ has code [0-9a-f]{{12}}, this command {digest_result_code()[:12]};", line)
 
 
 @pytest.mark.services
@@ -150,7 +150,7 @@ def test_worker_without_the_package_is_refused(elsewhere: Path) -> None:
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x", "tcp://127.0.0.1:none"])
 def test_address_that_nobody_answers_is_refused(address: str, monkeypatch) -> None:
     monkeypatch.setattr(dask_cluster, "SECONDS_TO_ANSWER", 1.0)
-    assert refusal(DaskLauncher(address).start, Path(), 1).startswith(
+    assert refusal(DaskLauncher(address=address).start, Path(), 1).startswith(
         f"hydra.launcher.address={address}: no Dask scheduler"
     )
 

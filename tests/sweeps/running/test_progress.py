@@ -6,7 +6,7 @@ import pytest
 
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running import progress as module
-from plainmlp.sweeps.running.archive import Archive
+from plainmlp.sweeps.running.archive import TRAINING, Archive
 from plainmlp.sweeps.running.progress import SweepProgress, show_progress
 from plainmlp.system.errors import TrainingError
 from plainmlp.system.files import write_json
@@ -22,8 +22,14 @@ def archive(tmp_path) -> Archive:
     return Archive(tmp_path / "archive")
 
 
-def put(archive: Archive, point_id: str, **validation: float) -> None:
-    write_json(archive.places(point_id).metrics, {"validation": validation})
+def put(archive: Archive, point_id: str, losses: tuple[float, ...] = (), **validation: float) -> None:
+    """Write what the archive holds of a point that ended with these metrics."""
+    places = archive.places(point_id)
+    training = {"training_seconds": 1.0, "n_parameters": 1, "weights_digest": "", "numerics": {}}
+    write_json(places.root / TRAINING, training)
+    history = {"train_loss": list(losses or (1.0,))} | ({"validation_loss": list(losses)} if losses else {})
+    write_history(places.history, history, [""] * len(history["train_loss"]))
+    write_json(places.metrics, {"validation": validation} if validation else {})
 
 
 def test_counts_and_best_follow_the_archive(archive, monkeypatch):
@@ -42,9 +48,8 @@ def test_counts_and_best_follow_the_archive(archive, monkeypatch):
 
 
 def test_what_ranks_is_shown_of_a_regression_too(archive):
-    for point_id, losses in zip(IDS[:2], ([2.0, 0.5, 1.5], [3.0, 2.0, 1.0]), strict=True):
-        put(archive, point_id, mean_squared_error=losses[-1] * 100)
-        write_history(archive.places(point_id).history, {"validation_loss": losses}, [""] * 3)
+    for point_id, losses in zip(IDS[:2], ((2.0, 0.5, 1.5), (3.0, 2.0, 1.0)), strict=True):
+        put(archive, point_id, losses, mean_squared_error=losses[-1] * 100)
     put(archive, IDS[2])  # without a validation part
     assert str(SweepProgress(POINTS[:3], archive)).endswith("0 left  best validation_loss 1")
     stopped = configuration(training__patience=2)
@@ -70,7 +75,7 @@ def test_damaged_point_is_not_done(archive):
 
 
 def test_lines_elsewhere_and_no_thread_is_left_whether_the_block_ends_well_or_not(archive, capsys, monkeypatch):
-    monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.01)
+    monkeypatch.setattr("plainmlp.tracking.terminal.SECONDS_BETWEEN_LINES", 0.01)
     before = threading.active_count()
     with show_progress(POINTS[:1], archive):
         put(archive, IDS[0], accuracy=0.5)

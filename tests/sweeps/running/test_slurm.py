@@ -108,7 +108,7 @@ def test_units_are_one_array_and_whoever_stops_leaves_no_job(folder: Path, archi
     forever = [point(seed=seed, training__epochs=10**6) for seed in range(3)]
     with closing(engine.Slurm(folder / "stopped", 3)) as jobs:
         for each in forever:
-            data = archive.splits_folder(each.config.dataset, each.config.split)
+            data = archive.data.folder(each.config.dataset, each.config.split)
             jobs.submit(Unit({each.point_id: each}, data, archive.checkpoints_folder, 60.0))
         wait_until(at_work, "the training", SECONDS)
         submitted = left()

@@ -2,6 +2,7 @@ import os
 import pickle
 import select
 import signal
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -13,10 +14,9 @@ import pytest
 from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.sweeps.running import processes, units
 from plainmlp.sweeps.running.archive import Archive
-from plainmlp.sweeps.running.engines import ThisProcess, WorkerDiedError
 from plainmlp.sweeps.running.processes import Processes
-from plainmlp.sweeps.running.training import _Queue, train_points
-from plainmlp.sweeps.running.units import Unit
+from plainmlp.sweeps.running.training import PointTraining, train_points
+from plainmlp.sweeps.running.units import ThisProcess, Unit, WorkerDiedError
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training.model import Model
 from plainmlp.training.train import train_configured
@@ -122,9 +122,15 @@ def test_end_of_a_worker_is_said(code, end):
     ("seconds", "sizes"), [(0.0, [1] * 9), (600.0, [2] + [1] * 7)], ids=["at once", "in ten minutes"]
 )
 def test_a_unit_has_a_share_of_what_is_left_and_one_point_at_least(archive, seconds, sizes):
-    engine, queue, found = SimpleNamespace(units_at_once=2, unit_seconds=seconds), _Queue(POINTS, archive), []
-    while queue.points:
-        found.append(len(queue.take(engine).points))
+    def submit(unit):
+        found.append(len(unit.points))
+        return Future()
+
+    found = []
+    training = PointTraining(POINTS, archive, SimpleNamespace(units_at_once=2, unit_seconds=seconds, submit=submit))
+    while training._waiting:
+        training._running.clear()  # as if all had ended
+        training._submit()
     assert found == sizes
 
 
@@ -195,7 +201,7 @@ def test_a_worker_that_is_killed_takes_no_point_with_it(archive):
 @pytest.mark.slow
 def test_a_worker_says_so_little_that_its_end_cuts_no_message(archive):
     many = {each.point_id: each for each in POINTS}
-    folder = archive.splits_folder(POINTS[0].config.dataset, POINTS[0].config.split)
+    folder = archive.data.folder(POINTS[0].config.dataset, POINTS[0].config.split)
     with closing(Processes(1, 1)) as engine:
         future = engine.submit(Unit(many, folder, archive.checkpoints_folder, 60.0))
         message = future.result()

@@ -9,24 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plainmlp.data.arrays import Array
-from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL, new_sheet, save_figure
+from plainmlp.evaluation.figures.canvas import COLOURS, NEUTRAL, caption, new_sheet, save_figure
+from plainmlp.evaluation.figures.scores import LANDMARKS, WIDE_SPAN, is_wide, limits, scale_scores, shrink, stretch
 from plainmlp.nn.early_stopping import is_higher_better
-from plainmlp.sweeps.figures.sheet import (
-    LANDMARKS,
-    WIDE_SPAN,
-    is_wide,
-    limits,
-    metric_words,
-    scale_scores,
-    settings_words,
-    shrink,
-    stretch,
-    swept_values,
-    value_words,
-)
 from plainmlp.sweeps.ranking.leaderboard import Leaderboard, Row
 from plainmlp.sweeps.ranking.results import is_measured
-from plainmlp.sweeps.ranking.swept import STOP_AFTER, short_names
+from plainmlp.sweeps.ranking.swept import STOP_AFTER, short_names, value_order
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +26,7 @@ PREFERRED_KEYS = ("model.hidden_sizes", "model.activation")
 MAX_WRITTEN = 20  # rows or columns of a heatmap with numbers
 MAX_NAMED = 40  # names along an axis
 LONG_NAME = 8
+LONGEST_NUMBER = 9
 BRIGHT = 0.55  # the value of the colour map from which black is the easier to read
 FEW_EPOCHS = 25
 FAINT = "#9a9a9a"
@@ -46,6 +35,34 @@ FEW_ROWS = 80
 COLOURED_KEY = "model.activation"
 Cells = dict[tuple[str, str], Row]
 Curves = list[tuple[float, ...]]
+
+
+def metric_words(board: Leaderboard) -> str:
+    """Return the ranking metric in words."""
+    return board.metric.replace("_", " ")
+
+
+def settings_words(board: Leaderboard, row: Row, most: int = 70) -> str:
+    """Return the settings of a row in one line, fit to be written on a figure."""
+    names = short_names(board.keys)
+    return caption(", ".join(f"{names[key]} {value}" for key, value in row.settings.items()) or "the only one", most)
+
+
+def swept_values(board: Leaderboard, key: str) -> list[str]:
+    """Return the values of a swept key, of failed points too, in their order."""
+    failed = {failure.child.parameters.get(key, "") for failure in board.failures}
+    return sorted({row.settings[key] for row in board.rows} | failed, key=value_order)
+
+
+def value_words(values: Sequence[str]) -> list[str]:
+    """Return values fit to be written beside an axis: none for nothing, long fractions rounded."""
+    return [caption(_short(value), 22) for value in values]
+
+
+def _short(value: str) -> str:
+    kind, number, _ = value_order(value)
+    is_long = kind == 0 and len(value) > LONGEST_NUMBER
+    return f"{number:.4g}" if is_long else {"": "none", "[]": "none"}.get(value, value)
 
 
 def draw_heatmap(board: Leaderboard) -> "Figure":
@@ -134,9 +151,9 @@ def _colour_scores(board: Leaderboard, scores: Array) -> "ScalarMappable":
 
     ends = {"vmin": scores.min(), "vmax": scores.max()}
     if is_higher_better(board.metric):
-        norm = FuncNorm((stretch, shrink), **ends) if is_wide(board, scores) else Normalize(**ends)
+        norm = FuncNorm((stretch, shrink), **ends) if is_wide(board.metric, scores) else Normalize(**ends)
         return ScalarMappable(norm, "cividis")
-    return ScalarMappable(LogNorm(**ends) if is_wide(board, scores) else Normalize(**ends), "cividis_r")
+    return ScalarMappable(LogNorm(**ends) if is_wide(board.metric, scores) else Normalize(**ends), "cividis_r")
 
 
 def _draw_colour_bar(figure: "Figure", board: Leaderboard, colours: "ScalarMappable") -> None:
@@ -188,8 +205,8 @@ def _limit(axes: "Axes", board: Leaderboard, curves: Curves) -> None:
     from matplotlib.ticker import MaxNLocator
 
     values = np.array([value for curve in curves for value in curve if is_measured(value)])
-    scale_scores(axes.yaxis, board, values)
-    axes.set_ylim(*limits(board, values))
+    scale_scores(axes.yaxis, board.metric, values)
+    axes.set_ylim(*limits(board.metric, values))
     last = max(map(len, curves)) - 1
     margin = 0.02 * last or 0.5
     axes.set_xlim(-margin, last + margin)
@@ -263,8 +280,8 @@ def _draw_front(axes: "Axes", board: Leaderboard, costs: Sequence[float]) -> Non
     front = sign * np.maximum.accumulate(sign * means)
     x = [costs[index] for index in order]
     axes.step(x, front, where="post", color=NEUTRAL, linestyle="--", linewidth=1, label="best up to here", zorder=1)
-    scale_scores(axes.yaxis, board, means)
-    axes.set_ylim(*limits(board, means))
+    scale_scores(axes.yaxis, board.metric, means)
+    axes.set_ylim(*limits(board.metric, means))
 
 
 @dataclass(frozen=True)

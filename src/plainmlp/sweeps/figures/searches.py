@@ -85,12 +85,11 @@ def _is_whole(trial: Mapping[str, Any]) -> bool:
 
 def _scatter(axes: "Axes", places: Sequence[float], trials: Sequence[Mapping[str, Any]]) -> None:
     """Draw the trials that have a value; those that paused are faint."""
-    paused = [trial["stop_after"] is not None for trial in trials]
     for is_paused, colour, label in ((True, "#9a9a9a", "paused"), (False, COLOURS[0], "trained to the end")):
         chosen = [
             (place, trial["value"])
-            for place, trial, found in zip(places, trials, paused, strict=True)
-            if found is is_paused and trial["value"] is not None
+            for place, trial in zip(places, trials, strict=True)
+            if trial["value"] is not None and is_paused == (trial["stop_after"] is not None)
         ]
         if chosen:
             x, y = zip(*chosen, strict=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -18,6 +18,9 @@ from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError
 from plainmlp.system.wording import shown, unknown_key, unknown_name
 from plainmlp.tracking.provenance.identity import RESULT_SECTIONS
+
+if TYPE_CHECKING:
+    from plainmlp.composition.composer import Composed, Composer
 
 MAX_POINTS = 100_000
 SECTION = "sweep"
@@ -45,24 +48,6 @@ class Grid:
             index, position = divmod(index, len(axis))
             chosen.append(axis[position])
         return tuple(reversed(chosen))
-
-
-@dataclass(frozen=True)
-class Composed:
-    """A point as Hydra composes it: plain values, and the chosen file of each group."""
-
-    values: dict[str, Any]
-    choices: Mapping[str, Any]
-
-
-class Composing(Protocol):
-    """Composes points, as Hydra does."""
-
-    def given(self, overrides: Sequence[str]) -> Mapping[str, Any]:
-        """Return what the overrides themselves set, by key or group."""
-
-    def composed(self, overrides: Sequence[str]) -> Composed:
-        """Compose a point, or raise InputError."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +142,7 @@ def check_counts(counts: Mapping[str, int]) -> None:
         raise InputError(message)
 
 
-def choose_points(grid: Grid, composing: Composing, settings: SweepSection) -> list[Candidate]:
+def choose_points(grid: Grid, composer: "Composer", settings: SweepSection) -> list[Candidate]:
     """Return the points to be run, in the order of the grid, each once.
 
     Raise InputError if one of them is invalid, if none is left, or if an exclusion has an unknown key.
@@ -165,7 +150,7 @@ def choose_points(grid: Grid, composing: Composing, settings: SweepSection) -> l
     excluder = Excluder([exclusion.values for exclusion in settings.exclude])
     chosen: dict[str, tuple[int, Candidate]] = {}
     for index in _order(grid.size, settings):
-        candidate = _candidate(grid.point(index), composing, excluder)
+        candidate = _candidate(grid.point(index), composer, excluder)
         if candidate is not None:
             chosen.setdefault(_result(candidate.config), (index, candidate))
         if len(chosen) == settings.sample:
@@ -185,17 +170,17 @@ def _order(size: int, settings: SweepSection) -> Iterable[int]:
     return order
 
 
-def _candidate(overrides: tuple[str, ...], composing: Composing, excluder: Excluder) -> Candidate | None:
+def _candidate(overrides: tuple[str, ...], composer: "Composer", excluder: Excluder) -> Candidate | None:
     """Return a point unless it is left out; if its overrides tell, it is not even composed."""
-    if excluder.excludes_given(composing.given(overrides)):
+    if excluder.excludes_given(composer.given(overrides)):
         return None
-    composed = composing.composed(overrides)
+    composed = composer.composed(overrides)
     if excluder.excludes_composed(composed.values, composed.choices):
         return None
     return Candidate(overrides, checked(composed))
 
 
-def checked(composed: Composed) -> Config:
+def checked(composed: "Composed") -> Config:
     """Check the configuration of a point, which needs a validation part to be ranked by."""
     config = parse(composed.values)
     if not config.split.validation:

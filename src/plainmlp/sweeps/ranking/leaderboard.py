@@ -1,20 +1,29 @@
 """The leaderboard of a sweep: settings ranked over their seeds by a validation metric, with ties said as ties."""
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.ranking.comparison import LEVEL, compare_with_best
-from plainmlp.sweeps.ranking.pruning import furthest, stopped_after
-from plainmlp.sweeps.ranking.results import Failure, Result, SweepResults, is_measured, read_sweep
+from plainmlp.sweeps.ranking.results import SEED, Failure, Result, SweepResults, is_measured, read_sweep
 from plainmlp.sweeps.ranking.statistics import Summary, summarize
-from plainmlp.sweeps.ranking.swept import Identity, Settings, identity, settings_of, settings_order, swept_keys
+from plainmlp.sweeps.ranking.swept import (
+    STOP_AFTER,
+    Identity,
+    Settings,
+    identity,
+    settings_of,
+    settings_order,
+    swept_keys,
+)
 from plainmlp.system.errors import InputError
 from plainmlp.tracking.stored_runs import Reader, read_run
 from plainmlp.tracking.tags import SWEEP_TAG
 
 BEST, TIED, WORSE, UNTESTED, PRUNED = "best", "tied", "worse", "untested", "pruned"
+METHOD = "sweep.method"
 TEST_PART = "test_"
 LOG_LOSS = "validation_log_loss"  # ranks rows of equal means, the lower the better
 
@@ -43,7 +52,7 @@ class Row:
     @property
     def epochs(self) -> float:
         """Return after how many epochs a search pruned it; infinite if it did not."""
-        return stopped_after(self.results[0].child.parameters)
+        return _stopped_after(self.results[0].child.parameters)
 
     @property
     def log_loss(self) -> float:
@@ -96,7 +105,7 @@ def build_leaderboard(results: SweepResults) -> Leaderboard:
     Of equal means the lower log loss ranks first, then the smaller network. Every row is compared with the best one as `compare_with_best` does.
     What a search has pruned after some epochs ranks below all that went on.
     """
-    results = furthest(results)
+    results = _furthest(results)
     keys = swept_keys([child.parameters for child in results.children])
     rows = _ranked(_rows(results, keys), results.metric)
     return Leaderboard(
@@ -107,6 +116,39 @@ def build_leaderboard(results: SweepResults) -> Leaderboard:
         tuple(sorted(results.failed, key=lambda failure: _failure_order(failure, keys))),
         results.baseline,
     )
+
+
+def _stopped_after(parameters: Mapping[str, str]) -> float:
+    """Return the epochs after which successive halving compared a training; infinite if it was to end by itself."""
+    epochs = json.loads(parameters.get(STOP_AFTER, "null")) if _is_halved(parameters) else None
+    return math.inf if epochs is None else float(epochs)
+
+
+def _furthest(results: SweepResults) -> SweepResults:
+    """Return the results without those of trainings that went on: each of them has a point of its own."""
+    reached: dict[tuple[Identity, str], float] = {}
+    for child in results.children:
+        candidate = _candidate(child.parameters)
+        reached[candidate] = max(_stopped_after(child.parameters), reached.get(candidate, 0.0))
+
+    def is_furthest(parameters: Mapping[str, str]) -> bool:
+        return _stopped_after(parameters) == reached[_candidate(parameters)]
+
+    return replace(
+        results,
+        finished=tuple(result for result in results.finished if is_furthest(result.child.parameters)),
+        failed=tuple(failure for failure in results.failed if is_furthest(failure.child.parameters)),
+    )
+
+
+def _candidate(parameters: Mapping[str, str]) -> tuple[Identity, str]:
+    """Return what the trainings of one candidate from one seed share."""
+    shared = {key: value for key, value in parameters.items() if key != STOP_AFTER or not _is_halved(parameters)}
+    return identity(shared), parameters.get(SEED, "")
+
+
+def _is_halved(parameters: Mapping[str, str]) -> bool:
+    return parameters.get(METHOD) == "halving"
 
 
 def _rows(results: SweepResults, keys: Sequence[str]) -> list[Row]:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from plainmlp.evaluation.evaluate import measure_baseline, measure_baseline_loss
 from plainmlp.nn.early_stopping import kept_epoch
 from plainmlp.nn.recipe import Recipe
 from plainmlp.sweeps.grid.grid import AUTOMATIC, DEFAULT_METRICS, RANKING_PART
@@ -109,9 +110,12 @@ class Outcomes:
         """Say whether a point has ended."""
         return point.point_id in self._points
 
-    def add(self, points: Collection[Point], parent: TrackedRun) -> bool:
-        """Take in points that have ended, recorded below a sweep's run; say whether the archive has all of them."""
-        kept = {point.point_id: self._archive.find(point.point_id) for point in points}
+    def add(self, points: Collection[Point], parent: TrackedRun, read: Mapping[str, Kept] | None = None) -> bool:
+        """Take in points that have ended, recorded below a sweep's run; say whether the archive has all of them.
+
+        `read` is what this process has read of the archive since they ended, if it has.
+        """
+        kept = {(name := point.point_id): (read or {}).get(name) or self._archive.find(name) for point in points}
         is_whole = None not in kept.values()
         # MLflow, which takes its time, is asked for more than the ids where the archive lacks any
         recorded = finished_children(self._store, parent) if is_whole else self._store.recorded_children(parent)
@@ -165,17 +169,30 @@ def judge_all(
         The metric is not of the validation part or was not recorded.
     """
     metric = choose_metric(children, configured_metric(children) if metric is None else metric)
-    finished, failed = [], []
-    for child in children:
-        if child.status != FINISHED:
-            failed.append(Failure(child, child.failure or f"ended {child.status}"))
-            continue
-        result = judge(child, history_of(child), metric)
-        if isinstance(result, Result):
-            finished.append(result)
-        else:
-            failed.append(result)
-    return SweepResults(metric, tuple(finished), tuple(failed))
+    results = [judge(child, history_of(child) if child.status == FINISHED else {}, metric) for child in children]
+    finished = tuple(result for result in results if isinstance(result, Result))
+    return SweepResults(metric, finished, tuple(result for result in results if isinstance(result, Failure)))
+
+
+def with_baseline(results: SweepResults, archive: Archive, points: Sequence[Point]) -> SweepResults:
+    """Return the results of a sweep's points with the score of the best constant answer on their validation part.
+
+    There is none for points on several data sets, nor for a loss where they have several.
+    """
+    return replace(results, baseline=_baseline(archive, points, results.metric))
+
+
+def _baseline(archive: Archive, points: Sequence[Point], metric: str) -> float | None:
+    first = points[0].config
+    if any((point.config.dataset, point.config.split) != (first.dataset, first.split) for point in points):
+        return None
+    splits = archive.data.splits(first.dataset, first.split)
+    if splits.validation is None:
+        return None
+    if metric != DEFAULT_METRICS[1]:
+        return measure_baseline(splits, splits.validation).get(metric.removeprefix(RANKING_PART))
+    is_one = all(point.config.model.loss == first.model.loss for point in points)
+    return measure_baseline_loss(splits, splits.validation, first.model) if is_one else None
 
 
 def one_each(children: Iterable[StoredRun]) -> list[StoredRun]:
@@ -207,7 +224,9 @@ def choose_metric(children: Sequence[StoredRun], metric: str) -> str:
 
 
 def judge(child: StoredRun, history: History, metric: str) -> Result | Failure:
-    """Return the result of a finished run, or why it cannot be ranked."""
+    """Return the result of a run that is over, or why it cannot be ranked."""
+    if child.status != FINISHED:
+        return Failure(child, child.failure or f"ended {child.status}")
     curve = tuple(history.get(metric, ()))
     if metric not in child.metrics and not curve:
         return Failure(child, f"has no {metric}")

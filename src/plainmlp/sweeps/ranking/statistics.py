@@ -8,9 +8,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from plainmlp.evaluation.metrics import range_of
+
 CONFIDENCE = 0.95
 DIGITS = 10
-SHARES = {"accuracy", "average_precision", "balanced_accuracy", "expected_calibration_error", "macro_f1", "roc_auc"}
 
 
 @dataclass(frozen=True)
@@ -21,16 +22,6 @@ class Summary:
     mean: float
     standard_deviation: float | None  # with n - 1 degrees of freedom
     interval: tuple[float, float] | None  # the 95 % confidence interval of the mean, within what the quantity can be
-
-
-def range_of(metric: str) -> tuple[float, float]:
-    """Return what a metric of a part can be, such as 0 to 1 for `validation_accuracy`."""
-    name = metric.partition("_")[2]
-    if name == "r2":
-        return -math.inf, 1.0
-    if name in SHARES:
-        return 0.0, 1.0
-    return (0.0, math.inf) if name.endswith(("_error", "_score", "log_loss")) else (-math.inf, math.inf)
 
 
 def summarize(values: Sequence[float], metric: str = "") -> Summary:
@@ -46,7 +37,7 @@ def summarize(values: Sequence[float], metric: str = "") -> Summary:
     if n == 1 or deviation == 0:
         return Summary(n, mean, None if n == 1 else deviation, None)
     half = _rounded(float(stdtrit(n - 1, (1 + CONFIDENCE) / 2))) * deviation / math.sqrt(n)
-    lowest, highest = range_of(metric)
+    lowest, highest = range_of(metric.partition("_")[2])
     return Summary(n, mean, deviation, (max(lowest, mean - half), min(highest, mean + half)))
 
 

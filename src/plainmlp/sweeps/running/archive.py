@@ -7,31 +7,18 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from plainmlp.config.canonical import read_yaml
 from plainmlp.config.code import digest_result_code
 from plainmlp.config.places import Places
-from plainmlp.config.schema import Config, DatasetSection, SplitSection
-from plainmlp.data.splits import Splits
-from plainmlp.data.stages import fetch
-from plainmlp.data.stages import split as split_rows
-from plainmlp.data.storage import MANIFEST, manifest_of, read_manifest, read_splits, write_splits
-from plainmlp.data.summary import summary_lines
+from plainmlp.config.schema import Config
+from plainmlp.data.kept import KeptSplits
+from plainmlp.data.storage import MANIFEST, manifest_of, read_manifest
 from plainmlp.evaluation.reports import flat_metrics
-from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import (
-    csv_text,
-    digest_file,
-    json_text,
-    read_json,
-    replace_file,
-    replace_folder,
-    without_fsync,
-)
-from plainmlp.system.process import LOCK_SECONDS, exclusive_lock
+from plainmlp.system.files import csv_text, json_text, read_json, replace_file, replace_folder, without_fsync
+from plainmlp.system.process import exclusive_lock
 from plainmlp.tracking.recording.configuration import recorded_text
 from plainmlp.tracking.recording.provenance import training_numerics
 from plainmlp.training.checkpoints import FOLDER as CHECKPOINTS
@@ -41,12 +28,9 @@ from plainmlp.training.model import Trained
 
 FOLDER = Path(".plainmlp") / "archive"  # below a checkout
 CONFIGURATION = "config.yaml"
-COLUMNS = ".txt"  # beside the folder of parted data: what its columns were taken for
 TRAINING = "training.json"  # the fields of `Kept` that no other file has
-SPLITS_IN_MEMORY = 4
 CODE_LETTERS = 16  # of the digest of the code
 UNUSED_DAYS = 30
-FETCH_SECONDS = 3600.0  # that another process may take to fetch and split data
 
 Metrics = dict[str, dict[str, float]]
 Files = dict[str, bytes]  # of a point, by name
@@ -80,7 +64,7 @@ class Archive:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._own = root / digest_result_code()[:CODE_LETTERS]
-        self._folders: dict[tuple[DatasetSection, SplitSection], Path] = {}
+        self.data = KeptSplits(self._own / "data", self._own / "locks")
 
     def places(self, point_id: str) -> Places:
         """Return where the files of a finished point are."""
@@ -112,8 +96,9 @@ class Archive:
             if self.has(point_id, loss_every):
                 return
             with without_fsync(), replace_folder(folder) as temporary:  # a damaged point counts as absent
+                for inner in {(temporary / name).parent for name in files} - {temporary}:
+                    inner.mkdir()
                 for name, content in files.items():
-                    (temporary / name).parent.mkdir(exist_ok=True)
                     (temporary / name).write_bytes(content)
 
     def present(self) -> set[str]:
@@ -152,37 +137,6 @@ class Archive:
         """Return what is kept of a point, if it is there with every byte as it was written."""
         return self.load(point_id) if self.has(point_id) else None
 
-    def splits(self, dataset: DatasetSection, split: SplitSection) -> Splits:
-        """Return the parted data of a configuration, which is fetched and split once, then read."""
-        return read_once(self.splits_folder(dataset, split))
-
-    def splits_folder(self, dataset: DatasetSection, split: SplitSection) -> Path:
-        """Return the folder of the parted data of a configuration, which `read_once` reads.
-
-        Its name tells the configuration and the content of the user's own files apart.
-
-        Raises
-        ------
-        InputError
-            The data cannot be fetched or split as asked.
-        """
-        key = (dataset, split)
-        if key not in self._folders:
-            folder = self._own / "data" / _data_key(dataset, split)
-            with self._exclusive_lock(folder.name, FETCH_SECONDS):
-                if not _is_whole(folder):
-                    rows = fetch(dataset)
-                    write_splits(folder, split_rows(rows, split, dataset.missing))
-                    with replace_file(folder.with_suffix(COLUMNS)) as temporary:
-                        temporary.write_text("\n".join(summary_lines(rows)), encoding="utf-8", newline="\n")
-            self._folders[key] = folder
-        return self._folders[key]
-
-    def columns(self, dataset: DatasetSection, split: SplitSection) -> str:
-        """Return what the columns of the data of a configuration were taken for, as a single run says it."""
-        path = self.splits_folder(dataset, split).with_suffix(COLUMNS)
-        return path.read_text(encoding="utf-8") if path.exists() else ""
-
     def checkpoints(self, point_id: str) -> Checkpoints:
         """Return what is kept of a point while it trains; a single run of the checkout keeps it there too."""
         return Checkpoints(self.checkpoints_folder, point_id)
@@ -204,45 +158,15 @@ class Archive:
 
     def size(self) -> int:
         """Return how many bytes the files of the archive hold."""
-        return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
+        return sum((Path(folder) / name).stat().st_size for folder, _, names in os.walk(self.root) for name in names)
 
-    def _exclusive_lock(self, name: str, seconds: float = LOCK_SECONDS) -> AbstractContextManager[None]:
-        return exclusive_lock(self._own / "locks", name, seconds)
+    def _exclusive_lock(self, name: str) -> AbstractContextManager[None]:
+        return exclusive_lock(self._own / "locks", name)
 
 
 def _names(folder: Path) -> set[str]:
     """Return what is in a folder, if there is one, without what is being written."""
     return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
-
-
-@lru_cache(SPLITS_IN_MEMORY)
-def read_once(folder: Path) -> Splits:
-    """Read parted data that the archive wrote; a process reads a folder once."""
-    return read_splits(folder)
-
-
-def _is_whole(folder: Path) -> bool:
-    """Say whether parted data is there and can be read."""
-    if not folder.is_dir():
-        return False
-    try:
-        read_once(folder)
-    except InputError:  # it was damaged, and is made again
-        return False
-    return True
-
-
-def _data_key(dataset: DatasetSection, split: SplitSection) -> str:
-    """Return the digest of all that the parted data comes from, but for the code."""
-    content = {} if dataset.path is None else _digest_path(Path(dataset.path))
-    sections = [dataset.model_dump(mode="json"), split.model_dump(mode="json")]
-    return digest_json([*sections, content])
-
-
-def _digest_path(path: Path) -> dict[str, str]:
-    """Return the digest of a file, or of every file in a folder; none of what is missing, as `fetch` will say."""
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    return {file.relative_to(path).as_posix(): digest_file(file) for file in files}
 
 
 def pack(config: Config, trained: Trained, metrics: Metrics) -> Files:

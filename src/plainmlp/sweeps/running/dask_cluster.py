@@ -1,22 +1,19 @@
 """The engine of a Dask cluster, which needs the installed package and nothing else: no checkout, folder or MLflow."""
 
 import logging
-from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import dask
 from distributed import Client, KilledWorker, LocalCluster, Worker, WorkerPlugin, get_worker
 
 from plainmlp.config.code import digest_result_code
 from plainmlp.data.storage import read_manifest
-from plainmlp.sweeps.running.engines import UNIT_SECONDS, WorkerDiedError
-from plainmlp.sweeps.running.processes import uninterrupted
-from plainmlp.sweeps.running.units import Results, Unit, train_unit
+from plainmlp.sweeps.running.units import UNIT_SECONDS, Results, Unit, WorkerDiedError, check_code, train_unit
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.system.files import replace_folder
+from plainmlp.system.process import uninterrupted
 
 SECONDS_TO_ANSWER = 15.0
 SECONDS_FOR_WORKERS = 60.0
@@ -46,7 +43,6 @@ class DaskCluster:
     def __init__(self, address: str | None, n_workers: int) -> None:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters becomes an error of ours
         self._address, self._cluster = address, None
-        self._remote: dict[Future[Results], Any] = {}
         self._sent: set[Path] = set()
         if address is None:
             with dask.config.set(LOCAL), uninterrupted():
@@ -56,6 +52,7 @@ class DaskCluster:
         except (OSError, ValueError) as error:  # a timeout is an OSError
             message = f"{KEY}={address}: no Dask scheduler answers there (allowed: tcp://<host>:<port>, or null)"
             raise InputError(message) from error
+        self._executor = self._client.get_executor(pure=False)
         try:
             self._check_workers()
         except InputError:
@@ -80,10 +77,7 @@ class DaskCluster:
         if unit.folder not in self._sent:
             self._send_data(unit.folder)
             self._sent.add(unit.folder)
-        remote = self._client.submit(_train, unit, digest_result_code(), pure=False)
-        future: Future[Results] = Future()
-        self._remote[future] = remote
-        remote.add_done_callback(lambda ended: _pass_on(ended.result, future))
+        future: Future[Results] = self._executor.submit(_train, unit, digest_result_code())
         return future
 
     def results(self, future: Future[Results]) -> Results:
@@ -96,7 +90,6 @@ class DaskCluster:
         TrainingError
             The scheduler has ended.
         """
-        del self._remote[future]
         try:
             return future.result()
         except KilledWorker as error:
@@ -110,8 +103,7 @@ class DaskCluster:
 
     def close(self) -> None:
         """Cancel what runs, and end a cluster that was started here."""
-        self._client.cancel(list(self._remote.values()))
-        self._remote.clear()
+        self._executor.shutdown(wait=False)
         self._client.close(timeout=SECONDS_TO_ANSWER)
         if self._cluster is not None:
             self._cluster.close()
@@ -133,7 +125,7 @@ class DaskCluster:
             if isinstance(found, Exception):
                 message = f"the worker {worker} cannot load plainmlp ({found}); install the same version there"
                 raise InputError(message)
-            _check_code(worker, found, digest_result_code())
+            check_code(f"the worker {worker}", found, digest_result_code())
 
 
 class _Data(WorkerPlugin):
@@ -151,19 +143,6 @@ class _Data(WorkerPlugin):
 def _train(unit: Unit, code: str) -> Results:
     """Train a unit in a worker, which may have joined after the others were checked."""
     worker = get_worker()
-    _check_code(worker.address, digest_result_code(), code)
+    check_code(f"the worker {worker.address}", digest_result_code(), code)
     own = Path(worker.local_directory)
     return train_unit(replace(unit, folder=own / unit.folder.name, checkpoints=own / "checkpoints"))
-
-
-def _check_code(worker: str, found: str, ours: str) -> None:
-    if found != ours:
-        message = f"the worker {worker} has code {found[:12]}, this process {ours[:12]}; install the same version there"
-        raise InputError(message)
-
-
-def _pass_on(result: Callable[[], Results], future: Future[Results]) -> None:
-    try:
-        future.set_result(result())
-    except (Exception, CancelledError) as error:  # noqa: BLE001 - `DaskCluster.results` sorts them out
-        future.set_exception(error)

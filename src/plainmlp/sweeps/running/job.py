@@ -3,22 +3,19 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
 from plainmlp.composition.compose import quote
 from plainmlp.config.inputs import found_inputs
-from plainmlp.config.places import Places
 from plainmlp.config.schema import Config, TrackingSection
 from plainmlp.sweeps.grid.points import Point, whole
-from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive
-from plainmlp.sweeps.running.engines import ThisProcess
+from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive, Kept
 from plainmlp.sweeps.running.training import train_points
-from plainmlp.sweeps.running.units import PointError
-from plainmlp.system.files import unfinished
+from plainmlp.sweeps.running.units import PointError, ThisProcess
+from plainmlp.system.files import passing_folder
 from plainmlp.system.process import end_with
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.tracking.recording.page import describe_point, run_name
@@ -54,7 +51,7 @@ def run_point(config: Config, parent: str, checkout: Path) -> None:
         end_with(os.getppid())
     config = found_inputs(config, checkout)
     archive = _archive(checkout / FOLDER)
-    splits = archive.splits(config.dataset, config.split)
+    splits = archive.data.splits(config.dataset, config.split)
     point = Point((), config, point_of(config, splits), point_of(whole(config), splits))
     started = time.time()
     [(_, failure)] = train_points([point], archive, ThisProcess())
@@ -65,44 +62,38 @@ def run_point(config: Config, parent: str, checkout: Path) -> None:
 
 def record_outcomes(
     ended: Sequence[tuple[Job, PointError | None]], checkout: Path, started: float | None = None
-) -> None:
+) -> dict[str, Kept]:
     """Record points that are in the checkout's archive, or have failed, in as few transactions as MLflow has for them.
 
-    Those that failed began at `started`, by default now.
+    Those that failed began at `started`, by default now. Returns what the archive has of the others, by their ids.
     """
     archive = _archive(checkout / FOLDER)
     by_store: dict[Store, list[ChildRun]] = {}
-    with _gathering(checkout / GATHERED) as folder:
+    kept = {job.point.point_id: archive.load(job.point.point_id) for job, failure in ended if failure is None}
+    # on the disk where most stores are, which take its content by its name
+    with passing_folder(checkout / GATHERED) as folder:
         for number, (job, failure) in enumerate(ended):
             if failure is None:
-                child = _finished(job, checkout, folder / str(number))
+                child = _finished(job, kept[job.point.point_id], checkout, folder / str(number))
             else:
                 archive.note_failure(job.point.point_id, str(failure))
                 child = _failed(job, checkout, str(failure), started or time.time())
             by_store.setdefault(_store(job.point.config.tracking, checkout), []).append(child)
         for store, children in by_store.items():
             store.add_children(children)
+    return kept
 
 
-@contextmanager
-def _gathering(path: Path) -> Iterator[Path]:
-    """Give a folder, which is removed afterwards, on the disk where most stores are: they take its content by its name."""
-    folder = unfinished(path)
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-def _finished(job: Job, checkout: Path, folder: Path) -> ChildRun:
+def _finished(job: Job, kept: Kept, checkout: Path, folder: Path) -> ChildRun:
     """Return the run of a point that the archive has; its artifacts are gathered in a folder, which is made."""
     point, archive = job.point, _archive(checkout / FOLDER)
-    kept, ended = archive.load(point.point_id), time.time()
+    ended = time.time()
     tags = _provenance_tags(point, checkout, kept.numerics)
     text, parameters = recorded_text(point.config), recorded_parameters(point.config)
     folder.mkdir()
-    _gather(point, archive.places(point.point_id), folder)
+    places = archive.places(point.point_id)
+    for path in (places.model, places.history, *([] if point.config.training.loss_every is None else [places.steps])):
+        shutil.copyfile(path, folder / path.name)
     # an earlier sweep may have trained it with other settings that change no result
     (folder / CONFIGURATION).write_text(text, encoding="utf-8", newline="\n")
     tags |= configuration_tags(text.encode(), parameters)
@@ -133,9 +124,6 @@ def _failed(job: Job, checkout: Path, reason: str, started: float) -> ChildRun:
         job.name,
         parameters=recorded_parameters(point.config),
         tags={FAILURE_TAG: reason, **shown_tags(tags)},
-        metrics={},
-        curves={},
-        artifacts=None,
         status="FAILED",
         started=started,
         ended=time.time(),
@@ -143,15 +131,8 @@ def _failed(job: Job, checkout: Path, reason: str, started: float) -> ChildRun:
 
 
 def _provenance_tags(point: Point, checkout: Path, numerics: Mapping[str, str]) -> dict[str, str]:
-    splits = _archive(checkout / FOLDER).splits(point.config.dataset, point.config.split)
+    splits = _archive(checkout / FOLDER).data.splits(point.config.dataset, point.config.split)
     return provenance_tags(splits, checkout, numerics)
-
-
-def _gather(point: Point, places: Places, folder: Path) -> None:
-    """Copy the files of a point side by side, under their names as artifacts."""
-    steps = [] if point.config.training.loss_every is None else [places.steps]
-    for path in (places.model, places.history, *steps):
-        shutil.copy(path, folder)
 
 
 @cache

@@ -6,22 +6,17 @@ Every worker is a pool of one, since a pool of many loses the work of all with o
 import os
 import pickle
 import signal
-from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import parent_process, resource_tracker
+from multiprocessing import parent_process
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
-from threading import Thread, current_thread, main_thread
+from threading import Thread
 from typing import Any
 
-from plainmlp.sweeps.running.engines import UNIT_SECONDS, WorkerDiedError
-from plainmlp.sweeps.running.units import Results, Unit, train_unit
+from plainmlp.sweeps.running.units import UNIT_SECONDS, Results, Unit, WorkerDiedError, train_unit
 from plainmlp.system.files import unfinished, writing
-from plainmlp.system.process import collect_seldom, end_with
-
-ENDING = (signal.SIGINT, signal.SIGTERM)
+from plainmlp.system.process import collect_seldom, end_with, uninterrupted
 
 
 class Processes:
@@ -122,37 +117,6 @@ def _take(path: Path) -> Results:
         results: Results = pickle.load(file)  # noqa: S301 - this command's own worker has written it
     path.unlink()
     return results
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Delay signals until the block ends, since a process that is started by half complains.
-
-    Ctrl-C stays blocked in the processes started here: a terminal sends it to all, and the parent decides what ends.
-    """
-    received: list[int] = []
-    numbers = ENDING if current_thread() is main_thread() else ()  # signals interrupt no other thread
-    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in numbers}
-    _start_tracker()  # which would undo the next line, if it were started later
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for late in received:
-            signal.raise_signal(late)
-
-
-def _start_tracker() -> None:
-    """Start Python's own process that removes what one leaves that is killed, and let it do so without a warning."""
-    name, before = "PYTHONWARNINGS", os.environ.get("PYTHONWARNINGS")
-    os.environ[name] = ",".join(filter(None, (before, "ignore:resource_tracker")))
-    resource_tracker.ensure_running()
-    del os.environ[name]
-    if before is not None:
-        os.environ[name] = before
 
 
 def _begin(parent: int) -> None:

@@ -1,15 +1,15 @@
 """The recorder: points that are over go to MLflow in a thread of their own, behind the training, many at a time."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from types import TracebackType
 
+from plainmlp.sweeps.running.archive import Kept
 from plainmlp.sweeps.running.job import Job, record_outcomes
 from plainmlp.sweeps.running.units import PointError
 
 AT_ONCE = 64  # points in one transaction
-Ended = tuple[Job, PointError | None]
 
 
 class Recorder:
@@ -21,26 +21,29 @@ class Recorder:
     ----------
     checkout : Path
         The one whose archive has the points.
+
+    Attributes
+    ----------
+    kept : dict
+        What the archive has of the points that were recorded, by their ids.
     """
 
     def __init__(self, checkout: Path) -> None:
         self._checkout = checkout
-        self._ended: SimpleQueue[Ended | None] = SimpleQueue()  # None is the end
-        self._is_given_up = False
+        self.kept: dict[str, Kept] = {}
+        self._ended: deque[tuple[Job, PointError | None]] = deque()
+        self._thread = ThreadPoolExecutor(1, "recorder")
+        self._recording: Future[None] = self._thread.submit(lambda: None)
 
     def __enter__(self) -> "Recorder":
-        """Start the thread."""
-        self._thread = ThreadPoolExecutor(1, "recorder")
-        self._recording = self._thread.submit(self._record)
+        """Return the recorder."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Wait for the thread; raise what it met, unless the block has raised already."""
-        self._is_given_up = kind is not None
-        self._ended.put(None)
-        self._thread.shutdown()
+        self._thread.shutdown(cancel_futures=kind is not None)
         if kind is None:
             self._recording.result()
 
@@ -48,21 +51,12 @@ class Recorder:
         """Take in a point that is archived, or has failed; raise what the recording of an earlier one has met."""
         if self._recording.done():
             self._recording.result()
-        self._ended.put((job, failure))
+        self._ended.append((job, failure))
+        self._recording = self._thread.submit(self._record, self._recording)
 
-    def _record(self) -> None:
-        is_over = False
-        while not is_over:
-            found = [self._ended.get()]
-            while len(found) < AT_ONCE and found[-1] is not None and (more := self._more()):
-                found += more
-            is_over = found[-1] is None or self._is_given_up
-            batch = [each for each in found if each is not None]
-            if batch and not self._is_given_up:
-                record_outcomes(batch, self._checkout)
-
-    def _more(self) -> list[Ended | None]:
-        try:
-            return [self._ended.get_nowait()]
-        except Empty:
-            return []
+    def _record(self, before: Future[None]) -> None:
+        """Record what has come by now, unless it has been already; raise what the recording before has met."""
+        before.result()
+        batch = [self._ended.popleft() for _ in range(min(AT_ONCE, len(self._ended)))]
+        if batch:
+            self.kept |= record_outcomes(batch, self._checkout)

@@ -17,8 +17,7 @@ from submitit import AutoExecutor, Job
 from submitit.core.utils import FailedJobError, UncompletedJobError
 
 from plainmlp.config.code import PACKAGE, digest_result_code
-from plainmlp.sweeps.running.engines import WorkerDiedError
-from plainmlp.sweeps.running.units import Results, Unit, train_unit
+from plainmlp.sweeps.running.units import Results, Unit, WorkerDiedError, check_code, train_unit
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import held
 
@@ -184,10 +183,8 @@ def _cancel(*numbers: str) -> None:
 
 def _train(unit: Unit, code: str) -> Results | InputError:
     """Train a unit on a node; return the error of one whose code is not that of the process that has sent it."""
-    found = digest_result_code()
-    if found != code:
-        message = (
-            f"the node {socket.gethostname()} has code {found[:12]}, the command {code[:12]}; install the same there"
-        )
-        return InputError(message)
+    try:
+        check_code(f"the node {socket.gethostname()}", digest_result_code(), code)
+    except InputError as error:
+        return error
     return train_unit(unit)

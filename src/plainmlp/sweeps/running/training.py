@@ -7,8 +7,7 @@ from typing import Any
 
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.archive import Archive, Files
-from plainmlp.sweeps.running.engines import Engine, WorkerDiedError
-from plainmlp.sweeps.running.units import PointError, Results, Unit, as_point_error
+from plainmlp.sweeps.running.units import Engine, PointError, Results, Unit, WorkerDiedError, as_point_error
 from plainmlp.system.errors import TrainingError
 
 POINTS_A_SECOND = 16  # at most, of the seconds that a unit takes
@@ -25,50 +24,61 @@ class PointTraining:
 
     def __init__(self, points: Iterable[Point], archive: Archive, engine: Engine) -> None:
         self.points = {point.point_id: point for point in points}
-        missing = {
-            name: point
-            for name, point in self.points.items()
-            if not archive.has(name, point.config.training.loss_every)
-        }
-        self._present = [name for name in self.points if name not in missing]
         self._archive, self._engine = archive, engine
-        self._queue, self._running = _Queue(missing.values(), archive), dict[Future[Any], Unit]()
+        configs = {name: each.config for name, each in self.points.items()}
+        missing = [name for name, each in configs.items() if not archive.has(name, each.training.loss_every)]
+        self._folders = {name: archive.data.folder(configs[name].dataset, configs[name].split) for name in missing}
+        self._present = [name for name in self.points if name not in self._folders]
+        self._waiting = deque(sorted(self._folders, key=self._folders.__getitem__))
+        self._running, self._died = dict[Future[Any], Unit](), set[str]()  # those that died have lost a worker
         self._submit()
 
     def ended(self) -> Generator[Ended, None, None]:
         """Yield each point id once the point is in the archive or has failed, with the reason; first those that were there."""
         yield from ((name, None) for name in self._present)
         results = Results()
-        while self._queue.points or self._running or results:
+        while self._waiting or self._running or results:
             self._submit()
             for point_id, result in results.items():  # the engine is busy meanwhile
                 yield point_id, _keep(self._archive, self.points[point_id], result)
             done, _ = wait(self._running, return_when=FIRST_COMPLETED)
             results = {}
             for future in done:
-                results |= _results(self._engine, future, self._running.pop(future), self._queue)
+                results |= self._results(future, self._running.pop(future))
 
     def _submit(self) -> None:
-        while self._queue.points and len(self._running) < self._engine.units_at_once:
-            unit = self._queue.take(self._engine)
+        while self._waiting and len(self._running) < self._engine.units_at_once:
+            unit = self._next_unit()
             self._running[self._engine.submit(unit)] = unit
+
+    def _next_unit(self) -> Unit:
+        """Return points of the same data, or one that lost its worker."""
+        engine, first = self._engine, self._waiting.popleft()
+        share = (len(self._waiting) + 1) // (SHARES * engine.units_at_once)
+        size, chosen = max(1, min(share, int(POINTS_A_SECOND * engine.unit_seconds))), [first]
+        while self._waiting and len(chosen) < size and self._suits(first, self._waiting[0]):
+            chosen.append(self._waiting.popleft())
+        points = {name: self.points[name] for name in chosen}
+        return Unit(points, self._folders[first], self._archive.checkpoints_folder, engine.unit_seconds)
+
+    def _suits(self, first: str, other: str) -> bool:
+        return self._folders[first] == self._folders[other] and not {first, other} & self._died
+
+    def _results(self, future: Future[Any], unit: Unit) -> Results:
+        """Return the results of a unit that has ended; the points without one wait again, before all others."""
+        try:
+            results = self._engine.results(future)
+        except WorkerDiedError as death:
+            error = TrainingError(f"its worker process {death}, for the second time")
+            results = {name: error for name in unit.points if name in self._died}
+            self._died |= unit.points.keys()
+        self._waiting.extendleft(sorted(unit.points.keys() - results.keys()))
+        return results
 
 
 def train_points(points: Iterable[Point], archive: Archive, engine: Engine) -> Generator[Ended, None, None]:
     """Train points and yield how each has ended, see `PointTraining`."""
     return PointTraining(points, archive, engine).ended()
-
-
-def _results(engine: Engine, future: Future[Any], unit: Unit, queue: "_Queue") -> Results:
-    """Return the results of a unit that has ended; the points without one go back to the queue."""
-    try:
-        results = engine.results(future)
-    except WorkerDiedError as death:
-        error = TrainingError(f"its worker process {death}, for the second time")
-        results = {name: error for name in unit.points if name in queue.died}
-        queue.died |= unit.points.keys()
-    queue.take_back(unit.points.keys() - results.keys())
-    return results
 
 
 def _keep(archive: Archive, point: Point, result: Files | PointError) -> PointError | None:
@@ -82,37 +92,3 @@ def _keep(archive: Archive, point: Point, result: Files | PointError) -> PointEr
     except Exception as error:  # noqa: BLE001 - such as a full disk
         return as_point_error(error)
     return None
-
-
-class _Queue:
-    """The points that wait for a worker, those of the same data together; `died` has those that lost one."""
-
-    def __init__(self, points: Iterable[Point], archive: Archive) -> None:
-        self._archive = archive
-        self._all = {point.point_id: point for point in points}
-        self._folders = {
-            name: archive.splits_folder(point.config.dataset, point.config.split) for name, point in self._all.items()
-        }
-        self.points = deque(sorted(self._all, key=self._folders.__getitem__))
-        self.died: set[str] = set()
-
-    def take(self, engine: Engine) -> Unit:
-        """Return the next unit: points of the same data, or one that lost its worker."""
-        share = len(self.points) // (SHARES * engine.units_at_once)
-        size = max(1, min(share, int(POINTS_A_SECOND * engine.unit_seconds)))
-        chosen = [self.points.popleft()]
-        while self.points and len(chosen) < size and self._suits(chosen[0], self.points[0]):
-            chosen.append(self.points.popleft())
-        return Unit(
-            {name: self._all[name] for name in chosen},
-            self._folders[chosen[0]],
-            self._archive.checkpoints_folder,
-            engine.unit_seconds,
-        )
-
-    def take_back(self, names: Iterable[str]) -> None:
-        """Put points first that a unit has not trained."""
-        self.points.extendleft(sorted(names))
-
-    def _suits(self, first: str, other: str) -> bool:
-        return self._folders[first] == self._folders[other] and not {first, other} & self.died

@@ -16,7 +16,7 @@ from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.results import SweepResults
 from plainmlp.sweeps.ranking.swept import STOP_AFTER
 from plainmlp.sweeps.search.journal import JOURNAL, importances, write_journal
-from plainmlp.sweeps.search.methods import METHODS, Trial, library_of
+from plainmlp.sweeps.search.methods import METHODS, Asking, Costs, Trial, library_of
 from plainmlp.sweeps.search.space import Space, space_of
 from plainmlp.system.digests import digest_json
 from plainmlp.system.errors import InputError
@@ -86,10 +86,7 @@ class Search:
         self._metric, values = results.metric, values_of(results)
         for trial in self._trials:
             trial["value"] = _mean(trial["points"], values)
-        try:
-            return self._points(self._asking.send(costs_of(self._trials[-self._n_new :], results)))
-        except StopIteration:
-            return []
+        return self._points(_asked(self._asking, costs_of(self._trials[-self._n_new :], results)))
 
     def _points(self, trials: Sequence[Trial]) -> list[Point]:
         """Take in trials, and return their points: of each, one a seed."""
@@ -163,19 +160,24 @@ def replay(record: Mapping[str, Any], results: SweepResults) -> int | None:
     trials, done = record["trials"], 0
     batch = next(asking)
     while batch:
-        if len(trials) < done + len(batch):
+        recorded = trials[done : done + len(batch)]
+        if len(recorded) < len(batch):
             return len(trials)
-        for trial, recorded in zip(batch, trials[done:], strict=False):
-            if asdict(trial) != {name: recorded[name] for name in ("values", "stop_after")}:
-                return done
-            if not all(_has(parameters.get(point), trial) for point in recorded["points"]):
+        for trial, each in zip(batch, recorded, strict=True):
+            is_same = asdict(trial) == {name: each[name] for name in ("values", "stop_after")}
+            if not (is_same and all(_has(parameters.get(point), trial) for point in each["points"])):
                 return done
             done += 1
-        try:
-            batch = asking.send(costs_of(trials[done - len(batch) : done], results))
-        except StopIteration:
-            break
+        batch = _asked(asking, costs_of(recorded, results))
     return None if done == len(trials) else done
+
+
+def _asked(asking: Asking, costs: Costs) -> list[Trial]:
+    """Return the trials that a method asks for next, given the costs of the last; none at its end."""
+    try:
+        return asking.send(costs)
+    except StopIteration:
+        return []
 
 
 def _has(parameters: Mapping[str, str] | None, trial: Trial) -> bool:

@@ -2,7 +2,8 @@
 
 import copy
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -17,11 +18,18 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from plainmlp.composition.compose import composition_errors
 from plainmlp.composition.explanation import explanation
 from plainmlp.config.canonical import flat_items
-from plainmlp.sweeps.grid.grid import Composed
 from plainmlp.system.errors import InputError
 
 SHARED_AT_ONCE = 64
 OVERRIDES_AT_ONCE = 2**14
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A point as Hydra composes it: plain values, and the chosen file of each group."""
+
+    values: dict[str, Any]
+    choices: Mapping[str, Any]
 
 
 class _Base(NamedTuple):

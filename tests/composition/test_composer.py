@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from configurations import CONF, refusal
-from hydra_plugins.plainmlp_launcher._composition import Composer
 from multirun import begin
 from plainmlp.composition.compose import compose
+from plainmlp.composition.composer import Composer
 
 GOOD = [
     *("model=deep", "model=linear", "optimizer=sgd", "optimizer=momentum", "training=full_batch", "dataset=table"),
