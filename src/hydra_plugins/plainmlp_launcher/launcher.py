@@ -19,7 +19,7 @@ from plainmlp.system.process import usable_cores
 
 if TYPE_CHECKING:
     from plainmlp.sweeps.grid.points import Point
-    from plainmlp.sweeps.running.archive import Kept
+    from plainmlp.sweeps.running.archive import ArchivedPoint
     from plainmlp.sweeps.running.job import Job
     from plainmlp.sweeps.running.training import PointTraining
     from plainmlp.sweeps.running.units import Engine
@@ -114,7 +114,7 @@ class EngineLauncher(Launcher):
         self._begun = PointTraining(points, Archive(checkout / FOLDER), self.open(checkout, len(points)))
         return self._begun
 
-    def train(self, checkout: Path, jobs: Sequence["Job"]) -> "dict[str, Kept]":
+    def train(self, checkout: Path, jobs: Sequence["Job"]) -> "dict[str, ArchivedPoint]":
         """Train and record the points of jobs, and return what the archive has of them, by their ids.
 
         A point that fails does not stop the others. An exception ends the engine at once.

@@ -15,7 +15,7 @@ from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults, ba
 from plainmlp.sweeps.ranking.swept import short_names
 from plainmlp.sweeps.repetition import repeat, repeat_at_once
 from plainmlp.sweeps.reports import describe_sweep, show_leaderboard, write_reports, write_runs
-from plainmlp.sweeps.running.archive import FOLDER, Archive, Kept
+from plainmlp.sweeps.running.archive import FOLDER, Archive, ArchivedPoint
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.progress import show_progress
 from plainmlp.sweeps.running.units import PointError, as_point_error
@@ -38,7 +38,7 @@ from plainmlp.tracking.tags import CHECKOUT_TAG, NOTE_TAG, PRUNED_TAG, SWEEP_TAG
 from plainmlp.tracking.terminal import show_line, show_places
 
 # returns when all have ended, with what this process has read of them, if it has; a job records its own result or failure
-Read = Mapping[str, Kept] | None
+Read = Mapping[str, ArchivedPoint] | None
 Launch = Callable[[Sequence[Job]], Read]
 LOCKS = Path(".plainmlp") / "sweeps"  # below a checkout
 IS_RUNNING = "another process runs this sweep already; wait for it, or end it and run the same command again"

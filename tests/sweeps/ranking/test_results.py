@@ -16,7 +16,7 @@ from plainmlp.nn.early_stopping import kept_epoch
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
 from plainmlp.sweeps.ranking.results import UNRECORDED, Outcomes, choose_metric, judge, one_each, read_sweep
 from plainmlp.sweeps.reports import write_reports, write_runs
-from plainmlp.sweeps.running.archive import Archive, Kept
+from plainmlp.sweeps.running.archive import Archive, ArchivedPoint
 from plainmlp.tracking.recording.configuration import flat_parameters
 from plainmlp.tracking.recording.training import point_of
 from plainmlp.tracking.store import ChildRun, Store
@@ -224,7 +224,7 @@ def test_history_of_a_point_in_the_archive_is_not_asked_for(tmp_path: Path) -> N
 def test_what_the_recorder_has_read_is_not_read_again(sweep: tuple[Store, str], tmp_path: Path) -> None:
     member, outcomes = point(), Outcomes(Archive(tmp_path / "archive"), sweep[0])  # an empty one
     parent = sweep[0].start_parent("one more sweep", {}, {"sweep_id": "one more"})
-    read = Kept({"validation_accuracy": [0.25, 0.5]}, {}, 1.0, 2, "", {})
+    read = ArchivedPoint({"validation_accuracy": [0.25, 0.5]}, {}, 1.0, 2, "", {})
     assert outcomes.add([member], parent, {member.point_id: read})
     [result] = outcomes.results("validation_accuracy").finished
     assert (result.value, result.curve) == (0.5, (0.25, 0.5))

@@ -10,7 +10,7 @@ from plainmlp.nn.early_stopping import kept_epoch
 from plainmlp.nn.recipe import Recipe
 from plainmlp.sweeps.grid.grid import AUTOMATIC, DEFAULT_METRICS, RANKING_PART
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.running.archive import Archive, Kept
+from plainmlp.sweeps.running.archive import Archive, ArchivedPoint
 from plainmlp.system.errors import InputError
 from plainmlp.tracking.children import finished_children
 from plainmlp.tracking.recording.configuration import recorded_parameters
@@ -110,7 +110,9 @@ class Outcomes:
         """Say whether a point has ended."""
         return point.point_id in self._points
 
-    def add(self, points: Collection[Point], parent: TrackedRun, read: Mapping[str, Kept] | None = None) -> bool:
+    def add(
+        self, points: Collection[Point], parent: TrackedRun, read: Mapping[str, ArchivedPoint] | None = None
+    ) -> bool:
         """Take in points that have ended, recorded below a sweep's run; say whether the archive has all of them.
 
         `read` is what this process has read of the archive since they ended, if it has.
@@ -135,7 +137,7 @@ class Outcomes:
         children = sorted(self.children, key=lambda child: child.point_id)
         return judge_all(children, self._history, metric)
 
-    def _child(self, point: Point, kept: Kept | None, run: StoredRun | None) -> StoredRun:
+    def _child(self, point: Point, kept: ArchivedPoint | None, run: StoredRun | None) -> StoredRun:
         run_id = "" if run is None else run.run_id
         if kept is not None:
             self._histories[point.point_id] = kept.history
@@ -152,7 +154,7 @@ class Outcomes:
         return self._store.history(child) if found is None else found
 
 
-def archived_run(point: Point, kept: Kept, run_id: str) -> StoredRun:
+def archived_run(point: Point, kept: ArchivedPoint, run_id: str) -> StoredRun:
     """Return the run of a point that the archive has, as MLflow would."""
     metrics = {**kept.final_metrics(), **{name: values[-1] for name, values in kept.history.items()}}
     return StoredRun(run_id, FINISHED, recorded_parameters(point.config), {POINT_TAG: point.point_id}, metrics)

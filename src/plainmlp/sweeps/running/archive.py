@@ -27,7 +27,7 @@ from plainmlp.training.model import Trained
 
 FOLDER = Path(".plainmlp") / "archive"  # below a checkout
 CONFIGURATION = "config.yaml"
-TRAINING = "training.json"  # the fields of `Kept` that no other file has
+TRAINING = "training.json"  # the fields of `ArchivedPoint` that no other file has
 CODE_LETTERS = 16  # of the digest of the code
 UNUSED_DAYS = 30
 
@@ -36,7 +36,7 @@ Files = dict[str, bytes]  # of a point, by name
 
 
 @dataclass(frozen=True)
-class Kept:
+class ArchivedPoint:
     """What the archive holds of a point, but for its weights."""
 
     history: History
@@ -123,16 +123,16 @@ class Archive:
         path = self._own / "failed" / point_id
         return path.read_text(encoding="utf-8") if path.exists() else None
 
-    def load(self, point_id: str) -> Kept:
+    def load(self, point_id: str) -> ArchivedPoint:
         """Read a point; raise InputError if it is not there or damaged."""
         places = self.places(point_id)
-        return Kept(
+        return ArchivedPoint(
             **read_json(places.root / TRAINING),
             history=read_history(places.history),
             metrics=read_json(places.metrics),
         )
 
-    def find(self, point_id: str) -> Kept | None:
+    def find(self, point_id: str) -> ArchivedPoint | None:
         """Return what is kept of a point, if it is there with every byte as it was written."""
         return self.load(point_id) if self.has(point_id) else None
 

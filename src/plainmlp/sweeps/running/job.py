@@ -12,7 +12,7 @@ from plainmlp.composition.compose import quote
 from plainmlp.config.inputs import found_inputs
 from plainmlp.config.schema import Config, TrackingSection
 from plainmlp.sweeps.grid.points import Point, whole
-from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive, Kept
+from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive, ArchivedPoint
 from plainmlp.sweeps.running.training import train_points
 from plainmlp.sweeps.running.units import PointError, ThisProcess
 from plainmlp.system.files import passing_folder
@@ -60,7 +60,7 @@ def run_point(config: Config, parent: str, checkout: Path) -> None:
 
 def record_outcomes(
     ended: Sequence[tuple[Job, PointError | None]], checkout: Path, started: float | None = None
-) -> dict[str, Kept]:
+) -> dict[str, ArchivedPoint]:
     """Record points that are in the checkout's archive, or have failed, in as few transactions as MLflow has for them.
 
     Those that failed began at `started`, by default now. Returns what the archive has of the others, by their ids.
@@ -82,7 +82,7 @@ def record_outcomes(
     return kept
 
 
-def _finished(job: Job, kept: Kept, checkout: Path, folder: Path) -> ChildRun:
+def _finished(job: Job, kept: ArchivedPoint, checkout: Path, folder: Path) -> ChildRun:
     """Return the run of a point that the archive has; its artifacts are gathered in a folder, which is made."""
     point, archive = job.point, _archive(checkout / FOLDER)
     ended = time.time()

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
-from plainmlp.sweeps.running.archive import Kept
+from plainmlp.sweeps.running.archive import ArchivedPoint
 from plainmlp.sweeps.running.job import Job, record_outcomes
 from plainmlp.sweeps.running.units import PointError
 
@@ -30,7 +30,7 @@ class Recorder:
 
     def __init__(self, checkout: Path) -> None:
         self._checkout = checkout
-        self.kept: dict[str, Kept] = {}
+        self.kept: dict[str, ArchivedPoint] = {}
         self._ended: deque[tuple[Job, PointError | None]] = deque()
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._recording: Future[None] = self._thread.submit(lambda: None)
