@@ -66,9 +66,9 @@ def run_engine(name: str, overrides: Sequence[str]) -> list[str]:
 
 def _weights(checkout: Path) -> str:
     """Return the digest of the weights of all points."""
-    from plainmlp.sweeps.running.archive import FOLDER, Archive
+    from plainmlp.sweeps.running.archive import ARCHIVE, Archive
 
-    archive = Archive(checkout / FOLDER)
+    archive = Archive(checkout / ARCHIVE)
     found = [f"{each} {archive.load(each).weights_digest}" for each in sorted(archive.present())]
     return hashlib.sha256("\n".join(found).encode()).hexdigest()[:12]
 

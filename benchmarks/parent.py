@@ -15,7 +15,7 @@ from _checkout import ROOT
 from _performance import machine, write_section
 from plainmlp.composition.compose import compose, parse
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.running.archive import FOLDER, Archive, Files
+from plainmlp.sweeps.running.archive import ARCHIVE, Archive, Files
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.recorder import Recorder
 from plainmlp.sweeps.running.training import train_points
@@ -54,7 +54,7 @@ def simulate(n_points: int, checkout: Path) -> list[tuple[str, str]]:
     """Return what the parent took, and what it left."""
     tracking = [f"tracking.uri=sqlite:///{checkout}/mlflow.db", "tracking.wait_seconds=1000"]
     settings = [*tracking, "training.epochs=20", "model.hidden_sizes=[64,32]"]
-    config, archive = parse(compose(ROOT / "conf", settings)), Archive(checkout / FOLDER)
+    config, archive = parse(compose(ROOT / "conf", settings)), Archive(checkout / ARCHIVE)
     one = Point((), config, point_of(config, archive.data.splits(config.dataset, config.split)))
     folder = archive.data.folder(config.dataset, config.split)
     files = train_point(config, folder, archive.checkpoints(one.point_id))
@@ -86,7 +86,7 @@ def sizes(checkout: Path) -> dict[str, int]:
     """Return the bytes of what a sweep leaves, by where it is."""
     artifacts = sum(path.stat().st_size for path in (checkout / "mlruns").rglob("*") if path.is_file())
     database = (checkout / "mlflow.db").stat().st_size
-    return {"in the archive": Archive(checkout / FOLDER).size(), "in SQLite": database, "of artifacts": artifacts}
+    return {"in the archive": Archive(checkout / ARCHIVE).size(), "in SQLite": database, "of artifacts": artifacts}
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import multirun
 from configurations import refusal
 from hydra_plugins.plainmlp_launcher.launcher import ProcessesLauncher
 from plainmlp.sweeps.running import recorder, training
-from plainmlp.sweeps.running.archive import FOLDER, Archive
+from plainmlp.sweeps.running.archive import ARCHIVE, Archive
 from plainmlp.sweeps.running.job import Job
 from pointed import point
 
@@ -25,7 +25,7 @@ class Records:
     """What is recorded, in place of MLflow: for each point its seed, its failure, its parent and name, and whether it is there."""
 
     def __init__(self, checkout):
-        self.archive, self.found = Archive(checkout / FOLDER), []
+        self.archive, self.found = Archive(checkout / ARCHIVE), []
 
     def __call__(self, ended, checkout):
         for job, failure in ended:

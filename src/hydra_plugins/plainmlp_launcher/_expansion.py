@@ -14,7 +14,7 @@ from plainmlp.config.schema import Config
 from plainmlp.sweeps.grid.grid import SECTION, Candidate, Grid, check_counts, checked, choose_points, read_settings
 from plainmlp.sweeps.grid.points import Point, identifier, identify_points
 from plainmlp.sweeps.ranking.results import SEED
-from plainmlp.sweeps.running.archive import FOLDER, Archive
+from plainmlp.sweeps.running.archive import ARCHIVE, Archive
 from plainmlp.sweeps.search.methods import GRID
 from plainmlp.sweeps.search.search import Search
 from plainmlp.sweeps.search.space import Choice, Interval, Space
@@ -30,7 +30,7 @@ def plan_of(
     """Return the points of a grid or, if the sweeper is the one of searches, the search of the configured method."""
     section, checkout = OmegaConf.select(config, SECTION), composer.conf_folder.parent
     settings = read_settings(OmegaConf.to_container(section, resolve=True) if OmegaConf.is_config(section) else section)
-    splits_of = Archive(checkout / FOLDER).data.splits
+    splits_of = Archive(checkout / ARCHIVE).data.splits
     if settings.method != GRID and not is_search:
         message = f"sweep.method={settings.method} needs hydra/sweeper=search; a grid has sweep.method=grid"
         raise InputError(message)

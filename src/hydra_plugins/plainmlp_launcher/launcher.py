@@ -108,10 +108,10 @@ class EngineLauncher(Launcher):
 
     def begin(self, checkout: Path, points: Sequence["Point"]) -> "PointTraining":
         """Send out the first of the points that are to be trained next; the engine has work until `train` is called."""
-        from plainmlp.sweeps.running.archive import FOLDER, Archive
+        from plainmlp.sweeps.running.archive import ARCHIVE, Archive
         from plainmlp.sweeps.running.training import PointTraining
 
-        self._begun = PointTraining(points, Archive(checkout / FOLDER), self.open(checkout, len(points)))
+        self._begun = PointTraining(points, Archive(checkout / ARCHIVE), self.open(checkout, len(points)))
         return self._begun
 
     def train(self, checkout: Path, jobs: Sequence["Job"]) -> "dict[str, ArchivedPoint]":
@@ -180,8 +180,8 @@ class SlurmLauncher(EngineLauncher):
     def start(self, checkout: Path, n_points: int) -> "Engine":
         """Return the means to submit jobs."""
         with _extra("slurm"):
-            from plainmlp.sweeps.running.slurm import FOLDER, Slurm
-        return Slurm(checkout / FOLDER, self.n_jobs)
+            from plainmlp.sweeps.running.slurm import JOBS, Slurm
+        return Slurm(checkout / JOBS, self.n_jobs)
 
 
 @contextmanager

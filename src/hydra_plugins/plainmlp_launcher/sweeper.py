@@ -68,14 +68,14 @@ class GridSweeper(Sweeper):
         # Hydra imports this module for every command, and these take half a second.
         from hydra_plugins.plainmlp_launcher._expansion import plan_of
         from plainmlp.composition.composer import Composer
-        from plainmlp.sweeps.running.archive import FOLDER, Archive
+        from plainmlp.sweeps.running.archive import ARCHIVE, Archive
         from plainmlp.sweeps.session import is_new, run_sweep
 
         composer = Composer(self._loader, self._config)
         checkout = composer.conf_folder.parent
         params = [f"{key}={values}" for key, values in self._params.items()]
         plan = plan_of([*params, *arguments], self._loader, self._config, composer, is_search=self.is_search)
-        missing = {point.point_id for point in plan.first} - Archive(checkout / FOLDER).present()
+        missing = {point.point_id for point in plan.first} - Archive(checkout / ARCHIVE).present()
         try:
             if isinstance(self._launcher, EngineLauncher) and missing:  # before anything is recorded
                 self._launcher.open(checkout, len(missing))

@@ -13,7 +13,7 @@ from plainmlp.tracking.outbox import as_published
 from plainmlp.tracking.recording import manifest as manifests
 from plainmlp.tracking.recording.configuration import shown_parameters
 from plainmlp.tracking.recording.manifest import MANIFEST, SIGNATURE, Manifest, file_entry, neutral, stored_text
-from plainmlp.tracking.recording.provenance import FOLDER, IN_RECORD, PACKAGES, PATCH, RECORD
+from plainmlp.tracking.recording.provenance import IN_RECORD, PACKAGES, PATCH, PROVENANCE, RECORD
 from plainmlp.tracking.stored_runs import StoredRun
 from plainmlp.tracking.tags import MANIFEST_TAG, PARENT_TAG, PRUNED_TAG, RECORD_TAG
 
@@ -21,7 +21,7 @@ WRITER = "src/plainmlp/tracking/recording/manifest.py"  # a commit that has it w
 REPORTS = "verify/"  # begins the names of what verifications add to the artifacts of a run
 # prefixes of tags that are added later: by verifications, by MLflow's pages, and when a search has compared its points
 FREE_TAGS = ("verify.", "mlflow.", PRUNED_TAG)
-EVERY_RUN = (CONFIGURATION, "model.safetensors", "history.csv", f"{FOLDER}/{RECORD}", f"{FOLDER}/{PACKAGES}")
+EVERY_RUN = (CONFIGURATION, "model.safetensors", "history.csv", f"{PROVENANCE}/{RECORD}", f"{PROVENANCE}/{PACKAGES}")
 SINGLE_RUN = ("metrics.json", "intervals.json", "predictions.csv", "model/MLmodel", "model/data/model.safetensors")
 FROM_WHOM = "manifest.json has no signature of an allowed signer"
 

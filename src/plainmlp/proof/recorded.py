@@ -19,7 +19,7 @@ from plainmlp.system.errors import InputError
 from plainmlp.system.files import read_json
 from plainmlp.tracking.outbox import as_published
 from plainmlp.tracking.recording.configuration import flat_parameters
-from plainmlp.tracking.recording.provenance import FOLDER, PACKAGES, PATCH, RECORD, recorded_provenance
+from plainmlp.tracking.recording.provenance import PACKAGES, PATCH, PROVENANCE, RECORD, recorded_provenance
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import StoredRun, download_files, read_curves, read_run
 from plainmlp.tracking.tags import SWEEP_TAG
@@ -147,7 +147,7 @@ class RecordedRun:
         """Name the files of the folder."""
         self.configuration, self.model = self.root / CONFIGURATION, self.root / "model.safetensors"
         self.served_model = self.root / "model" / "data" / "model.safetensors"
-        self.packages, self.patch = self.root / FOLDER / PACKAGES, self.root / FOLDER / PATCH
+        self.packages, self.patch = self.root / PROVENANCE / PACKAGES, self.root / PROVENANCE / PATCH
 
     @property
     def tags(self) -> Mapping[str, str]:
@@ -170,7 +170,7 @@ def read_recorded(store: Store, run_id: str, root: Path) -> RecordedRun:
         message = f"{run_id} is {run.status}; only a run that is {FINISHED} has results to compare"
         raise InputError(message)
     problems = download_files(store, run, root)
-    record = root / FOLDER / RECORD
+    record = root / PROVENANCE / RECORD
     provenance = tried(record, lambda _: recorded_provenance(root), problems) if record.exists() else None
     tags = {**(provenance or {}), **run.tags}
     if not problems and not (root / CONFIGURATION).exists() and "configuration_digest" not in tags:

@@ -15,7 +15,7 @@ from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults, ba
 from plainmlp.sweeps.ranking.swept import short_names
 from plainmlp.sweeps.repetition import repeat, repeat_at_once
 from plainmlp.sweeps.reports import describe_sweep, show_leaderboard, write_reports, write_runs
-from plainmlp.sweeps.running.archive import FOLDER, Archive, ArchivedPoint
+from plainmlp.sweeps.running.archive import ARCHIVE, Archive, ArchivedPoint
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.progress import show_progress
 from plainmlp.sweeps.running.units import PointError, as_point_error
@@ -92,7 +92,7 @@ def run_sweep(plan: Plan, launch: Launch, checkout: Path, folder: Path) -> None:
     TrainingError
         Points failed, and all others have their results; or the launcher failed.
     """
-    archive = Archive(checkout / FOLDER)
+    archive = Archive(checkout / ARCHIVE)
     archive.remove_unused()
     (checkout / LOCKS).mkdir(parents=True, exist_ok=True)
     with held(_lock_of(plan.sweep_id, checkout), 0.0, IS_RUNNING):
@@ -109,7 +109,7 @@ def _record(
     plan: Plan, marks: Mapping[str, str], launch: Launch, checkout: Path, folder: Path
 ) -> tuple[Leaderboard, dict[str, str], str]:
     """Run what is missing of a sweep in MLflow; return its leaderboard, its model and its page, and how points failed."""
-    settings, archive = plan.first[0].config, Archive(checkout / FOLDER)
+    settings, archive = plan.first[0].config, Archive(checkout / ARCHIVE)
     store, points, failures = open_store(settings.tracking, checkout), list(plan.first), ""
     parent = store.finished_parent(marks) if isinstance(plan, Listed) else None
     board = None if parent is None else _repeated(store, parent, points, archive, folder)
@@ -142,7 +142,7 @@ def _repeated(
 
 def _run_batches(store: Store, parent: TrackedRun, plan: Plan, launch: Launch, checkout: Path) -> Outcomes:
     """Run one batch of points after the other, and return how all of them ended."""
-    archive = Archive(checkout / FOLDER)
+    archive = Archive(checkout / ARCHIVE)
     outcomes, batch = Outcomes(archive, store), plan.first
     while batch:
         new = list({point.point_id: point for point in batch if not outcomes.has(point)}.values())
@@ -218,7 +218,7 @@ def _launch_all(
     """Run a job for each missing point, if there are any, and show how they come to their end."""
     if not missing:
         return None
-    archive, point_ids = Archive(checkout / FOLDER), [point.point_id for point in missing]
+    archive, point_ids = Archive(checkout / ARCHIVE), [point.point_id for point in missing]
     archive.forget_failures(point_ids)
     for text in dict.fromkeys(archive.data.columns(each.config.dataset, each.config.split) for each in missing):
         show_line(text)

@@ -16,7 +16,7 @@ from plainmlp.system.files import flush, read_json, replace_file, unfinished, wi
 from plainmlp.system.process import held, is_dead
 from plainmlp.tracking.tags import PARENT_TAG, PROCESS_TAG
 
-FOLDER = Path(".plainmlp") / "outbox"  # below a checkout
+OUTBOX = Path(".plainmlp") / "outbox"  # below a checkout
 SCRIPT = Path("pipelines") / "sync.py"
 HEADER, ENTRIES, FILES = "run.json", "entries.jsonl", "files"
 SHOWN_PARTS = ("validation", "test", "train")  # as MLflow lists their metrics
@@ -108,7 +108,7 @@ class Outbox:
     """The runs of a checkout that MLflow does not have whole yet; several processes may use it at once."""
 
     def __init__(self, checkout: Path, signing_key: Path | None = None) -> None:
-        self.checkout, self.folder = checkout, checkout / FOLDER
+        self.checkout, self.folder = checkout, checkout / OUTBOX
         self.signing_key = signing_key  # of the manifests
         self._thread = Lock()  # threads would wait for the lock of processes in steps of 50 ms
 

@@ -15,7 +15,7 @@ from plainmlp.proof.verification import verify
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running import job as module
 from plainmlp.sweeps.running import units
-from plainmlp.sweeps.running.archive import FOLDER, Archive
+from plainmlp.sweeps.running.archive import ARCHIVE, Archive
 from plainmlp.sweeps.running.job import Job, run_point
 from plainmlp.system.errors import TrainingError
 from plainmlp.tracking.recording.training import open_store
@@ -43,8 +43,8 @@ def test_point_is_trained_once_and_recorded_each_time(given, tmp_path, monkeypat
     assert (first.status, second.status) == ("FINISHED", "FINISHED")
     assert first.metrics == second.metrics
     assert first.point_id == second.point_id
-    assert Archive(tmp_path / FOLDER).present() == {first.point_id}
-    kept = Archive(tmp_path / FOLDER).load(first.point_id)
+    assert Archive(tmp_path / ARCHIVE).present() == {first.point_id}
+    kept = Archive(tmp_path / ARCHIVE).load(first.point_id)
     assert store.history(first) == kept.history
     assert first.parameters["model.hidden_sizes"] == "[6]"
     assert first.metrics["n_parameters"] == 64 * 6 + 6 + 6 * 10 + 10
@@ -63,7 +63,7 @@ def test_point_of_an_earlier_sweep_is_recorded_as_it_is_asked_for_now_and_verifi
         sweep__seed=5,
     )
     run_point(second, parent.run_id, tmp_path)
-    assert len(Archive(tmp_path / FOLDER).present()) == 1
+    assert len(Archive(tmp_path / ARCHIVE).present()) == 1
     (child,) = [child for child in store.children(parent.run_id) if child.parameters.get("sweep.name") == "second"]
     recorded = read_recorded(store, child.run_id, tmp_path / "recorded")
     assert find_alterations(recorded, tmp_path) == []
@@ -98,8 +98,8 @@ def test_failed_point_is_recorded_with_its_reason_and_noted(given, tmp_path):
         run_point(config(optimizer__learning_rate=1e300), parent.run_id, tmp_path)
     (child,) = store.children(parent.run_id)
     assert (child.status, child.failure) == ("FAILED", str(caught.value))
-    assert Archive(tmp_path / FOLDER).failed() == {child.point_id}
-    assert Archive(tmp_path / FOLDER).present() == set()
+    assert Archive(tmp_path / ARCHIVE).failed() == {child.point_id}
+    assert Archive(tmp_path / ARCHIVE).present() == set()
 
 
 def test_failure_of_another_kind_is_recorded_too(given, tmp_path, monkeypatch):
@@ -121,7 +121,7 @@ def test_failure_of_a_point_that_a_launcher_trained_is_recorded(given, tmp_path)
     module.record_outcomes([(Job(point, parent.run_id, "a name"), failure)], tmp_path)
     (child,) = store.children(parent.run_id)
     assert (child.status, child.failure) == ("FAILED", "it was ended by SIGKILL")
-    assert Archive(tmp_path / FOLDER).failure(point.point_id) == "it was ended by SIGKILL"
+    assert Archive(tmp_path / ARCHIVE).failure(point.point_id) == "it was ended by SIGKILL"
 
 
 def test_overrides_of_a_job_hand_over_its_run_its_process_and_its_name():

@@ -17,7 +17,7 @@ from launched import SCRIPT, archived, board, tree
 from plainmlp.proof.sweep import judge_sweep
 from plainmlp.proof.verdict import Verdict
 from plainmlp.sweeps.ranking.results import SweepResults, read_sweep
-from plainmlp.sweeps.running.archive import FOLDER, Archive
+from plainmlp.sweeps.running.archive import ARCHIVE, Archive
 from plainmlp.sweeps.search import methods
 from plainmlp.sweeps.search.journal import JOURNAL
 from plainmlp.sweeps.search.search import costs_of, replay
@@ -158,7 +158,7 @@ def test_halving_ends_with_the_bits_of_the_whole_training(tracking, checkout):
     run_sweep(search(SPACE, sweep, tracking, **epochs), launch, checkout, checkout / "out")
     assert launch.batches == [[1] * 18, [3] * 6, [None] * 2]
     assert list((checkout / ".plainmlp" / "checkpoints").glob("*/*.safetensors")) == []
-    archive = Archive(checkout / FOLDER)
+    archive = Archive(checkout / ARCHIVE)
     for point in ended:
         kept = archive.load(point.point_id)
         whole = trained_alone(point.config)

@@ -14,7 +14,7 @@ from plainmlp.composition.compose import parse
 from plainmlp.config.canonical import canonical, dump_yaml, parse_yaml
 from plainmlp.config.code import digest_result_code
 from plainmlp.data.storage import digest_splits
-from plainmlp.sweeps.running.archive import FOLDER, Archive
+from plainmlp.sweeps.running.archive import ARCHIVE, Archive
 from plainmlp.sweeps.running.job import run_point
 from plainmlp.sweeps.session import Listed, run_sweep
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
@@ -271,7 +271,7 @@ def test_sweep_and_its_points_say_where_they_come_from(sweep, checkout):
 
 
 def test_point_keeps_the_fingerprint_of_the_process_that_trained_it(sweep, checkout, address):
-    archive, (first, _) = Archive(checkout / FOLDER), sweep.points
+    archive, (first, _) = Archive(checkout / ARCHIVE), sweep.points
     kept = archive.load(first.point_id)
     assert kept.numerics["numerics.dtype"] == first.config.training.dtype
 

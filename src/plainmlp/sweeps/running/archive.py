@@ -25,7 +25,7 @@ from plainmlp.training.checkpoints import CHECKPOINTS, Checkpoints
 from plainmlp.training.history import History, history_table, read_history, steps_table
 from plainmlp.training.model import Trained
 
-FOLDER = Path(".plainmlp") / "archive"  # below a checkout
+ARCHIVE = Path(".plainmlp") / "archive"  # below a checkout
 CONFIGURATION = "config.yaml"
 TRAINING = "training.json"  # the fields of `ArchivedPoint` that no other file has
 CODE_LETTERS = 16  # of the digest of the code

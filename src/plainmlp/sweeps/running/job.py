@@ -12,20 +12,25 @@ from plainmlp.composition.compose import quote
 from plainmlp.config.inputs import found_inputs
 from plainmlp.config.schema import Config, TrackingSection
 from plainmlp.sweeps.grid.points import Point, whole
-from plainmlp.sweeps.running.archive import CONFIGURATION, FOLDER, Archive, ArchivedPoint
+from plainmlp.sweeps.running.archive import ARCHIVE, CONFIGURATION, Archive, ArchivedPoint
 from plainmlp.sweeps.running.training import train_points
 from plainmlp.sweeps.running.units import PointError, ThisProcess
 from plainmlp.system.files import passing_folder
 from plainmlp.system.process import LAUNCHER, NAME, PARENT, end_with
 from plainmlp.tracking.recording.configuration import configuration_tags, recorded_parameters, recorded_text
 from plainmlp.tracking.recording.page import describe_point, run_name
-from plainmlp.tracking.recording.provenance import FOLDER as PROVENANCE
-from plainmlp.tracking.recording.provenance import read_code, shown_tags, training_numerics, write_provenance
+from plainmlp.tracking.recording.provenance import (
+    PROVENANCE,
+    read_code,
+    shown_tags,
+    training_numerics,
+    write_provenance,
+)
 from plainmlp.tracking.recording.training import open_store, point_of, provenance_tags
 from plainmlp.tracking.store import ChildRun, Store
 from plainmlp.tracking.tags import FAILURE_TAG
 
-GATHERED = FOLDER.parent / "gathered"  # the artifacts of points that are being recorded
+GATHERED = ARCHIVE.parent / "gathered"  # the artifacts of points that are being recorded
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def run_point(config: Config, parent: str, checkout: Path) -> None:
     if os.environ.get(LAUNCHER) == str(os.getppid()):  # it has a process of its own, which must not outlive the sweep
         end_with(os.getppid())
     config = found_inputs(config, checkout)
-    archive = _archive(checkout / FOLDER)
+    archive = _archive(checkout / ARCHIVE)
     splits = archive.data.splits(config.dataset, config.split)
     point = Point((), config, point_of(config, splits), point_of(whole(config), splits))
     started = time.time()
@@ -65,7 +70,7 @@ def record_outcomes(
 
     Those that failed began at `started`, by default now. Returns what the archive has of the others, by their ids.
     """
-    archive = _archive(checkout / FOLDER)
+    archive = _archive(checkout / ARCHIVE)
     by_store: dict[Store, list[ChildRun]] = {}
     kept = {job.point.point_id: archive.load(job.point.point_id) for job, failure in ended if failure is None}
     # on the disk where most stores are, which take its content by its name
@@ -84,7 +89,7 @@ def record_outcomes(
 
 def _finished(job: Job, kept: ArchivedPoint, checkout: Path, folder: Path) -> ChildRun:
     """Return the run of a point that the archive has; its artifacts are gathered in a folder, which is made."""
-    point, archive = job.point, _archive(checkout / FOLDER)
+    point, archive = job.point, _archive(checkout / ARCHIVE)
     ended = time.time()
     tags = _provenance_tags(point, checkout, kept.numerics)
     text, parameters = recorded_text(point.config), recorded_parameters(point.config)
@@ -129,7 +134,7 @@ def _failed(job: Job, checkout: Path, reason: str, started: float) -> ChildRun:
 
 
 def _provenance_tags(point: Point, checkout: Path, numerics: Mapping[str, str]) -> dict[str, str]:
-    splits = _archive(checkout / FOLDER).data.splits(point.config.dataset, point.config.split)
+    splits = _archive(checkout / ARCHIVE).data.splits(point.config.dataset, point.config.split)
     return provenance_tags(splits, checkout, numerics)
 
 

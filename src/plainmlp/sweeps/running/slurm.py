@@ -23,7 +23,7 @@ from plainmlp.system.process import held
 
 SOURCE = PACKAGE.parent
 INSTALLED = Path(sysconfig.get_path("purelib"))
-FOLDER = Path(".plainmlp") / "slurm"  # below a checkout
+JOBS = Path(".plainmlp") / "slurm"  # below a checkout
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_ANSWER = 15.0
 MINUTES = 60  # that a job may take; the environment variable SBATCH_TIMELIMIT overrides it, as SBATCH_PARTITION does

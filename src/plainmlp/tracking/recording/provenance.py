@@ -15,7 +15,7 @@ from plainmlp.tracking.provenance.environment import environment_tags, installed
 from plainmlp.tracking.provenance.repository import read_repository
 from plainmlp.tracking.tags import COMMIT_TAG
 
-FOLDER = "provenance"  # among the artifacts of a run
+PROVENANCE = "provenance"  # among the artifacts of a run
 RECORD = "provenance.json"  # all tags of provenance
 PACKAGES = "environment.txt"  # installed packages
 PATCH = "changes.patch"  # how the code in the checkout differs from the commit
@@ -91,7 +91,7 @@ def recorded_provenance(folder: Path) -> dict[str, str]:
     InputError
         The file is damaged.
     """
-    path = folder / FOLDER / RECORD
+    path = folder / PROVENANCE / RECORD
     found = read_json(path) if path.exists() else {}
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         message = f"{path}: is damaged: it must hold a text under each key"

@@ -20,7 +20,7 @@ from plainmlp.tracking.recording.configuration import configuration_tags, record
 from plainmlp.tracking.recording.manifest import check_signing
 from plainmlp.tracking.recording.page import NOTHING, run_name
 from plainmlp.tracking.recording.provenance import (
-    FOLDER,
+    PROVENANCE,
     read_code,
     shown_tags,
     training_numerics,
@@ -73,7 +73,7 @@ def publish_provenance(run: TrackedRun, tags: Mapping[str, str], checkout: Path)
         show_warning(line)
     with TemporaryDirectory() as folder:
         write_provenance(Path(folder), code, tags)
-        run.log_file(Path(folder), FOLDER)
+        run.log_file(Path(folder), PROVENANCE)
 
 
 def open_store(tracking: TrackingSection, checkout: Path) -> Store:
