@@ -74,7 +74,7 @@ def link_inputs(config: Config) -> None:
 
     kept = kept_checkout(ROOT)
     for key, path in named_inputs(config).items():
-        link_input(ROOT / INPUTS, key, path, kept, is_copy=kept != ROOT)
+        link_input(ROOT / INPUTS, key, path, kept)
 
 
 def write_params(params: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ RUNS = ((TABLE, NAMES), (("experiment=clusters_published",), ["train"]))  # the 
 # what is read, and changes no output: what records the run; the weights, for the point's id; the pinned packages
 FREE = {
     "train": {"src/plainmlp/tracking", "requirements.lock"},
-    "evaluate": {"src/plainmlp/tracking", "data/inputs/model.weights", "requirements.lock"},
+    "evaluate": {"src/plainmlp/tracking", "data/inputs/model.weights/file", "requirements.lock"},
 }
 PACKAGE = "src/plainmlp/__init__.py"  # holds no code
 Stage = dict[str, Any]
@@ -92,4 +92,4 @@ def test_audit_notices_each_that_is_left_out(name: str, kind: str, reads: dict[s
 
 def test_data_is_read_and_not_only_code(reads: dict[str, dict[str, set[str]]]) -> None:
     data = {file for read in reads.values() for file in read["files"] if not file.startswith(CODE)}
-    assert {"data/inputs/dataset.path", "data/inputs/model.weights", "data/raw/features.npy"} <= data
+    assert {"data/inputs/dataset.path/file", "data/inputs/model.weights/file", "data/raw/features.npy"} <= data

@@ -1,5 +1,6 @@
 """DVC remotes of a team: what one clone pushes, another pulls, and has an up-to-date pipeline without running a stage."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -153,10 +154,15 @@ def test_colleague_without_the_data_file_has_its_results(tmp_path: Path) -> None
     dvc(first, "push")
     table.unlink()
     second = cloned(first, tmp_path, remote)
-    succeed(second, "find", "-L", "data/inputs", "-type", "l", "-delete")
     dvc(second, "pull")
-    said = dvc(second, "repro", "--allow-missing")
-    assert stages_run(said) == []
-    assert "Data and pipelines are up to date." in said
+    status = json.loads(dvc(second, "status", "--json"))
+    gone = {"data/inputs/dataset.path/file": "deleted"}
+    assert status == {"compose": [{"changed outs": gone}], "fetch": [{"changed deps": gone}]}
+    for flag in ("--allow-missing", "--pull"):
+        said = dvc(second, "repro", flag)
+        assert stages_run(said) == []
+        assert "Data and pipelines are up to date." in said
+    refused = run(second, sys.executable, "-m", "dvc", "repro")
+    assert "`dvc pull` and `dvc repro --allow-missing` bring the results" in refused.stderr
     predictions = Path("reports", "predictions.csv")
     assert (second / predictions).read_bytes() == (first / predictions).read_bytes()

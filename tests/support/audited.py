@@ -22,7 +22,7 @@ ONLY_RECORDED = (
 
 def watch_files(checkout: Path, files: set[str]) -> None:
     """Write down every file of the checkout that is opened to be read, one that is linked to under the link's name."""
-    links = {str(link.resolve()): link for link in (checkout / "data" / "inputs").glob("*") if link.is_symlink()}
+    links = {str(link.resolve()): link for link in (checkout / "data" / "inputs").glob("*/file") if link.is_symlink()}
 
     def opened(event: str, arguments: tuple[object, ...]) -> None:
         if event != "open" or not isinstance(arguments[0], str | os.PathLike):

@@ -12,14 +12,12 @@ INPUTS = Path("data") / "inputs"
 # section and key of each path in the configuration; for each, stage compose in dvc.yaml lists a link and its note
 INPUT_KEYS = (("dataset", "path"), ("model", "weights"))
 
+# A key's path in INPUTS leads to a folder with a link to the user's file. That folder is in `LOCAL`, which git ignores, so
+# that in a clone DVC finds the file to be missing, and not a link that points nowhere; if no path is given it is `NONE`.
+LOCAL = Path(os.pardir, os.pardir, ".plainmlp", "inputs")
+NONE, FILE = Path("none"), "file"
 # for a file that another checkout has, or that this one had before
 WITHOUT = "; without it, `dvc pull` and `dvc repro --allow-missing` bring the results that were pushed"
-
-# in the note beside a link, for a colleague who does not have the file and follows DVC's error
-ADVICE = """
-Without that file, DVC stops at the link beside this note: [Errno 2] No such file or directory. Remove the link; then
-`dvc pull` and `dvc repro --allow-missing` bring the results that were pushed.
-"""
 
 
 def named_inputs(config: Config) -> dict[str, str | None]:
@@ -38,37 +36,39 @@ def locate_inputs(config: Config, locate: Callable[[str, str], Path]) -> Config:
     return config
 
 
-def link_input(folder: Path, key: str, path: str | None, root: Path, *, is_copy: bool = False) -> None:
-    """Link the name of a key, in a folder, to the user's file or folder, and write a note with its path beside the link.
+def link_input(folder: Path, key: str, path: str | None, root: Path) -> None:
+    """Let `FILE` under the name of a key, in a folder, lead to the user's file or folder, and note its path beside it.
 
     Parameters
     ----------
     path : str, optional
-        The key's value. Without one the link points to the note.
+        The key's value.
     root : Path
         The root of the repository, where relative paths begin.
-    is_copy : bool
-        Whether the folder is in a copy of the repository, as DVC runs a queued experiment in: its links are absolute,
-        since DVC brings them from there into the repository.
 
     Notes
     -----
-    DVC hashes what a link points to, and fails at a link that points nowhere before any stage can mend it. It compares
-    the note first, which tells it of another path even then.
+    DVC hashes what a link points to. It compares the note first, which tells it of another path in any case.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    note = folder / f"{key}.txt"
-    text = f"{key}: {path}\n{'' if path is None else ADVICE}"
-    was_there = note.exists() and note.read_text(encoding="utf-8") == text
-    target = Path(note.name) if path is None else _target(key, path, root, WITHOUT if was_there else "")
-    if path is not None and not Path(path).is_absolute() and not is_copy:  # repository and data can move together
-        target = Path(os.path.relpath(target, folder.resolve()))
+    place = NONE if path is None else LOCAL / key
+    note, text, link = folder / f"{key}.txt", f"{key}: {path}\n", folder / place / FILE
+    if path is None:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.write_text("no file is named\n", encoding="utf-8")
+    else:
+        was_there = note.exists() and note.read_text(encoding="utf-8") == text
+        _link(link, _target(folder / place, key, path, root, WITHOUT if was_there else ""))
     with replace_file(note) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
-    new = folder / f"{key}.new"
+    _link(folder / key, str(place))
+
+
+def _link(link: Path, target: str) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    new = link.with_name(f"{link.name}.new")
     new.unlink(missing_ok=True)
     new.symlink_to(target)
-    new.replace(folder / key)
+    new.replace(link)
 
 
 def found_inputs(config: Config, root: Path) -> Config:
@@ -78,21 +78,25 @@ def found_inputs(config: Config, root: Path) -> Config:
 
 def linked_inputs(config: Config, folder: Path) -> Config:
     """Return a configuration with the paths that the links in a folder point to."""
-    return locate_inputs(config, lambda key, path: (folder / key).resolve())
+    return locate_inputs(config, lambda key, path: (folder / key / FILE).resolve())
 
 
 def remove_dangling_links(folder: Path) -> None:
-    """Remove links that point nowhere, so that compose runs again and can say what is missing."""
-    for link in folder.iterdir() if folder.is_dir() else ():
+    """Remove links to files that have gone since, at which DVC would stop: compose runs again and says what is missing."""
+    for section, key in INPUT_KEYS:
+        link = folder / f"{section}.{key}" / FILE
         if link.is_symlink() and not link.exists():
             link.unlink()
 
 
-def _target(key: str, path: str, root: Path, hint: str) -> Path:
-    """Return the user's file or folder; the hint ends the message if there is none."""
+def _target(folder: Path, key: str, path: str, root: Path, hint: str) -> str:
+    """Return the target as the user gave it: absolute, or relative so that repository and data can move together.
+
+    The hint ends the message if there is no such file.
+    """
     given = root / path
     target = given.parent.resolve() / given.name  # a link of the user's stays a link
     if not target.exists():
         message = f"{key}: {path} does not exist (looked for {target}){hint}"
         raise InputError(message)
-    return target
+    return str(target) if Path(path).is_absolute() else os.path.relpath(target, folder.resolve())
