@@ -55,11 +55,6 @@ EXPLAINED = {
         "999  ->  1000",
     ): "as good a number",
     (
-        "sweeps/running/progress.py",
-        "console = Console(soft_wrap=True, highlight=False)",
-        "False  ->  True",
-    ): "how numbers are coloured on a terminal",
-    (
         "sweeps/running/training.py",
         "POINTS_A_SECOND = 16  # at most, of the seconds that a unit takes",
         "16  ->  17",
@@ -99,11 +94,6 @@ EXPLAINED = {
         "if folder != self._own and max(times) < oldest:",
         "max(times) < oldest  ->  max(times) <= oldest",
     ): "a nanosecond of 30 days",
-    (
-        "sweeps/running/archive.py",
-        "SPLITS_IN_MEMORY = 4",
-        "4  ->  5",
-    ): "as good a number",
     (
         "sweeps/search/journal.py",
         "return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))",
