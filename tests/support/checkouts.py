@@ -42,7 +42,7 @@ def clone(folder: Path, *, has_database: bool = True) -> Path:
     """
     listing = _git(ROOT, "ls-files", "-co", "--exclude-standard", "-z")
     for name in filter(None, listing.split("\0")):
-        if (ROOT / name).is_file():
+        if (ROOT / name).is_file() or (ROOT / name).is_symlink():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name, follow_symlinks=False)
     _git(folder, "init", "--quiet")
