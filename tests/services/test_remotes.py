@@ -155,7 +155,7 @@ def test_colleague_without_the_data_file_has_its_results(tmp_path: Path) -> None
     table.unlink()
     second = cloned(first, tmp_path, remote)
     dvc(second, "pull")
-    status = json.loads(dvc(second, "status", "--json"))
+    status = json.loads(dvc(second, "status", "--json", "dvc.yaml"))
     gone = {"data/inputs/dataset.path/file": "deleted"}
     assert status == {"compose": [{"changed outs": gone}], "fetch": [{"changed deps": gone}]}
     for flag in ("--allow-missing", "--pull"):

@@ -19,7 +19,7 @@ from waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
-KILLS = 10  # of each, since each takes ten seconds
+KILLS = 20
 STARTS = """
 import subprocess, sys
 sys.path.insert(0, sys.argv[1])

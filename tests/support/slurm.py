@@ -85,6 +85,14 @@ class Node:
         self._started[name].kill()
         self._started[name].wait()
 
+    def forget_jobs(self) -> None:
+        """Kill the controller, and start one that has never heard of any job, as after a kill right after `sbatch`."""
+        self.kill("slurmctld")
+        for path in (self._folder / "state").glob("job_state*"):
+            path.unlink()
+        self.start("slurmdbd")
+        self.start("slurmctld")
+
     def end(self) -> None:
         """End each server before those that it speaks to, and kill one that goes on waiting."""
         for process in reversed(self._started.values()):
@@ -186,8 +194,8 @@ def servers(folder: Path) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
     subprocess.run(["mariadb", "-e", "create database slurm_acct_db"], check=True)
     yield ["slurmdbd", "-D"], ["sacctmgr", "-n", "show", "qos"]
     subprocess.run(["sacctmgr", "-i", "add", "cluster", "one"], check=False, stdout=subprocess.DEVNULL)
-    yield ["slurmctld", "-D"], ["scontrol", "ping"]
-    yield ["slurmd", "-D", "-N", socket.gethostname().split(".")[0]], ["sinfo", "-h", "-t", "idle"]
+    yield ["slurmd", "-D", "-N", socket.gethostname().split(".")[0]], ["pgrep", "-x", "slurmd"]
+    yield ["slurmctld", "-D"], ["sh", "-c", "sbatch --test-only --wrap true 2>&1"]  # once it has heard of the node
     for words in (("account", "all"), ("user", "root", "account=all")):
         subprocess.run(["sacctmgr", "-i", "add", *words], check=False, stdout=subprocess.DEVNULL)
 

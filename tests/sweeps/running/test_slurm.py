@@ -30,13 +30,19 @@ SECONDS = 120
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Return a folder while a Slurm runs."""
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[node.Node]:
+    """Return a Slurm that runs."""
     if reason := node.missing():
         pytest.skip(reason)
     os.environ.pop("PYTHONPATH", None)  # of processes that share the tests; users have none
-    with node.slurm(tmp_path_factory.mktemp("node")):
-        yield tmp_path_factory.mktemp("jobs")
+    with node.slurm(tmp_path_factory.mktemp("node")) as started:
+        yield started
+
+
+@pytest.fixture
+def folder(cluster: node.Node, tmp_path: Path) -> Path:
+    """Return a folder of jobs while a Slurm runs."""
+    return tmp_path / "jobs"
 
 
 @pytest.fixture
@@ -97,6 +103,21 @@ def test_job_that_ends_early_is_trained_again(folder: Path, archive: Archive, en
         if end == "requeue":
             # A training that ends before Slurm kills it, on a quicker machine, has no other start.
             wait_until(lambda: starts_at_once(job) or not thread.is_alive(), "another start", SECONDS)
+        thread.join(SECONDS)
+    assert ended == [(long.point_id, None)]
+    assert_as_trained_alone(archive, [long])
+
+
+@pytest.mark.slow
+@pytest.mark.services
+def test_job_that_slurm_forgets_is_trained_again(cluster: node.Node, folder: Path, archive: Archive) -> None:
+    long, ended = point(seed=0, training__batch_size=4, training__epochs=50_000), []
+    with closing(engine.Slurm(folder / "forgotten", 1)) as jobs:
+        cluster.kill("slurmdbd")  # which would remember it
+        thread = Thread(target=lambda: ended.extend(train_points([long], archive, jobs)), daemon=True)
+        thread.start()
+        wait_until(at_work, "the training", SECONDS)
+        cluster.forget_jobs()
         thread.join(SECONDS)
     assert ended == [(long.point_id, None)]
     assert_as_trained_alone(archive, [long])

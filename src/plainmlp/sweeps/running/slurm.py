@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sysconfig
+import time
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +26,7 @@ SOURCE = PACKAGE.parent
 INSTALLED = Path(sysconfig.get_path("purelib"))
 JOBS = Path(".plainmlp") / "slurm"  # below a checkout
 SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_BETWEEN_LISTS = 15.0
 SECONDS_TO_ANSWER = 15.0
 MINUTES = 60  # that a job may take; the environment variable SBATCH_TIMELIMIT overrides it, as SBATCH_PARTITION does
 LINE = "-" * 22  # of submitit, before and after the traceback of a job
@@ -104,12 +106,26 @@ class Slurm:
 
     def _watch(self) -> None:
         """Submit what has been handed over since the last look, and complete the futures of the jobs that have ended."""
+        listed_at = time.monotonic()
         while not self._is_over.wait(SECONDS_BETWEEN_LOOKS):
             if self._waiting:
                 self._submit_array()
             for future, job in list(self._jobs.items()):
                 if not future.done() and job.done():
                     future.set_result({})  # `results` reads them
+            if time.monotonic() > listed_at + SECONDS_BETWEEN_LISTS:
+                self._give_up_lost_jobs()
+                listed_at = time.monotonic()
+
+    def _give_up_lost_jobs(self) -> None:
+        """Let the futures of jobs fail that Slurm knows no more: a controller that is killed forgets its last seconds."""
+        running = {job.job_id: future for future, job in self._jobs.items() if not future.done()}
+        if not running:
+            return
+        words = ["squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i"]
+        found = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603
+        for job_id in running.keys() - set(found.stdout.split()) if found.returncode == 0 else ():
+            running[job_id].set_exception(WorkerDiedError("was lost by Slurm"))
 
     def _submit_array(self) -> None:
         chosen, code = self._waiting[:JOBS_IN_ARRAY], digest_result_code()
