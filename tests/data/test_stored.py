@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from checkouts import environment
 from plainmlp.config.places import Places
 from plainmlp.config.schema import Config
 from plainmlp.data import stored
-from plainmlp.data.arrays import Dataset
+from plainmlp.data.arrays import Dataset, Description
 from plainmlp.data.datasets import fetch_dataset
 from plainmlp.data.splits import Splits
 from plainmlp.data.stages import split
@@ -27,7 +28,8 @@ from plainmlp.data.storage import (
 )
 from plainmlp.data.stored import StoredRows
 from plainmlp.evaluation import evaluate as stage
-from plainmlp.evaluation.evaluate import Evaluation, evaluate
+from plainmlp.evaluation import scores
+from plainmlp.evaluation.evaluate import Evaluation, constant_outputs, evaluate
 from plainmlp.evaluation.reports import write_evaluation
 from plainmlp.evaluation.scores import evaluate_outputs
 from plainmlp.nn import batches
@@ -157,6 +159,19 @@ def test_pieces_agree_with_scikit_learn_where_classes_or_spreads_are_missing(
     rows = StoredRows(stored.RowFile(tmp_path / "outputs.npy"))
     in_pieces = evaluate_outputs(task, np.array(targets), rows, n_classes=3)
     assert in_pieces == pytest.approx(evaluate_outputs(task, np.array(targets), np.asarray(rows), n_classes=3))
+
+
+def test_metrics_of_outputs_in_a_file_hold_a_piece_of_them_and_what_is_ranked(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(stored, "PIECE_NUMBERS", 3_000)
+    monkeypatch.setattr(scores, "MAX_RANKED", 1_000)
+    np.save(tmp_path / "outputs.npy", np.full((200_000, 3), 1 / 3))  # 4.8 MB
+    rows, targets = StoredRows(stored.RowFile(tmp_path / "outputs.npy")), np.zeros(200_000, np.uint8)
+    tracemalloc.start()
+    evaluate_outputs("classification", targets, rows, n_classes=3)
+    constant_outputs(Description("", "classification", (), (), ("a", "b", "c")), targets)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e6
 
 
 @pytest.mark.slow

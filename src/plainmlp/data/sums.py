@@ -65,6 +65,14 @@ def column_sums(values: Array | StoredRows, terms: Callable[[Array], Array] = np
     return sums
 
 
+def count_classes(classes: Array, n_classes: int) -> NDArray[np.intp]:
+    """Return how many samples each class has, counted a piece at a time, since NumPy would widen all numbers at once."""
+    counts, at_once = np.zeros(n_classes, np.intp), piece_rows(1)
+    for start in range(0, len(classes), at_once):
+        counts += np.bincount(classes[start : start + at_once], minlength=n_classes)
+    return counts
+
+
 # FreeBSD's msun, k_sin.c and k_cos.c (Sun Microsystems, 1993): minimax polynomials in x^2 for |x| <= pi / 4
 SINE = (
     -1.66666666666666324348e-01,

@@ -12,7 +12,7 @@ from plainmlp.config.schema import ModelSection
 from plainmlp.data.arrays import Array, Description, Part
 from plainmlp.data.splits import Splits
 from plainmlp.data.stored import StoredRows
-from plainmlp.data.sums import sum_by_halves
+from plainmlp.data.sums import count_classes, sum_by_halves
 from plainmlp.evaluation.importance import Importance, permutation_importance
 from plainmlp.evaluation.scores import bootstrap_intervals, evaluate_outputs
 from plainmlp.nn.forms import Compiled
@@ -123,7 +123,7 @@ def constant_outputs(description: Description, targets: Array) -> Array:
     As scikit-learn's DummyClassifier and DummyRegressor give it, fitted on the train part's targets.
     """
     if description.task == "classification":
-        return np.bincount(targets, minlength=len(description.class_names)) / len(targets)
+        return count_classes(targets, len(description.class_names)) / len(targets)
     mean: Array = sum_by_halves(targets) / len(targets)
     return mean
 

@@ -43,7 +43,7 @@ def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: i
     for of_piece, piece in _pieces(targets, outputs):
         checked = _checked(task, of_piece, piece, n_classes)
         found = summands(task, of_piece, checked, centre)
-        ranked.append((of_piece[::every], checked[::every]))
+        ranked.append((of_piece[::every].copy(), checked[::every].copy()))  # a view would keep the whole piece
         rows = np.arange(len(of_piece))[:, np.newaxis]
         of_pieces.append({name: summand.total(rows) for name, summand in found.items()})
     totals = {name: summand.join([each[name] for each in of_pieces]) for name, summand in found.items()}

@@ -9,6 +9,7 @@ from plainmlp.config.schema import Config, ModelSection, OptimizerSection, Train
 from plainmlp.data.arrays import Array, Description, Part
 from plainmlp.data.preparation import Preparation
 from plainmlp.data.splits import Splits
+from plainmlp.data.sums import count_classes
 from plainmlp.nn import initializers
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.batches import Examples
@@ -149,7 +150,7 @@ def _class_weights(train: Part, description: Description, training: TrainingSect
         )
         raise InputError(message)
     if training.class_weights == "balanced":
-        counts = np.bincount(train.targets, minlength=n_classes)
+        counts = count_classes(train.targets, n_classes)
         return np.asarray(len(train) / (n_classes * np.maximum(counts, 1)))
     weights = np.array(training.class_weights)
     if len(weights) != n_classes:
