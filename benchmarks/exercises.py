@@ -13,9 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from _checkout import ROOT
-from plainmlp.composition.compose import compose, parse
-from plainmlp.tracking.addresses import tracking_address
-from plainmlp.tracking.connection import apply_settings
 
 IMAGES = ROOT / "docs" / "images"
 
@@ -34,7 +31,7 @@ class Exercise(NamedTuple):
     picture: str
 
 
-HEATMAP, CURVES, TIMES = "figures/heatmap.png", "figures/learning_curves.png", "timings/training_time.png"
+HEATMAP, CURVES, TIMES = "figures/heatmap.png", "figures/learning_curves.png", "training_time.png"
 EXERCISES = (
     Exercise("activations", CURVES),
     Exercise("biases", HEATMAP),
@@ -53,30 +50,19 @@ def run_exercise(exercise: Exercise) -> list[str]:
     start = time.perf_counter()
     with TemporaryDirectory() as name:
         folder = Path(name)
-        run_grid(exercise.name, folder)
+        command = [sys.executable, str(ROOT / "pipelines" / "run.py"), f"sweep={exercise.name}"]
+        ended = subprocess.run([*command, f"hydra.sweep.dir={folder}"], stdout=subprocess.DEVNULL, check=False)
+        if ended.returncode:
+            sys.exit(ended.returncode)
         seconds = time.perf_counter() - start
         print(f"{exercise.name}: {seconds:.1f} s", file=sys.stderr)
         copy(folder / exercise.picture, IMAGES / f"exercise_{exercise.name}.png")
         board = (folder / "leaderboard.md").read_text(encoding="utf-8")
-        return section(exercise.name, board, training_seconds(folder / "timings" / "timing.csv"), seconds)
-
-
-def run_grid(name: str, folder: Path) -> None:
-    """Run a grid into a folder, and put beside its reports what its run in MLflow has of the times."""
-    tracking = parse(compose(ROOT / "conf", [])).tracking
-    apply_settings(tracking.wait_seconds)
-    from mlflow import MlflowClient
-
-    command = [sys.executable, str(ROOT / "pipelines" / "run.py"), f"sweep={name}", f"hydra.sweep.dir={folder}"]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if ended.returncode:
-        sys.exit(ended.returncode)
-    (run_id,) = re.findall(r"^mlflow .*/runs/(\w+)", ended.stdout, re.MULTILINE)
-    MlflowClient(tracking_address(tracking, ROOT)).download_artifacts(run_id, "timings", str(folder))
+        return section(exercise.name, board, training_seconds(folder / "runs.csv"), seconds)
 
 
 def training_seconds(path: Path) -> list[float]:
-    """Return the median seconds of a training for each row of the leaderboard, from its timing.csv."""
+    """Return the median seconds of a training for each row of the leaderboard, from its runs.csv."""
     seconds: dict[int, list[float]] = {}
     with path.open(newline="", encoding="utf-8") as file:
         for point in csv.DictReader(file):
@@ -94,13 +80,14 @@ def section(name: str, board: str, each: Sequence[float], seconds: float) -> lis
     board : str
         Its leaderboard.md.
     each : sequence of float
-        Seconds of a training, one value a row.
+        Seconds of a training, one value a row; the baseline, which is the last of the table, has none.
     seconds : float
         What the command took.
     """
     (ranked,) = re.findall(r"^Ranked by .*$", board, re.MULTILINE)
     header, rule, *rows = (line for line in board.partition("\n## ")[0].splitlines() if line.startswith("|"))
-    timed = [f"{row} {value:.2f} |" for row, value in zip(rows, each, strict=True)]
+    cells = [*(f"{value:.2f}" for value in each), *[""] * (len(rows) - len(each))]
+    timed = [f"{row} {cell} |" for row, cell in zip(rows, cells, strict=True)]
     title = question(name)
     head = [f"### {title}", "", f"`python pipelines/run.py sweep={name}`, {seconds:.0f} s. {ranked}", ""]
     table = [f"{header} seconds |", f"{rule} --- |", *timed]
