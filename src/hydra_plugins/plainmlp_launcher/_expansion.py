@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import product
 from math import ceil, isfinite
 
 from hydra.core.config_loader import ConfigLoader
@@ -11,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from plainmlp.composition.composer import Composer
 from plainmlp.config.schema import Config
-from plainmlp.sweeps.grid.grid import SECTION, Candidate, Grid, check_counts, checked, choose_points, read_settings
+from plainmlp.sweeps.grid.grid import SECTION, Candidate, Overrides, check_counts, checked, choose_points, read_settings
 from plainmlp.sweeps.grid.points import Point, identifier, identify_points
 from plainmlp.sweeps.ranking.results import SEED
 from plainmlp.sweeps.running.archive import ARCHIVE, Archive
@@ -53,8 +54,8 @@ def plan_of(
     return Search(read_space(arguments, loader), settings, check, point_of)
 
 
-def read_grid(arguments: Sequence[str], loader: ConfigLoader) -> Grid:
-    """Return the grid that Hydra's basic sweeper would run through.
+def read_grid(arguments: Sequence[str], loader: ConfigLoader) -> list[Overrides]:
+    """Return the points that Hydra's basic sweeper would run through; the last key changes fastest.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ def read_grid(arguments: Sequence[str], loader: ConfigLoader) -> Grid:
     """
     overrides = _last_of_each_key(arguments, loader)
     check_counts({override.get_key_element(): _count(override) for override in overrides})
-    return Grid(tuple(_axis(override) for override in overrides))
+    return list(product(*map(_axis, overrides)))
 
 
 def read_space(arguments: Sequence[str], loader: ConfigLoader) -> Space:

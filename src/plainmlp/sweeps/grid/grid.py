@@ -1,6 +1,6 @@
 """A grid of points: how many there are, which are left out, which are run, and the checked configuration of each."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -28,33 +28,14 @@ AUTOMATIC = "auto"
 DEFAULT_METRICS = ("validation_accuracy", "validation_loss")  # the first that was recorded ranks
 RANKING_PART = "validation_"
 Rule = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Every combination of the values of some keys; each axis has the overrides of a key, one for each value."""
-
-    axes: tuple[tuple[str, ...], ...]
-
-    @property
-    def size(self) -> int:
-        """Return the number of points."""
-        return prod(map(len, self.axes))
-
-    def point(self, index: int) -> tuple[str, ...]:
-        """Return the overrides of a point; the last key changes fastest, as in `itertools.product`."""
-        chosen = []
-        for axis in reversed(self.axes):
-            index, position = divmod(index, len(axis))
-            chosen.append(axis[position])
-        return tuple(reversed(chosen))
+Overrides = tuple[str, ...]  # of a point, as Hydra takes them
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A point to be run: its overrides, as Hydra takes them, and its checked configuration."""
+    """A point to be run: its overrides and its checked configuration."""
 
-    overrides: tuple[str, ...]
+    overrides: Overrides
     config: Config
 
 
@@ -69,16 +50,10 @@ class Excluder:
         self.rules = rules
         self._keys: set[str] = set()
 
-    def excludes_given(self, given: Mapping[str, Any]) -> bool:
-        """Say whether a point is left out by the keys and groups that its overrides set."""
-        return self._excludes(given, lambda key: [given[key]] if key in given else [])
-
-    def excludes_composed(self, values: Mapping[str, Any], choices: Mapping[str, Any]) -> bool:
-        """Say whether a point is left out by its whole configuration and the chosen file of each group."""
-        if not self.rules:
-            return False
-        flat = dict(flat_items(values))
-        return self._excludes({**flat, **choices}, lambda key: _spellings(key, flat, choices))
+    def excludes(self, *tables: Mapping[str, Any]) -> bool:
+        """Say whether a point is left out by what it has in one table or another under each key and group."""
+        self._keys.update(*tables)
+        return any(all(_agrees(wanted, _spellings(key, tables)) for key, wanted in rule.items()) for rule in self.rules)
 
     def check_keys(self) -> None:
         """Raise InputError for a key that no point has had, with the nearest that one has."""
@@ -87,14 +62,10 @@ class Excluder:
                 message = f"sweep.exclude: {unknown_key(key, sorted(self._keys))}"
                 raise InputError(message)
 
-    def _excludes(self, keys: Mapping[str, Any], values_of: Callable[[str], Sequence[Any]]) -> bool:
-        self._keys.update(keys)
-        return any(all(_agrees(wanted, values_of(key)) for key, wanted in rule.items()) for rule in self.rules)
 
-
-def _spellings(key: str, flat: Mapping[str, Any], choices: Mapping[str, Any]) -> list[Any]:
+def _spellings(key: str, tables: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Return every value or name by which a rule can mean what a point has under a key."""
-    found = [table[key] for table in (flat, choices) if key in table]
+    found = [table[key] for table in tables if key in table]
     return [*found, *(value["name"] for value in found if isinstance(value, Mapping) and "name" in value)]
 
 
@@ -142,40 +113,35 @@ def check_counts(counts: Mapping[str, int]) -> None:
         raise InputError(message)
 
 
-def choose_points(grid: Grid, composer: "Composer", settings: SweepSection) -> list[Candidate]:
-    """Return the points to be run, in the order of the grid, each once.
+def choose_points(grid: Sequence[Overrides], composer: "Composer", settings: SweepSection) -> list[Candidate]:
+    """Return the points of a grid that are to be run, in its order, each once.
 
     Raise InputError if one of them is invalid, if none is left, or if an exclusion has an unknown key.
     """
     excluder = Excluder([exclusion.values for exclusion in settings.exclude])
     chosen: dict[str, tuple[int, Candidate]] = {}
-    for index in _order(grid.size, settings):
-        candidate = _candidate(grid.point(index), composer, excluder)
+    order: Iterable[int] = range(len(grid))
+    if settings.sample is not None:
+        order = generator(settings.seed, "sweep").permutation(len(grid)).tolist()
+    for index in order:
+        candidate = _candidate(grid[index], composer, excluder)
         if candidate is not None:
             chosen.setdefault(_result(candidate.config), (index, candidate))
         if len(chosen) == settings.sample:
             break
     excluder.check_keys()
     if not chosen:
-        message = f"{SECTION}.exclude={shown(excluder.rules)} leaves none of {grid.size:,} points"
+        message = f"{SECTION}.exclude={shown(excluder.rules)} leaves none of {len(grid):,} points"
         raise InputError(message)
     return [candidate for _, candidate in sorted(chosen.values(), key=lambda pair: pair[0])]
 
 
-def _order(size: int, settings: SweepSection) -> Iterable[int]:
-    """Return the order in which points are considered: the grid's, or a random one to draw from."""
-    if settings.sample is None:
-        return range(size)
-    order: list[int] = generator(settings.seed, "sweep").permutation(size).tolist()
-    return order
-
-
-def _candidate(overrides: tuple[str, ...], composer: "Composer", excluder: Excluder) -> Candidate | None:
+def _candidate(overrides: Overrides, composer: "Composer", excluder: Excluder) -> Candidate | None:
     """Return a point unless it is left out; if its overrides tell, it is not even composed."""
-    if excluder.excludes_given(composer.given(overrides)):
+    if excluder.excludes(composer.given(overrides)):
         return None
     composed = composer.composed(overrides)
-    if excluder.excludes_composed(composed.values, composed.choices):
+    if excluder.rules and excluder.excludes(dict(flat_items(composed.values)), composed.choices):
         return None
     return Candidate(overrides, checked(composed))
 
