@@ -18,7 +18,7 @@ from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.archive import ARCHIVE, Archive, Files
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.recorder import Recorder
-from plainmlp.sweeps.running.training import train_points
+from plainmlp.sweeps.running.training import PointTraining
 from plainmlp.sweeps.running.units import UNIT_SECONDS, Results, Unit, train_point
 from plainmlp.tracking.recording.training import open_store, point_of
 from sweep import copied_checkout
@@ -66,7 +66,7 @@ def simulate(n_points: int, checkout: Path) -> list[tuple[str, str]]:
     parent = store.start_parent("simulated", {}, {"sweep_id": "0" * 64})
     start, processor = time.perf_counter(), time.process_time()
     with Recorder(checkout) as recorder:
-        for name, failure in train_points(points.values(), archive, Simulated(files)):
+        for name, failure in PointTraining(points.values(), archive, Simulated(files)).ended():
             recorder.add(Job(points[name], parent.reference, "p"), failure)
         archived = time.perf_counter() - start
     recorded, processor = time.perf_counter() - start, time.process_time() - processor

@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.sweeps.running.processes import Processes
-from plainmlp.sweeps.running.training import train_points
+from plainmlp.sweeps.running.training import PointTraining
 from plainmlp.system.command import run_command
 from pointed import point
 
@@ -20,7 +20,7 @@ def main() -> None:
     """Train a short point and one that takes for ever; say when the short one is there."""
     points = [point(), point(training__epochs=1_000_000)]
     with closing(Processes(2, 0)) as engine:
-        for point_id, _ in train_points(points, Archive(Path(sys.argv[1]) / "archive"), engine):
+        for point_id, _ in PointTraining(points, Archive(Path(sys.argv[1]) / "archive"), engine).ended():
             sys.stdout.write(f"{point_id}\n")
             sys.stdout.flush()
 

@@ -18,7 +18,7 @@ from hydra_plugins.plainmlp_launcher.launcher import DaskLauncher
 from plainmlp.config.code import digest_result_code
 from plainmlp.data.storage import write_manifest
 from plainmlp.sweeps.running.archive import Archive
-from plainmlp.sweeps.running.training import train_points
+from plainmlp.sweeps.running.training import PointTraining
 from plainmlp.system.errors import InputError, TrainingError
 from pointed import assert_as_trained_alone, point
 from spawned import own_workers
@@ -83,11 +83,11 @@ def elsewhere(tmp_path: Path) -> Path:
 def test_cluster_here_gives_the_same_bits_also_where_workers_are_killed(archive: Archive) -> None:
     fatal, killed = point(optimizer__learning_rate=1e30), []
     with closing(dask_cluster.DaskCluster(None, 2)) as cluster:
-        results = dict(train_points([fatal, *POINTS], archive, cluster))
+        results = dict(PointTraining([fatal, *POINTS], archive, cluster).ended())
         assert "not finite" in str(results.pop(fatal.point_id))
         assert results == {each.point_id: None for each in POINTS}
         ended = []
-        for result in train_points(LONG, archive, cluster):  # the cluster serves again
+        for result in PointTraining(LONG, archive, cluster).ended():  # the cluster serves again
             ended.append(result)
             if not killed:
                 killed = own_workers()
@@ -108,7 +108,7 @@ def test_cluster_by_hand_needs_no_checkout_and_may_lose_a_worker(archive: Archiv
         closing(dask_cluster.DaskCluster(address, 1)) as cluster,
     ):
         wait_until(lambda: cluster.units_at_once == 2, "both workers", SECONDS)
-        for result in train_points(LONG, archive, cluster):
+        for result in PointTraining(LONG, archive, cluster).ended():
             ended.append(result)
             first.kill()
     assert sorted(ended) == sorted((each.point_id, None) for each in LONG)
@@ -126,7 +126,7 @@ def test_scheduler_that_is_killed_ends_the_training_in_one_line(archive: Archive
     ):
         Timer(2.0, process.kill).start()
         with pytest.raises(TrainingError, match=f"the Dask scheduler at {address} has ended"):
-            list(train_points(forever, archive, cluster))
+            list(PointTraining(forever, archive, cluster).ended())
 
 
 @pytest.mark.services

@@ -17,7 +17,7 @@ import slurm as node
 from configurations import refusal
 from hydra_plugins.plainmlp_launcher.launcher import SlurmLauncher
 from plainmlp.sweeps.running.archive import Archive
-from plainmlp.sweeps.running.training import train_points
+from plainmlp.sweeps.running.training import PointTraining
 from plainmlp.sweeps.running.units import Unit
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import held
@@ -77,7 +77,7 @@ def at_work() -> list[psutil.Process]:
 def test_jobs_give_the_same_bits(folder: Path, archive: Archive) -> None:
     fatal = point(optimizer__learning_rate=1e30)
     with closing(engine.Slurm(folder / "bits", 2)) as jobs:
-        results = dict(train_points([fatal, *POINTS], archive, jobs))
+        results = dict(PointTraining([fatal, *POINTS], archive, jobs).ended())
     assert "not finite" in str(results.pop(fatal.point_id))
     assert results == {each.point_id: None for each in POINTS}
     assert_as_trained_alone(archive, POINTS)
@@ -90,7 +90,7 @@ def test_jobs_give_the_same_bits(folder: Path, archive: Archive) -> None:
 def test_job_that_ends_early_is_trained_again(folder: Path, archive: Archive, end: str, epochs: int) -> None:
     long, ended = point(seed=0, training__batch_size=4, training__epochs=epochs), []
     with closing(engine.Slurm(folder / end, 1)) as jobs:
-        results = train_points([long], archive, jobs)
+        results = PointTraining([long], archive, jobs).ended()
         thread = Thread(target=lambda: ended.extend(results))
         thread.start()
         wait_until(at_work, "the training", SECONDS)
@@ -114,7 +114,7 @@ def test_job_that_slurm_forgets_is_trained_again(cluster: node.Node, folder: Pat
     long, ended = point(seed=0, training__batch_size=4, training__epochs=50_000), []
     with closing(engine.Slurm(folder / "forgotten", 1)) as jobs:
         cluster.kill("slurmdbd")  # which would remember it
-        thread = Thread(target=lambda: ended.extend(train_points([long], archive, jobs)), daemon=True)
+        thread = Thread(target=lambda: ended.extend(PointTraining([long], archive, jobs).ended()), daemon=True)
         thread.start()
         wait_until(at_work, "the training", SECONDS)
         cluster.forget_jobs()
@@ -176,7 +176,7 @@ def test_nodes_with_another_package_are_told_in_one_line(folder: Path, archive: 
     monkeypatch.setattr(engine, "SOURCE", folder / "other")
     message = r"^a job of Slurm cannot load plainmlp \(ModuleNotFoundError: No module named 'plainmlp\.\w+'\); install"
     with closing(engine.Slurm(folder / "bare", 1)) as jobs, pytest.raises(InputError, match=message):
-        list(train_points(POINTS, archive, jobs))
+        list(PointTraining(POINTS, archive, jobs).ended())
 
 
 def _ended(future: Future[Any]) -> Future[Any]:

@@ -15,7 +15,7 @@ from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.sweeps.running import processes, units
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.sweeps.running.processes import Processes
-from plainmlp.sweeps.running.training import PointTraining, train_points
+from plainmlp.sweeps.running.training import PointTraining
 from plainmlp.sweeps.running.units import ThisProcess, Unit, WorkerDiedError
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training.model import Model
@@ -40,7 +40,7 @@ def archive(tmp_path):
 def training(points, archive, n_jobs):
     """Train points in this process, or in several that end with the block."""
     engine = ThisProcess() if n_jobs == 1 else Processes(n_jobs, 0)
-    with closing(engine), closing(train_points(points, archive, engine)) as ended:
+    with closing(engine), closing(PointTraining(points, archive, engine).ended()) as ended:
         yield ended
 
 
@@ -270,7 +270,7 @@ class Losing(ThisProcess):
 @pytest.mark.parametrize("n_lost", [1, 2])
 def test_points_of_a_lost_unit_are_trained_once_more_each_alone(archive, n_lost):
     engine = Losing(n_lost)
-    results = dict(train_points(POINTS, archive, engine))
+    results = dict(PointTraining(POINTS, archive, engine).ended())
     first, *others = engine.units
     assert len(first) > 1
     assert sorted(others[: len(first)]) == [[name] for name in sorted(first)]

@@ -13,7 +13,7 @@ from plainmlp.config.inputs import found_inputs
 from plainmlp.config.schema import Config, TrackingSection
 from plainmlp.sweeps.grid.points import Point, whole
 from plainmlp.sweeps.running.archive import ARCHIVE, CONFIGURATION, Archive, ArchivedPoint
-from plainmlp.sweeps.running.training import train_points
+from plainmlp.sweeps.running.training import PointTraining
 from plainmlp.sweeps.running.units import PointError, ThisProcess
 from plainmlp.system.files import passing_folder
 from plainmlp.system.process import LAUNCHER, NAME, PARENT, end_with
@@ -57,7 +57,7 @@ def run_point(config: Config, parent: str, checkout: Path) -> None:
     splits = archive.data.splits(config.dataset, config.split)
     point = Point((), config, point_of(config, splits), point_of(whole(config), splits))
     started = time.time()
-    [(_, failure)] = train_points([point], archive, ThisProcess())
+    [(_, failure)] = PointTraining([point], archive, ThisProcess()).ended()
     record_outcomes([(Job(point, parent, os.environ.get(NAME) or run_name(config)), failure)], checkout, started)
     if failure is not None:
         raise failure

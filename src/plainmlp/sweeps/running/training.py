@@ -76,11 +76,6 @@ class PointTraining:
         return results
 
 
-def train_points(points: Iterable[Point], archive: Archive, engine: Engine) -> Generator[Ended, None, None]:
-    """Train points and yield how each has ended, see `PointTraining`."""
-    return PointTraining(points, archive, engine).ended()
-
-
 def _keep(archive: Archive, point: Point, result: Files | PointError) -> PointError | None:
     """Archive a point; return why it failed, if it did."""
     if not isinstance(result, dict):
