@@ -22,7 +22,7 @@ from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import best_run, build_leaderboard
 from plainmlp.sweeps.ranking.results import read_sweep
 from plainmlp.sweeps.running.job import run_point
-from plainmlp.sweeps.session import Listed, identify_sweep, is_new, run_sweep
+from plainmlp.sweeps.session import Listed, is_new, run_sweep
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.tracking.children import add_model
 from plainmlp.tracking.recording.training import open_store, point_of
@@ -51,7 +51,7 @@ class Launcher:
 
 
 def test_sweep_is_the_set_of_its_points(points):
-    assert identify_sweep(points) == identify_sweep(points[::-1]) != identify_sweep(points[1:])
+    assert Listed(points).sweep_id == Listed(points[::-1]).sweep_id != Listed(points[1:]).sweep_id
 
 
 def test_lost_points_are_named_and_alone_tried_again(points, checkout):

@@ -17,7 +17,7 @@ from plainmlp.sweeps.repetition import repeat, repeat_at_once
 from plainmlp.sweeps.reports import describe_sweep, show_leaderboard, write_reports, write_runs
 from plainmlp.sweeps.running.archive import ARCHIVE, Archive, ArchivedPoint
 from plainmlp.sweeps.running.job import Job
-from plainmlp.sweeps.running.progress import show_progress
+from plainmlp.sweeps.running.progress import SweepProgress
 from plainmlp.sweeps.running.units import PointError, as_point_error
 from plainmlp.sweeps.search.search import RECORD, Search
 from plainmlp.system.digests import digest_json
@@ -35,7 +35,7 @@ from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import download_files, read_run
 from plainmlp.tracking.tags import CHECKOUT_TAG, NOTE_TAG, PRUNED_TAG, SWEEP_TAG
-from plainmlp.tracking.terminal import show_line, show_places
+from plainmlp.tracking.terminal import show_line, show_places, watch
 
 # returns when all have ended, with what this process has read of them, if it has; a job records its own result or failure
 Read = Mapping[str, ArchivedPoint] | None
@@ -57,7 +57,7 @@ class Listed:
     @property
     def sweep_id(self) -> str:
         """Return the id: a digest of the set of the points."""
-        return identify_sweep(self.first)
+        return digest_json(sorted(point.point_id for point in self.first))
 
     @property
     def parameters(self) -> Mapping[str, str]:
@@ -117,7 +117,7 @@ def _record(
         parent = _open_parent(store, plan, marks, checkout)
         with parent.closing():
             outcomes = _run_batches(store, parent, plan, launch, checkout)
-            points, failed = outcomes.points, outcomes.failures
+            points, failed = list(outcomes.points.values()), outcomes.failures
             board = build_leaderboard(with_baseline(outcomes.results(settings.sweep.metric), archive, points))
             _mark_pruned(store, parent, board)
             write_reports(folder, board)
@@ -145,11 +145,11 @@ def _run_batches(store: Store, parent: TrackedRun, plan: Plan, launch: Launch, c
     archive = Archive(checkout / ARCHIVE)
     outcomes, batch = Outcomes(archive, store), plan.first
     while batch:
-        new = list({point.point_id: point for point in batch if not outcomes.has(point)}.values())
+        new = list({point.point_id: point for point in batch if point.point_id not in outcomes.points}.values())
         read = _launch_all(_missing(store, parent, new), plan.common, launch, parent, checkout)
         outcomes.add(new, parent, read)
         batch = plan.after(outcomes.results(plan.first[0].config.sweep.metric))
-    for point in outcomes.points:
+    for point in outcomes.points.values():
         if point.training_id != point.point_id:
             archive.checkpoints(point.training_id).clear()  # of which nothing goes on any more
     return outcomes
@@ -168,11 +168,6 @@ def _large(archive: Archive) -> dict[str, str]:
     size = archive.size()
     found = f"{archive.root} holds {size / 1e9:.1f} GB; make clean-archive removes it, and keeps the runs in MLflow"
     return {"archive": found} if size > LARGE_ARCHIVE else {}
-
-
-def identify_sweep(points: Sequence[Point]) -> str:
-    """Return the id of a sweep: a digest of the set of its points."""
-    return digest_json(sorted(point.point_id for point in points))
 
 
 def is_new(plan: Plan, checkout: Path) -> bool:
@@ -223,7 +218,7 @@ def _launch_all(
     for text in dict.fromkeys(archive.data.columns(each.config.dataset, each.config.split) for each in missing):
         show_line(text)
     try:
-        with show_progress(missing, archive):
+        with watch("points", len(missing), SweepProgress(missing, archive).look):
             return launch([Job(point, parent.reference, _name(point, common)) for point in missing])
     except Exception as error:
         if isinstance(error, PointError):

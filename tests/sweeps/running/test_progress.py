@@ -7,9 +7,10 @@ import pytest
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running import progress as module
 from plainmlp.sweeps.running.archive import TRAINING, Archive
-from plainmlp.sweeps.running.progress import SweepProgress, show_progress
+from plainmlp.sweeps.running.progress import SweepProgress
 from plainmlp.system.errors import TrainingError
 from plainmlp.system.files import write_json
+from plainmlp.tracking.terminal import watch
 from plainmlp.training.history import write_history
 from recorded import configuration
 
@@ -77,11 +78,11 @@ def test_damaged_point_is_not_done(archive):
 def test_lines_elsewhere_and_no_thread_is_left_whether_the_block_ends_well_or_not(archive, capsys, monkeypatch):
     monkeypatch.setattr("plainmlp.tracking.terminal.SECONDS_BETWEEN_LINES", 0.01)
     before = threading.active_count()
-    with show_progress(POINTS[:1], archive):
+    with watch("points", 1, SweepProgress(POINTS[:1], archive).look):
         put(archive, IDS[0], accuracy=0.5)
     assert capsys.readouterr().out.splitlines()[-1] == "1 done, 0 failed, 0 left  best validation_accuracy 0.5"
     message = "the loss is not finite"
-    with pytest.raises(TrainingError), show_progress(POINTS, archive):
+    with pytest.raises(TrainingError), watch("points", 4, SweepProgress(POINTS, archive).look):
         raise TrainingError(message)
     assert capsys.readouterr().out.splitlines()[-1].startswith("1 done, 0 failed, 3 left")
     assert threading.active_count() == before

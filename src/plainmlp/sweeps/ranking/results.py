@@ -98,34 +98,24 @@ class Outcomes:
     def __init__(self, archive: Archive, store: Store) -> None:
         self._archive, self._store = archive, store
         self._histories: dict[str, History] = {}
-        self._points: dict[str, Point] = {}
+        self.points: dict[str, Point] = {}  # by their ids, in the order of their batches
         self.children: list[StoredRun] = []
-
-    @property
-    def points(self) -> list[Point]:
-        """Return the points in the order of their batches."""
-        return list(self._points.values())
-
-    def has(self, point: Point) -> bool:
-        """Say whether a point has ended."""
-        return point.point_id in self._points
 
     def add(
         self, points: Collection[Point], parent: TrackedRun, read: Mapping[str, ArchivedPoint] | None = None
-    ) -> bool:
-        """Take in points that have ended, recorded below a sweep's run; say whether the archive has all of them.
+    ) -> None:
+        """Take in points that have ended, recorded below a sweep's run.
 
         `read` is what this process has read of the archive since they ended, if it has.
         """
         kept = {(name := point.point_id): (read or {}).get(name) or self._archive.find(name) for point in points}
-        is_whole = None not in kept.values()
         # MLflow, which takes its time, is asked for more than the ids where the archive lacks any
-        recorded = finished_children(self._store, parent) if is_whole else self._store.recorded_children(parent)
+        has_all = None not in kept.values()
+        recorded = finished_children(self._store, parent) if has_all else self._store.recorded_children(parent)
         runs = {child.point_id: child for child in recorded}
         for point in points:
-            self._points[point.point_id] = point
+            self.points[point.point_id] = point
             self.children.append(self._child(point, kept[point.point_id], runs.get(point.point_id)))
-        return is_whole
 
     @property
     def failures(self) -> dict[str, str]:
@@ -150,8 +140,7 @@ class Outcomes:
 
     def _history(self, child: StoredRun) -> History:
         """Return the history of a point that has finished."""
-        found = self._histories.get(child.point_id)
-        return self._store.history(child) if found is None else found
+        return self._histories.get(child.point_id) or self._store.history(child)
 
 
 def archived_run(point: Point, kept: ArchivedPoint, run_id: str) -> StoredRun:

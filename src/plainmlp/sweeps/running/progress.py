@@ -3,34 +3,25 @@
 import math
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 
 from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.grid.points import Point
-from plainmlp.sweeps.ranking.results import Result, archived_run, choose_metric, judge
+from plainmlp.sweeps.ranking.results import archived_run, judge_all
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.system.errors import InputError
-from plainmlp.tracking.terminal import watch
 
 
-@dataclass(eq=False)
 class SweepProgress:
     """How far points are, seen in the archive, where every launcher puts them."""
 
-    points: Sequence[Point]
-    archive: Archive
-    done: set[str] = field(default_factory=set)
-    failed: set[str] = field(default_factory=set)
-    best: str = ""
-    _started: float = field(default_factory=time.perf_counter)
-    _ended_before: int = 0
-    _best_score: float = -math.inf  # the higher, the better
-
-    def __post_init__(self) -> None:
-        """Take in what was there before, which says nothing about the time left."""
+    def __init__(self, points: Sequence[Point], archive: Archive) -> None:
+        self.points, self.archive = points, archive
+        self.done, self.failed, self.best = set[str](), set[str](), ""
+        self._started, self._ended_before = time.perf_counter(), 0
+        self._best_score = -math.inf  # the higher, the better
         self.look()
-        self._ended_before = len(self.done)
+        self._ended_before = len(self.done)  # which says nothing about the time left
 
     def look(self) -> tuple[int, str]:
         """Take in the points that have ended since the last look; return how many have by now, and a line."""
@@ -46,11 +37,11 @@ class SweepProgress:
         with suppress(InputError):
             kept = self.archive.load(point.point_id)
             self.done.add(point.point_id)
-            run = archived_run(point, kept, "")
-            name = choose_metric([run], point.config.sweep.metric)
-            result, sign = judge(run, kept.history, name), 1.0 if is_higher_better(name) else -1.0
-            if isinstance(result, Result) and sign * result.value > self._best_score:
-                self._best_score, self.best = sign * result.value, f"best {name} {result.value:.4g}"
+            results = judge_all([archived_run(point, kept, "")], lambda _: kept.history, point.config.sweep.metric)
+            sign = 1.0 if is_higher_better(results.metric) else -1.0
+            for result in results.finished:
+                if sign * result.value > self._best_score:
+                    self._best_score, self.best = sign * result.value, f"best {results.metric} {result.value:.4g}"
 
     def __str__(self) -> str:
         """Return one line."""
@@ -62,8 +53,3 @@ class SweepProgress:
             seconds = (time.perf_counter() - self._started) / lately * left
             line += f", {seconds:.0f} s to go"
         return f"{line}  {self.best}".rstrip()
-
-
-def show_progress(points: Sequence[Point], archive: Archive) -> AbstractContextManager[None]:
-    """Return a block in which the progress of points is shown."""
-    return watch("points", len(points), SweepProgress(points, archive).look)
