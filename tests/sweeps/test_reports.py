@@ -1,6 +1,7 @@
 import csv
 import json
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -228,3 +229,13 @@ def test_description_of_a_sweep_that_failed_says_how_to_compute_it_again():
 )
 def test_interval_is_shown_by_its_ends_where_one_is_cut_off(n, interval, shown):
     assert _shown_interval(Summary(n, 0.875, 0.1, interval)) == shown
+
+
+def test_a_sweep_without_a_best_point_offers_none_though_it_has_a_baseline(tmp_path, capsys):
+    board = replace(board_of([], [failure({"model.activation": "gelu", "seed": 0})]), baseline=0.5)
+    show_leaderboard(board)
+    said = describe_sweep(board, "0123")
+    assert "repro.py" not in said
+    for text in (said, capsys.readouterr().out):
+        assert "baseline" not in text
+        assert "1 points failed" in text

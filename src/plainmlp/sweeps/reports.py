@@ -1,7 +1,8 @@
 """The reports of a sweep: leaderboard and figures, the same from run to run, the times, and a table on the terminal."""
 
 import math
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ PRUNING = (
 TIES = f"Of equal means the lower `{LOG_LOSS}` ranks first if there is one, then the smaller network."
 SCORES = ("n", "mean", "standard_deviation", "low", "high")
 OUTCOME = ("p_value", "verdict", "n_parameters", "n_failed")  # of a row
-SHOWN = ("verdict", "n", "mean", "interval", "parameters", "seconds", "best run")  # on the terminal
+# columns beside rank and settings: of leaderboard.md, of the description in MLflow, and on the terminal
+WHOLE = ("n", "mean", "standard deviation", "95 % interval", "verdict", "parameters")
+NOTED = ("n", "mean", "95 % interval", "verdict", "best run")
+SHOWN = ("verdict", "n", "mean", "interval", "parameters", "seconds", "best run")
 BASELINE = "baseline"
 SAME_ANSWER = "baseline: the best answer that is the same for every row"
 SHOWN_ROWS = 10  # on the terminal
@@ -76,9 +80,8 @@ def write_leaderboard(folder: Path, board: Leaderboard) -> None:
 
 def _csv_cells(rank: int, row: Row) -> list[object]:
     """Return a row's line in the CSV file; missing values stay empty."""
-    score, ends = row.score, row.score.interval or (None, None)
-    scores = (score.n, score.mean, score.standard_deviation, *ends)
-    return [rank, *row.settings.values(), *scores, *_outcome(row).values()]
+    n, mean, deviation, interval = astuple(row.score)
+    return [rank, *row.settings.values(), n, mean, deviation, *(interval or (None, None)), *_outcome(row).values()]
 
 
 def _outcome(row: Row) -> dict[str, Any]:
@@ -125,15 +128,14 @@ def _markdown(board: Leaderboard) -> list[str]:
     lines += [f"Ranked by the mean of `{board.metric}` over the seeds; {board.direction}."]
     lines += [f"{n_finished} points finished, {len(board.failures)} failed.", ""]
     names = list(short_names(board.keys).values())
-    header = ["rank", *names, "n", "mean", "standard deviation", "95 % interval", "verdict", "parameters"]
-    lines += markdown_table(header, _markdown_rows(board))
+    lines += markdown_table(["rank", *names, *WHOLE], _table(board, WHOLE))
     baseline = [f"{SAME_ANSWER}."] if board.baseline is not None else []
     pruning = [PRUNING] if any(row.verdict == PRUNED for row in board.rows) else []
     lines += [TIES, VERDICTS, *pruning, *baseline, ""]
     if board.test:
         lines += ["## The best settings on the test part", ""]
-        header = ["metric", "n", "mean", "standard deviation", "95 % interval"]
-        lines += markdown_table(header, [[name, *_score_cells(summary)] for name, summary in board.test.items()])
+        rows = [[name, *_score_cells(summary).values()] for name, summary in board.test.items()]
+        lines += markdown_table(["metric", *_score_cells(board.rows[0].score)], rows)
     if board.failures:
         lines += ["## Failed points", ""]
         rows = [[*_point(board, failure).values(), failure.reason] for failure in board.failures]
@@ -147,69 +149,58 @@ def describe_sweep(board: Leaderboard, run_id: str, charts: str = "") -> str:
     `charts` is the address of the charts of its points, if there are any.
     """
     header = ["rank", *short_names(board.keys).values(), "n", "mean", "interval", "verdict", "best run"]
-    runs = [*(_shown_run(board, row) for row in board.rows[:SHOWN_ROWS]), ""]  # of the baseline none
-    rows = [[*cell[:-4], *cell[-3:-1], run] for cell, run in zip(_markdown_rows(board, SHOWN_ROWS), runs, strict=False)]
     link = f" [Charts of the points]({charts})." if charts else ""  # first, since the pages fold what follows
-    lines = [f"Mean of `{board.metric}` over n seeds; {board.direction}.{link}", ""] if rows else []
-    lines += [*(markdown_table(header, rows) if rows else []), *(f"{line}.\n" for line in _remarks(board))]
-    lines += [f"{SAME_ANSWER}.\n"] if board.baseline is not None else []
-    lines += [f"The best as the main job: `python pipelines/repro.py run={run_id}`\n"] if rows else []
+    lines = []
+    if board.rows:
+        lines += [f"Mean of `{board.metric}` over n seeds; {board.direction}.{link}", ""]
+        lines += markdown_table(header, _table(board, NOTED, SHOWN_ROWS))
+    lines += [f"{line}.\n" for line in _remarks(board)]
+    lines += [f"The best as the main job: `python pipelines/repro.py run={run_id}`\n"] if board.rows else []
     lines += [f"Rank and compute again: `python pipelines/verify.py --sweep {run_id}`"]
     return "\n".join(lines)[:LONGEST_NOTE]
 
 
-def _markdown_rows(board: Leaderboard, most: int | None = None) -> list[list[str]]:
-    """Return the cells of the first rows, and of the baseline if there is one."""
-    rows = [
-        [str(rank), *row.settings.values(), *_score_cells(row.score), row.verdict, _shown_size(row)]
-        for rank, row in enumerate(board.rows[:most], 1)
-    ]
+def _table(board: Leaderboard, columns: Sequence[str], most: int | None = None) -> list[list[str]]:
+    """Return the cells of the first rows, and of the baseline if there is one: rank, settings, and these columns."""
+    rows = [(str(rank), row.settings, _cells(board, row)) for rank, row in enumerate(board.rows[:most], 1)]
     if board.baseline is not None:
-        rows.append(["", *("" for _ in board.keys), "", f"{board.baseline:.4g}", "", "", BASELINE, ""])
-    return rows
+        cells = {"mean": f"{board.baseline:.4g}", "verdict": BASELINE}
+        rows.append(("", dict.fromkeys(board.keys, ""), cells))
+    return [[rank, *settings.values(), *(cells.get(name, "") for name in columns)] for rank, settings, cells in rows]
 
 
-def _shown_size(row: Row) -> str:
-    return "" if row.n_parameters is None else f"{row.n_parameters:,}"
+def _cells(board: Leaderboard, row: Row) -> dict[str, str]:
+    """Return all columns of a row for readers."""
+    run_id = board.best_result(row).child.run_id
+    return {
+        **_score_cells(row.score),
+        "interval": _shown_interval(row.score),
+        "verdict": row.verdict,
+        "parameters": "" if row.n_parameters is None else f"{row.n_parameters:,}",
+        "seconds": "" if row.training_seconds is None else f"{row.training_seconds:.2f}",
+        "best run": "" if run_id.startswith(PREFIX) else run_id[:SHOWN_LETTERS],  # only MLflow's own
+    }
 
 
-def _score_cells(summary: Summary) -> list[str]:
+def _score_cells(summary: Summary) -> dict[str, str]:
     """Return n, mean, standard deviation and interval for readers, with dashes for missing values."""
     deviation, interval = summary.standard_deviation, summary.interval
-    return [
-        str(summary.n),
-        f"{summary.mean:.4g}",
-        "-" if deviation is None else f"{deviation:.2g}",
-        NO_INTERVAL[summary.n == 1] if interval is None else f"{interval[0]:.4g} to {interval[1]:.4g}",
-    ]
+    return {
+        "n": str(summary.n),
+        "mean": f"{summary.mean:.4g}",
+        "standard deviation": "-" if deviation is None else f"{deviation:.2g}",
+        "95 % interval": NO_INTERVAL[summary.n == 1] if interval is None else f"{interval[0]:.4g} to {interval[1]:.4g}",
+    }
 
 
 def show_leaderboard(board: Leaderboard) -> None:
     """Print the first rows of a leaderboard, how many more there are, and what the best is worth on the test part."""
     if board.rows:
-        rows = [
-            [str(rank), *_shown_cells(row), _shown_run(board, row)]
-            for rank, row in enumerate(board.rows[:SHOWN_ROWS], 1)
-        ]
-        if board.baseline is not None:
-            rows.append(["", *("" for _ in board.keys), BASELINE, "", f"{board.baseline:.4g}", "", "", "", ""])
+        rows = [[cell.replace(", ", ",") for cell in cells] for cells in _table(board, SHOWN, SHOWN_ROWS)]
         show_line(f"{board.metric} ({board.direction}), mean over n seeds and its 95 % interval")
         show_table(("", *short_names(board.keys).values(), *SHOWN), rows)
-    for line in [*([SAME_ANSWER] if board.baseline is not None else []), *_remarks(board)]:
+    for line in _remarks(board):
         show_line(line)
-
-
-def _shown_cells(row: Row) -> list[str]:
-    score, seconds = row.score, row.training_seconds
-    return [
-        *(value.replace(", ", ",") for value in row.settings.values()),
-        row.verdict,
-        str(score.n),
-        f"{score.mean:.4g}",
-        _shown_interval(score),
-        _shown_size(row),
-        "" if seconds is None else f"{seconds:.2f}",
-    ]
 
 
 def _shown_interval(score: Summary) -> str:
@@ -221,28 +212,20 @@ def _shown_interval(score: Summary) -> str:
     return f"± {high - score.mean:.2g}" if is_even else f"{low:.2g} to {high:.2g}"
 
 
-def _shown_run(board: Leaderboard, row: Row) -> str:
-    """Return the beginning of the id of the run of a row's best seed, if MLflow has it."""
-    run_id = board.best_result(row).child.run_id
-    return "" if run_id.startswith(PREFIX) else run_id[:SHOWN_LETTERS]
-
-
 def _remarks(board: Leaderboard) -> list[str]:
-    more = len(board.rows) - SHOWN_ROWS
+    """Return what is said below the first rows."""
+    n_rows = len(board.rows)
     n_pruned = sum(row.verdict == PRUNED for row in board.rows)
     n_tied = sum(row.verdict in {TIED, UNTESTED} for row in board.rows)
-    remarks = [f"and {more} more rows in leaderboard.csv"] if more > 0 else []
-    if board.n_first > 1:
-        remarks.append(
-            f"{board.n_first} rows share the best mean; the lower {LOG_LOSS} ranks first, then the smaller network"
-        )
-    if n_pruned:
-        remarks.append(f"{n_pruned} of {len(board.rows)} rows were pruned before the end")
-    if n_tied:
-        remarks.append(f"{n_tied} of {len(board.rows)} rows are statistically tied with the best")
-    if board.test:
-        parts = (f"{name} {summary.mean:.4g}" for name, summary in board.test.items())
-        remarks.append(f"the best on the test part: {', '.join(parts)}")
-    if board.failures:
-        remarks.append(f"{len(board.failures)} points failed, listed in leaderboard.md")
-    return remarks
+    of_test = ", ".join(f"{name} {summary.mean:.4g}" for name, summary in board.test.items())
+    order = f"the lower {LOG_LOSS} ranks first, then the smaller network"
+    remarks = [
+        (n_rows > SHOWN_ROWS, f"and {n_rows - SHOWN_ROWS} more rows in leaderboard.csv"),
+        (board.n_first > 1, f"{board.n_first} rows share the best mean; {order}"),
+        (n_pruned, f"{n_pruned} of {n_rows} rows were pruned before the end"),
+        (n_tied, f"{n_tied} of {n_rows} rows are statistically tied with the best"),
+        (board.test, f"the best on the test part: {of_test}"),
+        (board.failures, f"{len(board.failures)} points failed, listed in leaderboard.md"),
+        (board.rows and board.baseline is not None, SAME_ANSWER),
+    ]
+    return [line for applies, line in remarks if applies]
