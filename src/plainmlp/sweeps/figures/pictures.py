@@ -19,6 +19,7 @@ from plainmlp.sweeps.ranking.swept import STOP_AFTER, short_names, value_order
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
 TRAIN_ROWS = "split.train"
@@ -70,6 +71,8 @@ def draw_heatmap(board: Leaderboard) -> "Figure":
 
     These are sizes and activation of the hidden layers if both are swept, else the keys with most pairs; a frame marks the best.
     """
+    from matplotlib.colors import FuncNorm
+
     rows_key, columns_key = choose_keys(board)
     rows, columns = swept_values(board, rows_key), swept_values(board, columns_key)
     others = [short_names(board.keys)[key] for key in board.keys if key not in (rows_key, columns_key)]
@@ -77,11 +80,12 @@ def draw_heatmap(board: Leaderboard) -> "Figure":
     figure = new_sheet(title, min(16, 3.6 + 0.85 * len(columns)), min(16, 1.9 + 0.5 * len(rows)))
     axes = figure.subplots()
     cells = best_of_pairs(board, rows_key, columns_key)
-    colours = _colour_scores(board, np.array([row.score.mean for row in cells.values()]))
-    _draw_cells(axes, colours, cells, rows, columns)
+    image = _draw_cells(axes, board.metric, cells, rows, columns)
     _name_axes(axes, rows, columns)
     axes.set(ylabel=short_names(board.keys)[rows_key], xlabel=short_names(board.keys)[columns_key])
-    _draw_colour_bar(figure, board, colours)
+    ticks = LANDMARKS if isinstance(image.norm, FuncNorm) else None
+    label = f"{metric_words(board)} ({board.direction})"
+    figure.colorbar(image, ax=figure.axes, label=label, ticks=ticks, format="{x:g}" if ticks else None)
     return figure
 
 
@@ -102,27 +106,28 @@ def best_of_pairs(board: Leaderboard, rows_key: str, columns_key: str) -> Cells:
 
 
 def _draw_cells(
-    axes: "Axes", colours: "ScalarMappable", cells: Cells, rows: Sequence[str], columns: Sequence[str]
-) -> None:
-    """Draw the colours, the numbers, and the frame of the best."""
+    axes: "Axes", metric: str, cells: Cells, rows: Sequence[str], columns: Sequence[str]
+) -> "ScalarMappable":
+    """Draw the colours, the numbers, and the frame of the best; return the image."""
     from matplotlib.patches import Rectangle
 
     scores = np.full((len(rows), len(columns)), np.nan)
     for (row, column), best in cells.items():
         scores[rows.index(row), columns.index(column)] = best.score.mean
     axes.set_facecolor("#e3e3e3")
-    image = axes.imshow(scores, aspect="auto")
-    image.set(cmap=colours.cmap, norm=colours.norm)
+    cmap, norm = _colours(metric, scores[~np.isnan(scores)])
+    image = axes.imshow(scores, aspect="auto", cmap=cmap, norm=norm)
     if max(scores.shape) <= MAX_WRITTEN:
-        _write_scores(axes, colours, scores)
+        _write_scores(axes, image, scores)
     first = next(iter(cells))
     corner = (columns.index(first[1]) - 0.5, rows.index(first[0]) - 0.5)
     axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="black", linewidth=2.5, clip_on=False))
+    return image
 
 
-def _write_scores(axes: "Axes", colours: "ScalarMappable", scores: Array) -> None:
+def _write_scores(axes: "Axes", image: "ScalarMappable", scores: Array) -> None:
     """Write each score into its cell, light on dark and dark on light; a dash where no point has one."""
-    brightness = colours.to_rgba(scores)[..., :3].mean(axis=2)
+    brightness = image.to_rgba(scores)[..., :3].mean(axis=2)
     for (row, column), score in np.ndenumerate(scores):
         text = "-" if np.isnan(score) else f"{score:.3g}"
         colour = "white" if brightness[row, column] < BRIGHT and not np.isnan(score) else "black"
@@ -144,25 +149,15 @@ def _name_axes(axes: "Axes", rows: list[str], columns: list[str]) -> None:
     axes.tick_params(length=0)
 
 
-def _colour_scores(board: Leaderboard, scores: Array) -> "ScalarMappable":
-    """Return colours for scores, on the scale of their axis; the brighter, the better."""
-    from matplotlib.cm import ScalarMappable
+def _colours(metric: str, scores: Array) -> tuple[str, "Normalize"]:
+    """Return the colour map for scores, the brighter, the better, and their place in it, on the scale of their axis."""
     from matplotlib.colors import FuncNorm, LogNorm, Normalize
 
-    ends = {"vmin": scores.min(), "vmax": scores.max()}
-    if is_higher_better(board.metric):
-        norm = FuncNorm((stretch, shrink), **ends) if is_wide(board.metric, scores) else Normalize(**ends)
-        return ScalarMappable(norm, "cividis")
-    return ScalarMappable(LogNorm(**ends) if is_wide(board.metric, scores) else Normalize(**ends), "cividis_r")
-
-
-def _draw_colour_bar(figure: "Figure", board: Leaderboard, colours: "ScalarMappable") -> None:
-    """Draw the bar that says which score a colour stands for."""
-    from matplotlib.colors import FuncNorm
-
-    label = f"{metric_words(board)} ({board.direction})"
-    ticks = LANDMARKS if isinstance(colours.norm, FuncNorm) else None
-    figure.colorbar(colours, ax=figure.axes, label=label, ticks=ticks, format="{x:g}" if ticks else None)
+    ends, higher = {"vmin": scores.min(), "vmax": scores.max()}, is_higher_better(metric)
+    colour_map = "cividis" if higher else "cividis_r"
+    if not is_wide(metric, scores):
+        return colour_map, Normalize(**ends)
+    return colour_map, FuncNorm((stretch, shrink), **ends) if higher else LogNorm(**ends)
 
 
 def draw_learning_curves(board: Leaderboard) -> "Figure":
@@ -215,32 +210,29 @@ def _limit(axes: "Axes", board: Leaderboard, curves: Curves) -> None:
 
 def draw_against_parameters(board: Leaderboard) -> "Figure":
     """Draw the score of each row over the number of parameters, which all rows have."""
-    return _draw_costs(board, [float(row.n_parameters or 0) for row in board.rows], "parameters")
+    return _draw_costs(board, [row.n_parameters for row in board.rows], "parameters")
 
 
 def draw_against_time(board: Leaderboard) -> "Figure":
     """Draw the score of each row over the mean time of its trainings, which all rows have."""
-    return _draw_costs(board, [row.training_seconds or 0.0 for row in board.rows], "training time in seconds")
+    return _draw_costs(board, [row.training_seconds for row in board.rows], "training time in seconds")
 
 
 def draw_against_rows(board: Leaderboard) -> "Figure":
     """Draw the score of each row over the size of the train part, a number in all rows."""
     sizes = [float(row.settings[TRAIN_ROWS]) for row in board.rows]
-    share = " as a share of all" if max(sizes) < 1 else ""
-    return _draw_costs(board, sizes, f"rows of the train part{share}")
+    return _draw_costs(board, sizes, f"rows of the train part{' as a share of all' if max(sizes) < 1 else ''}")
 
 
-def _draw_costs(board: Leaderboard, costs: Sequence[float], label: str) -> "Figure":
+def _draw_costs(board: Leaderboard, given: Sequence[float | None], label: str) -> "Figure":
     best = f"best: {settings_words(board, board.rows[0])}"
     figure = new_sheet(f"{metric_words(board)} against {label}: mean over the seeds, 95 % interval\n{best}", 8.0, 5.4)
     axes = figure.subplots()
-    for style, (name, indices) in enumerate(_groups(board).items()):
-        rows, x = [board.rows[index] for index in indices], [costs[index] for index in indices]
-        _draw_rows(axes, rows, x, style, name)
-    _draw_front(axes, board, costs)
-    top = (costs[0], board.rows[0].score.mean)
-    axes.plot(*top, "o", markersize=15, fillstyle="none", color="black", linestyle="", label="best")
-    if min(costs) > 0 and max(costs) / min(costs) > WIDE_SPAN:
+    costs, means = np.array(given, dtype=np.float64), np.array([row.score.mean for row in board.rows])
+    _draw_groups(axes, board, costs, means)
+    _draw_front(axes, board.metric, costs, means)
+    axes.plot(costs[0], means[0], "o", markersize=15, fillstyle="none", color="black", linestyle="", label="best")
+    if costs.min() > 0 and costs.max() / costs.min() > WIDE_SPAN:
         axes.set_xscale("log")
     axes.set(xlabel=label, ylabel=f"{metric_words(board)} ({board.direction})")
     axes.grid(visible=True)
@@ -262,26 +254,26 @@ def _groups(board: Leaderboard) -> dict[str, list[int]]:
     }
 
 
-def _draw_rows(axes: "Axes", rows: Sequence[Row], costs: Sequence[float], style: int, name: str) -> None:
-    """Draw the rows of one group with their intervals."""
-    means = np.array([row.score.mean for row in rows])
-    ends = np.array([row.score.interval or (row.score.mean, row.score.mean) for row in rows]).reshape(-1, 2)
-    reach, colour = np.abs(ends - means[:, np.newaxis]).T, COLOURS[style]
-    axes.errorbar(costs, means, yerr=reach, fmt="none", elinewidth=0.8, color=colour, alpha=0.3)
-    size = 6 if len(rows) <= FEW_ROWS else 3.5
-    axes.plot(costs, means, MARKERS[style], markersize=size, linestyle="", label=name, color=colour, alpha=0.75)
+def _draw_groups(axes: "Axes", board: Leaderboard, costs: Array, means: Array) -> None:
+    """Draw the rows with their intervals, each group in a colour of its own."""
+    ends = np.array([row.score.interval or (row.score.mean, row.score.mean) for row in board.rows])
+    reach = np.abs(ends - means[:, np.newaxis])
+    for style, (name, group) in enumerate(_groups(board).items()):
+        x, y, colour = costs[group], means[group], COLOURS[style]
+        axes.errorbar(x, y, yerr=reach[group].T, fmt="none", elinewidth=0.8, color=colour, alpha=0.3)
+        size = 6 if len(group) <= FEW_ROWS else 3.5
+        axes.plot(x, y, MARKERS[style], markersize=size, linestyle="", label=name, color=colour, alpha=0.75)
 
 
-def _draw_front(axes: "Axes", board: Leaderboard, costs: Sequence[float]) -> None:
+def _draw_front(axes: "Axes", metric: str, costs: Array, means: Array) -> None:
     """Draw the best score that each cost can buy."""
-    sign = 1.0 if is_higher_better(board.metric) else -1.0
-    order = sorted(range(len(costs)), key=lambda index: (costs[index], -sign * board.rows[index].score.mean))
-    means = np.array([board.rows[index].score.mean for index in order])
-    front = sign * np.maximum.accumulate(sign * means)
-    x = [costs[index] for index in order]
-    axes.step(x, front, where="post", color=NEUTRAL, linestyle="--", linewidth=1, label="best up to here", zorder=1)
-    scale_scores(axes.yaxis, board.metric, means)
-    axes.set_ylim(*limits(board.metric, means))
+    sign = 1.0 if is_higher_better(metric) else -1.0
+    order = np.lexsort((-sign * means, costs))
+    front = sign * np.maximum.accumulate(sign * means[order])
+    label = "best up to here"
+    axes.step(costs[order], front, where="post", color=NEUTRAL, linestyle="--", linewidth=1, label=label, zorder=1)
+    scale_scores(axes.yaxis, metric, means)
+    axes.set_ylim(*limits(metric, means))
 
 
 @dataclass(frozen=True)
