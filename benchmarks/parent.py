@@ -16,8 +16,7 @@ from _performance import machine, write_section
 from plainmlp.composition.compose import compose, parse
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.running.archive import ARCHIVE, Archive, Files
-from plainmlp.sweeps.running.job import Job
-from plainmlp.sweeps.running.recorder import Recorder
+from plainmlp.sweeps.running.job import Job, Recorder
 from plainmlp.sweeps.running.training import PointTraining
 from plainmlp.sweeps.running.units import UNIT_SECONDS, Results, Unit, train_point
 from plainmlp.tracking.recording.training import open_store, point_of

@@ -13,7 +13,8 @@ from hydra.types import HydraContext
 import multirun
 from configurations import refusal
 from hydra_plugins.plainmlp_launcher.launcher import ProcessesLauncher
-from plainmlp.sweeps.running import recorder, training
+from plainmlp.sweeps.running import job as recording
+from plainmlp.sweeps.running import training
 from plainmlp.sweeps.running.archive import ARCHIVE, Archive
 from plainmlp.sweeps.running.job import Job
 from pointed import point
@@ -40,7 +41,7 @@ def records(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     records = Records(tmp_path / "checkout")
-    monkeypatch.setattr(recorder, "record_outcomes", records)
+    monkeypatch.setattr(recording, "record_outcomes", records)
     return records
 
 
@@ -106,7 +107,7 @@ def test_ctrl_c_while_a_point_is_recorded_leaves_no_process(records, monkeypatch
         raise KeyboardInterrupt
 
     before = multiprocessing.active_children()  # joblib keeps its own for other tests
-    monkeypatch.setattr(recorder, "record_outcomes", interrupt)
+    monkeypatch.setattr(recording, "record_outcomes", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(records, [point(seed=seed, training__batch_size=8 + seed) for seed in range(6)], 2)
     assert set(multiprocessing.active_children()) <= set(before)

@@ -119,7 +119,7 @@ class EngineLauncher(Launcher):
 
         A point that fails does not stop the others. An exception ends the engine at once.
         """
-        from plainmlp.sweeps.running.recorder import Recorder
+        from plainmlp.sweeps.running.job import Recorder
 
         log.info("Launching %d jobs, trained by %s", len(jobs), self.open(checkout, len(jobs)))
         by_point = {job.point.point_id: job for job in jobs}

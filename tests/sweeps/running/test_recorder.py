@@ -4,8 +4,8 @@ from threading import Event, Timer
 
 import pytest
 
-from plainmlp.sweeps.running import recorder as module
-from plainmlp.sweeps.running.recorder import Recorder
+from plainmlp.sweeps.running import job as module
+from plainmlp.sweeps.running.job import Recorder
 from plainmlp.system.errors import StorageError
 from waiting import wait_until
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,19 +61,18 @@ class Archive:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.checkpoints_folder = root.parent / CHECKPOINTS.name  # of all that is unfinished
         self._own = root / digest_result_code()[:CODE_LETTERS]
-        self.data = KeptSplits(self._own / "data", self._own / "locks")
+        self._locks = self._own / "locks"
+        self.data = KeptSplits(self._own / "data", self._locks)
 
     def places(self, point_id: str) -> Places:
         """Return where the files of a finished point are."""
-        return Places(self._folder(point_id))
-
-    def _folder(self, point_id: str) -> Path:
-        return self._own / "points" / point_id
+        return Places(self._own / "points" / point_id)
 
     def has(self, point_id: str, loss_every: int | None = None) -> bool:
         """Say whether a point is there with every byte as it was written, and the losses of its steps if asked for."""
-        folder = self._folder(point_id)
+        folder = self.places(point_id).root
         if not folder.is_dir():
             return False
         try:
@@ -90,8 +88,8 @@ class Archive:
 
         One that is there already stays as it is, unless it lacks losses of steps.
         """
-        folder = self._folder(point_id)
-        with self._exclusive_lock(point_id):
+        folder = self.places(point_id).root
+        with exclusive_lock(self._locks, point_id):
             if self.has(point_id, loss_every):
                 return
             with without_fsync(), replace_folder(folder) as temporary:  # a damaged point counts as absent
@@ -126,11 +124,8 @@ class Archive:
     def load(self, point_id: str) -> ArchivedPoint:
         """Read a point; raise InputError if it is not there or damaged."""
         places = self.places(point_id)
-        return ArchivedPoint(
-            **read_json(places.root / TRAINING),
-            history=read_history(places.history),
-            metrics=read_json(places.metrics),
-        )
+        training = read_json(places.root / TRAINING)
+        return ArchivedPoint(read_history(places.history), read_json(places.metrics), **training)
 
     def find(self, point_id: str) -> ArchivedPoint | None:
         """Return what is kept of a point, if it is there with every byte as it was written."""
@@ -140,15 +135,10 @@ class Archive:
         """Return what is kept of a point while it trains; a single run of the checkout keeps it there too."""
         return Checkpoints(self.checkpoints_folder, point_id)
 
-    @property
-    def checkpoints_folder(self) -> Path:
-        """Return the folder of all that is unfinished."""
-        return self.root.parent / CHECKPOINTS.name
-
     def remove_unused(self) -> None:
         """Remove what other code has trained and no sweep has used for `UNUSED_DAYS` days."""
         oldest = time.time() - UNUSED_DAYS * 24 * 60 * 60
-        with self._exclusive_lock("00"):
+        with exclusive_lock(self._locks, "00"):
             os.utime(self._own)  # it is used now
             for folder in filter(Path.is_dir, self.root.iterdir()):
                 times = [path.stat().st_mtime for path in (folder, *folder.iterdir())]  # a new point renews one
@@ -158,9 +148,6 @@ class Archive:
     def size(self) -> int:
         """Return how many bytes the files of the archive hold."""
         return sum((Path(folder) / name).stat().st_size for folder, _, names in os.walk(self.root) for name in names)
-
-    def _exclusive_lock(self, name: str) -> AbstractContextManager[None]:
-        return exclusive_lock(self._own / "locks", name)
 
 
 def _names(folder: Path) -> set[str]:

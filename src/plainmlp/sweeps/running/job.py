@@ -1,12 +1,15 @@
-"""A point of a sweep as one job, under whichever launcher: trained unless the archive has it, then recorded."""
+"""A point of a sweep as one job, under whichever launcher: trained unless the archive has it, then recorded in MLflow."""
 
 import os
 import shutil
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from types import TracebackType
 
 from plainmlp.composition.compose import quote
 from plainmlp.config.inputs import found_inputs
@@ -31,6 +34,7 @@ from plainmlp.tracking.store import ChildRun, Store
 from plainmlp.tracking.tags import FAILURE_TAG
 
 GATHERED = ARCHIVE.parent / "gathered"  # the artifacts of points that are being recorded
+AT_ONCE = 64  # points in one transaction
 
 
 @dataclass(frozen=True)
@@ -147,3 +151,53 @@ def _archive(root: Path) -> Archive:
 def _store(tracking: TrackingSection, checkout: Path) -> Store:
     """Return the store of a configuration; a process opens it once."""
     return open_store(tracking, checkout)
+
+
+class Recorder:
+    """Records points in a thread, behind the training and many at a time, while its block runs, and all before it ends.
+
+    After an exception it finishes what it has begun; the archive has the rest, for the next start of the sweep.
+
+    Parameters
+    ----------
+    checkout : Path
+        The one whose archive has the points.
+
+    Attributes
+    ----------
+    kept : dict
+        What the archive has of the points that were recorded, by their ids.
+    """
+
+    def __init__(self, checkout: Path) -> None:
+        self._checkout = checkout
+        self.kept: dict[str, ArchivedPoint] = {}
+        self._ended: deque[tuple[Job, PointError | None]] = deque()
+        self._thread = ThreadPoolExecutor(1, "recorder")
+        self._recording: Future[None] = self._thread.submit(lambda: None)
+
+    def __enter__(self) -> "Recorder":
+        """Return the recorder."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for the thread; raise what it met, unless the block has raised already."""
+        self._thread.shutdown(cancel_futures=kind is not None)
+        if kind is None:
+            self._recording.result()
+
+    def add(self, job: Job, failure: PointError | None) -> None:
+        """Take in a point that is archived, or has failed; raise what the recording of an earlier one has met."""
+        if self._recording.done():
+            self._recording.result()
+        self._ended.append((job, failure))
+        self._recording = self._thread.submit(self._record, self._recording)
+
+    def _record(self, before: Future[None]) -> None:
+        """Record what has come by now, unless it has been already; raise what the recording before has met."""
+        before.result()
+        batch = [self._ended.popleft() for _ in range(min(AT_ONCE, len(self._ended)))]
+        if batch:
+            self.kept |= record_outcomes(batch, self._checkout)
