@@ -13,9 +13,9 @@ from configurations import CONF
 from hydra_plugins.plainmlp_launcher._expansion import read_grid, read_space
 from multirun import begin
 from plainmlp.composition.composer import Composer
-from plainmlp.config.schema import SweepSection
+from plainmlp.config.schema import Config, SweepSection
 from plainmlp.data.datasets import DATASETS
-from plainmlp.sweeps.grid.grid import Candidate, checked, choose_points, read_settings
+from plainmlp.sweeps.grid.grid import checked, choose_points, read_settings
 
 GRIDS = {
     "layers_activations": {"model.hidden_sizes": 4, "model.activation": 4, "seed": 3},
@@ -77,19 +77,20 @@ REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
 }
 
 
-def chosen(*arguments: str) -> tuple[list[Candidate], SweepSection]:
-    """Return the points that a command line means, and the settings of its sweep."""
+def chosen(*arguments: str) -> tuple[list[Config], SweepSection]:
+    """Return the configurations of the points that a command line means, and the settings of its sweep."""
     loader, master = begin(*arguments)
     params = [f"{key}={values}" for key, values in master.hydra.sweeper.params.items()]
     settings = read_settings(OmegaConf.to_container(master.sweep))
-    return choose_points(read_grid([*params, *arguments], loader), Composer(loader, master), settings), settings
+    points = choose_points(read_grid([*params, *arguments], loader), Composer(loader, master), settings)
+    return list(points.values()), settings
 
 
-def values_of(candidates: list[Candidate], key: str) -> list[object]:
+def values_of(configs: list[Config], key: str) -> list[object]:
     """Return the different values of a key."""
     found: dict[str, object] = {}
-    for candidate in candidates:
-        value: object = candidate.config
+    for config in configs:
+        value: object = config
         for part in key.split("."):
             value = getattr(value, part)
         found[repr(value)] = value
@@ -103,14 +104,14 @@ def test_every_grid_is_tested() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", GRIDS)
 def test_grid_has_the_points_that_it_says(name: str) -> None:
-    candidates, settings = chosen(f"sweep={name}")
+    configs, settings = chosen(f"sweep={name}")
     said = re.search(r"(\d+) points\.", (CONF / "sweep" / f"{name}.yaml").read_text(encoding="utf-8"))
     assert said is not None
-    assert (settings.name, len(candidates)) == (name, int(said[1]))
-    assert {key: len(values_of(candidates, key)) for key in GRIDS[name]} == GRIDS[name]
+    assert (settings.name, len(configs)) == (name, int(said[1]))
+    assert {key: len(values_of(configs, key)) for key in GRIDS[name]} == GRIDS[name]
     data = name.split("_", maxsplit=1)[0]
-    assert values_of(candidates, "dataset.name") == [data if data in DATASETS else "digits"]
-    assert all(candidate.config.split.validation for candidate in candidates)
+    assert values_of(configs, "dataset.name") == [data if data in DATASETS else "digits"]
+    assert all(config.split.validation for config in configs)
 
 
 @pytest.mark.slow
@@ -142,25 +143,25 @@ def test_file_of_a_search_chooses_its_sweeper_and_asks_for_points(name: str) -> 
 
 @pytest.mark.slow
 def test_exclusion_of_a_grid_file_holds() -> None:
-    candidates, _ = chosen("sweep=optimizers")
-    pairs = {(candidate.config.optimizer.name, candidate.config.optimizer.learning_rate) for candidate in candidates}
+    configs, _ = chosen("sweep=optimizers")
+    pairs = {(config.optimizer.name, config.optimizer.learning_rate) for config in configs}
     assert len(pairs) == 20
     assert not pairs & {("adam", 0.1), ("adamw", 0.1), ("nadam", 0.1), ("rmsprop", 0.1)}
 
 
 @pytest.mark.slow
 def test_command_line_takes_the_place_of_a_grid_files_values() -> None:
-    candidates, _ = chosen("sweep=layers_activations", "seed=7,8", "model.l2=0.1,0.2", "training.epochs=3")
-    assert len(candidates) == 4 * 4 * 2 * 2
-    assert values_of(candidates, "seed") == [7, 8]
-    assert values_of(candidates, "training.epochs") == [3]
+    configs, _ = chosen("sweep=layers_activations", "seed=7,8", "model.l2=0.1,0.2", "training.epochs=3")
+    assert len(configs) == 4 * 4 * 2 * 2
+    assert values_of(configs, "seed") == [7, 8]
+    assert values_of(configs, "training.epochs") == [3]
 
 
 @pytest.mark.slow
 def test_experiments_can_be_swept() -> None:
-    candidates, _ = chosen("experiment=digits", "sweep=learning_rates", "sweep.sample=4")
-    assert values_of(candidates, "model.hidden_sizes") == [(128, 64)]
-    assert len(candidates) == 4
+    configs, _ = chosen("experiment=digits", "sweep=learning_rates", "sweep.sample=4")
+    assert values_of(configs, "model.hidden_sizes") == [(128, 64)]
+    assert len(configs) == 4
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from plainmlp.composition.composer import Composer
 from plainmlp.config.schema import Config
-from plainmlp.sweeps.grid.grid import SECTION, Candidate, Overrides, check_counts, checked, choose_points, read_settings
+from plainmlp.sweeps.grid.grid import SECTION, Overrides, check_counts, checked, choose_points, read_settings
 from plainmlp.sweeps.grid.points import Point, identifier, identify_points
 from plainmlp.sweeps.ranking.results import SEED
 from plainmlp.sweeps.running.archive import ARCHIVE, Archive
@@ -41,15 +41,15 @@ def plan_of(
                 f"sweep.trials={settings.trials} belongs to searches; sweep.sample draws that many points of a grid"
             )
             raise InputError(message)
-        candidates = choose_points(read_grid(arguments, loader), composer, settings)
-        return Listed(identify_points(candidates, checkout, splits_of))
+        chosen = choose_points(read_grid(arguments, loader), composer, settings)
+        return Listed(identify_points(chosen, checkout, splits_of))
     identify = identifier(checkout, splits_of)
 
-    def check(overrides: tuple[str, ...]) -> Config:
+    def check(overrides: Overrides) -> Config:
         return checked(composer.composed(overrides))
 
-    def point_of(overrides: tuple[str, ...]) -> Point:
-        return identify(Candidate(overrides, check(overrides)))
+    def point_of(overrides: Overrides) -> Point:
+        return identify(overrides, check(overrides))
 
     return Search(read_space(arguments, loader), settings, check, point_of)
 

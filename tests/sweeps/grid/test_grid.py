@@ -12,10 +12,9 @@ from configurations import DEFAULT, refusal
 from multirun import begin
 from plainmlp.composition.composer import Composer
 from plainmlp.config.canonical import canonical
-from plainmlp.config.schema import SweepSection
+from plainmlp.config.schema import Config, SweepSection
 from plainmlp.sweeps.grid.grid import (
     MAX_POINTS,
-    Candidate,
     Overrides,
     check_counts,
     choose_points,
@@ -41,13 +40,13 @@ def grid_of(*axes: tuple[str, ...]) -> list[Overrides]:
     return list(product(*axes))
 
 
-def seeds(candidates: list[Candidate]) -> list[int]:
-    return [candidate.config.seed for candidate in candidates]
+def seeds(chosen: dict[Overrides, Config]) -> list[int]:
+    return [config.seed for config in chosen.values()]
 
 
 def test_point_of_a_grid_of_one_is_a_single_run(composer: Composer) -> None:
-    [candidate] = choose_points([()], composer, settings_with())
-    assert (candidate.overrides, canonical(candidate.config)["seed"]) == ((), 0)
+    [(overrides, config)] = choose_points([()], composer, settings_with()).items()
+    assert (overrides, canonical(config)["seed"]) == ((), 0)
 
 
 def test_the_largest_grid_is_allowed_and_one_more_is_not() -> None:
@@ -70,8 +69,7 @@ def test_settings_of_the_sweep_are_not_swept(key: str) -> None:
 
 def test_repeated_points_are_run_once(composer: Composer) -> None:
     grid = grid_of(("seed=1", "++seed=1", "seed=0", "seed=1"), ("model.l2=0", "model.l2=0.0", "model.l2=-0.0"))
-    candidates = choose_points(grid, composer, settings_with())
-    assert [candidate.overrides for candidate in candidates] == [("seed=1", "model.l2=0"), ("seed=0", "model.l2=0")]
+    assert list(choose_points(grid, composer, settings_with())) == [("seed=1", "model.l2=0"), ("seed=0", "model.l2=0")]
 
 
 def test_where_points_are_recorded_does_not_make_two_of_one(composer: Composer) -> None:
@@ -105,7 +103,7 @@ def test_combinations_are_left_out(composer: Composer) -> None:
     grid = grid_of(("optimizer=sgd", "optimizer=adam"), ("optimizer.learning_rate=0.1", "optimizer.learning_rate=0.01"))
     rule = {"optimizer": "adam", "optimizer.learning_rate": [0.1, 1]}
     chosen = choose_points(grid, composer, settings_with(exclude=[rule]))
-    found = [(candidate.config.optimizer.name, candidate.config.optimizer.learning_rate) for candidate in chosen]
+    found = [(config.optimizer.name, config.optimizer.learning_rate) for config in chosen.values()]
     assert found == [("sgd", 0.1), ("sgd", 0.01), ("adam", 0.01)]
 
 

@@ -1,8 +1,8 @@
 """A grid of points: how many there are, which are left out, which are run, and the checked configuration of each."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -29,14 +29,6 @@ DEFAULT_METRICS = ("validation_accuracy", "validation_loss")  # the first that w
 RANKING_PART = "validation_"
 Rule = Mapping[str, Any]
 Overrides = tuple[str, ...]  # of a point, as Hydra takes them
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A point to be run: its overrides and its checked configuration."""
-
-    overrides: Overrides
-    config: Config
 
 
 class Excluder:
@@ -113,37 +105,37 @@ def check_counts(counts: Mapping[str, int]) -> None:
         raise InputError(message)
 
 
-def choose_points(grid: Sequence[Overrides], composer: "Composer", settings: SweepSection) -> list[Candidate]:
-    """Return the points of a grid that are to be run, in its order, each once.
+def choose_points(grid: Sequence[Overrides], composer: "Composer", settings: SweepSection) -> dict[Overrides, Config]:
+    """Return the points of a grid that are to be run, in its order, each once, with their checked configurations.
 
     Raise InputError if one of them is invalid, if none is left, or if an exclusion has an unknown key.
     """
     excluder = Excluder([exclusion.values for exclusion in settings.exclude])
-    chosen: dict[str, tuple[int, Candidate]] = {}
+    chosen: dict[str, tuple[int, Config]] = {}
     order: Iterable[int] = range(len(grid))
     if settings.sample is not None:
         order = generator(settings.seed, "sweep").permutation(len(grid)).tolist()
     for index in order:
-        candidate = _candidate(grid[index], composer, excluder)
-        if candidate is not None:
-            chosen.setdefault(_result(candidate.config), (index, candidate))
+        config = _config(grid[index], composer, excluder)
+        if config is not None:
+            chosen.setdefault(_result(config), (index, config))
         if len(chosen) == settings.sample:
             break
     excluder.check_keys()
     if not chosen:
         message = f"{SECTION}.exclude={shown(excluder.rules)} leaves none of {len(grid):,} points"
         raise InputError(message)
-    return [candidate for _, candidate in sorted(chosen.values(), key=lambda pair: pair[0])]
+    return {grid[index]: config for index, config in sorted(chosen.values(), key=itemgetter(0))}
 
 
-def _candidate(overrides: Overrides, composer: "Composer", excluder: Excluder) -> Candidate | None:
-    """Return a point unless it is left out; if its overrides tell, it is not even composed."""
+def _config(overrides: Overrides, composer: "Composer", excluder: Excluder) -> Config | None:
+    """Return the configuration of a point unless it is left out; if its overrides tell, it is not even composed."""
     if excluder.excludes(composer.given(overrides)):
         return None
     composed = composer.composed(overrides)
     if excluder.rules and excluder.excludes(dict(flat_items(composed.values)), composed.choices):
         return None
-    return Candidate(overrides, checked(composed))
+    return checked(composed)
 
 
 def checked(composed: "Composed") -> Config:

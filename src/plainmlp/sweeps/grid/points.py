@@ -1,6 +1,6 @@
 """The points of a sweep, each identified by what it computes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,7 @@ from plainmlp.config.inputs import found_inputs
 from plainmlp.config.schema import Config, DatasetSection, SplitSection
 from plainmlp.data.splits import Splits
 from plainmlp.data.storage import digest_splits
-from plainmlp.sweeps.grid.grid import Candidate
+from plainmlp.sweeps.grid.grid import Overrides
 from plainmlp.system.files import digest_file
 from plainmlp.tracking.provenance.identity import identify_point
 
@@ -24,7 +24,7 @@ class Point:
     Its training goes on from the checkpoints of `training_id`: that of all epochs where `training.stop_after` is set.
     """
 
-    overrides: tuple[str, ...]
+    overrides: Overrides
     config: Config
     point_id: str
     whole_id: str | None = None
@@ -35,7 +35,7 @@ class Point:
         return self.whole_id or self.point_id
 
 
-def identifier(checkout: Path, splits_of: SplitsOf) -> Callable[[Candidate], Point]:
+def identifier(checkout: Path, splits_of: SplitsOf) -> Callable[[Overrides, Config], Point]:
     """Return what identifies the points of a sweep.
 
     Relative paths are looked for in the current folder, then in the checkout. The same data is asked for once.
@@ -43,12 +43,12 @@ def identifier(checkout: Path, splits_of: SplitsOf) -> Callable[[Candidate], Poi
     digest_weights = cache(digest_file)
     digest_data = cache(lambda dataset, split: digest_splits(splits_of(dataset, split)))
 
-    def identify(candidate: Candidate) -> Point:
-        config = found_inputs(candidate.config, checkout)
+    def identify(overrides: Overrides, given: Config) -> Point:
+        config = found_inputs(given, checkout)
         weights = None if config.model.weights is None else digest_weights(Path(config.model.weights))
         data = digest_data(config.dataset, config.split)
         ids = [identify_point(canonical(each), data, weights) for each in (config, whole(config))]
-        return Point(candidate.overrides, config, *ids)
+        return Point(overrides, config, *ids)
 
     return identify
 
@@ -58,9 +58,10 @@ def whole(config: Config) -> Config:
     return config.model_copy(update={"training": config.training.model_copy(update={"stop_after": None})})
 
 
-def identify_points(candidates: Iterable[Candidate], checkout: Path, splits_of: SplitsOf) -> list[Point]:
+def identify_points(chosen: Mapping[Overrides, Config], checkout: Path, splits_of: SplitsOf) -> list[Point]:
     """Return the points of a sweep; of several that compute the same, the first."""
-    points: dict[str, Point] = {}
-    for point in map(identifier(checkout, splits_of), candidates):
+    identify, points = identifier(checkout, splits_of), dict[str, Point]()
+    for overrides, config in chosen.items():
+        point = identify(overrides, config)
         points.setdefault(point.point_id, point)
     return list(points.values())
