@@ -10,7 +10,6 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
-from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
@@ -81,7 +80,8 @@ class ExperimentSource(ConfigSource):
         choices: dict[str, Any] = {}
         values = OmegaConf.create({})
         for override in OverridesParser.create().parse_overrides(_overrides(Path(self.path))):
-            if self._chooses(override):
+            is_group = (Path(self.path) / "conf" / override.key_or_group).is_dir()
+            if is_group and not isinstance(override.value(), dict):
                 choices[override.key_or_group] = override.value()
             elif override.is_delete():
                 message = f"overrides.yaml: {override.input_line} is not allowed beside an experiment of DVC"
@@ -89,10 +89,6 @@ class ExperimentSource(ConfigSource):
             else:
                 OmegaConf.update(values, override.key_or_group, override.value(), force_add=True)
         return choices, values
-
-    def _chooses(self, override: Override) -> bool:
-        is_group = (Path(self.path) / "conf" / override.key_or_group).is_dir()
-        return is_group and not isinstance(override.value(), dict)
 
 
 def _overrides_a_group(entry: object) -> bool:

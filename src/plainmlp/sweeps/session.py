@@ -272,13 +272,9 @@ def _failure_message(points: Sequence[Point], failures: Mapping[str, str], check
         f"{len(failed)} of {len(points)} points failed; run the same command again to retry them all, or one of these:"
     ]
     for point in failed[:SHOWN_FAILURES]:
-        lines += [f"  {_command(point, checkout)}", f"    {failures[point.point_id]}"]
+        # a sweep's file makes every command a sweep, so the mode is said
+        words = ["python", os.path.relpath(checkout / SCRIPT), *point.overrides, "hydra.mode=RUN"]
+        lines += [f"  {shlex.join(words)}", f"    {failures[point.point_id]}"]
     if len(failed) > SHOWN_FAILURES:
         lines.append(f"  and {len(failed) - SHOWN_FAILURES} more")
     return "\n".join(lines)
-
-
-def _command(point: Point, checkout: Path) -> str:
-    """Return a command that runs a point by itself, in the current folder."""
-    # a sweep's file makes every command a sweep, so the mode is said
-    return shlex.join(["python", os.path.relpath(checkout / SCRIPT), *point.overrides, "hydra.mode=RUN"])

@@ -37,7 +37,8 @@ def draw_history(record: Record) -> "Figure":
     trials = record["trials"]
     _scatter(axes, list(range(len(trials))), trials)
     best = np.maximum.accumulate if is_higher_better(record["metric"]) else np.minimum.accumulate
-    whole = [(number, trial["value"]) for number, trial in enumerate(trials) if _is_whole(trial)]
+    finished = [(number, trial) for number, trial in enumerate(trials) if trial["stop_after"] is None]
+    whole = [(number, trial["value"]) for number, trial in finished if trial["value"] is not None]
     if whole:
         numbers, values = zip(*whole, strict=True)
         axes.step(numbers, best(values), where="post", color=NEUTRAL, linestyle="--", linewidth=1, label="best so far")
@@ -77,10 +78,6 @@ def draw_importances(record: Record, importances: Mapping[str, float]) -> "Figur
 
 def _words(record: Record) -> str:
     return str(record["metric"]).replace("_", " ")
-
-
-def _is_whole(trial: Mapping[str, Any]) -> bool:
-    return trial["stop_after"] is None and trial["value"] is not None
 
 
 def _scatter(axes: "Axes", places: Sequence[float], trials: Sequence[Mapping[str, Any]]) -> None:

@@ -120,7 +120,7 @@ def build_leaderboard(results: SweepResults) -> Leaderboard:
 
 def _stopped_after(parameters: Mapping[str, str]) -> float:
     """Return the epochs after which successive halving compared a training; infinite if it was to end by itself."""
-    epochs = json.loads(parameters.get(STOP_AFTER, "null")) if _is_halved(parameters) else None
+    epochs = json.loads(parameters.get(STOP_AFTER, "null")) if parameters.get(METHOD) == "halving" else None
     return math.inf if epochs is None else float(epochs)
 
 
@@ -143,12 +143,8 @@ def _furthest(results: SweepResults) -> SweepResults:
 
 def _candidate(parameters: Mapping[str, str]) -> tuple[Identity, str]:
     """Return what the trainings of one candidate from one seed share."""
-    shared = {key: value for key, value in parameters.items() if key != STOP_AFTER or not _is_halved(parameters)}
+    shared = {key: value for key, value in parameters.items() if key != STOP_AFTER}
     return settings_but_seed(shared), parameters.get(SEED, "")
-
-
-def _is_halved(parameters: Mapping[str, str]) -> bool:
-    return parameters.get(METHOD) == "halving"
 
 
 def _rows(results: SweepResults, keys: Sequence[str]) -> list[Row]:
@@ -181,7 +177,7 @@ def _ranked(rows: list[Row], metric: str) -> list[Row]:
             row.log_loss,
             row.n_parameters or 0,
             settings_order(row.settings),
-            _first_point(row),
+            min(result.child.point_id for result in row.results),
         ),
     )
 
@@ -189,10 +185,6 @@ def _ranked(rows: list[Row], metric: str) -> list[Row]:
 def _sign(metric: str) -> float:
     """Return the factor that makes lower values of a metric the better ones."""
     return -1.0 if is_higher_better(metric) else 1.0
-
-
-def _first_point(row: Row) -> str:
-    return min(result.child.point_id for result in row.results)
 
 
 def _failure_order(failure: Failure, keys: Sequence[str]) -> tuple[object, ...]:

@@ -32,21 +32,13 @@ def summarize(values: Sequence[float], metric: str = "") -> Summary:
     """
     from scipy.special import stdtrit  # of scipy.stats, which takes a second to import
 
-    n = len(values)
-    mean, deviation = _mean_and_deviation(values)
-    if n == 1 or deviation == 0:
-        return Summary(n, mean, None if n == 1 else deviation, None)
-    half = _rounded(float(stdtrit(n - 1, (1 + CONFIDENCE) / 2))) * deviation / math.sqrt(n)
+    n, mean = len(values), math.fsum(values) / len(values)
+    if n == 1:
+        return Summary(n, mean, None, None)
+    deviation = math.sqrt(math.fsum((value - mean) * (value - mean) for value in values) / (n - 1))
+    if deviation == 0:
+        return Summary(n, mean, deviation, None)
+    quantile = float(f"{stdtrit(n - 1, (1 + CONFIDENCE) / 2):.{DIGITS}g}")
+    half = quantile * deviation / math.sqrt(n)
     lowest, highest = range_of(metric.partition("_")[2])
     return Summary(n, mean, deviation, (max(lowest, mean - half), min(highest, mean + half)))
-
-
-def _mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and the standard deviation, with n - 1 degrees of freedom."""
-    mean = math.fsum(values) / len(values)
-    squares = math.fsum((value - mean) * (value - mean) for value in values)
-    return mean, math.sqrt(squares / max(len(values) - 1, 1))
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.{DIGITS}g}")
