@@ -42,11 +42,10 @@ def search(space: Space, sweep: SweepSection, tracking: dict[str, object], **fix
         own = {key.replace(".", "__"): yaml.safe_load(value) for key, _, value in (o.partition("=") for o in overrides)}
         return parse(changed(**{**TINY, "tracking": tracking, "sweep": sweep.model_dump(mode="json"), **fixed, **own}))
 
-    def point(overrides: tuple[str, ...]) -> Point:
-        config = check(overrides)
+    def identify(overrides: tuple[str, ...], config: Config) -> Point:
         return Point(overrides, config, *(point_of(each, splits_of(config)) for each in (config, whole(config))))
 
-    return Search(space, sweep, check, point)
+    return Search(space, sweep, check, identify)
 
 
 def record(**values: object) -> dict[str, Any]:

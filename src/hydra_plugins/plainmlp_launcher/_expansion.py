@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from plainmlp.composition.composer import Composer
 from plainmlp.config.schema import Config
 from plainmlp.sweeps.grid.grid import SECTION, Overrides, check_counts, checked, choose_points, read_settings
-from plainmlp.sweeps.grid.points import Point, identifier, identify_points
+from plainmlp.sweeps.grid.points import identifier, identify_points
 from plainmlp.sweeps.ranking.results import SEED
 from plainmlp.sweeps.running.archive import ARCHIVE, Archive
 from plainmlp.sweeps.search.methods import GRID
@@ -43,15 +43,11 @@ def plan_of(
             raise InputError(message)
         chosen = choose_points(read_grid(arguments, loader), composer, settings)
         return Listed(identify_points(chosen, checkout, splits_of))
-    identify = identifier(checkout, splits_of)
 
     def check(overrides: Overrides) -> Config:
         return checked(composer.composed(overrides))
 
-    def point_of(overrides: Overrides) -> Point:
-        return identify(overrides, check(overrides))
-
-    return Search(read_space(arguments, loader), settings, check, point_of)
+    return Search(read_space(arguments, loader), settings, check, identifier(checkout, splits_of))
 
 
 def read_grid(arguments: Sequence[str], loader: ConfigLoader) -> list[Overrides]:

@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -48,26 +47,14 @@ LOSS_EVERY = "training.loss_every"
 LARGE_ARCHIVE = 1_000_000_000  # bytes
 
 
-@dataclass(frozen=True)
 class Listed:
     """A sweep whose points are known before it begins, as those of a grid are; no two have one id. Else as `Search`."""
 
-    first: Sequence[Point]
-
-    @property
-    def sweep_id(self) -> str:
-        """Return the id: a digest of the set of the points."""
-        return digest_json(sorted(point.point_id for point in self.first))
-
-    @property
-    def parameters(self) -> Mapping[str, str]:
-        """Return how many points there are."""
-        return {"sweep.points": str(len(self.first))}
-
-    @property
-    def common(self) -> Collection[str]:
-        """Return the overrides of every point."""
-        return set.intersection(*(set(point.overrides) for point in self.first))
+    def __init__(self, points: Sequence[Point]) -> None:
+        self.first = points
+        self.sweep_id = digest_json(sorted(point.point_id for point in points))
+        self.parameters = {"sweep.points": str(len(points))}
+        self.common = set.intersection(*(set(point.overrides) for point in points))
 
     def after(self, results: SweepResults) -> Sequence[Point]:
         """Return no further points."""

@@ -26,13 +26,15 @@ RECORD = "search.json"
 SETTINGS = ("method", "trials", "batch", "seed", "metric", "rungs", "reduction")  # what the trials follow from
 IDENTITY = ("settings", "space", "seeds", "epochs", "libraries", "first")  # keys of a record
 OF_GRIDS = ("exclude", "sample")
-PointOf = Callable[[tuple[str, ...]], Point]  # composes, checks and identifies overrides
+Check = Callable[[tuple[str, ...]], Config]
+Identify = Callable[[tuple[str, ...], Config], Point]
 
 
 class Search:
     """A sweep whose points follow from the results of those before.
 
-    No database keeps it: started again it asks again, and finds the same points trained.
+    No database keeps it: started again it asks again, and finds the same points trained. Its id is a digest of what the
+    trials follow from, and of the first points, which stand for code and data.
 
     Parameters
     ----------
@@ -40,7 +42,17 @@ class Search:
     settings : SweepSection
         Its `method` is one of METHODS.
     check : callable (overrides) -> Config
-    point_of : callable (overrides) -> Point
+    identify : callable (overrides, Config) -> Point
+
+    Attributes
+    ----------
+    first : list of Point
+        Those that are asked for before there is a result.
+    sweep_id : str
+    parameters : dict
+        What is recorded of the search beside its points.
+    common : frozenset of str
+        The overrides of every point.
 
     Raises
     ------
@@ -48,16 +60,14 @@ class Search:
         The settings do not suit the method, a library is missing, or an edge of the space is not allowed.
     """
 
-    def __init__(
-        self, space: Space, settings: SweepSection, check: Callable[[tuple[str, ...]], Config], point_of: PointOf
-    ) -> None:
+    def __init__(self, space: Space, settings: SweepSection, check: Check, identify: Identify) -> None:
         _check_settings(space, settings)
         libraries = library_of(settings.method)
         epochs = {check(overrides).training.epochs for edge in space.edges() for overrides in space.overrides(edge)}
         if settings.method == "halving" and len(epochs) > 1:
             message = f"sweep.method=halving compares after the same epochs, but training.epochs is one of {epochs}"
             raise InputError(message)
-        self._space, self._point_of = space, point_of
+        self._space, self._check, self._identify = space, check, identify
         self._asking = METHODS[settings.method](space, settings, max(epochs))
         self._head: dict[str, Any] = {
             "settings": {name: getattr(settings, name) for name in SETTINGS},
@@ -67,19 +77,12 @@ class Search:
             "libraries": libraries,
         }
         self.common = frozenset(space.fixed)
+        self.parameters = {f"sweep.{name}": str(value) for name, value in self._head["settings"].items()}
         self._metric = settings.metric
         self._trials: list[dict[str, Any]] = []
         self.first = self._points(next(self._asking))
-
-    @property
-    def sweep_id(self) -> str:
-        """Return the id: a digest of what the trials follow from, and of the first points, which stand for code and data."""
-        return search_id(self.record())
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """Return what is recorded of the search beside its points."""
-        return {f"sweep.{name}": str(value) for name, value in self._head["settings"].items()}
+        self._head["first"] = sorted(point.point_id for point in self.first)
+        self.sweep_id = search_id(self._head)
 
     def after(self, results: SweepResults) -> list[Point]:
         """Return the points to run next, once those asked for have ended; none at the end."""
@@ -93,15 +96,15 @@ class Search:
         self._n_new, points = len(trials), list[Point]()
         for trial in trials:
             paused = () if trial.stop_after is None else (f"{STOP_AFTER}={trial.stop_after}",)
-            own = [self._point_of((*overrides, *paused)) for overrides in self._space.overrides(trial.values)]
+            asked = [(*overrides, *paused) for overrides in self._space.overrides(trial.values)]
+            own = [self._identify(overrides, self._check(overrides)) for overrides in asked]
             self._trials.append({**asdict(trial), "points": [point.point_id for point in own], "value": None})
             points += own
         return points
 
     def record(self) -> dict[str, Any]:
         """Return what was asked and what it was worth, as plain values."""
-        first = sorted(point.point_id for point in self.first)
-        return {**self._head, "first": first, "metric": self._metric, "trials": self._trials}
+        return {**self._head, "metric": self._metric, "trials": self._trials}
 
     def write(self, folder: Path) -> None:
         """Write the record and its figures to a folder, and a journal where Optuna is there."""

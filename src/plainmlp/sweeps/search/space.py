@@ -46,11 +46,6 @@ class Interval:
         """Say whether the numbers are integers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
-    @property
-    def edges(self) -> tuple[Value, ...]:
-        """Return the values that show whether all are allowed."""
-        return self.low, self.high
-
     def at(self, share: float) -> Value:
         """Return the value at a share, from 0 to below 1, of the prior; the same bits on every processor."""
         step = self.step or (1 if self.is_whole and not self.is_log else None)
@@ -72,11 +67,6 @@ class Choice:
 
     key: str
     values: tuple[str, ...]
-
-    @property
-    def edges(self) -> tuple[Value, ...]:
-        """Return the values that show whether all are allowed."""
-        return self.values
 
     def at(self, share: float) -> Value:
         """Return the value at a share, from 0 to below 1, of the values."""
@@ -123,9 +113,12 @@ class Space:
 
     def edges(self) -> Iterator[Values]:
         """Yield candidates that have each value whose neighbours are then allowed as well."""
-        first = {each.key: each.edges[0] for each in self.dimensions}
-        for each in self.dimensions:
-            yield from ({**first, each.key: value} for value in each.edges)
+        edges = {
+            each.key: each.values if isinstance(each, Choice) else (each.low, each.high) for each in self.dimensions
+        }
+        first = {key: values[0] for key, values in edges.items()}
+        for key, values in edges.items():
+            yield from ({**first, key: value} for value in values)
 
     def overrides(self, values: Mapping[str, Value]) -> list[tuple[str, ...]]:
         """Return the overrides of a candidate for each seed; a number is written so that it is read as the same one."""
