@@ -6,7 +6,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from plainmlp.sweeps.charts import share_charts, view_of
+from plainmlp.sweeps.reports import share_charts, view_of
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import VIEW_TAG
 from swept import board_of, result

@@ -1,4 +1,4 @@
-"""The reports of a sweep: leaderboard and figures, the same from run to run, the times, and a table on the terminal."""
+"""The reports of a sweep: leaderboard and figures, the same from run to run, the times, a table on the terminal, and charts in MLflow."""
 
 import math
 from collections.abc import Sequence
@@ -16,6 +16,8 @@ from plainmlp.system.files import replace_file, replace_folder, write_csv, write
 from plainmlp.system.wording import markdown_table
 from plainmlp.tracking.outbox import PREFIX
 from plainmlp.tracking.recording.page import LONGEST_NOTE
+from plainmlp.tracking.run import TrackedRun
+from plainmlp.tracking.tags import PARENT_TAG
 from plainmlp.tracking.terminal import show_line, show_table
 
 VERDICTS = (
@@ -40,6 +42,9 @@ SHOWN_ROWS = 10  # on the terminal
 RUN_FILES = ("runs.csv", "training_time.png")  # what differs from run to run
 NO_INTERVAL = ("the seeds agree", "-")  # of several, of one
 SHOWN_LETTERS = 8  # of the id of a run
+# of the charts in MLflow's pages
+SECTION = {"uuid": "swept", "display": True, "isReordered": False, "deleted": False, "isGenerated": False}
+CHART = {"type": "SCATTER", "runsCountToCompare": 100, "metricSectionId": SECTION["uuid"], "deleted": False}
 
 
 def write_reports(folder: Path, board: Leaderboard) -> None:
@@ -214,14 +219,14 @@ def _shown_interval(score: Summary) -> str:
 
 def _remarks(board: Leaderboard) -> list[str]:
     """Return what is said below the first rows."""
-    n_rows = len(board.rows)
+    n_rows, n_first = len(board.rows), sum(row.score.mean == board.rows[0].score.mean for row in board.rows)
     n_pruned = sum(row.verdict == PRUNED for row in board.rows)
     n_tied = sum(row.verdict in {TIED, UNTESTED} for row in board.rows)
     of_test = ", ".join(f"{name} {summary.mean:.4g}" for name, summary in board.test.items())
     order = f"the lower {LOG_LOSS} ranks first, then the smaller network"
     remarks = [
         (n_rows > SHOWN_ROWS, f"and {n_rows - SHOWN_ROWS} more rows in leaderboard.csv"),
-        (board.n_first > 1, f"{board.n_first} rows share the best mean; {order}"),
+        (n_first > 1, f"{n_first} rows share the best mean; {order}"),
         (n_pruned, f"{n_pruned} of {n_rows} rows were pruned before the end"),
         (n_tied, f"{n_tied} of {n_rows} rows are statistically tied with the best"),
         (board.test, f"the best on the test part: {of_test}"),
@@ -229,3 +234,27 @@ def _remarks(board: Leaderboard) -> list[str]:
         (board.rows and board.baseline is not None, SAME_ANSWER),
     ]
     return [line for applies, line in remarks if applies]
+
+
+def share_charts(parent: TrackedRun, board: Leaderboard) -> str:
+    """Keep a view of a sweep's points in MLflow and return its address there; empty if that is not possible."""
+    if parent.run_id is None or not board.keys:
+        return ""
+    return parent.store.share_view(f"sweep-{parent.run_id}", view_of(board, parent.run_id))
+
+
+def view_of(board: Leaderboard, run_id: str) -> dict[str, Any]:
+    """Return what MLflow's page of runs shall show: a sweep's points, best first, each swept key against the metric."""
+    metric = {"key": board.metric, "type": "METRIC"}
+    charts = [
+        {**CHART, "uuid": f"swept-{key}", "xaxis": {"key": key, "type": "PARAM"}, "yaxis": metric} for key in board.keys
+    ]
+    return {
+        "searchFilter": f"tags.`{PARENT_TAG}` = '{run_id}'",
+        "orderByKey": f"metrics.`{board.metric}`",
+        "orderByAsc": not is_higher_better(board.metric),
+        "runsHiddenMode": "SHOW_ALL",
+        "isAccordionReordered": True,  # else this section would not be the first
+        "compareRunCharts": charts,
+        "compareRunSections": [{**SECTION, "name": f"{board.metric} against what was swept"}],
+    }

@@ -7,13 +7,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from plainmlp.sweeps.charts import share_charts
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.leaderboard import PRUNED, Leaderboard, build_leaderboard
 from plainmlp.sweeps.ranking.results import FINISHED, Outcomes, SweepResults, baseline_name, with_baseline
 from plainmlp.sweeps.ranking.swept import short_names
 from plainmlp.sweeps.repetition import repeat, repeat_at_once
-from plainmlp.sweeps.reports import describe_sweep, show_leaderboard, write_reports, write_runs
+from plainmlp.sweeps.reports import describe_sweep, share_charts, show_leaderboard, write_reports, write_runs
 from plainmlp.sweeps.running.archive import ARCHIVE, Archive, ArchivedPoint
 from plainmlp.sweeps.running.job import Job
 from plainmlp.sweeps.running.progress import SweepProgress

@@ -114,7 +114,7 @@ def test_points_that_are_all_there_start_no_process(archive, monkeypatch):
     ("code", "end"), [(-9, "was ended by SIGKILL"), (0, "ended with exit code 0"), (3, "ended with exit code 3")]
 )
 def test_end_of_a_worker_is_said(code, end):
-    worker = SimpleNamespace(_pool=SimpleNamespace(shutdown=lambda: None), _process=SimpleNamespace(exitcode=code))
+    worker = SimpleNamespace(pool=SimpleNamespace(shutdown=lambda: None), _process=SimpleNamespace(exitcode=code))
     assert processes._Worker.describe_end(worker) == end
 
 

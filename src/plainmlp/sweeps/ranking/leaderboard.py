@@ -79,11 +79,6 @@ class Leaderboard:
     failures: tuple[Failure, ...]  # by settings and seed
     baseline: float | None = None  # what the best answer that is the same for every row scores
 
-    @property
-    def n_first(self) -> int:
-        """Return how many rows have the mean of the best."""
-        return len([row for row in self.rows if row.score.mean == self.rows[0].score.mean])
-
     def best_result(self, row: Row) -> Result:
         """Return the result of the seed of a row that scored best, of several the first."""
         return min(row.results, key=lambda result: _sign(self.metric) * result.value)

@@ -13,7 +13,7 @@ from types import TracebackType
 
 from plainmlp.composition.compose import quote
 from plainmlp.config.inputs import found_inputs
-from plainmlp.config.schema import Config, TrackingSection
+from plainmlp.config.schema import Config
 from plainmlp.sweeps.grid.points import Point, whole
 from plainmlp.sweeps.running.archive import ARCHIVE, CONFIGURATION, Archive, ArchivedPoint
 from plainmlp.sweeps.running.training import PointTraining
@@ -35,6 +35,7 @@ from plainmlp.tracking.tags import FAILURE_TAG
 
 GATHERED = ARCHIVE.parent / "gathered"  # the artifacts of points that are being recorded
 AT_ONCE = 64  # points in one transaction
+_archive, _store = cache(Archive), cache(open_store)  # a process opens each once
 
 
 @dataclass(frozen=True)
@@ -140,17 +141,6 @@ def _failed(job: Job, checkout: Path, reason: str, started: float) -> ChildRun:
 def _provenance_tags(point: Point, checkout: Path, numerics: Mapping[str, str]) -> dict[str, str]:
     splits = _archive(checkout / ARCHIVE).data.splits(point.config.dataset, point.config.split)
     return provenance_tags(splits, checkout, numerics)
-
-
-@cache
-def _archive(root: Path) -> Archive:
-    return Archive(root)
-
-
-@cache
-def _store(tracking: TrackingSection, checkout: Path) -> Store:
-    """Return the store of a configuration; a process opens it once."""
-    return open_store(tracking, checkout)
 
 
 class Recorder:

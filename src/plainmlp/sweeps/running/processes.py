@@ -37,7 +37,7 @@ class Processes:
         """Send a unit to a process that has none."""
         worker = self._idle.pop() if self._idle else _Worker()
         try:
-            future = worker.send(unit)
+            future = worker.pool.submit(_train, unit)
         except BrokenProcessPool:  # it was killed while it had no work
             worker.stop()
             return self.submit(unit)
@@ -78,23 +78,20 @@ class _Worker:
     def __init__(self) -> None:
         context = _Spawning()
         with uninterrupted():
-            self._pool = ProcessPoolExecutor(1, context, _begin, (os.getpid(),))
-            self._pool.submit(os.getpid)  # it starts the process
+            self.pool = ProcessPoolExecutor(1, context, _begin, (os.getpid(),))
+            self.pool.submit(os.getpid)  # it starts the process
         self._process = context.started
-
-    def send(self, unit: Unit) -> Future[Path]:
-        return self._pool.submit(_train, unit)
 
     def describe_end(self) -> str:
         """Say how the process has ended."""
-        self._pool.shutdown()  # a thread of the pool takes the exit code, and nobody has it before that thread ends
+        self.pool.shutdown()  # a thread of the pool takes the exit code, and nobody has it before that thread ends
         code = self._process.exitcode or 0
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
     def stop(self) -> None:
         """End the process, whatever it does."""
         self._process.kill()
-        self._pool.shutdown(cancel_futures=True)
+        self.pool.shutdown(cancel_futures=True)
 
 
 def _train(unit: Unit) -> Path:

@@ -56,13 +56,15 @@ class Slurm:
             _end_leftovers(root)
             self._folder.mkdir()
             self._opened.enter_context(held(self._folder / "lock"))
+        # a job finds the package of this checkout, unless that is installed
+        path = f"export PYTHONPATH={shlex.quote(os.fspath(SOURCE))}${{PYTHONPATH:+:$PYTHONPATH}}"
         self._executor = AutoExecutor(self._folder, cluster="slurm")
         self._executor.update_parameters(
             name="plainmlp",
             timeout_min=MINUTES,
             cpus_per_task=1,
             slurm_array_parallelism=n_jobs,
-            slurm_setup=_setup(),
+            slurm_setup=[] if SOURCE == INSTALLED else [path],
         )
         self._waiting: list[tuple[Future[Results], Unit]] = []
         self._jobs: dict[Future[Results], Job[Results | InputError]] = {}
@@ -153,13 +155,6 @@ def _check_slurm() -> None:
         raise _refusal(said) from error
     if found.returncode:
         raise _refusal(found.stderr)
-
-
-def _setup() -> list[str]:
-    """Return what a job does first: it finds the package of this checkout, unless that is installed."""
-    if SOURCE == INSTALLED:
-        return []
-    return [f"export PYTHONPATH={shlex.quote(os.fspath(SOURCE))}${{PYTHONPATH:+:$PYTHONPATH}}"]
 
 
 def _why_not_loaded(error: UncompletedJobError) -> str:
