@@ -81,7 +81,10 @@ class GridSweeper(Sweeper):
                 self._launcher.open(checkout, len(missing))
                 if is_new(plan, checkout):  # MLflow has none of its points, and takes seconds to be opened
                     self._launcher.begin(checkout, plan.first)
-            run_sweep(plan, self._launch_from(checkout), checkout, _made_folder(self._config))
+            folder = Path(self._config.hydra.sweep.dir).absolute()
+            folder.mkdir(parents=True, exist_ok=True)
+            OmegaConf.save(self._config, folder / "multirun.yaml")  # as the basic sweeper does
+            run_sweep(plan, self._launch_from(checkout), checkout, folder)
         finally:
             if isinstance(self._launcher, EngineLauncher):
                 self._launcher.close()
@@ -104,11 +107,3 @@ class SearchSweeper(GridSweeper):
     """Runs the points that a search asks for, batch by batch, through whichever launcher is configured."""
 
     is_search = True
-
-
-def _made_folder(config: DictConfig) -> Path:
-    """Make the folder of the sweep, with its configuration in it, as the basic sweeper does."""
-    folder = Path(config.hydra.sweep.dir).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, folder / "multirun.yaml")
-    return folder

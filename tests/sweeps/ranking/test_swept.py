@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plainmlp.sweeps.ranking.swept import settings_but_seed, settings_of, short_names, swept_keys, value_order
+from plainmlp.sweeps.ranking.swept import settings_but, settings_of, short_names, swept_keys, value_order
 from swept import child
 
 
@@ -20,10 +20,10 @@ def test_seed_and_place_of_the_record_are_not_swept():
 
 
 def test_points_that_differ_in_seed_and_record_alone_are_one():
-    assert settings_but_seed(parameters(seed=0, sweep__name="a", model__l1=0.1)) == settings_but_seed(
-        parameters(seed=1, model__l1=0.1)
+    assert settings_but("seed", parameters(seed=0, sweep__name="a", model__l1=0.1)) == settings_but(
+        "seed", parameters(seed=1, model__l1=0.1)
     )
-    assert settings_but_seed(parameters(model__l1=0.1)) != settings_but_seed(parameters(model__l1=0.2))
+    assert settings_but("seed", parameters(model__l1=0.1)) != settings_but("seed", parameters(model__l1=0.2))
 
 
 def test_option_that_another_key_tells_is_no_swept_key():

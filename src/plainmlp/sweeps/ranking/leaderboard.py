@@ -13,7 +13,7 @@ from plainmlp.sweeps.ranking.swept import (
     STOP_AFTER,
     Identity,
     Settings,
-    settings_but_seed,
+    settings_but,
     settings_of,
     settings_order,
     swept_keys,
@@ -121,32 +121,24 @@ def _stopped_after(parameters: Mapping[str, str]) -> float:
 
 def _furthest(results: SweepResults) -> SweepResults:
     """Return the results without those of trainings that went on: each of them has a point of its own."""
-    reached: dict[tuple[Identity, str], float] = {}
+    reached: dict[Identity, float] = {}  # of each candidate and seed
     for child in results.children:
-        candidate = _candidate(child.parameters)
+        candidate = settings_but(STOP_AFTER, child.parameters)
         reached[candidate] = max(_stopped_after(child.parameters), reached.get(candidate, 0.0))
 
-    def is_furthest(parameters: Mapping[str, str]) -> bool:
-        return _stopped_after(parameters) == reached[_candidate(parameters)]
+    def is_furthest(result: Result | Failure) -> bool:
+        parameters = result.child.parameters
+        return _stopped_after(parameters) == reached[settings_but(STOP_AFTER, parameters)]
 
-    return replace(
-        results,
-        finished=tuple(result for result in results.finished if is_furthest(result.child.parameters)),
-        failed=tuple(failure for failure in results.failed if is_furthest(failure.child.parameters)),
-    )
-
-
-def _candidate(parameters: Mapping[str, str]) -> tuple[Identity, str]:
-    """Return what the trainings of one candidate from one seed share."""
-    shared = {key: value for key, value in parameters.items() if key != STOP_AFTER}
-    return settings_but_seed(shared), parameters.get(SEED, "")
+    finished, failed = filter(is_furthest, results.finished), filter(is_furthest, results.failed)
+    return replace(results, finished=tuple(finished), failed=tuple(failed))
 
 
 def _rows(results: SweepResults, keys: Sequence[str]) -> list[Row]:
     groups: dict[Identity, list[Result]] = {}
     for result in results.finished:
-        groups.setdefault(settings_but_seed(result.child.parameters), []).append(result)
-    failed = [settings_but_seed(failure.child.parameters) for failure in results.failed]
+        groups.setdefault(settings_but(SEED, result.child.parameters), []).append(result)
+    failed = [settings_but(SEED, failure.child.parameters) for failure in results.failed]
     return [
         Row(
             settings_of(group[0].child.parameters, keys),

@@ -12,9 +12,9 @@ Identity = tuple[tuple[str, str], ...]
 Settings = dict[str, str]  # the value of each swept key, as MLflow has it; "" if absent
 
 
-def settings_but_seed(parameters: Mapping[str, str]) -> Identity:
-    """Return all settings of a point but its seed: points that share them are one row of a leaderboard."""
-    return tuple(sorted((k, v) for k, v in parameters.items() if k != SEED and not k.startswith(ASIDE)))
+def settings_but(left_out: str, parameters: Mapping[str, str]) -> Identity:
+    """Return all settings of a point but one: points that share them but for their seed are one row of a leaderboard."""
+    return tuple(sorted((k, v) for k, v in parameters.items() if k != left_out and not k.startswith(ASIDE)))
 
 
 def swept_keys(points: Sequence[Mapping[str, str]]) -> list[str]:
@@ -23,7 +23,7 @@ def swept_keys(points: Sequence[Mapping[str, str]]) -> list[str]:
     An option that only some points have, such as `optimizer.momentum`, is left out if another of these keys already
     determines its value.
     """
-    distinct = [dict(items) for items in dict.fromkeys(settings_but_seed(parameters) for parameters in points)]
+    distinct = [dict(items) for items in dict.fromkeys(settings_but(SEED, parameters) for parameters in points)]
     keys = sorted({key for point in distinct for key in point})
     varied = [key for key in keys if len({point.get(key) for point in distinct}) > 1]
     common = [key for key in varied if all(key in point for point in distinct)]

@@ -185,10 +185,8 @@ def _asked(asking: Asking, costs: Costs) -> list[Trial]:
 
 def _has(parameters: Mapping[str, str] | None, trial: Trial) -> bool:
     """Say whether a point, given by its recorded parameters, has the numbers of a trial."""
-    if parameters is None:
-        return False
     numbers = {**trial.values, STOP_AFTER: trial.stop_after}
-    return all(
+    return parameters is not None and all(
         json.loads(parameters[key]) == value
         for key, value in numbers.items()
         if key in parameters and not isinstance(value, str)
