@@ -9,15 +9,7 @@ from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.ranking.comparison import LEVEL, compare_with_best
 from plainmlp.sweeps.ranking.results import SEED, Failure, Result, SweepResults, is_measured, read_sweep
 from plainmlp.sweeps.ranking.statistics import Summary, summarize
-from plainmlp.sweeps.ranking.swept import (
-    STOP_AFTER,
-    Identity,
-    Settings,
-    settings_but,
-    settings_of,
-    settings_order,
-    swept_keys,
-)
+from plainmlp.sweeps.ranking.swept import STOP_AFTER, Identity, settings_but, settings_of, settings_order, swept_keys
 from plainmlp.system.errors import InputError
 from plainmlp.tracking.stored_runs import Reader, read_run
 from plainmlp.tracking.tags import SWEEP_TAG
@@ -36,7 +28,7 @@ class Row:
     it. Such an untested row may be as good as the best, as a tied one may.
     """
 
-    settings: Settings
+    settings: dict[str, str]  # see `settings_of`
     results: tuple[Result, ...]  # in the order of their seeds
     n_failed: int  # further seeds, without a result
     score: Summary  # of the ranking metric over the seeds

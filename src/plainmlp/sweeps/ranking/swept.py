@@ -9,7 +9,6 @@ from plainmlp.sweeps.ranking.results import SEED
 STOP_AFTER = "training.stop_after"
 ASIDE = ("tracking.", "sweep.")  # where a point is recorded, and beside which others, does not change it
 Identity = tuple[tuple[str, str], ...]
-Settings = dict[str, str]  # the value of each swept key, as MLflow has it; "" if absent
 
 
 def settings_but(left_out: str, parameters: Mapping[str, str]) -> Identity:
@@ -35,8 +34,8 @@ def _determines(points: Sequence[Mapping[str, str]], first: str, second: str) ->
     return len({(point[first], point.get(second)) for point in points}) == len({point[first] for point in points})
 
 
-def settings_of(parameters: Mapping[str, str], keys: Sequence[str]) -> Settings:
-    """Return a point's values of some keys."""
+def settings_of(parameters: Mapping[str, str], keys: Sequence[str]) -> dict[str, str]:
+    """Return a point's values of some keys, as MLflow has them; "" if absent."""
     return {key: parameters.get(key, "") for key in keys}
 
 
@@ -57,7 +56,7 @@ def value_order(text: str) -> tuple[int, Any, str]:
     return (0, value, text) if isinstance(value, int | float) else (2, "", text)
 
 
-def settings_order(settings: Settings) -> tuple[tuple[int, Any, str], ...]:
+def settings_order(settings: Mapping[str, str]) -> tuple[tuple[int, Any, str], ...]:
     """Return a key that sorts the settings of points."""
     return tuple(value_order(value) for value in settings.values())
 
