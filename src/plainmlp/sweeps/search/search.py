@@ -11,7 +11,7 @@ from typing import Any
 from plainmlp.config.schema import Config, SweepSection
 from plainmlp.nn.early_stopping import is_higher_better
 from plainmlp.sweeps.figures.searches import draw_search_figures
-from plainmlp.sweeps.grid.grid import MAX_POINTS
+from plainmlp.sweeps.grid.grid import MAX_POINTS, Overrides
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.sweeps.ranking.results import SweepResults
 from plainmlp.sweeps.ranking.swept import STOP_AFTER
@@ -26,8 +26,8 @@ RECORD = "search.json"
 SETTINGS = ("method", "trials", "batch", "seed", "metric", "rungs", "reduction")  # what the trials follow from
 IDENTITY = ("settings", "space", "seeds", "epochs", "libraries", "first")  # keys of a record
 OF_GRIDS = ("exclude", "sample")
-Check = Callable[[tuple[str, ...]], Config]
-Identify = Callable[[tuple[str, ...], Config], Point]
+Check = Callable[[Overrides], Config]
+Identify = Callable[[Overrides, Config], Point]
 
 
 class Search:
