@@ -1,4 +1,4 @@
-"""The reports of a sweep: leaderboard and figures, the same from run to run, the times, a table on the terminal, and charts in MLflow."""
+"""The reports of a sweep: leaderboard and figures, the same from run to run; times; the terminal; charts in MLflow."""
 
 import math
 from collections.abc import Sequence

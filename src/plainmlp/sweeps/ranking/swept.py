@@ -12,7 +12,7 @@ Identity = tuple[tuple[str, str], ...]
 
 
 def settings_but(left_out: str, parameters: Mapping[str, str]) -> Identity:
-    """Return all settings of a point but one: points that share them but for their seed are one row of a leaderboard."""
+    """Return all settings of a point but one; points that share all but the seed are one row of a leaderboard."""
     return tuple(sorted((k, v) for k, v in parameters.items() if k != left_out and not k.startswith(ASIDE)))
 
 

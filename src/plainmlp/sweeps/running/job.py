@@ -1,4 +1,4 @@
-"""A point of a sweep as one job, under whichever launcher: trained unless the archive has it, then recorded in MLflow."""
+"""A point of a sweep as one job, under whichever launcher: trained unless the archive has it, then recorded."""
 
 import os
 import shutil
