@@ -122,3 +122,11 @@ def test_a_number_of_processes_that_is_none_is_refused(n_jobs):
 def test_there_is_a_process_for_each_core_that_may_be_used():
     assert ProcessesLauncher().n_jobs == len(os.sched_getaffinity(0))
     assert ProcessesLauncher(3).n_jobs == 3
+
+
+def test_earlier_name_trains_the_same_and_says_the_present_one(records, capsys):
+    launcher = launcher_of("hydra/launcher=stacked", "hydra.launcher.n_jobs=1")
+    with closing(launcher):
+        launcher.open(records.archive.root.parents[1], 1)
+    assert isinstance(launcher, ProcessesLauncher)
+    assert "hydra/launcher=stacked is called hydra/launcher=processes now" in capsys.readouterr().out
