@@ -2,16 +2,11 @@
 
 import argparse
 import sys
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from _checkout import ROOT
 from plainmlp.system.command import run_command
 from plainmlp.system.errors import InputError
-
-if TYPE_CHECKING:
-    from plainmlp.config.schema import DatasetSection
 
 HELP = """Show how training would treat each column of a table: type, levels, gaps, share of distinct values.
 
@@ -24,27 +19,20 @@ conf/dataset/table.yaml lists the keys; each may be written with or without `dat
 def main(path: Path, overrides: list[str]) -> None:
     """Read the table, and print how its columns are treated."""
     from plainmlp.composition.compose import compose, parse, quote
+    from plainmlp.config.schema import DatasetSection
     from plainmlp.data.cells import listed
-    from plainmlp.data.delimited import TextFormat
     from plainmlp.data.reading import read_table
     from plainmlp.data.summary import summarize_table, table_lines
-    from plainmlp.data.table import ColumnOptions
 
     keys = [key if "." in key.partition("=")[0] else f"dataset.{key}" for key in overrides]
     if not any(key.partition("=")[0] == "dataset.target" for key in keys):
-        columns = listed([str(name) for name in read_table(path).frame])
+        columns = listed([str(name) for name in read_table(path, DatasetSection(name="table")).frame])
         message = f"name the column to predict, or several in brackets: target=... (columns: {columns})"
         raise InputError(message)
     chosen = parse(compose(ROOT / "conf", ["dataset=table", f"dataset.path={quote(str(path))}", *keys])).dataset
-    cells = read_table(path, TextFormat(**values_of(TextFormat, chosen)))
-    options = ColumnOptions(**values_of(ColumnOptions, chosen))
+    cells = read_table(path, chosen)
     print(f"{path}: {len(cells.frame)} rows, {cells.frame.shape[1]} columns", *cells.notes, sep="\n")
-    print(*table_lines(summarize_table(cells, options)), sep="\n")
-
-
-def values_of(kind: type[Any], chosen: "DatasetSection") -> dict[str, Any]:
-    """Return the values that a configuration has for the fields of a dataclass."""
-    return {field.name: getattr(chosen, field.name) for field in fields(kind)}
+    print(*table_lines(summarize_table(cells, chosen)), sep="\n")
 
 
 if __name__ == "__main__":

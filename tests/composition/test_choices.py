@@ -130,6 +130,7 @@ def test_dataset_refuses_a_key_that_it_does_not_take() -> None:
     [
         ({"name": "table", "target": "y"}, "dataset.path=null is not allowed: the data set 'table' needs it"),
         ({"name": "table", "path": "a.csv"}, "dataset.target=null is not allowed: the data set 'table' needs it"),
+        ({"name": "npy"}, "dataset.path=null is not allowed: the data set 'npy' needs it"),
         ({"name": "openml"}, "dataset.data_id=null is not allowed: the data set 'openml' needs it"),
     ],
 )

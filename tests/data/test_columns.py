@@ -10,12 +10,15 @@ import pytest
 from sklearn.preprocessing import OneHotEncoder
 
 from plainmlp.composition.compose import compose
+from plainmlp.config.schema import DatasetSection
 from plainmlp.data.arrays import Column
 from plainmlp.data.cells import Cells
 from plainmlp.data.columns import RARE, encode_feature
 from plainmlp.data.preparation import Preparation, fit_preparation
 from plainmlp.data.table import table_dataset
 from plainmlp.system.errors import InputError
+
+TABLE = DatasetSection(name="table")
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 ROWS = 60
@@ -29,13 +32,15 @@ def cells_of(values, *, typed=False, decimal="."):
 
 def refusal(values, **options):
     with pytest.raises(InputError) as caught:
-        encode_feature(cells_of(values, **options), "x")
+        encode_feature(cells_of(values, **options), "x", TABLE)
     return str(caught.value)
 
 
 def dataset_of(table, **options):
     frame = pd.DataFrame({**table, "y": np.arange(len(next(iter(table.values())))) / 7})
-    return table_dataset(Cells(frame, "data.csv", range(2, 2 + len(frame))), name="table", target="y", **options)
+    return table_dataset(
+        Cells(frame, "data.csv", range(2, 2 + len(frame))), DatasetSection(name="table", target="y", **options)
+    )
 
 
 def prepared(dataset, missing="refuse"):
@@ -73,14 +78,14 @@ def test_texts_with_a_level_for_every_few_rows_are_refused_with_what_to_do(value
 def test_what_to_do_is_an_override_that_works(name, written):
     frame = pd.DataFrame({name: [f"text {row}" for row in range(ROWS)]})
     with pytest.raises(InputError) as caught:
-        encode_feature(Cells(frame, "data.csv"), name)
+        encode_feature(Cells(frame, "data.csv"), name, TABLE)
     assert f"({written})" in str(caught.value)
     found = compose(CONF, ["dataset=table", "dataset.path=a", "dataset.target=b", shlex.split(written)[0]])
     assert found["dataset"]["drop"] == [name]
 
 
 def test_a_few_levels_are_allowed_in_a_small_table():
-    column, _ = encode_feature(cells_of([f"level {row % 10}" for row in range(20)]), "x")
+    column, _ = encode_feature(cells_of([f"level {row % 10}" for row in range(20)]), "x", TABLE)
     assert len(column.categories) == 10
 
 
@@ -227,18 +232,18 @@ def test_a_column_has_one_role(options, words):
 def test_ids_and_rows_of_the_source_stay_with_the_samples():
     frame = pd.DataFrame({"name": list("abcdef"), "x": range(6), "y": [1.5, None, 2.5, 3.5, None, 4.5]})
     options = {"target": "y", "id": "name", "missing_target": "drop"}
-    dataset = table_dataset(Cells(frame, "data.csv", range(2, 8)), name="table", **options)
+    dataset = table_dataset(Cells(frame, "data.csv", range(2, 8)), DatasetSection(name="table", **options))
     assert dataset.notes == ("2 of 6 rows have no target and are left out",)
     part = dataset.rows.take(np.array([3, 1]))
     assert (part.ids.tolist(), part.rows.tolist(), part.targets.tolist()) == (["f", "c"], [5, 2], [[4.5], [2.5]])
     with pytest.raises(InputError, match=r"missing in line 3 \(2 of 6 rows\).*dataset.missing_target=drop"):
-        table_dataset(Cells(frame, "data.csv", range(2, 8)), name="table", target="y", id="name")
+        table_dataset(Cells(frame, "data.csv", range(2, 8)), DatasetSection(name="table", target="y", id="name"))
 
 
 def test_two_targets_of_one_file_do_not_leak():
     frame = pd.DataFrame({"a": range(12), "first": np.arange(12) / 7, "b": range(12), "second": np.arange(12) / 3})
     for target, other in (("first", "second"), ("second", "first")):
-        dataset = table_dataset(Cells(frame, "data.csv"), name="table", target=target, drop=(other,))
+        dataset = table_dataset(Cells(frame, "data.csv"), DatasetSection(name="table", target=target, drop=(other,)))
         assert [column.name for column in dataset.description.columns] == ["a", "b"]
-    both = table_dataset(Cells(frame, "data.csv"), name="table", target=("first", "second"))
+    both = table_dataset(Cells(frame, "data.csv"), DatasetSection(name="table", target=("first", "second")))
     assert [column.name for column in both.description.columns] == ["a", "b"]

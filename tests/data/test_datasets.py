@@ -162,12 +162,3 @@ def test_a_table_is_the_same_from_either_format(tmp_path, suffix):
     rows = fetch_dataset("table", path=str(tmp_path / f"t.{suffix}"), target="y").rows
     np.testing.assert_array_equal(rows.features, [[1.5, 0], [2, 1], [3, 0], [4, 1]])
     assert rows.targets.tolist() == [0, 1, 0, 1]
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "key"),
-    [("table", {"target": "y"}, "path"), ("table", {"path": "x.csv"}, "target"), ("openml", {}, "data_id")],
-)
-def test_an_option_without_which_nothing_goes_is_asked_for(name, options, key):
-    with pytest.raises(InputError, match=f"dataset.{key} is missing"):
-        fetch_dataset(name, **options)

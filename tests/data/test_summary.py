@@ -5,10 +5,11 @@ import csv
 import numpy as np
 import pandas as pd
 
+from plainmlp.config.schema import DatasetSection
 from plainmlp.data.cells import Cells
 from plainmlp.data.datasets import fetch_dataset
 from plainmlp.data.summary import summarize_dataset, summarize_table, summary_lines, table_lines, write_columns
-from plainmlp.data.table import ColumnOptions, table_dataset
+from plainmlp.data.table import table_dataset
 
 ROWS = 40
 FRAME = pd.DataFrame(
@@ -30,7 +31,7 @@ def rows_of(summaries):
 
 
 def test_every_column_is_said_to_be_something():
-    dataset = table_dataset(CELLS, name="table", target="price", missing="mean", drop=("name",))
+    dataset = table_dataset(CELLS, DatasetSection(name="table", target="price", missing="mean", drop=("name",)))
     found = {summary.name: summary for summary in summarize_dataset(dataset)}
     assert rows_of(found.values()) == {
         "price": ("target", "number", None, 0),
@@ -46,11 +47,13 @@ def test_every_column_is_said_to_be_something():
 
 
 def test_a_table_is_described_with_what_would_be_refused():
-    found = {summary.name: summary for summary in summarize_table(CELLS, ColumnOptions(target="price"))}
+    found = {summary.name: summary for summary in summarize_table(CELLS, DatasetSection(name="table", target="price"))}
     assert found["name"].taken_for == "refused"
     assert found["name"].remark.startswith("holds 40 different texts in 40 rows, such as 'K0'; allowed: up to 10")
     assert "dataset.missing=mean or median" in found["sort"].remark
-    assert rows_of(summarize_table(CELLS, ColumnOptions(target="sort", id="name", columns=("number",)))) == {
+    assert rows_of(
+        summarize_table(CELLS, DatasetSection(name="table", target="sort", id="name", columns=("number",)))
+    ) == {
         "number": ("feature", "number", None, 0),
         "name": ("id", "", None, 0),
         "count": ("drop", "", None, 0),
@@ -62,7 +65,7 @@ def test_a_table_is_described_with_what_would_be_refused():
 
 
 def test_lines_of_a_table_name_each_column_and_of_other_data_its_size_alone():
-    dataset = table_dataset(CELLS, name="table", target="price", missing="mean", drop=("name",))
+    dataset = table_dataset(CELLS, DatasetSection(name="table", target="price", missing="mean", drop=("name",)))
     first, header, *lines = summary_lines(dataset)
     assert first == "table: 40 rows of 5 features, target price (numbers)"
     assert header.split() == ["column", "role", "taken", "for", "levels", "gaps", "distinct", "remark"]
@@ -72,13 +75,13 @@ def test_lines_of_a_table_name_each_column_and_of_other_data_its_size_alone():
 
 def test_of_many_columns_some_are_shown():
     wide = Cells(pd.DataFrame({f"x{number}": np.arange(3) / 7 for number in range(300)}), "data.csv")
-    lines = table_lines(summarize_table(wide, ColumnOptions(target="x0")))
+    lines = table_lines(summarize_table(wide, DatasetSection(name="table", target="x0")))
     assert len(lines) == 42
     assert lines[-1] == "and 260 more columns"
 
 
 def test_the_report_holds_what_is_shown(tmp_path):
-    dataset = table_dataset(CELLS, name="table", target="price", columns=("number", "old"))
+    dataset = table_dataset(CELLS, DatasetSection(name="table", target="price", columns=("number", "old")))
     write_columns(tmp_path / "columns.csv", summarize_dataset(dataset))
     with (tmp_path / "columns.csv").open(encoding="utf-8") as file:
         rows = list(csv.reader(file))

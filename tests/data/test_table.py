@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from plainmlp.config.schema import DatasetSection
 from plainmlp.data.arrays import Column
 from plainmlp.data.cells import Cells
 from plainmlp.data.table import table_dataset
@@ -18,7 +19,7 @@ def cells_of(columns, *, typed=False):
 
 
 def dataset_of(columns, *, typed=False, **options):
-    return table_dataset(cells_of(columns, typed=typed), name="table", **{"target": "y", **options})
+    return table_dataset(cells_of(columns, typed=typed), DatasetSection(name="table", **{"target": "y", **options}))
 
 
 def refusal(columns, *, typed=False, **options):

@@ -9,6 +9,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import scoring_server
 
 from configurations import refusal
+from plainmlp.config.schema import DatasetSection
 from plainmlp.data.cells import Cells
 from plainmlp.data.preparation import fit_preparation
 from plainmlp.data.table import table_dataset
@@ -27,7 +28,7 @@ class Asked(Served):
 @pytest.fixture(scope="module")
 def served():
     frame = pd.DataFrame({"colour": ["red", "blue"] * 5, "y": np.arange(10) / 7})
-    data = table_dataset(Cells(frame, "data.csv"), name="table", target="y")
+    data = table_dataset(Cells(frame, "data.csv"), DatasetSection(name="table", target="y"))
     preparation = fit_preparation(data.rows, data.description, missing="refuse", scaling="none", target_scaling="none")
     network = Architecture((2, 1), (), "squared_error")
     return Asked(Model(network, np.array([1.0, 2.0, 0.5]), preparation, data.description))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from plainmlp.config.schema import Dates, Unknown
+from plainmlp.config.schema import DatasetSection
 from plainmlp.data.arrays import Column
 from plainmlp.data.cells import Cells
 from plainmlp.data.dates import TYPED, days_of, find_date_format
@@ -102,42 +102,31 @@ def label_text(label: object) -> str:
     return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
-def encode_feature(
-    cells: Cells,
-    name: str,
-    *,
-    dates: Dates | None = None,
-    rare_levels: float | None = None,
-    unknown: Unknown = "refuse",
-) -> tuple[Column, NDArray[np.float64]]:
+def encode_feature(cells: Cells, name: str, keys: DatasetSection) -> tuple[Column, NDArray[np.float64]]:
     """Return a feature column and its values: numbers, or positions in its categories; NaN for what is missing.
 
     Parameters
     ----------
-    dates : {"parts", "days"}, optional
-        What becomes of dates; without it they are refused.
-    rare_levels : float, optional
-        Levels with a smaller share of the rows are joined into one.
-    unknown : {"refuse", "missing", "rare"}
-        What becomes of a level that is not in the table.
+    keys : DatasetSection
+        Only its `dates`, `rare_levels` and `unknown` are read.
     """
     values = cells.frame[name]
     if bool(values.isna().all()):
         message = f"{cells.source}: column {shown(name)} has no value in any row; leave the column out"
         raise InputError(message)
     is_date = inferred_type(values) in TYPED
-    if dates is not None and (is_date or inferred_type(values) in {"string", "categorical"}):
+    if keys.dates is not None and (is_date or inferred_type(values) in {"string", "categorical"}):
         form = None if is_date else find_date_format(cells, name)
         if is_date or form is not None:
-            return Column(name, dates=dates, date_format=form), days_of(cells, name, form)
+            return Column(name, dates=keys.dates, date_format=form), days_of(cells, name, form)
     if column_kind(cells, name) != "label":
         return Column(name), numbers(cells, name)
     codes, categories = labels(cells, name)
-    codes, categories, rare = join_rare_levels(codes, categories, rare_levels)
+    codes, categories, rare = join_rare_levels(codes, categories, keys.rare_levels)
     if len(categories) > max(FEW_LEVELS, len(cells.frame) / 10):
         raise _too_many_levels(cells, name, len(categories))
     check_number_of_labels(cells, name, len(categories))
-    return Column(name, categories, rare, unknown), np.where(codes < 0, np.nan, codes)
+    return Column(name, categories, rare, keys.unknown), np.where(codes < 0, np.nan, codes)
 
 
 def join_rare_levels(

@@ -3,7 +3,6 @@
 import inspect
 import math
 from collections.abc import Callable
-from dataclasses import fields
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, cast
@@ -11,16 +10,15 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from plainmlp.config.schema import Decimal, Separator
+from plainmlp.config.schema import DatasetSection
 from plainmlp.data.arrays import Array, Column, Dataset, Description, Part
 from plainmlp.data.cells import Cells, check_names, listed
-from plainmlp.data.delimited import TextFormat
 from plainmlp.data.idx import read_idx_folder
 from plainmlp.data.npy import read_npy_folder
 from plainmlp.data.openml import fetch_openml_dataset
 from plainmlp.data.reading import read_table
 from plainmlp.data.sums import sine_and_cosine
-from plainmlp.data.table import ColumnOptions, table_dataset
+from plainmlp.data.table import table_dataset
 from plainmlp.nn.functions import log
 from plainmlp.nn.randomness import generator
 from plainmlp.system.errors import InputError
@@ -29,6 +27,11 @@ from plainmlp.system.memory import require_memory
 DIGITS = "sklearn/datasets/data/digits.csv.gz"  # of scikit-learn
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 MNIST_DATA_ID = 554  # mnist_784, version 1
+# what data sets that come as tables take besides their parameters: keys of `DatasetSection`
+_ROLES = ("target", "sample_weights", "id", "drop", "columns")
+_TREATMENT = ("task", "missing", "missing_target", "dates", "rare_levels", "unknown")
+_TEXT = ("separator", "decimal", "encoding", "missing_values")
+TABLE_KEYS = {"openml": (*_ROLES, *_TREATMENT), "table": (*_TEXT, *_ROLES, *_TREATMENT)}
 
 
 def fetch_dataset(name: str, **options: Any) -> Dataset:
@@ -40,8 +43,8 @@ def fetch_dataset(name: str, **options: Any) -> Dataset:
 def dataset_options(name: str) -> tuple[str, ...]:
     """Return the names of the options that a data set takes."""
     parameters = inspect.signature(DATASETS[name]).parameters.values()
-    own = tuple(parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD)
-    return own if len(own) == len(parameters) else (*own, *(field.name for field in fields(ColumnOptions)))
+    own = (parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD)
+    return (*own, *TABLE_KEYS.get(name, ()))
 
 
 def clusters(*, seed: int = 0) -> Dataset:
@@ -133,11 +136,8 @@ def mnist(*, path: str | None = None) -> Dataset:
     return _image_dataset("mnist", images.reshape(len(images), -1), labels, (height, width))
 
 
-def openml(*, data_id: int | None = None, **columns: Any) -> Dataset:
-    """Return a data set of OpenML by its number; without a target it has OpenML's default. See also `ColumnOptions`."""
-    if data_id is None:
-        message = "dataset.data_id is missing: the data set 'openml' needs the number of a data set on OpenML"
-        raise InputError(message)
+def openml(*, data_id: int, **columns: Any) -> Dataset:
+    """Return a data set of OpenML by its number; without a target it has OpenML's default. See also `TABLE_KEYS`."""
     default = None if columns.get("target") else "default-target"
     # The faster parser of scikit-learn 1.9 fails where pandas 3 takes categories such as 0 and 1 for numbers.
     bunch = fetch_openml_dataset(data_id, as_frame=True, parser="liac-arff", target_column=default)
@@ -147,32 +147,17 @@ def openml(*, data_id: int | None = None, **columns: Any) -> Dataset:
         message = f"dataset.target is missing: {source} has no default target (columns: {listed(list(bunch.frame))})"
         raise InputError(message)
     check_names(list(bunch.frame.columns), source)
-    return table_dataset(Cells(bunch.frame, source), name="openml", **{**columns, "target": target})
+    return table_dataset(Cells(bunch.frame, source), DatasetSection(name="openml", **{**columns, "target": target}))
 
 
-def table(
-    *,
-    path: str | None = None,
-    separator: Separator = "auto",
-    decimal: Decimal = "auto",
-    encoding: str = "utf-8",
-    missing_values: tuple[str, ...] = (),
-    **columns: Any,
-) -> Dataset:
-    """Return the user's own table; for the keys of its columns see `ColumnOptions`."""
-    if path is None or columns.get("target") is None:
-        missing_key = "path" if path is None else "target"
-        message = f"dataset.{missing_key} is missing: the data set 'table' needs both path and target"
-        raise InputError(message)
-    cells = read_table(Path(path), TextFormat(separator, decimal, encoding, missing_values))
-    return table_dataset(cells, name="table", **columns)
+def table(*, path: str, **others: Any) -> Dataset:
+    """Return the user's own table; see also `TABLE_KEYS`."""
+    keys = DatasetSection(name="table", **others)
+    return table_dataset(read_table(Path(path), keys), keys)
 
 
-def npy(*, path: str | None = None) -> Dataset:
+def npy(*, path: str) -> Dataset:
     """Return the user's own arrays; large features stay in their file and are read a batch at a time."""
-    if path is None:
-        message = "dataset.path is missing: the data set 'npy' needs a folder with features.npy and targets.npy"
-        raise InputError(message)
     features, targets, task, n_classes = read_npy_folder(Path(path))
     columns = tuple(Column(f"x{number}") for number in range(1, features.shape[1] + 1))
     classes = tuple(str(index) for index in range(n_classes))

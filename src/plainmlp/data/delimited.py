@@ -6,10 +6,9 @@ import io
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from plainmlp.config.schema import Decimal, Separator
+from plainmlp.config.schema import DatasetSection
 from plainmlp.data.cells import Cells, check_names
 from plainmlp.system.errors import InputError
 from plainmlp.system.memory import require_memory
@@ -23,44 +22,30 @@ DECIMALS: dict[str, str] = {"point": ".", "comma": ","}
 _NUMBER_WITH = {name: re.compile(rf"[+-]?\d+{re.escape(sign)}\d+") for name, sign in DECIMALS.items()}
 
 
-@dataclass(frozen=True)
-class TextFormat:
-    """How a text table is written.
+def read_delimited(path: Path, own: str, keys: DatasetSection) -> Cells:
+    """Read a text table with names in its first line, gzip-ed or not.
 
     Parameters
     ----------
-    separator : {"auto", "comma", "semicolon", "tab", "bar"}
-        Between cells; "auto" takes the one that suits the file's ending, unless only another one fits the rows.
-    decimal : {"auto", "point", "comma"}
-        In numbers; "auto" takes the comma if some numbers have one and none has a point.
-    encoding : str
-        As Python names it.
-    missing_values : tuple of str
-        Texts that stand for a gap, besides those that pandas knows.
+    own : str
+        The separator that suits the file's ending, for `separator=auto` unless only another one fits the rows.
+    keys : DatasetSection
+        Only its `separator`, `decimal`, `encoding` and `missing_values` are read.
     """
-
-    separator: Separator = "auto"
-    decimal: Decimal = "auto"
-    encoding: str = "utf-8"
-    missing_values: tuple[str, ...] = ()
-
-
-def read_delimited(path: Path, own: str, written: TextFormat) -> Cells:
-    """Read a text table with names in its first line, gzip-ed or not; `own` is the separator that suits its ending."""
     from pandas import read_csv
     from pandas.errors import ParserError
 
-    text = _text(path, written.encoding)
-    separator = _separator(text, own) if written.separator == "auto" else written.separator
+    text = _text(path, keys.encoding)
+    separator = _separator(text, own) if keys.separator == "auto" else keys.separator
     lines = _row_lines(text, path, separator)
-    decimal = _decimal(text, separator) if written.decimal == "auto" else written.decimal
+    decimal = _decimal(text, separator) if keys.decimal == "auto" else keys.decimal
     try:
         # One pass over whole columns (low_memory=False), so that a column's type does not hang on its length.
         frame = read_csv(
             io.StringIO(text, newline=""),
             sep=SEPARATORS[separator],
             decimal=DECIMALS[decimal],
-            na_values=list(written.missing_values),
+            na_values=list(keys.missing_values),
             index_col=False,
             low_memory=False,
         )

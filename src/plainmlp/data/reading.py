@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from plainmlp.config.schema import DatasetSection
 from plainmlp.data.arrow import read_feather, read_parquet
 from plainmlp.data.cells import Cells
-from plainmlp.data.delimited import TextFormat, read_delimited
+from plainmlp.data.delimited import read_delimited
 from plainmlp.system.errors import InputError
 from plainmlp.system.wording import shown
 
@@ -13,8 +14,8 @@ TEXT_FILES = {".csv": "comma", ".csv.gz": "comma", ".tsv": "tab", ".tsv.gz": "ta
 TYPED_FILES: dict[str, Callable[[Path], Cells]] = {".parquet": read_parquet, ".feather": read_feather}
 
 
-def read_table(path: Path, written: TextFormat | None = None) -> Cells:
-    """Read a table whose columns have names; `written` matters only for text files."""
+def read_table(path: Path, keys: DatasetSection) -> Cells:
+    """Read a table whose columns have names; the keys matter only for text files."""
     known = [*TEXT_FILES, *TYPED_FILES]
     ending = next((ending for ending in known if path.name.lower().endswith(ending)), None)
     if ending is None:
@@ -23,7 +24,7 @@ def read_table(path: Path, written: TextFormat | None = None) -> Cells:
     try:
         if ending in TYPED_FILES:
             return TYPED_FILES[ending](path)
-        return read_delimited(path, TEXT_FILES[ending], written or TextFormat())
+        return read_delimited(path, TEXT_FILES[ending], keys)
     except OSError as error:
         message = f"dataset.path: {path} cannot be read ({error.strerror or error})"
         raise InputError(message) from None

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from plainmlp.config.schema import DatasetSection
 from plainmlp.data.arrays import Array, Column, Dataset
 from plainmlp.data.cells import Cells, listed
 from plainmlp.data.columns import encode_feature
 from plainmlp.data.stored import StoredRows
-from plainmlp.data.table import ColumnOptions, choose_features, encode_targets, with_targets
+from plainmlp.data.table import choose_features, encode_targets, roles_of, with_targets
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import write_csv
 from plainmlp.system.wording import printable, shown
@@ -77,31 +78,29 @@ def _of_values(column: Column, values: Array) -> ColumnSummary:
     return ColumnSummary(column.name, "feature", taken, levels, gaps, n_distinct / max(1, len(there)), remark)
 
 
-def summarize_table(cells: Cells, options: ColumnOptions) -> list[ColumnSummary]:
+def summarize_table(cells: Cells, keys: DatasetSection) -> list[ColumnSummary]:
     """Summarize every column of a table; if training would refuse a column, its remark says why."""
-    features = choose_features(cells, options)
-    cells = with_targets(cells, options)
-    roles = {name: key for key, names in options.roles().items() for name in names}
-    return [_of_column(cells, str(name), roles, features, options) for name in cells.frame]
+    features = choose_features(cells, keys)
+    cells = with_targets(cells, keys)
+    roles = {name: key for key, names in roles_of(keys).items() for name in names}
+    return [_of_column(cells, str(name), roles, features, keys) for name in cells.frame]
 
 
 def _of_column(
-    cells: Cells, name: str, roles: dict[str, str], features: Sequence[str], options: ColumnOptions
+    cells: Cells, name: str, roles: dict[str, str], features: Sequence[str], keys: DatasetSection
 ) -> ColumnSummary:
     role = roles.get(name, "feature" if name in features else "drop")
     try:
         if role == "target":
-            _, _, classes = encode_targets(cells, (name,), options.task)
+            _, _, classes = encode_targets(cells, (name,), keys.task)
             return ColumnSummary(name, role, "class" if classes else "number", len(classes) or None)
         if role != "feature":
             return ColumnSummary(name, role.replace("_", " "), gaps=int(np.count_nonzero(cells.frame[name].isna())))
-        found = _of_values(
-            *encode_feature(cells, name, dates=options.dates, rare_levels=options.rare_levels, unknown=options.unknown)
-        )
+        found = _of_values(*encode_feature(cells, name, keys))
     except InputError as error:
         reason = str(error).removeprefix(f"{cells.source}: ").removeprefix(f"column {shown(name)} ")
         return ColumnSummary(name, role, "refused", remark=reason)
-    if found.gaps and options.missing == "refuse":
+    if found.gaps and keys.missing == "refuse":
         return found._replace(remark="gaps are refused: fill them in, or dataset.missing=mean or median")
     return found
 

@@ -1,12 +1,11 @@
 """A data set from any table: its columns are checked and encoded as features, targets and weights."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plainmlp.config.schema import Dates, Missing, MissingTarget, Unknown
+from plainmlp.config.schema import DatasetSection
 from plainmlp.data.arrays import Array, Column, Dataset, Description, Part, Task
 from plainmlp.data.cells import Cells, check_column, listed
 from plainmlp.data.columns import check_number_of_labels, column_kind, encode_feature, labels, numbers
@@ -18,66 +17,19 @@ TableTask = Literal["auto", "classification", "regression"]
 MAX_INTEGER_CLASSES = 20
 
 
-@dataclass(frozen=True)
-class ColumnOptions:
-    """What the columns of a table are for.
-
-    Parameters
-    ----------
-    target : str or tuple of str
-        The column or columns to predict.
-    task : {"auto", "classification", "regression"}, default "auto"
-        See `encode_targets`.
-    missing : {"refuse", "mean", "median"}, default "refuse"
-        Whether features may be missing; the values that replace them are fitted on the train part later.
-    missing_target : {"refuse", "drop"}, default "refuse"
-        Whether rows without a target are left out.
-    sample_weights, id : str, optional
-        The columns with each row's weight and name; they are not features.
-    drop : tuple of str, optional
-        Columns to leave out.
-    columns : tuple of str, optional
-        The features; by default all columns without another role.
-    dates, rare_levels, unknown
-        See `plainmlp.data.columns.encode_feature`.
-    """
-
-    target: str | tuple[str, ...] = ()
-    task: TableTask = "auto"
-    missing: Missing = "refuse"
-    missing_target: MissingTarget = "refuse"
-    sample_weights: str | None = None
-    id: str | None = None
-    drop: tuple[str, ...] = ()
-    columns: tuple[str, ...] | None = None
-    dates: Dates | None = None
-    rare_levels: float | None = None
-    unknown: Unknown = "refuse"
-
-    @property
-    def target_names(self) -> tuple[str, ...]:
-        """Return the columns to predict."""
-        return (self.target,) if isinstance(self.target, str) else tuple(self.target)
-
-    def roles(self) -> dict[str, tuple[str, ...]]:
-        """Return the columns under each key that takes some away from the features."""
-        single = {"sample_weights": self.sample_weights, "id": self.id}
-        return {
-            "target": self.target_names,
-            **{key: () if name is None else (name,) for key, name in single.items()},
-            "drop": tuple(self.drop),
-        }
+def roles_of(keys: DatasetSection) -> dict[str, tuple[str, ...]]:
+    """Return the columns under each key that takes some away from the features."""
+    named = {"target": keys.target, "sample_weights": keys.sample_weights, "id": keys.id, "drop": keys.drop}
+    return {key: (names,) if isinstance(names, str) else names or () for key, names in named.items()}
 
 
-def table_dataset(cells: Cells, *, name: str, **options: Any) -> Dataset:
+def table_dataset(cells: Cells, keys: DatasetSection) -> Dataset:
     """Make a data set of a table.
 
     Parameters
     ----------
-    name : str
-        The data set's name in `DATASETS`.
-    options
-        As in `ColumnOptions`; `target` is required.
+    keys : DatasetSection
+        What the columns are for, `target` among it.
 
     Returns
     -------
@@ -85,48 +37,48 @@ def table_dataset(cells: Cells, *, name: str, **options: Any) -> Dataset:
         float64 features: numbers, 0 and 1 for false and true, positions in `Column.categories`, days of dates; NaN
         where missing.
     """
-    chosen = ColumnOptions(**options)
-    if chosen.unknown == "missing" and chosen.missing == "refuse":
+    if keys.unknown == "missing" and keys.missing == "refuse":
         message = "dataset.unknown=missing needs a value for what is missing: set dataset.missing to mean or median"
         raise InputError(message)
-    feature_names = choose_features(cells, chosen)
-    cells = with_targets(cells, chosen)
-    task, targets, class_names = encode_targets(cells, chosen.target_names, chosen.task)
-    weights = None if chosen.sample_weights is None else _weights(cells, chosen.sample_weights)
-    columns, features = _features(cells, feature_names, chosen)
-    if chosen.missing == "refuse":
+    feature_names = choose_features(cells, keys)
+    cells, target_names = with_targets(cells, keys), roles_of(keys)["target"]
+    task, targets, class_names = encode_targets(cells, target_names, keys.task)
+    weights = None if keys.sample_weights is None else _weights(cells, keys.sample_weights)
+    columns, features = _features(cells, feature_names, keys)
+    if keys.missing == "refuse":
         _refuse_missing(cells, columns, features)
-    ids = None if chosen.id is None else read_ids(cells, chosen.id)
-    description = Description(name, task, columns, chosen.target_names, class_names)
+    ids = None if keys.id is None else read_ids(cells, keys.id)
+    description = Description(keys.name, task, columns, target_names, class_names)
     return Dataset(Part(features, targets, weights, cells.rows, ids), description, cells.notes)
 
 
-def choose_features(cells: Cells, options: ColumnOptions) -> list[str]:
+def choose_features(cells: Cells, keys: DatasetSection) -> list[str]:
     """Return the columns that are features; refuse unknown names, and columns with two roles."""
-    names, roles = list(cells.frame.columns), options.roles()
-    if len(set(options.target_names)) != len(options.target_names) or not options.target_names:
-        message = f"dataset.target={shown(options.target_names)}: name at least one column, and each one once"
+    names, roles = list(cells.frame.columns), roles_of(keys)
+    targets = roles["target"]
+    if len(set(targets)) != len(targets) or not targets:
+        message = f"dataset.target={shown(targets)}: name at least one column, and each one once"
         raise InputError(message)
     taken: dict[str, str] = {}
-    for key, chosen in {**roles, "columns": options.columns or ()}.items():
+    for key, chosen in {**roles, "columns": keys.columns or ()}.items():
         for name in chosen:
             check_column(f"dataset.{key}", name, names, cells.source)
             if taken.setdefault(name, key) != key:
                 message = f"dataset.{key}={shown(name)} is the {taken[name]} too; allowed: another column"
                 raise InputError(message)
     others = [name for names in roles.values() for name in names]
-    features = [name for name in (options.columns or names) if name not in others]
+    features = [name for name in (keys.columns or names) if name not in others]
     if not features:
         message = f"{cells.source}: no feature column is left beside {listed(sorted(others))}"
         raise InputError(message)
     return features
 
 
-def with_targets(cells: Cells, options: ColumnOptions) -> Cells:
+def with_targets(cells: Cells, keys: DatasetSection) -> Cells:
     """Return the rows that have all targets if `missing_target` drops the others, with a note of how many."""
-    if options.missing_target == "refuse":
+    if keys.missing_target == "refuse":
         return cells
-    target_names = options.target_names
+    target_names = roles_of(keys)["target"]
     is_there = cells.frame[list(target_names)].notna().all(axis=1).to_numpy()
     n_left_out = len(is_there) - np.count_nonzero(is_there)
     if n_left_out == len(is_there):
@@ -169,13 +121,11 @@ def _weights(cells: Cells, name: str) -> NDArray[np.float64]:
     return weights
 
 
-def _features(cells: Cells, names: list[str], options: ColumnOptions) -> tuple[tuple[Column, ...], NDArray[np.float64]]:
+def _features(cells: Cells, names: list[str], keys: DatasetSection) -> tuple[tuple[Column, ...], NDArray[np.float64]]:
     features = np.empty((len(cells.frame), len(names)))
     columns = []
     for position, name in enumerate(names):
-        column, features[:, position] = encode_feature(
-            cells, name, dates=options.dates, rare_levels=options.rare_levels, unknown=options.unknown
-        )
+        column, features[:, position] = encode_feature(cells, name, keys)
         columns.append(column)
     return tuple(columns), features
 
