@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plainmlp.data.arrays import Description, Part, Task
+from plainmlp.config.schema import SplitSection
+from plainmlp.data.arrays import Description, Part
 from plainmlp.data.preparation import Preparation
 from plainmlp.data.stored import Array, Rows
 from plainmlp.nn.randomness import row_numbers
@@ -46,35 +47,17 @@ Size = int | float
 Counts = NDArray[np.integer[Any]]
 
 
-def split_rows(
-    part: Part,
-    task: Task,
-    *,
-    train: Size | None,
-    validation: Size,
-    test: Size,
-    stratify: bool,
-    shuffle: bool,
-    seed: int,
-    class_names: tuple[str, ...] = (),
-) -> tuple[Part, Part | None, Part]:
+def split_rows(part: Part, description: Description, split: SplitSection) -> tuple[Part, Part | None, Part]:
     """Split rows into a train, a validation and a test part.
 
     Parameters
     ----------
     part : Part
         All rows.
-    task : {"classification", "multilabel", "regression"}
-        Only a classification is stratified.
-    train, validation, test : int or float
-        A count, or a fraction of all rows, rounded up (for train down). Train None takes all that the others
-        leave; validation 0 makes no such part.
-    stratify : bool
-        Whether each part of a classification holds the classes in their proportions.
-    shuffle : bool
-        Whether rows are drawn at random; if not, the last rows are the test part and those before the validation part.
-    class_names : tuple of str, optional
-        The words for the classes in messages; without it they are numbered.
+    split : SplitSection
+        A size is a count, or a fraction of all rows, rounded up (for train down). Train None takes all that the others
+        leave; validation 0 makes no such part. If rows are not shuffled, the last ones are the test part and those
+        before the validation part. Only a classification is stratified.
 
     Notes
     -----
@@ -82,17 +65,17 @@ def split_rows(
     validation part is drawn in the same way from the rest. A train part smaller than the remaining rows is their
     beginning or, if classes are stratified, is drawn in the same way.
     """
-    n_train, n_validation, n_test = _counts(len(part), train, validation, test)
-    classes = part.targets if stratify and task == "classification" else None
-    if classes is not None and not shuffle:
+    n_train, n_validation, n_test = _counts(len(part), split)
+    classes = part.targets if split.stratify and description.task == "classification" else None
+    if classes is not None and not split.shuffle:
         message = "split.stratify=true needs split.shuffle=true; set split.stratify=false to keep the rows in order"
         raise InputError(message)
 
     def part_off(key: str, rows: Rows, n_taken: int) -> tuple[Rows, Rows]:
         if classes is None:
-            return _part_off_last(rows, n_taken, seed if shuffle else None)
-        _check_classes(key, classes[rows], min(n_taken, len(rows) - n_taken), class_names)
-        return split_by_class(rows, classes[rows], n_taken, seed)
+            return _part_off_last(rows, n_taken, split.seed if split.shuffle else None)
+        _check_classes(key, classes[rows], min(n_taken, len(rows) - n_taken), description.class_names)
+        return split_by_class(rows, classes[rows], n_taken, split.seed)
 
     rest, test_rows = part_off("test", row_numbers(len(part)), n_test)
     validation_part = None
@@ -105,21 +88,17 @@ def split_rows(
     return part.take(rest), validation_part, part.take(test_rows)
 
 
-def _counts(n_rows: int, train: Size | None, validation: Size, test: Size) -> tuple[int, int, int]:
-    """Turn the sizes into counts of rows."""
-    for key, size in {"train": train, "test": test}.items():
-        if size == 0:
-            message = f"split.{key}={size} leaves the {key} part empty; allowed: a count of rows or a fraction above 0"
-            raise InputError(message)
-    n_test, n_validation = (math.ceil(_wanted(size, n_rows)) for size in (test, validation))
+def _counts(n_rows: int, split: SplitSection) -> tuple[int, int, int]:
+    """Turn the sizes of the train, validation and test part into counts of rows."""
+    n_test, n_validation = (math.ceil(_wanted(size, n_rows)) for size in (split.test, split.validation))
     left = n_rows - n_test - n_validation
     if left < 1:
         message = (
-            f"split.validation={validation} and split.test={test} take {n_validation} and {n_test} of {n_rows} rows "
+            f"split.validation={split.validation} and split.test={split.test} take {n_validation} and {n_test} of {n_rows} rows "
             "and leave the train part empty; allowed: less"
         )
         raise InputError(message)
-    return left if train is None else _train_count(n_rows, train, left), n_validation, n_test
+    return left if split.train is None else _train_count(n_rows, split.train, left), n_validation, n_test
 
 
 def _train_count(n_rows: int, train: Size, left: int) -> int:
@@ -151,7 +130,7 @@ def _check_classes(key: str, classes: Array, n_smaller: int, names: tuple[str, .
     index = int(present[smallest])
     if counts[smallest] < 2:
         message = (
-            f"split.stratify=true: class {shown(names[index] if names else str(index))} has {counts[smallest]} row, "
+            f"split.stratify=true: class {shown(names[index])} has {counts[smallest]} row, "
             f"and split.{key} needs 2; add rows or set split.stratify=false"
         )
         raise InputError(message)

@@ -24,17 +24,7 @@ def split(data: Dataset, split: SplitSection, missing: Missing) -> Splits:
     """Part the rows and fit the preparation to the train part."""
     if data.description.task == "regression":
         _check_targets(data)
-    parts = split_rows(
-        data.rows,
-        data.description.task,
-        train=split.train,
-        validation=split.validation,
-        test=split.test,
-        stratify=split.stratify,
-        shuffle=split.shuffle,
-        seed=split.seed,
-        class_names=data.description.class_names,
-    )
+    parts = split_rows(data.rows, data.description, split)
     preparation = fit_preparation(
         parts[0],
         data.description,
