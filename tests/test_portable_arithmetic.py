@@ -55,7 +55,6 @@ ALLOWED = {
     ("estimators/regressor.py", "", "sklearn"): "checks what is given",
     ("estimators/rows.py", "", "scipy"): "holds sparse rows",
     ("estimators/rows.py", "", "sklearn"): "checks what is given, and draws rows as data/splits.py does",
-    ("evaluation/scores.py", "proportion_interval", "scipy"): "a quantile, rounded to ten digits",
     ("nn/architecture.py", "n_parameters", "sum"): "counts",
     ("nn/architecture.py", "n_weights", "sum"): "counts",
     ("nn/compiled/plan.py", "lay_out", "sum"): "counts units",

@@ -203,7 +203,8 @@ def test_metrics_are_those_of_scikit_learn(task: Task, n_samples: int, width: in
 def test_of_very_many_scores_the_areas_have_no_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     case = make_case("classification", 40, 3, seed=1)
     monkeypatch.setattr("plainmlp.evaluation.scores.MAX_RANKED_AGAIN", 119)
-    found = bootstrap_intervals(*case[:3], n_classes=3, generator=np.random.default_rng(0), resamples=50)
+    monkeypatch.setattr("plainmlp.evaluation.scores.RESAMPLES", 50)
+    found = bootstrap_intervals(*case[:3], n_classes=3, generator=np.random.default_rng(0))
     assert set(METRICS["classification"]) - set(found) == {"roc_auc", "average_precision"}
 
 
@@ -257,11 +258,10 @@ def test_intervals_exist_for_every_metric_and_hold_its_value(task: Task, n_sampl
         assert n_samples < 300 or name == "largest_error" or low < high
 
 
-@pytest.mark.parametrize("level", [0.5, 0.95])
 @pytest.mark.parametrize(("n_right", "n_samples"), [(0, 1), (1, 1), (2, 3), (270, 270), (0, 90), (7, 40), (39, 40)])
-def test_interval_of_a_proportion_is_that_of_wilson(n_right: int, n_samples: int, level: float) -> None:
-    expected = binomtest(n_right, n_samples).proportion_ci(level, method="wilson")
-    low, high = proportion_interval(n_right, n_samples, level)
+def test_interval_of_a_proportion_is_that_of_wilson(n_right: int, n_samples: int) -> None:
+    expected = binomtest(n_right, n_samples).proportion_ci(0.95, method="wilson")
+    low, high = proportion_interval(n_right, n_samples)
     assert (low, high) == pytest.approx((expected.low, expected.high), rel=1e-9, abs=1e-15)
     assert 0 <= low < high <= 1
 
@@ -275,16 +275,14 @@ def test_without_a_mistake_only_the_accuracy_and_what_varies_have_an_interval(ta
     assert intervals["accuracy"] == pytest.approx((0.8389, 1), abs=1e-4)
 
 
-def test_interval_of_a_mean_has_the_width_that_theory_gives() -> None:
+def test_interval_of_a_mean_has_the_width_that_theory_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     errors = np.random.default_rng(5).normal(size=(2000, 1))
     targets = np.zeros((2000, 1))
-    for level, z in ((0.95, 1.960), (0.5, 0.6745)):
-        intervals = bootstrap_intervals(
-            "regression", targets, errors, n_classes=0, generator=np.random.default_rng(1), resamples=4000, level=level
-        )
-        half_width = z * np.abs(errors).std() / np.sqrt(2000)
-        expected = np.abs(errors).mean() + np.array([-half_width, half_width])
-        np.testing.assert_allclose(intervals["mean_absolute_error"], expected, atol=0.1 * half_width)
+    monkeypatch.setattr("plainmlp.evaluation.scores.RESAMPLES", 4000)
+    intervals = bootstrap_intervals("regression", targets, errors, n_classes=0, generator=np.random.default_rng(1))
+    half_width = 1.960 * np.abs(errors).std() / np.sqrt(2000)
+    expected = np.abs(errors).mean() + np.array([-half_width, half_width])
+    np.testing.assert_allclose(intervals["mean_absolute_error"], expected, atol=0.1 * half_width)
 
 
 def test_intervals_depend_on_nothing_but_the_state_of_the_generator() -> None:
@@ -324,9 +322,7 @@ def test_shapes_that_would_broadcast_are_refused(task: Task) -> None:
     with pytest.raises(ValueError, match=rf"outputs of a {task} must have the shape \(10, 3\), not \(10, 1\)"):
         evaluate_outputs(task, case.targets, wrong, n_classes=case.n_classes)
     with pytest.raises(ValueError, match="must have the shape"):
-        bootstrap_intervals(
-            task, case.targets, wrong, n_classes=case.n_classes, generator=np.random.default_rng(0), resamples=2
-        )
+        bootstrap_intervals(task, case.targets, wrong, n_classes=case.n_classes, generator=np.random.default_rng(0))
 
 
 @pytest.mark.slow
@@ -339,7 +335,8 @@ def test_many_samples_and_classes_stay_within_the_memory() -> None:
     assert peak < 200e6
 
 
-def test_limits_are_the_quantiles_of_resamples_drawn_from_the_generator() -> None:
+def test_limits_are_the_quantiles_of_resamples_drawn_from_the_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plainmlp.evaluation.scores.RESAMPLES", 99)
     numbers = np.random.default_rng(2).normal(size=5000)
     measured = []
 
@@ -347,26 +344,24 @@ def test_limits_are_the_quantiles_of_resamples_drawn_from_the_generator() -> Non
         measured.append(numbers[rows].max(axis=0))
         return np.stack([measured[-1], -measured[-1]])
 
-    (low, high), (minus_high, minus_low) = percentile_intervals(
-        largest, 5000, generator=np.random.default_rng(4), resamples=99, level=0.9
-    )
+    (low, high), (minus_high, minus_low) = percentile_intervals(largest, 5000, np.random.default_rng(4))
     values = np.concatenate(measured)
     assert values.shape == (99,)
-    assert (low, high) == pytest.approx(tuple(np.quantile(values, [0.05, 0.95])), rel=1e-14)
+    assert (low, high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), rel=1e-14)
     assert (minus_high, minus_low) == pytest.approx((-high, -low), rel=1e-14)
     again = np.random.default_rng(4)
     rows = [again.integers(0, 5000, shape) for shape in [(5000, 3)] * 33]
     np.testing.assert_array_equal(values, np.concatenate([numbers[each].max(axis=0) for each in rows]))
 
 
-@pytest.mark.parametrize("level", [0.5, 0.95])
-def test_intervals_are_those_of_scipy_but_for_their_draws(level: float) -> None:
+def test_intervals_are_those_of_scipy_but_for_their_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plainmlp.evaluation.scores.RESAMPLES", 20_000)
     errors = np.abs(np.random.default_rng(0).normal(size=400))
     expected = bootstrap(
         (errors,),
         np.mean,
         n_resamples=20_000,
-        confidence_level=level,
+        confidence_level=0.95,
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
@@ -376,7 +371,5 @@ def test_intervals_are_those_of_scipy_but_for_their_draws(level: float) -> None:
         errors[:, np.newaxis],
         n_classes=0,
         generator=np.random.default_rng(1),
-        resamples=20_000,
-        level=level,
     )["mean_absolute_error"]
     assert found == pytest.approx(expected, abs=0.03 * (expected.high - expected.low))

@@ -13,6 +13,8 @@ from plainmlp.evaluation.ranking import Ranking, rank
 
 MAX_RANKED = 1 << 17  # rows, if they stay in their file; of more, as many evenly spaced ones are sorted
 MAX_RANKED_AGAIN = 10**6  # scores that are sorted for an interval
+LEVEL, NORMAL = 0.95, 1.959963985  # of the intervals, and the normal quantile that belongs to it
+RESAMPLES = 1000
 
 
 def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: int) -> dict[str, float]:
@@ -61,10 +63,8 @@ def bootstrap_intervals(
     *,
     n_classes: int,
     generator: np.random.Generator,
-    resamples: int = 1000,
-    level: float = 0.95,
 ) -> dict[str, tuple[float, float]]:
-    """Return the limits of a confidence interval for each metric, most of them from resampling the samples.
+    """Return the limits of a 95 % confidence interval for each metric, most of them from resampling the samples.
 
     Parameters
     ----------
@@ -72,8 +72,6 @@ def bootstrap_intervals(
         As for `evaluate_outputs`.
     generator : numpy.random.Generator
         Draws the resamples; the same state gives the same intervals.
-    level : float, default=0.95
-        The confidence level, in (0, 1).
 
     Notes
     -----
@@ -92,29 +90,26 @@ def bootstrap_intervals(
         totals = {name: each.total(rows) for name, each in found.items()}
         return measure(task, totals, len(targets))
 
-    limits = percentile_intervals(measure_rows, len(targets), generator=generator, resamples=resamples, level=level)
+    limits = percentile_intervals(measure_rows, len(targets), generator)
     intervals = dict(zip(METRICS[task], limits, strict=True))
     if task != "regression":
         hits = {"hits": found["hits"].total(np.arange(len(targets))[:, np.newaxis])}
         n_right = float(METRICS[task]["accuracy"](hits, 1)[0])
-        intervals["accuracy"] = proportion_interval(n_right, len(targets), level)
+        intervals["accuracy"] = proportion_interval(n_right, len(targets))
     return {name: (low, high) for name, (low, high) in intervals.items() if low < high}
 
 
-def proportion_interval(n_right: float, n_samples: int, level: float) -> tuple[float, float]:
-    """Return the limits of Wilson's interval (1927) for the share of samples that are right.
+def proportion_interval(n_right: float, n_samples: int) -> tuple[float, float]:
+    """Return the limits of Wilson's 95 % interval (1927) for the share of samples that are right.
 
     Notes
     -----
     With the normal quantile z they are (k + z^2 / 2 -+ z sqrt(k (n - k) / n + z^2 / 4)) / (n + z^2): within 0 and 1, and
-    different even if all samples are right. SciPy's z is rounded to ten digits, to be the same on every processor.
+    different even if all samples are right.
     """
-    from scipy.special import ndtri
-
-    z = float(f"{ndtri((1 + level) / 2):.10g}")
-    centre = n_right + z * z / 2
-    half = z * math.sqrt(n_right * (n_samples - n_right) / n_samples + z * z / 4)
-    low, high = ((centre + side) / (n_samples + z * z) for side in (-half, half))
+    centre = n_right + NORMAL * NORMAL / 2
+    half = NORMAL * math.sqrt(n_right * (n_samples - n_right) / n_samples + NORMAL * NORMAL / 4)
+    low, high = ((centre + side) / (n_samples + NORMAL * NORMAL) for side in (-half, half))
     return max(low, 0.0), min(high, 1.0)
 
 
@@ -151,12 +146,7 @@ DRAWS_AT_ONCE = 2**14  # 128 KB of row numbers: small enough for the cache of a 
 
 
 def percentile_intervals(
-    measure: Callable[[Rows], Values],
-    n_samples: int,
-    *,
-    generator: np.random.Generator,
-    resamples: int,
-    level: float,
+    measure: Callable[[Rows], Values], n_samples: int, generator: np.random.Generator
 ) -> list[tuple[float, float]]:
     """Return the lower and upper bootstrap percentile limit of every metric, all from the same resamples.
 
@@ -167,14 +157,14 @@ def percentile_intervals(
 
     Notes
     -----
-    The limits are the (1 - level) / 2 and (1 + level) / 2 quantiles of the metric over the resamples (Efron and
+    The limits are the 2.5 % and 97.5 % quantiles of the metric over the resamples (Efron and
     Tibshirani, 1993, chapter 13), interpolated linearly between the two nearest ones.
     """
     at_once = max(1, DRAWS_AT_ONCE // n_samples)
-    sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
+    sizes = [min(at_once, RESAMPLES - start) for start in range(0, RESAMPLES, at_once)]
     measured = [measure(generator.integers(0, n_samples, (n_samples, size))) for size in sizes]
     ordered = np.sort(np.concatenate(measured, axis=1), axis=1)
-    low, high = (_quantile(ordered, share) for share in ((1 - level) / 2, (1 + level) / 2))
+    low, high = (_quantile(ordered, share) for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return list(zip(low.tolist(), high.tolist(), strict=True))
 
 
