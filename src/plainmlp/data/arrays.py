@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from plainmlp.config.schema import Dates, Unknown
+from plainmlp.data.dates import DATE_PARTS
 from plainmlp.data.stored import StoredRows
 
 Task = Literal["classification", "multilabel", "regression"]
@@ -41,6 +42,25 @@ class Column:
     unknown: Unknown = "refuse"
     dates: Dates | None = None
     date_format: str | None = None
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Return its inputs: a number by its name, a category as ``name=value``, a date's parts as ``name.part``."""
+        if self.dates == "parts":
+            return tuple(f"{self.name}.{part}" for part in DATE_PARTS)
+        return (self.name,) if self.categories is None else tuple(f"{self.name}={value}" for value in self.categories)
+
+    @property
+    def rare_place(self) -> int:
+        """Return the place of rare levels among the categories, -1 if there are none."""
+        return len(self.categories or ()) - 1 if self.rare else -1
+
+    @property
+    def places(self) -> dict[str, int]:
+        """Return the place of each level among the categories."""
+        levels = self.categories or ()
+        known = levels[:-1] if self.rare else levels
+        return {level: place for place, level in enumerate(known)} | dict.fromkeys(self.rare, self.rare_place)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the column as JSON can hold it, without fields at their default."""

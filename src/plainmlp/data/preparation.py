@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from plainmlp.config.schema import Choice, Missing
 from plainmlp.data.arrays import Array, Column, Description, Part, adapter_of
 from plainmlp.data.cells import Cells, check_column, check_names, listed
 from plainmlp.data.columns import label_text, numbers
-from plainmlp.data.dates import DATE_PARTS, days_of, parts_of_dates, write_dates
+from plainmlp.data.dates import days_of, parts_of_dates, write_dates
 from plainmlp.data.scaling import Scaling, Vector, fit_scaling
 from plainmlp.data.stored import StoredRows
 from plainmlp.data.sums import sum_by_halves
@@ -66,19 +65,21 @@ class Preparation:
         filled = fill_missing(features, self.columns, self.fill_values)
         values = filled if self.is_plain else numbers_of(filled, self.columns)
         scaled = self.input_scaling.apply(values, dtype, self._number_names)
-        if self._numeric.all():
+        if scaled.shape[1] == len(self.input_names):
             return scaled
         prepared = np.zeros((len(features), len(self.input_names)), dtype)
-        starts, widths = self._starts(), input_widths(self.columns)
-        places = [
-            np.arange(starts[position], starts[position] + widths[position])
-            for position in np.flatnonzero(self._numeric)
-        ]
-        prepared[:, np.concatenate([*places, np.empty(0, np.intp)])] = scaled
-        for position in np.flatnonzero(~self._numeric):
-            codes = filled[:, position].astype(np.intp)
-            (known,) = np.nonzero(codes >= 0)  # all inputs of a level that is neither known nor rare are 0
-            prepared[known, starts[position] + codes[known]] = 1
+        start = n_scaled = 0
+        for column, values in zip(self.columns, filled.T, strict=True):
+            width = len(column.input_names)
+            block = prepared[:, start : start + width]
+            if column.categories is None:
+                block[:] = scaled[:, n_scaled : n_scaled + width]
+                n_scaled += width
+            else:
+                codes = values.astype(np.intp)
+                (known,) = np.nonzero(codes >= 0)  # all inputs of a level that is neither known nor rare are 0
+                block[known, codes[known]] = 1
+            start += width
         return prepared
 
     def targets(self, targets: Array, dtype: DTypeLike) -> Array:
@@ -147,19 +148,11 @@ class Preparation:
     @cached_property
     def is_plain(self) -> bool:
         """Whether every raw feature is a number and, once scaled, an input."""
-        return bool(self._numeric.all()) and all(column.dates is None for column in self.columns)
-
-    @cached_property
-    def _numeric(self) -> NDArray[np.bool_]:
-        return are_numeric(self.columns)
+        return all(column.categories is None and column.dates is None for column in self.columns)
 
     @cached_property
     def _number_names(self) -> list[str]:
-        return [name for column in self.columns if column.categories is None for name in fit_input_names((column,))]
-
-    def _starts(self) -> NDArray[np.intp]:
-        """Return the place of each column's first input."""
-        return np.cumsum([0, *input_widths(self.columns)[:-1]])
+        return [name for column in self.columns if column.categories is None for name in column.input_names]
 
 
 def fit_preparation(
@@ -196,27 +189,17 @@ def _fit(scaling: str | Choice, values: Array) -> Scaling:
     return fit_scaling(name, options, values)
 
 
-def are_numeric(columns: tuple[Column, ...]) -> NDArray[np.bool_]:
-    """Say for each column whether it holds numbers or dates, rather than categories."""
-    return np.array([column.categories is None for column in columns])
-
-
 def numbers_of(features: Array, columns: tuple[Column, ...]) -> Array:
     """Return the columns of numbers, and dates as days or as their parts; the same array if it has nothing else."""
-    numeric = are_numeric(columns)
+    numeric = [column.categories is None for column in columns]
     if all(column.dates != "parts" for column in columns):
-        return features if numeric.all() else features[:, numeric]
+        return features if all(numeric) else features[:, numeric]
     pieces = [
         parts_of_dates(values) if column.dates == "parts" else values[:, np.newaxis]
         for column, values in zip(columns, features.T, strict=True)
         if column.categories is None
     ]
     return np.hstack(pieces)
-
-
-def input_widths(columns: tuple[Column, ...]) -> list[int]:
-    """Return how many inputs each column becomes."""
-    return [len(fit_input_names((column,))) for column in columns]
 
 
 def fit_fill_values(features: Array, columns: tuple[Column, ...], strategy: str) -> NDArray[np.float64]:
@@ -258,14 +241,8 @@ def fill_missing(features: Array, columns: tuple[Column, ...], fill_values: NDAr
 
 
 def fit_input_names(columns: tuple[Column, ...]) -> tuple[str, ...]:
-    """Name the inputs: a number by its column, a category as ``column=value``, a date's parts as ``column.part``."""
-    return tuple(chain.from_iterable(map(_input_names, columns)))
-
-
-def _input_names(column: Column) -> list[str]:
-    if column.dates == "parts":
-        return [f"{column.name}.{part}" for part in DATE_PARTS]
-    return [column.name] if column.categories is None else [f"{column.name}={value}" for value in column.categories]
+    """Return the names of the inputs of all columns."""
+    return tuple(name for column in columns for name in column.input_names)
 
 
 def _values(frame: "DataFrame", column: Column) -> NDArray[np.float64]:
@@ -281,24 +258,16 @@ def _positions(frame: "DataFrame", column: Column) -> NDArray[np.float64]:
     from pandas import factorize
 
     codes, distinct = factorize(frame[column.name].astype(object))
-    return np.array([*(_position(label_text(label), column) for label in distinct), np.nan])[codes]
-
-
-def _position(text: str, column: Column) -> float:
-    """Return the place of a level; an unknown one is refused, missing, or rare (-1 if there is no rare level)."""
-    levels = column.categories or ()
-    known, rare = (levels[:-1], len(levels) - 1.0) if column.rare else (levels, -1.0)
-    if text in known:
-        return float(known.index(text))
-    if text in column.rare:
-        return rare
-    if column.unknown == "refuse":
+    texts, places = [label_text(label) for label in distinct], column.places
+    unknown = next((text for text in texts if text not in places), None)
+    if unknown is not None and column.unknown == "refuse":
         message = (
-            f"{TABLE}: column {shown(column.name)} has the unknown value {shown(text)} (allowed: "
-            f"{listed((*known, *column.rare))}); a network trained with dataset.unknown=missing or rare accepts it"
+            f"{TABLE}: column {shown(column.name)} has the unknown value {shown(unknown)} (allowed: "
+            f"{listed(list(places))}); a network trained with dataset.unknown=missing or rare accepts it"
         )
         raise InputError(message)
-    return np.nan if column.unknown == "missing" else rare
+    other = np.nan if column.unknown == "missing" else column.rare_place
+    return np.array([*(places.get(text, other) for text in texts), np.nan])[codes]
 
 
 def _readable(column: Column, values: Array) -> "Series[Any]":

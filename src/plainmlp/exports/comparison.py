@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from plainmlp.data.arrays import Array
-from plainmlp.data.preparation import Preparation, fit_input_names
+from plainmlp.data.preparation import Preparation
 from plainmlp.data.stored import StoredRows
 from plainmlp.exports.features import graph_inputs
 from plainmlp.exports.network import PREDICTED, PROBABILITIES
@@ -86,7 +86,7 @@ def drawn_rows(preparation: Preparation, n_rows: int = 256) -> Array:
             features[:, place] = generator.uniform(-FEW_DAYS, FEW_DAYS, n_rows)
         else:
             features[:, place] = generator.normal(scaling.offset[start], scaling.scale[start], n_rows)
-        start += len(fit_input_names((column,)))
+        start += len(column.input_names)
     if preparation.fill_values is not None:
         features[generator.random(features.shape) < SHARE_OF_GAPS] = np.nan
     return features

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plainmlp.data.arrays import Array, Column
-from plainmlp.data.preparation import Preparation, fit_input_names
+from plainmlp.data.preparation import Preparation
 from plainmlp.exports.graph import FLOAT, ML_DOMAIN, TEXT, TRUTH, WHOLE, Graph, Value
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MATRIX = "features"  # the one input of a data set whose columns are all numbers
 GAP = ""  # the text of a missing category
-REFUSED, NO_LEVEL = -2, -1  # of a text: NaN, and zero in all inputs of its column
+REFUSED = -2  # of a text: NaN; -1 is zero in all inputs of its column
 
 
 def add_features(graph: Graph, preparation: Preparation, dtype: np.dtype[Any]) -> Value:
@@ -26,7 +26,7 @@ def add_features(graph: Graph, preparation: Preparation, dtype: np.dtype[Any]) -
     input of shape (batch, 1) under its own name: doubles, for a date days since 1970-01-01, or texts for a category.
     """
     columns, scaling, fill_values = preparation.columns, preparation.input_scaling, preparation.fill_values
-    if is_matrix(columns):
+    if preparation.is_plain:
         matrix = _filled(graph.take(MATRIX, FLOAT, len(columns)), fill_values)
         return _scaled(matrix, scaling.offset, scaling.scale).cast(dtype)
     blocks, start = [], 0
@@ -35,7 +35,7 @@ def add_features(graph: Graph, preparation: Preparation, dtype: np.dtype[Any]) -
         if column.categories is not None:
             blocks.append(_indicators(graph.take(column.name, TEXT, 1), column, fill_value).cast(dtype))
             continue
-        stop = start + len(fit_input_names((column,)))
+        stop = start + len(column.input_names)
         values = _filled(graph.take(column.name, FLOAT, 1), fill_value)
         numbers = _date_parts(values) if column.dates == "parts" else values
         blocks.append(_scaled(numbers, scaling.offset[start:stop], scaling.scale[start:stop]).cast(dtype))
@@ -43,14 +43,9 @@ def add_features(graph: Graph, preparation: Preparation, dtype: np.dtype[Any]) -
     return blocks[0].node("Concat", *blocks[1:], axis=1)
 
 
-def is_matrix(columns: tuple[Column, ...]) -> bool:
-    """Say whether all columns are one input of numbers."""
-    return all(column.categories is None and column.dates is None for column in columns)
-
-
 def graph_inputs(preparation: Preparation, features: Array) -> dict[str, Array]:
     """Return raw features, as in `Part.features`, as the graph takes them."""
-    if is_matrix(preparation.columns):
+    if preparation.is_plain:
         return {MATRIX: features.astype(np.float64)}
     readable = preparation.to_frame(features)
     return {
@@ -66,13 +61,10 @@ def graph_inputs(preparation: Preparation, features: Array) -> dict[str, Array]:
 def text_codes(column: Column, fill_value: "Vector | None") -> tuple[dict[str, int], int]:
     """Return the place among a column's inputs of each text that it knows and of a gap, and the place of any other text.
 
-    A place may also be `REFUSED` or `NO_LEVEL`.
+    A place may also be `REFUSED`, or -1 for no level.
     """
-    levels = column.categories or ()
-    known, rare = (levels[:-1], len(levels) - 1) if column.rare else (levels, NO_LEVEL)
     gap = REFUSED if fill_value is None else int(fill_value[0])
-    codes = {GAP: gap, **dict.fromkeys(column.rare, rare), **{text: code for code, text in enumerate(known)}}
-    return codes, {"refuse": REFUSED, "missing": gap, "rare": rare}[column.unknown]
+    return {GAP: gap, **column.places}, {"refuse": REFUSED, "missing": gap, "rare": column.rare_place}[column.unknown]
 
 
 def _indicators(texts: Value, column: Column, fill_value: "Vector | None") -> Value:
