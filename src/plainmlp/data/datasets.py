@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from importlib.metadata import distribution
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,11 +158,7 @@ def table(*, path: str, **others: Any) -> Dataset:
 
 def npy(*, path: str) -> Dataset:
     """Return the user's own arrays; large features stay in their file and are read a batch at a time."""
-    features, targets, task, n_classes = read_npy_folder(Path(path))
-    columns = tuple(Column(f"x{number}") for number in range(1, features.shape[1] + 1))
-    classes = tuple(str(index) for index in range(n_classes))
-    names = ("class",) if classes else tuple(f"y{number}" for number in range(1, targets.shape[1] + 1))
-    return Dataset(Part(cast("Array", features), targets), Description("npy", task, columns, names, classes))
+    return read_npy_folder(Path(path))
 
 
 DATASETS: dict[str, Callable[..., Dataset]] = {

@@ -31,8 +31,6 @@ def find_date_format(cells: Cells, name: str) -> str | None:
         No row shows which number is the day and which the month.
     """
     values = cells.frame[name]
-    if values.isna().all():
-        return None
     found = [form for form in DATE_FORMATS if (parse_dates(values, form).notna() | values.isna()).all()]
     if len(found) > 1:
         message = (

@@ -1,11 +1,11 @@
 """The user's own arrays: a folder of two ``.npy`` files, one of features and one of targets."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
-from plainmlp.data.arrays import Array, Task
+from plainmlp.data.arrays import Column, Dataset, Description, Part
 from plainmlp.data.columns import MAX_CATEGORIES
 from plainmlp.data.stored import RowFile, StoredRows
 from plainmlp.system.errors import InputError
@@ -16,17 +16,8 @@ IN_MEMORY_BYTES = 1 << 26  # of features; a larger file is left where it is
 BYTES_PER_COLUMN = 1000  # of its name, its scaling and its place in the description
 
 
-class Arrays(NamedTuple):
-    """What a folder holds: features and targets as `Part` has them, the task and the number of classes, else 0."""
-
-    features: Array | StoredRows
-    targets: Array
-    task: Task
-    n_classes: int
-
-
-def read_npy_folder(folder: Path) -> Arrays:
-    """Read features and targets.
+def read_npy_folder(folder: Path) -> Dataset:
+    """Read a data set.
 
     Features of more than `IN_MEMORY_BYTES`, and of more than one column, stay in their file; class indices then have the
     smallest possible dtype.
@@ -46,15 +37,19 @@ def read_npy_folder(folder: Path) -> Arrays:
     is_held = features.n_bytes <= IN_MEMORY_BYTES or features.n_columns == 1
     held_bytes = 2 * targets.n_bytes + BYTES_PER_COLUMN * features.n_columns + is_held * features.n_bytes
     require_memory(held_bytes, f"dataset.path: {folder}: {features.n_rows} rows of {features.n_columns} columns")
-    kept = features.read(0, features.n_rows) if is_held else StoredRows(features)
+    kept: Any = features.read(0, features.n_rows) if is_held else StoredRows(features)
+    columns = tuple(Column(f"x{number}") for number in range(1, features.n_columns + 1))
     if targets.n_dimensions == 2:
         _check_finite(targets)
-        return Arrays(kept, targets.read(0, targets.n_rows).astype(np.float64), "regression", 0)
+        names = tuple(f"y{number}" for number in range(1, targets.n_columns + 1))
+        numbers = targets.read(0, targets.n_rows).astype(np.float64)
+        return Dataset(Part(kept, numbers), Description("npy", "regression", columns, names))
     n_classes = _count_classes(targets)
     indices = np.empty(targets.n_rows, np.int64 if is_held else np.min_scalar_type(n_classes - 1))
     for start, values in targets.pieces():
         indices[start : start + len(values)] = values[:, 0]
-    return Arrays(kept, indices, "classification", n_classes)
+    class_names = tuple(map(str, range(n_classes)))
+    return Dataset(Part(kept, indices), Description("npy", "classification", columns, ("class",), class_names))
 
 
 def _opened(folder: Path, name: str) -> RowFile:
