@@ -112,8 +112,6 @@ class StoredRows:
         Of the converted rows; default: as in the file.
     """
 
-    ndim = 2
-
     def __init__(
         self,
         file: RowFile,
@@ -127,11 +125,6 @@ class StoredRows:
         self.dtype = np.dtype(file.dtype if dtype is None else dtype)
         self.shape = (len(self.rows), file.n_columns if n_columns is None else n_columns)
         self._conversion = conversion
-
-    @property
-    def itemsize(self) -> int:
-        """Return the bytes of one number."""
-        return self.dtype.itemsize
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -148,14 +141,10 @@ class StoredRows:
         """Return all rows, in memory."""
         return np.concatenate(list(self.pieces())).astype(self.dtype if dtype is None else dtype, copy=False)
 
-    def take(self, indices: Rows, axis: int = 0, out: Array | None = None, mode: str = "raise") -> Array:
-        """Return rows by their numbers, as `numpy.take` along the first axis; it passes `axis` and `mode`."""
+    def take(self, indices: Rows, axis: int = 0, out: None = None, mode: str = "raise") -> Array:
+        """Return rows by their numbers, as `numpy.take` along the first axis, which gives the other arguments."""
         shape = (-1,) if indices.dtype == np.bool_ else indices.shape
-        taken = self._read(self._numbers(indices)).reshape(*shape, self.shape[1])
-        if out is None:
-            return taken
-        out[...] = taken
-        return out
+        return self._read(self._numbers(indices)).reshape(*shape, self.shape[1])
 
     def select(self, rows: Rows) -> "StoredRows":
         """Return some of these rows, still in their file."""
