@@ -17,7 +17,7 @@ from plainmlp.training.construction import (
     draw_parameters,
     weigh_samples,
 )
-from plainmlp.training.model import load_layers, save_layers
+from plainmlp.training.model import load_layers, sealed_layers
 from recorded import configuration, splits_of, write_flats
 
 
@@ -130,7 +130,7 @@ def test_weights_never_move_the_biases():
 
 def test_warm_start_takes_the_weights_of_a_file(tmp_path):
     start, architecture = drawn(5)
-    save_layers(tmp_path / "start.safetensors", start, architecture, {})
+    (tmp_path / "start.safetensors").write_bytes(sealed_layers(start, architecture, {}))
     again, _ = drawn(weights=str(tmp_path / "start.safetensors"), dtype="float32")
     np.testing.assert_array_equal(again, start.astype(np.float32))
 
@@ -141,7 +141,7 @@ def test_warm_start_takes_the_weights_of_a_file(tmp_path):
 def test_warm_start_of_another_shape_is_refused(tmp_path, change, found):
     start, architecture = drawn(**change)
     path = tmp_path / "start.safetensors"
-    save_layers(path, start, architecture, {})
+    path.write_bytes(sealed_layers(start, architecture, {}))
     section = model(hidden_sizes=[6], weights=str(path))
     target = build_architecture(splits("classification"), section)
     line = refusal(draw_parameters, target, section, 0, "float32")

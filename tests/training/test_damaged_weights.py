@@ -14,7 +14,7 @@ from damaged import damaged, result_or_line
 from plainmlp.nn.architecture import Architecture
 from plainmlp.training import sealed
 from plainmlp.training.construction import load_weights
-from plainmlp.training.model import Model, save_layers
+from plainmlp.training.model import Model, sealed_layers
 from plainmlp.training.train import train
 from recorded import configuration, splits_of
 
@@ -68,7 +68,7 @@ def test_a_network_without_layers_is_refused(tmp_path):
 @given(data=st.data())
 def test_any_bytes(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
-    save_layers(path, PARAMETERS, TINY, {"name": "Größe"})
+    path.write_bytes(sealed_layers(PARAMETERS, TINY, {"name": "Größe"}))
     path.write_bytes(data.draw(damaged([path.read_bytes()], WORDS)))
     result_or_line(lambda: loaded(path))
 

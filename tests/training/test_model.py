@@ -11,7 +11,7 @@ from safetensors.numpy import load, save_file
 
 from configurations import refusal
 from plainmlp.nn.architecture import Architecture
-from plainmlp.training.model import Model, load_layers, save_layers
+from plainmlp.training.model import Model, load_layers, sealed_layers
 from plainmlp.training.train import train
 from recorded import configuration, splits_of, write_flats
 
@@ -21,7 +21,7 @@ RECORD = {"name": "Größe", "small": 1e-05, "none": None}
 
 
 def tiny(folder: Path) -> Path:
-    save_layers(folder / "tiny.safetensors", PARAMETERS, TINY, RECORD)
+    (folder / "tiny.safetensors").write_bytes(sealed_layers(PARAMETERS, TINY, RECORD))
     return folder / "tiny.safetensors"
 
 
@@ -130,7 +130,7 @@ def test_weights_are_in_the_file_under_their_layers(tmp_path):
 def test_layers_read_back_as_they_were(tmp_path, dtype, bias):
     architecture = Architecture((2, 2, 1), ("tanh",), "huber", (("threshold", 1e-05),), bias)
     parameters = PARAMETERS[: architecture.n_parameters].astype(dtype)
-    save_layers(tmp_path / "w", parameters, architecture, RECORD)
+    (tmp_path / "w").write_bytes(sealed_layers(parameters, architecture, RECORD))
     read, record = load_layers(tmp_path / "w")
     assert (read.dtype, read.tobytes()) == (parameters.dtype, parameters.tobytes())
     assert {name: record[name] for name in RECORD} == RECORD
@@ -179,10 +179,10 @@ def test_weights_alone_are_no_model(tmp_path):
     assert refusal(Model.load, tiny(tmp_path)).endswith("holds only weights, and no model")
 
 
-def test_interrupted_save_leaves_the_earlier_file(tmp_path):
+def test_interrupted_save_leaves_the_earlier_file(tmp_path, model_and_table):
     path = tiny(tmp_path)
     before = path.read_bytes()
     with pytest.raises(TypeError):
-        save_layers(path, PARAMETERS, TINY, {"object": object()})
+        replace(model_and_table[0], initial_digest=object()).save(path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == [path.name]

@@ -95,6 +95,11 @@ class Description:
     class_names: tuple[str, ...] = ()
     image_shape: tuple[int, int] | None = None
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Return what the outputs stand for: the classes, else the targets."""
+        return self.class_names or self.target_names
+
     def to_dict(self) -> dict[str, Any]:
         """Return the description as JSON can hold it."""
         return {**vars(self), "columns": [column.to_dict() for column in self.columns]}

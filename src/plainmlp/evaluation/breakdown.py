@@ -33,9 +33,10 @@ def class_scores(description: Description, targets: Array, outputs: Array) -> tu
 def class_rows(description: Description, targets: Array, outputs: Array) -> list[Row]:
     """Return a row for each class or label, as in `CLASS_HEADER`; a cell is empty if a score is not defined."""
     scores, samples = class_scores(description, targets, outputs)
-    names = description.class_names or description.target_names
     cells = [["" if np.isnan(score) else score for score in of_class] for of_class in scores.T.tolist()]
-    return [(name, *row, count) for name, row, count in zip(names, cells, samples.tolist(), strict=True)]
+    return [
+        (name, *row, count) for name, row, count in zip(description.output_names, cells, samples.tolist(), strict=True)
+    ]
 
 
 def target_rows(description: Description, targets: Array, outputs: Array) -> list[Row]:

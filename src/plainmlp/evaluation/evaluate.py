@@ -134,7 +134,7 @@ def predict(model: Model, splits: Splits, compiled: Compiled = "auto") -> dict[s
     For more than `MAX_PREDICTED` rows that stay in their file they are computed when they are read, a piece at a time.
     """
     say = partial(model.predict, compiled=compiled)
-    return {name: _outputs(part, say, _n_outputs(splits.description)) for name, part in splits.parts().items()}
+    return {name: _outputs(part, say, len(splits.description.output_names)) for name, part in splits.parts().items()}
 
 
 def _outputs(part: Part, say: Callable[[Array], Array], n_outputs: int) -> Array:
@@ -142,10 +142,6 @@ def _outputs(part: Part, say: Callable[[Array], Array], n_outputs: int) -> Array
         outputs = part.features.converted(say, n_outputs, np.float64)
         return cast("Array", outputs) if len(part) > MAX_PREDICTED else np.asarray(outputs)
     return say(part.features)
-
-
-def _n_outputs(description: Description) -> int:
-    return len(description.class_names or description.target_names)
 
 
 def measure(splits: Splits, outputs: Mapping[str, Array]) -> dict[str, dict[str, float]]:

@@ -70,7 +70,7 @@ def _give_outputs(graph: Graph, model: Model, outputs: Value, is_refused: Value)
     if description.task == "regression":
         graph.give(outputs, PREDICTED, len(description.target_names))
         return
-    names = description.class_names or description.target_names
+    names = description.output_names
     if description.task == "classification":
         place = outputs.node("ArgMax", axis=1, keepdims=0, dtype=WHOLE)
         classes = graph.constant(np.array(names, TEXT)).node("Gather", place)

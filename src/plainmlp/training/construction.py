@@ -16,7 +16,7 @@ from plainmlp.nn.batches import Examples
 from plainmlp.nn.losses import LOSSES, default_loss, recorded_metrics
 from plainmlp.nn.recipe import Recipe
 from plainmlp.system.errors import InputError
-from plainmlp.training.model import load_layers
+from plainmlp.training.model import count_outputs, load_layers
 
 
 def build_architecture(splits: Splits, model: ModelSection) -> Architecture:
@@ -24,12 +24,9 @@ def build_architecture(splits: Splits, model: ModelSection) -> Architecture:
     description = splits.description
     loss = default_loss(description.task) if model.loss.name == "auto" else model.loss.name
     _check_loss(loss, description)
-    n_outputs = len(description.class_names or description.target_names)
-    if _is_single_probability(loss, description):
-        n_outputs = 1
     names = model.activation
     activations = (names,) * len(model.hidden_sizes) if isinstance(names, str) else names
-    sizes = (len(splits.preparation.input_names), *model.hidden_sizes, n_outputs)
+    sizes = (len(splits.preparation.input_names), *model.hidden_sizes, count_outputs(loss, description))
     return Architecture(sizes, activations, loss, tuple(sorted(model.loss.options.items())), model.bias)
 
 
@@ -44,18 +41,13 @@ def describe_training(splits: Splits, config: Config) -> str:
     return f"training: rows {rows}; {network}; {ends}"
 
 
-def _is_single_probability(loss: str, description: Description) -> bool:
-    """Say whether a single output, the probability of the second class, predicts two classes."""
-    return loss == "binary_cross_entropy" and description.task == "classification"
-
-
 def _check_loss(loss: str, description: Description) -> None:
     """Refuse a loss that does not suit the task."""
     allowed = [name for name, entry in LOSSES.items() if description.task in entry.tasks]
     if loss not in allowed:
         message = f"model.loss = {loss!r} does not suit a {description.task}; allowed: {', '.join(allowed)}"
         raise InputError(message)
-    if _is_single_probability(loss, description) and len(description.class_names) != 2:
+    if loss == "binary_cross_entropy" and description.task == "classification" and len(description.class_names) != 2:
         message = (
             f"model.loss = 'binary_cross_entropy' is for two classes, and {description.name!r} has "
             f"{len(description.class_names)}; use cross_entropy"

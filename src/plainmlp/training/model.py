@@ -18,9 +18,10 @@ from plainmlp.nn.forms import Compiled, start_descent
 from plainmlp.nn.losses import LOSSES
 from plainmlp.nn.recipe import Recipe
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import replace_file
 from plainmlp.system.wording import reason
 from plainmlp.training.history import History
-from plainmlp.training.sealed import MISFITS, read_sealed, sealed_bytes, write_sealed
+from plainmlp.training.sealed import MISFITS, read_sealed, sealed_bytes
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -124,7 +125,7 @@ class Model:
 
         if self.description.task == "regression":
             return DataFrame(outputs, columns=[f"predicted_{name}" for name in self.description.target_names])
-        names = self.description.class_names or self.description.target_names
+        names = self.description.output_names
         table = DataFrame(outputs, columns=[f"probability_{name}" for name in names])
         if self.description.task == "classification":
             table.insert(0, "predicted", np.array(names)[outputs.argmax(axis=1)])
@@ -132,11 +133,17 @@ class Model:
 
     def save(self, path: Path) -> None:
         """Write the model to a safetensors file, whole or not at all, with a checksum."""
-        write_sealed(path, *_sealed_content(self.parameters, self.architecture, self._record()))
+        with replace_file(path) as temporary:
+            temporary.write_bytes(self.to_bytes())
 
     def to_bytes(self) -> bytes:
         """Return the content of the file that `save` writes."""
-        return sealed_bytes(*_sealed_content(self.parameters, self.architecture, self._record()))
+        record = {
+            "preparation": self.preparation.to_dict(),
+            "description": self.description.to_dict(),
+            "initial_digest": self.initial_digest,
+        }
+        return sealed_layers(self.parameters, self.architecture, record)
 
     @classmethod
     def load(cls, path: Path) -> "Model":
@@ -152,23 +159,14 @@ class Model:
             message = f"{path}: holds only weights, and no model"
             raise InputError(message)
         try:
-            preparation, description = (
-                Preparation.from_dict(record["preparation"]),
-                description_from_dict(record["description"]),
-            )
+            preparation = Preparation.from_dict(record["preparation"])
+            description = description_from_dict(record["description"])
             architecture = _architecture(record["architecture"])
             _check_fit(architecture, preparation, description)
             return cls(architecture, parameters, preparation, description, str(record.get("initial_digest", "")))
         except MISFITS as error:
             message = f"{path}: is damaged: it does not describe a model ({reason(error)})"
             raise InputError(message) from error
-
-    def _record(self) -> dict[str, Any]:
-        return {
-            "preparation": self.preparation.to_dict(),
-            "description": self.description.to_dict(),
-            "initial_digest": self.initial_digest,
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,34 +190,25 @@ class Trained:
     seconds: float = 0.0
 
 
-def save_layers(path: Path, parameters: Array, architecture: Architecture, record: dict[str, Any]) -> None:
-    """Write the layers of a network to a safetensors file.
+def sealed_layers(parameters: Array, architecture: Architecture, record: dict[str, Any]) -> bytes:
+    """Return the layers of a network as a safetensors file with a checksum.
 
     Parameters
     ----------
-    path : Path
-        Replaced whole or not at all.
     parameters : ndarray of shape (n_parameters,)
         Written as `layers.<i>.weight` (n_out, n_in), as in most libraries, and `layers.<i>.bias` (n_out,).
     architecture : Architecture
     record : dict
         What else to keep; JSON must be able to hold it.
     """
-    write_sealed(path, *_sealed_content(parameters, architecture, record))
-
-
-def _sealed_content(
-    parameters: Array, architecture: Architecture, record: dict[str, Any]
-) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Return the tensors of a network, and what is kept beside them."""
     layers = view_layers(parameters, architecture)
     arrays = [*(np.ascontiguousarray(weight.T) for weight in layers.weights), *map(np.ascontiguousarray, layers.biases)]
     tensors = dict(zip(_layer_shapes(architecture), arrays, strict=True))
-    return tensors, {"architecture": asdict(architecture), **record}
+    return sealed_bytes(tensors, {"architecture": asdict(architecture), **record})
 
 
 def load_layers(path: Path) -> tuple[Array, dict[str, Any]]:
-    """Read what `save_layers` wrote.
+    """Read a file of `sealed_layers`.
 
     Returns
     -------
@@ -245,11 +234,15 @@ def _layer_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     return shapes | {f"layers.{i}.bias": (n_out,) for i, (_, n_out) in enumerate(biases)}
 
 
+def count_outputs(loss: str, description: Description) -> int:
+    """Return how many outputs a network has: for two classes and their binary loss one, the second's probability."""
+    is_single = loss == "binary_cross_entropy" and description.task == "classification"
+    return 1 if is_single else len(description.output_names)
+
+
 def _check_fit(architecture: Architecture, preparation: Preparation, description: Description) -> None:
     """Refuse a network whose inputs and outputs do not fit its data, or whose functions do not exist."""
-    names = description.class_names or description.target_names
-    is_single = architecture.loss == "binary_cross_entropy" and len(description.class_names) == 2
-    n_outputs = 1 if is_single else len(names)
+    n_outputs = count_outputs(architecture.loss, description)
     of_targets, sizes = preparation.target_scaling, architecture.layer_sizes
     fits = (
         (sizes[0], sizes[-1]) == (len(preparation.input_names), n_outputs)
