@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from plainmlp.data.arrays import Array, Description
-from plainmlp.evaluation.metrics import METRICS, THRESHOLD, Values
+from plainmlp.evaluation.metrics import METRICS, THRESHOLD, Values, ratio
 from plainmlp.evaluation.scores import evaluate_outputs
 
 CLASS_HEADER = ("class", "precision", "recall", "f1", "samples")
@@ -26,8 +26,7 @@ def class_scores(description: Description, targets: Array, outputs: Array) -> tu
         counts = [np.bincount(classes, minlength=len(description.class_names)) for classes in each]
     hits, said, there = counts
     ratios = ((hits, said), (hits, there), (2 * hits, said + there))
-    scores = [np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0) for part, whole in ratios]
-    return np.stack(scores), there
+    return np.stack([ratio(part, whole) for part, whole in ratios]), there
 
 
 def class_rows(description: Description, targets: Array, outputs: Array) -> list[Row]:

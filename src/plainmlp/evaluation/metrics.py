@@ -155,15 +155,17 @@ def _mean(values: Array) -> Values:
     return np.asarray(sum_by_halves(values) / len(values))
 
 
-def _mean_ratio(parts: Values, wholes: Values) -> Values:
-    """Return the mean over classes of parts / wholes.
+def ratio(parts: Array, wholes: Array) -> Values:
+    """Return parts / wholes, NaN where the whole is 0."""
+    ratios: Values = np.divide(parts, wholes, out=np.full(np.shape(wholes), np.nan), where=wholes > 0)
+    return ratios
 
-    A class whose whole is 0 is left out of the mean; if that leaves none, nothing could be wrong and the value is 1.
-    """
-    defined = wholes > 0
-    ratios = np.divide(parts, wholes, out=np.zeros_like(wholes), where=defined)
+
+def _mean_defined(values: Values, otherwise: float) -> Values:
+    """Return the mean over those classes whose value is not NaN, or the other number if there are none."""
+    defined = ~np.isnan(values)
     n_defined = np.count_nonzero(defined, axis=0)
-    return np.where(n_defined > 0, sum_by_halves(ratios) / np.maximum(n_defined, 1), 1.0)
+    return np.where(n_defined > 0, sum_by_halves(np.where(defined, values, 0.0)) / np.maximum(n_defined, 1), otherwise)
 
 
 def _r2(totals: Totals, n_samples: int) -> Values:
@@ -181,22 +183,21 @@ def _r2(totals: Totals, n_samples: int) -> Values:
 def _mean_area(totals: Totals, *, of_precision: bool) -> Values:
     """Return the mean over the classes of the area under one of the two curves, see `plainmlp.evaluation.ranking`.
 
-    A class that has all samples, or none, has no area and is left out; if that leaves none, nothing was ranked and the
-    value is that of chance, 0.5. Without a ranking the value is NaN.
+    A class that has all samples, or none, has no area; if there is no other, nothing was ranked and the value is that of
+    chance, 0.5. Without a ranking the value is NaN.
     """
     if "areas" not in totals:
         return np.full(totals["log_losses"].shape[1:], np.nan)
-    areas = np.split(totals["areas"], 2)[of_precision]
-    defined = ~np.isnan(areas)
-    n_defined = np.count_nonzero(defined, axis=0)
-    return np.where(n_defined > 0, sum_by_halves(np.where(defined, areas, 0.0)) / np.maximum(n_defined, 1), 0.5)
+    return _mean_defined(np.split(totals["areas"], 2)[of_precision], 0.5)
 
 
 METRICS: dict[Task, dict[str, Metric]] = {
     "classification": {
         "accuracy": lambda totals, n: sum_by_halves(totals["hits"]) / n,
-        "balanced_accuracy": lambda totals, n: _mean_ratio(totals["hits"], totals["true"]),
-        "macro_f1": lambda totals, n: _mean_ratio(2 * totals["hits"], totals["true"] + totals["predicted"]),
+        "balanced_accuracy": lambda totals, n: _mean_defined(ratio(totals["hits"], totals["true"]), 1.0),
+        "macro_f1": lambda totals, n: _mean_defined(
+            ratio(2 * totals["hits"], totals["true"] + totals["predicted"]), 1.0
+        ),
         "roc_auc": lambda totals, _: _mean_area(totals, of_precision=False),
         "average_precision": lambda totals, _: _mean_area(totals, of_precision=True),
         "log_loss": lambda totals, n: totals["log_losses"][0] / n,
@@ -206,7 +207,7 @@ METRICS: dict[Task, dict[str, Metric]] = {
     },
     "multilabel": {
         "accuracy": lambda totals, n: totals["hits"][0] / n,
-        "macro_f1": lambda totals, n: _mean_ratio(2 * totals["both"], totals["either"]),
+        "macro_f1": lambda totals, n: _mean_defined(ratio(2 * totals["both"], totals["either"]), 1.0),
         "roc_auc": lambda totals, _: _mean_area(totals, of_precision=False),
         "average_precision": lambda totals, _: _mean_area(totals, of_precision=True),
         "log_loss": lambda totals, n: totals["log_losses"][0] / n,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from plainmlp.data.arrays import Array, Task
 from plainmlp.data.sums import sum_by_halves
-from plainmlp.evaluation.metrics import Rows, Values
+from plainmlp.evaluation.metrics import Rows, Values, ratio
 
 Counts = NDArray[np.integer[Any]]
 Positions = NDArray[np.intp]
@@ -100,17 +100,11 @@ def roc_area(passed: Passed) -> Values:
     steps = np.diff(others, axis=0, prepend=0)
     before = passed.hits - np.diff(passed.hits, axis=0, prepend=0)
     pairs = passed.hits[-1] * others[-1]
-    return _ratio(sum_by_halves(steps * (passed.hits + before)), 2 * pairs)
+    return ratio(sum_by_halves(steps * (passed.hits + before)), 2 * pairs)
 
 
 def average_precision(passed: Passed) -> Values:
     """Return the mean of the precision over the samples of the class."""
-    precision = _ratio(passed.hits, passed.samples)
+    precision = ratio(passed.hits, passed.samples)
     steps = np.diff(passed.hits, axis=0, prepend=0)
-    return _ratio(sum_by_halves(np.where(steps > 0, steps * precision, 0.0)), passed.hits[-1])
-
-
-def _ratio(parts: Array, wholes: Array) -> Values:
-    """Return parts / wholes, NaN where the whole is 0."""
-    ratios: Values = np.divide(parts, wholes, out=np.full(np.shape(wholes), np.nan), where=wholes > 0)
-    return ratios
+    return ratio(sum_by_halves(np.where(steps > 0, steps * precision, 0.0)), passed.hits[-1])
