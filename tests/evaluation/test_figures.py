@@ -421,7 +421,7 @@ def test_of_many_classes_the_hardest_to_tell_are_drawn() -> None:
 
 
 def test_of_very_many_samples_evenly_spaced_ones_are_ranked(plane: FigureData, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plainmlp.evaluation.figures.thresholds.MAX_RANKED", 50)
+    monkeypatch.setattr("plainmlp.evaluation.figures.classes.MAX_RANKED", 50)
     title = FIGURES["threshold_curves"].draw(plane).get_suptitle()
     assert title == "clusters: every threshold, 50 of 200 drawn"
 

@@ -4,12 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from plainmlp.evaluation.figures import classes, curves, planes
 from plainmlp.evaluation.figures.canvas import FigureData, save_figure
-from plainmlp.evaluation.figures.classes import draw_calibration, draw_confusion_matrix, draw_worst_mistakes
-from plainmlp.evaluation.figures.curves import draw_fitted_curves, draw_learning_curves, draw_steps
-from plainmlp.evaluation.figures.planes import draw_data, draw_decision_regions, draw_right_and_wrong
-from plainmlp.evaluation.figures.regression import draw_importance, draw_predicted_against_actual, draw_residuals
-from plainmlp.evaluation.figures.thresholds import draw_class_scores, draw_threshold_curves
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,20 +59,20 @@ def is_plane(data: FigureData) -> bool:
 
 
 FIGURES: dict[str, FigureEntry] = {
-    "learning_curves": FigureEntry(draw_learning_curves, lambda data: bool(data.history.get("train_loss"))),
-    "steps": FigureEntry(draw_steps, lambda data: bool(data.steps)),
-    "confusion_matrix": FigureEntry(draw_confusion_matrix, _is_classification),
-    "calibration": FigureEntry(draw_calibration, _is_classification),
-    "class_scores": FigureEntry(draw_class_scores, _tells_classes),
-    "threshold_curves": FigureEntry(draw_threshold_curves, _tells_classes),
-    "data": FigureEntry(draw_data, is_plane),
-    "right_and_wrong": FigureEntry(draw_right_and_wrong, is_plane),
-    "decision_regions": FigureEntry(draw_decision_regions, is_plane),
+    "learning_curves": FigureEntry(curves.draw_learning_curves, lambda data: bool(data.history.get("train_loss"))),
+    "steps": FigureEntry(curves.draw_steps, lambda data: bool(data.steps)),
+    "confusion_matrix": FigureEntry(classes.draw_confusion_matrix, _is_classification),
+    "calibration": FigureEntry(classes.draw_calibration, _is_classification),
+    "class_scores": FigureEntry(classes.draw_class_scores, _tells_classes),
+    "threshold_curves": FigureEntry(classes.draw_threshold_curves, _tells_classes),
+    "data": FigureEntry(planes.draw_data, is_plane),
+    "right_and_wrong": FigureEntry(planes.draw_right_and_wrong, is_plane),
+    "decision_regions": FigureEntry(planes.draw_decision_regions, is_plane),
     "worst_mistakes": FigureEntry(
-        draw_worst_mistakes, lambda data: _is_classification(data) and data.description.image_shape is not None
+        classes.draw_worst_mistakes, lambda data: _is_classification(data) and data.description.image_shape is not None
     ),
-    "fitted_curves": FigureEntry(draw_fitted_curves, is_line),
-    "predicted_against_actual": FigureEntry(draw_predicted_against_actual, _is_regression),
-    "residuals": FigureEntry(draw_residuals, _is_regression),
-    "importance": FigureEntry(draw_importance, lambda data: data.importance is not None),
+    "fitted_curves": FigureEntry(curves.draw_fitted_curves, is_line),
+    "predicted_against_actual": FigureEntry(curves.draw_predicted_against_actual, _is_regression),
+    "residuals": FigureEntry(curves.draw_residuals, _is_regression),
+    "importance": FigureEntry(curves.draw_importance, lambda data: data.importance is not None),
 }
