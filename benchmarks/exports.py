@@ -12,8 +12,8 @@ from _checkout import ROOT
 from _performance import write_section
 from plainmlp.composition.compose import compose, parse, quote
 from plainmlp.data.stages import fetch, split
-from plainmlp.exports.comparison import Runtime, compare
 from plainmlp.exports.network import onnx_model
+from plainmlp.exports.onnx_file import Runtime, compare
 from plainmlp.training.train import train_configured
 
 TITLE = "## How close ONNX Runtime comes"

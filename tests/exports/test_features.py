@@ -14,10 +14,10 @@ from plainmlp.data.preparation import Preparation, fit_preparation
 from plainmlp.data.splits import Splits
 from plainmlp.data.stages import fetch, split
 from plainmlp.data.stored import RowFile, StoredRows
-from plainmlp.exports import comparison
-from plainmlp.exports.comparison import Runtime, compare, drawn_rows
+from plainmlp.exports import onnx_file
 from plainmlp.exports.features import graph_inputs
 from plainmlp.exports.network import onnx_model
+from plainmlp.exports.onnx_file import Runtime, compare, drawn_rows
 from plainmlp.system.errors import InputError
 
 pytestmark = pytest.mark.slow
@@ -143,8 +143,8 @@ def bundled(name: str, path: Path) -> Splits:
 
 
 def test_rows_that_stay_in_their_file_are_compared_some_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(comparison, "ROWS_AT_ONCE", 7)
-    monkeypatch.setattr(comparison, "MAX_ROWS", 22)
+    monkeypatch.setattr(onnx_file, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(onnx_file, "MAX_ROWS", 22)
     np.save(tmp_path / "rows.npy", np.random.default_rng(4).normal(5, 3, (30, 4)))
     model = drawn_model()
     difference = compare(model, Runtime(onnx_model(model, {})), StoredRows(RowFile(tmp_path / "rows.npy")))

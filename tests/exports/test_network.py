@@ -8,10 +8,10 @@ from onnx.reference import ReferenceEvaluator
 
 from exported import drawn_model
 from networks import draw_parameters, make_architecture
-from plainmlp.exports.comparison import Runtime, compare
 from plainmlp.exports.features import graph_inputs
 from plainmlp.exports.functions import ACTIVATION_NODES, LINK_NODES
 from plainmlp.exports.network import onnx_model
+from plainmlp.exports.onnx_file import Runtime, compare
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.losses import LOSSES
 from plainmlp.training.model import Model

@@ -14,7 +14,7 @@ from plainmlp.nn.arithmetic import Array, keeps_subnormals
 from plainmlp.nn.descent import Descent, Start
 from plainmlp.nn.forms import Compiled, start_descent
 from plainmlp.nn.snapshot import Snapshot
-from plainmlp.nn.training import Divergence, Training
+from plainmlp.nn.training import Training
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.system.wording import shown
 from plainmlp.training.backends.table import OWN_BACKEND, BackendDescent, check_backend, make_network
@@ -180,14 +180,11 @@ def _run(training: Training, log: TrainingLog) -> None:
     for epoch in training.run():
         if epoch.diverged is not None:
             log.fail()
-            raise _diverged_error(epoch.diverged)
+            message = (
+                f"the loss is not finite in epoch {epoch.diverged.epoch}, step {epoch.diverged.step}, with the learning "
+                f"rate {epoch.diverged.learning_rate:g}; try a smaller optimizer.learning_rate, or optimizer.clip_norm"
+            )
+            raise TrainingError(message)
         now = time.perf_counter()
         log.add(epoch, now - before)
         before = now
-
-
-def _diverged_error(divergence: Divergence) -> TrainingError:
-    return TrainingError(
-        f"the loss is not finite in epoch {divergence.epoch}, step {divergence.step}, with the learning "
-        f"rate {divergence.learning_rate:g}; try a smaller optimizer.learning_rate, or optimizer.clip_norm"
-    )

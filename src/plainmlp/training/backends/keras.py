@@ -17,7 +17,9 @@ class KerasNetwork:
     def __init__(self, start: Start) -> None:
         os.environ["KERAS_BACKEND"] = "tensorflow"  # read by Keras when it is imported
         set_threads(start.threads)
-        _set_precision(start.parameters.dtype.name)
+        from keras.config import set_floatx
+
+        set_floatx(start.parameters.dtype.name)  # of learning rates and settings, which else are float32
         self._recipe, self._steps = start.recipe, 0
         self._model = _model(start)
         self._cost = _cost(start.architecture.loss)
@@ -54,13 +56,6 @@ class KerasNetwork:
         """Return values of all variables, kernels of shape (n_in, n_out) and biases, in our order."""
         arrays = [np.asarray(value) for value in values]
         return join_layers([a.T for a in arrays if a.ndim == 2], [a for a in arrays if a.ndim == 1])
-
-
-def _set_precision(dtype: str) -> None:
-    """Let Keras keep learning rates and settings in the network's dtype instead of float32."""
-    import keras
-
-    keras.config.set_floatx(dtype)
 
 
 def _keep_precision(holder: Any, dtype: np.dtype[Any]) -> None:

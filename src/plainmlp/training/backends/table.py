@@ -152,15 +152,11 @@ def check_backend(name: str, start: Start, *, weighted: bool) -> None:
     if recipe.optimizer in backend.steady_optimizers:
         _check(name, f"optimizer.schedule with {recipe.optimizer}", recipe.schedule, ("constant",))
     if not backend.free_form:
-        _check_form(name, start, weighted)
-
-
-def _check_form(name: str, start: Start, weighted: bool) -> None:
-    activations = list(start.architecture.activations)
-    _check(name, "model.activation", activations, (activations[:1] * len(activations),), "one for all layers")
-    _check(name, "model.bias", start.architecture.bias, (True,), "true")
-    _check(name, "model.l1", start.recipe.l1, (0.0,))
-    _check(name, "sample or class weights", weighted, (False,), "none")
+        activations = list(architecture.activations)
+        _check(name, "model.activation", activations, (activations[:1] * len(activations),), "one for all layers")
+        _check(name, "model.bias", architecture.bias, (True,), "true")
+        _check(name, "model.l1", recipe.l1, (0.0,))
+        _check(name, "sample or class weights", weighted, (False,), "none")
 
 
 def _check(name: str, key: str, value: object, allowed: Collection[object], words: str = "") -> None:
@@ -184,7 +180,7 @@ class BackendDescent:
     slots: tuple[Array, ...] = ()
 
     def __init__(self, network: BackendNetwork, own: Descent, start: Start) -> None:
-        self._trained, self._own, self._start = network, own, start
+        self._trained, self._start = network, start
         self.parameters = own.parameters
         self.measure, self.outputs, self.alive, self.draw_order = own.measure, own.outputs, own.alive, own.draw_order
         self._measured = Network(start.architecture, own.parameters, start.target_scale)
