@@ -17,13 +17,12 @@ class KerasNetwork:
     def __init__(self, start: Start) -> None:
         os.environ["KERAS_BACKEND"] = "tensorflow"  # read by Keras when it is imported
         set_threads(start.threads)
-        from keras.config import set_floatx
+        import keras
 
-        set_floatx(start.parameters.dtype.name)  # of learning rates and settings, which else are float32
+        keras.config.set_floatx(start.parameters.dtype.name)  # of learning rates and settings, which else are float32
         self._recipe, self._steps = start.recipe, 0
         self._model = _model(start)
         self._cost = _cost(start.architecture.loss)
-        self._n_outputs = start.architecture.layer_sizes[-1]
         self._optimizer = _optimizer(start.recipe)
         _keep_precision(self._optimizer, start.parameters.dtype)
         self._optimizer.build(self._model.trainable_variables)
