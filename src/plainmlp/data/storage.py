@@ -23,13 +23,13 @@ FILES_OPEN = 4
 SPLITS_DIGESTED = 4  # at once in memory, as in a sweep
 
 
-def digest_arrays(*arrays: Array) -> str:
-    """Return the SHA-256 over the type, shape and bytes of arrays, in order, as hexadecimal digits.
+def digest_arrays(*arrays: Array | None) -> str:
+    """Return the SHA-256 over the type, shape and bytes of arrays but None, in order, as hexadecimal digits.
 
     For rows that stay in their file, the file's digest and the rows' numbers replace the bytes.
     """
     digest = hashlib.sha256()
-    for array in arrays:
+    for array in (each for each in arrays if each is not None):
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         if isinstance(array, StoredRows):
             digest.update(array.digest().encode())
@@ -59,7 +59,7 @@ def part_digests(splits: Splits) -> dict[str, str]:
 
 
 def _digest_part(part: Part) -> str:
-    return digest_arrays(*(array for array in (part.features, part.targets, part.weights) if array is not None))
+    return digest_arrays(part.features, part.targets, part.weights)
 
 
 def _digest_parts(arrays: dict[str, str], description: Description) -> str:

@@ -93,22 +93,18 @@ class Checkpoints:
     def save(self, progress: Progress) -> None:
         """Keep a checkpoint, and at most one before it; warn on stderr if that fails."""
         try:
-            with self._exclusive_lock():
-                self._replace(progress)
+            with self._exclusive_lock(), without_fsync():  # a damaged one is noticed, and there is the one before it
+                for leftover in self._folder.glob(".*"):  # of a process that was killed while it wrote
+                    leftover.unlink()
+                path = self._folder / f"{progress.snapshot.epochs:09}.safetensors"
+                write_checkpoint(path, progress, self._point_id)
+                for outdated in self._paths()[KEPT:]:
+                    outdated.unlink()
         except (OSError, InputError) as error:  # a full disk, for example, may have room again before the training ends
             reason = error.strerror if isinstance(error, OSError) else error
             sys.stderr.write(
                 f"warning: {self._folder}: a checkpoint could not be written ({reason}); training continues\n"
             )
-
-    def _replace(self, progress: Progress) -> None:
-        """Write a checkpoint and remove those that it outdates."""
-        for leftover in self._folder.glob(".*"):  # of a process that was killed while it wrote
-            leftover.unlink()
-        with without_fsync():  # a damaged checkpoint is noticed, and there is the one before it
-            write_checkpoint(self._folder / f"{progress.snapshot.epochs:09}.safetensors", progress, self._point_id)
-        for outdated in self._paths()[KEPT:]:
-            outdated.unlink()
 
     def clear(self) -> None:
         """Remove all checkpoints, since the training has its result."""
@@ -124,11 +120,6 @@ class Checkpoints:
     def _paths(self) -> list[Path]:
         """Return the checkpoints, the latest first."""
         return sorted(self._folder.glob("[0-9]*.safetensors"), reverse=True)
-
-
-def checkpoints_of(checkout: Path, point_id: str) -> Checkpoints:
-    """Return what a checkout keeps of a point while it trains."""
-    return Checkpoints(checkout / CHECKPOINTS, point_id)
 
 
 def write_checkpoint(path: Path, progress: Progress, point_id: str) -> None:
@@ -154,20 +145,15 @@ def read_checkpoint(path: Path, point_id: str) -> Progress:
     if content["shapes"] != _shapes(tensors):
         message = f"{path}: is damaged: its arrays do not have the shapes that were written with it"
         raise InputError(message)
-    if content.get("version") != VERSION:
-        raise InputError(_other_format(path))
     try:
         owner, progress = content["point_id"], _progress(content, tensors)
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(_other_format(path)) from error
+        message = f"{path}: has the format of another version of plainmlp"
+        raise InputError(message) from error
     if owner != point_id:
         message = f"{path}: is a checkpoint of another training, of the point {owner[:12]}"
         raise InputError(message)
     return progress
-
-
-def _other_format(path: Path) -> str:
-    return f"{path}: has the format of another version of plainmlp"
 
 
 def _shapes(tensors: dict[str, Array]) -> dict[str, list[Any]]:
@@ -175,6 +161,9 @@ def _shapes(tensors: dict[str, Array]) -> dict[str, list[Any]]:
 
 
 def _progress(content: dict[str, Any], tensors: dict[str, Array]) -> Progress:
+    if content["version"] != VERSION:
+        message = f"the version is {content['version']}"
+        raise ValueError(message)
     n_slots = sum(name.startswith("slots.") for name in tensors)
     value, waited = content["best"]
     snapshot = Snapshot(

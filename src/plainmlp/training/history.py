@@ -1,7 +1,8 @@
 """The history of a training: what was measured after each epoch and before certain steps, and its tables on disk."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from plainmlp.system.errors import InputError
@@ -9,6 +10,7 @@ from plainmlp.system.files import write_csv
 
 History = dict[str, list[float]]
 Table = tuple[list[str], Iterable[Sequence[object]]]  # a header and rows
+Rows = list[dict[str, str]]
 STEP = "step"
 EPOCH, STATE_DIGEST = "epoch", "state_digest"  # columns that are no metrics
 
@@ -36,48 +38,41 @@ def steps_table(steps: History) -> Table:
 
 def read_history(path: Path) -> History:
     """Read the metrics that `write_history` wrote."""
-    return _numbers(path, _read_epochs(path))
+    with _reading(path) as rows:
+        return _numbers(_some(rows))
 
 
 def read_steps(path: Path) -> History:
     """Read what `write_steps` wrote."""
-    return _numbers(path, _read_rows(path))
-
-
-def _numbers(path: Path, rows: Sequence[dict[str, str]]) -> History:
-    """Return the columns of a table that are metrics."""
-    names = [name for name in (rows[0] if rows else ()) if name not in {EPOCH, STATE_DIGEST}]
-    try:
-        return {name: [float(row[name]) for row in rows] for name in names}
-    except (ValueError, TypeError) as error:
-        raise InputError(_problem(path, error)) from error
+    with _reading(path) as rows:
+        return _numbers(rows)
 
 
 def read_digests(path: Path) -> tuple[str, ...]:
     """Read the digests of the states that `write_history` wrote."""
-    rows = _read_epochs(path)
-    try:
-        return tuple(row[STATE_DIGEST] for row in rows)
-    except KeyError as error:
-        raise InputError(_problem(path, error)) from error
+    with _reading(path) as rows:
+        return tuple(row[STATE_DIGEST] for row in _some(rows))
 
 
-def _read_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a table."""
+@contextmanager
+def _reading(path: Path) -> Iterator[Rows]:
+    """Give the rows of a table; an error in the block says that the file is damaged."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except (OSError, ValueError) as error:
-        raise InputError(_problem(path, error)) from error
+            yield list(csv.DictReader(file))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        message = f"{path}: is missing or damaged; train again ({error})"
+        raise InputError(message) from error
 
 
-def _read_epochs(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a table that has any."""
-    rows = _read_rows(path)
+def _some(rows: Rows) -> Rows:
     if not rows:
-        raise InputError(_problem(path, "it has no rows"))
+        message = "it has no rows"
+        raise ValueError(message)
     return rows
 
 
-def _problem(path: Path, reason: object) -> str:
-    return f"{path}: is missing or damaged; train again ({reason})"
+def _numbers(rows: Rows) -> History:
+    """Return the columns of a table that are metrics."""
+    names = [name for name in (rows[0] if rows else ()) if name not in {EPOCH, STATE_DIGEST}]
+    return {name: [float(row[name]) for row in rows] for name in names}

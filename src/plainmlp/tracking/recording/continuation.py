@@ -12,14 +12,14 @@ from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.stored_runs import Reader
 from plainmlp.tracking.tags import CONTINUED_TAG, CONTINUES_TAG, NOTE_TAG, PARENT_TAG, POINT_TAG, PROCESS_TAG
 from plainmlp.tracking.terminal import show_resumption
-from plainmlp.training.checkpoints import Checkpoints, checkpoints_of
+from plainmlp.training.checkpoints import CHECKPOINTS, Checkpoints
 
 INTERRUPTED = ("KILLED", "FAILED")
 
 
 def open_checkpoints(run: TrackedRun, training: TrainingSection, checkout: Path) -> Checkpoints:
     """Return the checkpoints of a run; if they hold a part of its training, say so, and join it to the interrupted run."""
-    checkpoints = checkpoints_of(checkout, run.point_id)
+    checkpoints = Checkpoints(checkout / CHECKPOINTS, run.point_id)
     if show_resumption(checkpoints, training):
         join_interrupted(run)
     return checkpoints
