@@ -62,7 +62,7 @@ class System:
             parameters = draw_parameters(architecture, self.config.model, seed, self.config.training.dtype)
             model = Model(architecture, parameters, self.splits.preparation, self.splits.description)
             outputs = model.predict(train.features[:size])
-            found = evaluate_outputs("classification", train.targets[:size], outputs, n_classes=outputs.shape[1])
+            found = evaluate_outputs(self.splits.description, train.targets[:size], outputs)
             losses.append(found["log_loss"])
         return losses
 

@@ -157,8 +157,9 @@ def test_pieces_agree_with_scikit_learn_where_classes_or_spreads_are_missing(
 ) -> None:
     np.save(tmp_path / "outputs.npy", np.array(outputs))
     rows = StoredRows(stored.RowFile(tmp_path / "outputs.npy"))
-    in_pieces = evaluate_outputs(task, np.array(targets), rows, n_classes=3)
-    assert in_pieces == pytest.approx(evaluate_outputs(task, np.array(targets), np.asarray(rows), n_classes=3))
+    described = Description("", task, (), (), ("a", "b", "c"))
+    in_pieces = evaluate_outputs(described, np.array(targets), rows)
+    assert in_pieces == pytest.approx(evaluate_outputs(described, np.array(targets), np.asarray(rows)))
 
 
 def test_metrics_of_outputs_in_a_file_hold_a_piece_of_them_and_what_is_ranked(tmp_path: Path, monkeypatch) -> None:
@@ -167,8 +168,9 @@ def test_metrics_of_outputs_in_a_file_hold_a_piece_of_them_and_what_is_ranked(tm
     np.save(tmp_path / "outputs.npy", np.full((200_000, 3), 1 / 3))  # 4.8 MB
     rows, targets = StoredRows(stored.RowFile(tmp_path / "outputs.npy")), np.zeros(200_000, np.uint8)
     tracemalloc.start()
-    evaluate_outputs("classification", targets, rows, n_classes=3)
-    constant_outputs(Description("", "classification", (), (), ("a", "b", "c")), targets)
+    described = Description("", "classification", (), (), ("a", "b", "c"))
+    evaluate_outputs(described, targets, rows)
+    constant_outputs(described, targets)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1e6

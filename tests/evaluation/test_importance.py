@@ -25,7 +25,7 @@ class Asked(BaseEstimator):
         return self
 
     def score(self, features, targets):
-        return score(self.task, targets, self.predict(features))
+        return score(Description("data", self.task, (), ("y",)), targets, self.predict(features))
 
 
 def case(task):

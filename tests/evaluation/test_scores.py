@@ -10,10 +10,15 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap
 from sklearn import metrics as sk
 
-from plainmlp.data.arrays import Array, Task
+from plainmlp.data.arrays import Array, Description, Task
 from plainmlp.evaluation.metrics import METRICS, measure, reliability, summands
 from plainmlp.evaluation.ranking import rank
 from plainmlp.evaluation.scores import bootstrap_intervals, evaluate_outputs, percentile_intervals, proportion_interval
+
+
+def described(task: Task, n_classes: int) -> Description:
+    """Return a description of no columns."""
+    return Description("data", task, (), ("y",), tuple(map(str, range(n_classes))))
 
 
 class Case(NamedTuple):
@@ -22,11 +27,15 @@ class Case(NamedTuple):
     outputs: Array
     n_classes: int
 
+    @property
+    def description(self) -> Description:
+        return described(self.task, self.n_classes)
+
     def take(self, rows: Array) -> "Case":
         return self._replace(targets=self.targets[rows], outputs=self.outputs[rows])
 
     def evaluate(self) -> dict[str, float]:
-        return evaluate_outputs(self.task, self.targets, self.outputs, n_classes=self.n_classes)
+        return evaluate_outputs(self.description, self.targets, self.outputs)
 
     def evaluate_resamples(self, rows: Array) -> dict[str, Array]:
         """Return every metric of resamples whose drawn rows are the columns of a table."""
@@ -110,11 +119,11 @@ def test_classification_metrics_are_the_numbers_worked_by_hand() -> None:
         "roc_auc": (1 + 2 / 3 + 1) / 3,
         "average_precision": (1 + 1 / 2 + 1) / 3,
     }
-    assert evaluate_outputs("classification", targets, probabilities, n_classes=3) == pytest.approx(expected)
+    assert evaluate_outputs(described("classification", 3), targets, probabilities) == pytest.approx(expected)
 
 
 def test_brier_score_of_two_classes_is_the_sum_over_both() -> None:
-    values = evaluate_outputs("classification", np.array([0, 1]), np.array([[0.6, 0.4], [0.0, 1.0]]), n_classes=2)
+    values = evaluate_outputs(described("classification", 2), np.array([0, 1]), np.array([[0.6, 0.4], [0.0, 1.0]]))
     assert values["brier_score"] == pytest.approx((0.16 + 0.16) / 2)
 
 
@@ -129,7 +138,7 @@ def test_multilabel_metrics_are_the_numbers_worked_by_hand() -> None:
         "roc_auc": 1,  # of the second label; the others are in all samples or in none
         "average_precision": 1,  # of the first two
     }
-    assert evaluate_outputs("multilabel", targets, probabilities, n_classes=0) == pytest.approx(expected)
+    assert evaluate_outputs(described("multilabel", 0), targets, probabilities) == pytest.approx(expected)
 
 
 def test_labels_that_never_occur_and_are_never_predicted_are_no_mistake() -> None:
@@ -148,7 +157,7 @@ def test_regression_metrics_are_the_numbers_worked_by_hand() -> None:
         "r2": ((1 - 1 / 2) + (1 - 9 / 8)) / 2,
         "largest_error": 3.0,
     }
-    assert evaluate_outputs("regression", targets, outputs, n_classes=0) == pytest.approx(expected)
+    assert evaluate_outputs(described("regression", 0), targets, outputs) == pytest.approx(expected)
 
 
 def test_expected_calibration_error_weighs_bins_by_their_samples() -> None:
@@ -204,7 +213,7 @@ def test_of_very_many_scores_the_areas_have_no_interval(monkeypatch: pytest.Monk
     case = make_case("classification", 40, 3, seed=1)
     monkeypatch.setattr("plainmlp.evaluation.scores.MAX_RANKED_AGAIN", 119)
     monkeypatch.setattr("plainmlp.evaluation.scores.RESAMPLES", 50)
-    found = bootstrap_intervals(*case[:3], n_classes=3, generator=np.random.default_rng(0))
+    found = bootstrap_intervals(case.description, *case[1:3], np.random.default_rng(0))
     assert set(METRICS["classification"]) - set(found) == {"roc_auc", "average_precision"}
 
 
@@ -219,7 +228,7 @@ def test_pieces_of_a_part_come_to_the_metrics_of_the_whole(task: Task, monkeypat
 
 def test_class_that_is_predicted_but_absent_is_no_part_of_balanced_accuracy() -> None:
     outputs = np.eye(3)[[0, 2, 1]]
-    values = evaluate_outputs("classification", np.array([0, 0, 1]), outputs, n_classes=3)
+    values = evaluate_outputs(described("classification", 3), np.array([0, 0, 1]), outputs)
     assert values["balanced_accuracy"] == pytest.approx((1 / 2 + 1) / 2)
     assert values["macro_f1"] == pytest.approx((2 / 3 + 1 + 0) / 3)
 
@@ -227,7 +236,7 @@ def test_class_that_is_predicted_but_absent_is_no_part_of_balanced_accuracy() ->
 @pytest.mark.parametrize(("outputs", "expected"), [([0.1, 0.1, 0.1], 1.0), ([0.1, 0.1, 0.2], 0.0)])
 def test_r2_of_equal_targets_is_one_without_error_and_else_zero(outputs: list[float], expected: float) -> None:
     targets, values = np.full((3, 1), 0.1), np.array(outputs)[:, np.newaxis]
-    assert evaluate_outputs("regression", targets, values, n_classes=0)["r2"] == expected
+    assert evaluate_outputs(described("regression", 0), targets, values)["r2"] == expected
     case = Case("regression", targets, values, 0)
     assert case.evaluate_resamples(np.array([[0], [1], [2]]))["r2"] == expected
 
@@ -242,7 +251,7 @@ def test_r2_of_resamples_of_one_row_is_zero_whatever_rounding_leaves_of_their_sp
 def test_intervals_exist_for_every_metric_and_hold_its_value(task: Task, n_samples: int) -> None:
     case = make_case(task, n_samples, 4, seed=3)
     values = case.evaluate()
-    intervals = bootstrap_intervals(*case[:3], n_classes=case.n_classes, generator=np.random.default_rng(0))
+    intervals = bootstrap_intervals(case.description, *case[1:3], np.random.default_rng(0))
     assert [name for name in METRICS[task] if name in intervals] == list(intervals)
     assert n_samples == 1 or set(values) - set(intervals) <= {
         "macro_f1",
@@ -270,7 +279,7 @@ def test_interval_of_a_proportion_is_that_of_wilson(n_right: int, n_samples: int
 def test_without_a_mistake_only_the_accuracy_and_what_varies_have_an_interval(task: Task) -> None:
     targets = np.arange(20) % 2 if task == "classification" else np.eye(2)[np.arange(20) % 2]
     outputs = np.where(np.eye(2)[np.arange(20) % 2] > 0, 0.75, 0.25)
-    intervals = bootstrap_intervals(task, targets, outputs, n_classes=2, generator=np.random.default_rng(0))
+    intervals = bootstrap_intervals(described(task, 2), targets, outputs, np.random.default_rng(0))
     assert list(intervals) == ["accuracy"]
     assert intervals["accuracy"] == pytest.approx((0.8389, 1), abs=1e-4)
 
@@ -279,7 +288,7 @@ def test_interval_of_a_mean_has_the_width_that_theory_gives(monkeypatch: pytest.
     errors = np.random.default_rng(5).normal(size=(2000, 1))
     targets = np.zeros((2000, 1))
     monkeypatch.setattr("plainmlp.evaluation.scores.RESAMPLES", 4000)
-    intervals = bootstrap_intervals("regression", targets, errors, n_classes=0, generator=np.random.default_rng(1))
+    intervals = bootstrap_intervals(described("regression", 0), targets, errors, np.random.default_rng(1))
     half_width = 1.960 * np.abs(errors).std() / np.sqrt(2000)
     expected = np.abs(errors).mean() + np.array([-half_width, half_width])
     np.testing.assert_allclose(intervals["mean_absolute_error"], expected, atol=0.1 * half_width)
@@ -288,7 +297,7 @@ def test_interval_of_a_mean_has_the_width_that_theory_gives(monkeypatch: pytest.
 def test_intervals_depend_on_nothing_but_the_state_of_the_generator() -> None:
     case = make_case("classification", 50, 3, seed=1)
     first, again, other = (
-        bootstrap_intervals(*case[:3], n_classes=3, generator=np.random.default_rng(seed)) for seed in (7, 7, 8)
+        bootstrap_intervals(case.description, *case[1:3], np.random.default_rng(seed)) for seed in (7, 7, 8)
     )
     assert first == again
     assert first != other
@@ -320,16 +329,16 @@ def test_shapes_that_would_broadcast_are_refused(task: Task) -> None:
     case = make_case(task, 10, 3, seed=0)
     wrong = case.outputs[:, :1]
     with pytest.raises(ValueError, match=rf"outputs of a {task} must have the shape \(10, 3\), not \(10, 1\)"):
-        evaluate_outputs(task, case.targets, wrong, n_classes=case.n_classes)
+        evaluate_outputs(case.description, case.targets, wrong)
     with pytest.raises(ValueError, match="must have the shape"):
-        bootstrap_intervals(task, case.targets, wrong, n_classes=case.n_classes, generator=np.random.default_rng(0))
+        bootstrap_intervals(case.description, case.targets, wrong, np.random.default_rng(0))
 
 
 @pytest.mark.slow
 def test_many_samples_and_classes_stay_within_the_memory() -> None:
     case = make_case("classification", 10_500, 100, seed=0)
     tracemalloc.start()
-    bootstrap_intervals(*case[:3], n_classes=100, generator=np.random.default_rng(0))
+    bootstrap_intervals(case.description, *case[1:3], np.random.default_rng(0))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 200e6
@@ -366,10 +375,9 @@ def test_intervals_are_those_of_scipy_but_for_their_draws(monkeypatch: pytest.Mo
         rng=np.random.default_rng(0),
     ).confidence_interval
     found = bootstrap_intervals(
-        "regression",
+        described("regression", 0),
         np.zeros((400, 1)),
         errors[:, np.newaxis],
-        n_classes=0,
-        generator=np.random.default_rng(1),
+        np.random.default_rng(1),
     )["mean_absolute_error"]
     assert found == pytest.approx(expected, abs=0.03 * (expected.high - expected.low))

@@ -53,9 +53,8 @@ def digests(dataset, missing, config, folder):
     parts, preparation, description = splits.parts(), splits.preparation, splits.description
     draws = np.random.default_rng(1)
     outputs = {name: outputs_of(part, description, draws) for name, part in parts.items()}
-    n_classes = len(description.class_names)
     tested = splits.test.targets, outputs["test"]
-    intervals = bootstrap_intervals(description.task, *tested, n_classes=n_classes, generator=draws)
+    intervals = bootstrap_intervals(description, *tested, draws)
     places = Places(folder)
     model = Model(None, np.empty(0), preparation, description)
     write_measures(places, model, splits, Evaluation(measure(splits, outputs), intervals, outputs["test"]))

@@ -41,7 +41,7 @@ def class_rows(description: Description, targets: Array, outputs: Array) -> list
 def target_rows(description: Description, targets: Array, outputs: Array) -> list[Row]:
     """Return a row for each target of a regression: its name and every metric."""
     pairs = zip(description.target_names, targets.T[:, :, np.newaxis], outputs.T[:, :, np.newaxis], strict=True)
-    return [(name, *evaluate_outputs("regression", *pair, n_classes=0).values()) for name, *pair in pairs]
+    return [(name, *evaluate_outputs(description, *pair).values()) for name, *pair in pairs]
 
 
 def breakdown(description: Description, targets: Array, outputs: Array) -> tuple[str, Sequence[str], list[Row]]:

@@ -78,13 +78,7 @@ def evaluate(
     """Measure a model on every part of the data; figures name the `class_weights` that it was trained with."""
     outputs = predict(model, splits, compiled)
     tested = np.asarray(outputs["test"])
-    intervals = bootstrap_intervals(
-        splits.description.task,
-        splits.test.targets,
-        tested,
-        n_classes=len(splits.description.class_names),
-        generator=generator(seed, "bootstrap"),
-    )
+    intervals = bootstrap_intervals(splits.description, splits.test.targets, tested, generator(seed, "bootstrap"))
     importance = permutation_importance(
         partial(model.predict, compiled=compiled), splits.test, splits.description, generator(seed, "importance")
     )
@@ -100,9 +94,8 @@ def evaluate(
 
 def measure_baseline(splits: Splits, part: Part) -> dict[str, float]:
     """Return every metric of a part for `constant_outputs`."""
-    description = splits.description
-    outputs = np.tile(constant_outputs(description, splits.train.targets), (len(part), 1))
-    return evaluate_outputs(description.task, part.targets, outputs, n_classes=len(description.class_names))
+    outputs = np.tile(constant_outputs(splits.description, splits.train.targets), (len(part), 1))
+    return evaluate_outputs(splits.description, part.targets, outputs)
 
 
 def measure_baseline_loss(splits: Splits, part: Part, model: ModelSection) -> float | None:
@@ -152,9 +145,6 @@ def measure(splits: Splits, outputs: Mapping[str, Array]) -> dict[str, dict[str,
     outputs : mapping of str to ndarray
         As `predict` returns them.
     """
-    description = splits.description
-    n_classes = len(description.class_names)
     return {
-        name: evaluate_outputs(description.task, part.targets, outputs[name], n_classes=n_classes)
-        for name, part in splits.parts().items()
+        name: evaluate_outputs(splits.description, part.targets, outputs[name]) for name, part in splits.parts().items()
     }

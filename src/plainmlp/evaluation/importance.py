@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from plainmlp.data.arrays import Array, Description, Part, Task
+from plainmlp.data.arrays import Array, Description, Part
 from plainmlp.data.sums import sum_by_halves
 from plainmlp.evaluation.metrics import THRESHOLD
 from plainmlp.evaluation.scores import evaluate_outputs
@@ -61,13 +61,13 @@ def permutation_importance(
         return None
     rows = np.linspace(0, len(part) - 1, min(len(part), MAX_ROWS)).astype(np.intp)
     features, targets = part.features[rows], part.targets[rows]
-    whole = score(description.task, targets, predict(features))
+    whole = score(description, targets, predict(features))
     losses = np.empty((n_columns, REPEATS))
     for column in range(n_columns):
         shuffled = np.tile(features, (REPEATS, 1))
         shuffled[:, column] = np.concatenate([generator.permutation(features[:, column]) for _ in range(REPEATS)])
         repeats = np.split(predict(shuffled), REPEATS)
-        losses[column] = [whole - score(description.task, targets, outputs) for outputs in repeats]
+        losses[column] = [whole - score(description, targets, outputs) for outputs in repeats]
     means = sum_by_halves(losses.T) / REPEATS
     variances = sum_by_halves(np.square(losses.T - means)) / (REPEATS - 1)
     half = STUDENT_T * np.sqrt(variances / REPEATS)
@@ -77,11 +77,11 @@ def permutation_importance(
     )
 
 
-def score(task: Task, targets: Array, outputs: Array) -> float:
+def score(description: Description, targets: Array, outputs: Array) -> float:
     """Return the accuracy of a classification or of labels, the r2 of a regression."""
-    if task == "regression":
-        return evaluate_outputs(task, targets, outputs, n_classes=0)["r2"]
-    if task == "multilabel":
+    if description.task == "regression":
+        return evaluate_outputs(description, targets, outputs)["r2"]
+    if description.task == "multilabel":
         is_right = ((outputs > THRESHOLD) == (targets > THRESHOLD)).all(axis=1)
     else:
         is_right = outputs.argmax(axis=1) == targets

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from plainmlp.data.arrays import Array, Task
+from plainmlp.data.arrays import Array, Description, Task
 from plainmlp.data.stored import StoredRows
 from plainmlp.data.sums import sum_by_halves
 from plainmlp.evaluation.metrics import METRICS, Rows, Sum, Values, measure, summands
@@ -17,8 +17,8 @@ LEVEL, NORMAL = 0.95, 1.959963985  # of the intervals, and the normal quantile t
 RESAMPLES = 1000
 
 
-def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: int) -> dict[str, float]:
-    """Return every metric of the task, by name, in the order of `METRICS`.
+def evaluate_outputs(description: Description, targets: Array, outputs: Array) -> dict[str, float]:
+    """Return every metric of a task, by name, in the order of `METRICS`.
 
     Parameters
     ----------
@@ -29,8 +29,6 @@ def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: i
         Probabilities of shape (n_samples, n_classes) for a classification, else of the targets' shape:
         probabilities for a multi-label task, values for a regression. `StoredRows`, of a classification or a
         regression, are read a piece at a time.
-    n_classes : int
-        The number of classes of a classification; other tasks ignore it.
 
     Notes
     -----
@@ -40,10 +38,11 @@ def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: i
     Samples are summed in the order that `plainmlp.evaluation.metrics` states, so the values have the same bits on every
     processor.
     """
+    task = description.task
     centre, of_pieces, ranked = _centre(task, targets), [], []
     every = -(-len(targets) // MAX_RANKED) if isinstance(outputs, StoredRows) else 1
     for of_piece, piece in _pieces(targets, outputs):
-        checked = _checked(task, of_piece, piece, n_classes)
+        checked = _checked(description, of_piece, piece)
         found = summands(task, of_piece, checked, centre)
         ranked.append((of_piece[::every].copy(), checked[::every].copy()))  # a view would keep the whole piece
         rows = np.arange(len(of_piece))[:, np.newaxis]
@@ -57,18 +56,13 @@ def evaluate_outputs(task: Task, targets: Array, outputs: Array, *, n_classes: i
 
 
 def bootstrap_intervals(
-    task: Task,
-    targets: Array,
-    outputs: Array,
-    *,
-    n_classes: int,
-    generator: np.random.Generator,
+    description: Description, targets: Array, outputs: Array, generator: np.random.Generator
 ) -> dict[str, tuple[float, float]]:
     """Return the limits of a 95 % confidence interval for each metric, most of them from resampling the samples.
 
     Parameters
     ----------
-    task, targets, outputs, n_classes
+    description, targets, outputs
         As for `evaluate_outputs`.
     generator : numpy.random.Generator
         Draws the resamples; the same state gives the same intervals.
@@ -81,7 +75,7 @@ def bootstrap_intervals(
     of trainings. The upper limit of `largest_error` cannot exceed the largest error seen, so it says too little about
     new data; and `expected_calibration_error`, which noise can only raise, is biased upwards in every resample.
     """
-    checked = _checked(task, targets, outputs, n_classes)
+    task, checked = description.task, _checked(description, targets, outputs)
     found: dict[str, Sum | Ranking] = {**summands(task, targets, checked, _centre(task, targets))}
     if task != "regression" and checked.size <= MAX_RANKED_AGAIN:
         found["areas"] = rank(task, targets, checked)
@@ -129,14 +123,15 @@ def _centre(task: Task, targets: Array) -> Values:
     return mean
 
 
-def _checked(task: Task, targets: Array, outputs: Array, n_classes: int) -> Values:
+def _checked(description: Description, targets: Array, outputs: Array) -> Values:
     """Return the outputs as float64, once their shape is known to be right."""
-    expected = (len(targets), n_classes) if task == "classification" else targets.shape
+    is_classification = description.task == "classification"
+    expected = (len(targets), len(description.class_names)) if is_classification else targets.shape
     if outputs.shape != expected:
-        message = f"outputs of a {task} must have the shape {expected}, not {outputs.shape}"
+        message = f"outputs of a {description.task} must have the shape {expected}, not {outputs.shape}"
         raise ValueError(message)
     numbers = np.asarray(outputs, dtype=np.float64)
-    if task != "classification":
+    if not is_classification:
         return numbers
     # rows of a float32 softmax sum to 1 +- 1e-7
     return np.asarray(numbers / sum_by_halves(numbers.T)[:, np.newaxis])
