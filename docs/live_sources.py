@@ -12,7 +12,7 @@ PLACES = (  # below src/; of nn the definition alone, since a browser has no com
     "plainmlp/__init__.py",
     "plainmlp/nn/*.py",
     "plainmlp/estimators/__init__.py",
-    "plainmlp/estimators/checks.py",
+    "plainmlp/estimators/parameters.py",
     "plainmlp/estimators/network.py",
     "plainmlp/system/__init__.py",
     "plainmlp/system/wording.py",

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from plainmlp import MLPRegressor
-from plainmlp.estimators.regressor import LOSS_NAMES
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_iter=:sklearn.exceptions.ConvergenceWarning")
 QUICK = {"hidden_layer_sizes": (32,), "activation": "tanh", "learning_rate_init": 0.02, "batch_size": 50}
@@ -28,7 +27,7 @@ def test_one_number_has_one_axis(waves):
     assert column.weights_digest_ == flat.weights_digest_
 
 
-@pytest.mark.parametrize("loss", [*LOSS_NAMES, {"name": "huber", "threshold": 0.1}], ids=str)
+@pytest.mark.parametrize("loss", [*MLPRegressor._losses, {"name": "huber", "threshold": 0.1}], ids=str)
 def test_every_loss_serves(waves, loss):
     X, y = waves
     model = MLPRegressor(**QUICK, n_iter_no_change=np.inf, loss=loss).fit(X, y + 1)

@@ -16,12 +16,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from plainmlp.estimators.checks import SEED, check_number
 from plainmlp.estimators.network import MLP
 from plainmlp.estimators.parameters import (
+    SEED,
     activations,
     batch_rows,
     build_recipe,
+    check_number,
     check_parameters,
     choice,
     hidden_sizes,
@@ -288,7 +289,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _checked_dtype(self, *, reset: bool) -> Any:
         """Check all parameters, and return the dtype or dtypes that inputs may have."""
-        check_parameters(self.get_params(deep=False), self._losses())
+        check_parameters(self.get_params(deep=False), self._losses)
         if not reset:
             return self.network_.parameters.dtype
         return (np.float64, np.float32) if self.dtype == "auto" else self.dtype

@@ -16,8 +16,6 @@ from plainmlp.nn.arithmetic import Array
 from plainmlp.nn.functions import log
 from plainmlp.nn.losses import LOSSES
 
-LOSS_NAMES = tuple(name for name, loss in LOSSES.items() if {"classification", "multilabel"} & set(loss.tasks))
-
 
 @keep_signature
 @dataclass(eq=False, repr=False)
@@ -42,6 +40,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     """
 
     class_weight: Literal["balanced"] | Mapping[Any, float] | None = None
+    _losses = tuple(name for name, loss in LOSSES.items() if {"classification", "multilabel"} & set(loss.tasks))
 
     def partial_fit(
         self,
@@ -142,9 +141,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Return rows with targets as the loss takes them: for a single output, a column of 0 and 1."""
         is_single = self._outputs(rows.targets)[1] == 1 and len(self.classes_) == 2
         return rows._replace(targets=rows.targets[:, np.newaxis].astype(np.float64)) if is_single else rows
-
-    def _losses(self) -> tuple[str, ...]:
-        return LOSS_NAMES
 
     def _outputs(self, targets: Array) -> tuple[str, int]:
         """Return the loss and the number of outputs: two classes need only one."""

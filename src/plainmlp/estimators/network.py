@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from plainmlp.estimators.checks import check_architecture, check_choice, check_name, check_recipe
+from plainmlp.estimators.parameters import check_architecture, check_choice, check_name, check_recipe
 from plainmlp.nn.architecture import Architecture, Layers, view_layers
 from plainmlp.nn.arithmetic import Array
 from plainmlp.nn.batches import BLOCK_NUMBERS, Examples

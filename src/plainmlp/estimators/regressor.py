@@ -13,13 +13,13 @@ from plainmlp.estimators.rows import Rows
 from plainmlp.nn.arithmetic import Array
 from plainmlp.nn.losses import LOSSES, default_loss
 
-LOSS_NAMES = tuple(name for name, loss in LOSSES.items() if "regression" in loss.tasks)
-
 
 @keep_signature
 @dataclass(eq=False, repr=False)
 class MLPRegressor(RegressorMixin, BaseMLP):
     """A multilayer perceptron that predicts one number or several; `BaseMLP` describes parameters and attributes."""
+
+    _losses = tuple(name for name, loss in LOSSES.items() if "regression" in loss.tasks)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one more iteration, over the given rows; see `fit`."""
@@ -44,9 +44,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _convert(self, rows: Rows) -> Rows:
         return rows
-
-    def _losses(self) -> tuple[str, ...]:
-        return LOSS_NAMES
 
     def _outputs(self, targets: Array) -> tuple[str, int]:
         """Return the loss and the number of outputs."""
