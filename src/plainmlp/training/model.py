@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from plainmlp.data.arrays import Array, Description, description_from_dict
+from plainmlp.data.arrays import Array, Description, adapter_of, description_from_dict
 from plainmlp.data.preparation import Preparation
 from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.architecture import Architecture, view_layers
@@ -258,10 +258,5 @@ def _check_fit(architecture: Architecture, preparation: Preparation, description
 
 def _architecture(record: dict[str, Any]) -> Architecture:
     """Return the architecture that `asdict` made a record of."""
-    return Architecture(
-        layer_sizes=tuple(record["layer_sizes"]),
-        activations=tuple(record["activations"]),
-        loss=record["loss"],
-        loss_options=tuple((name, value) for name, value in record["loss_options"]),
-        bias=record["bias"],
-    )
+    architecture: Architecture = adapter_of(Architecture).validate_python(record)
+    return architecture

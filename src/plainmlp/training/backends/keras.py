@@ -10,6 +10,8 @@ from plainmlp.nn.recipe import Recipe
 from plainmlp.training.backends.table import Array, Step, join_layers, paper_epsilon, split_layers
 from plainmlp.training.backends.tensorflow import gelu, leaky_relu, set_threads
 
+ACTIVATIONS: dict[str, Any] = {"identity": "linear", "leaky_relu": leaky_relu, "gelu": gelu}  # others have our names
+
 
 class KerasNetwork:
     """A network of Keras."""
@@ -76,7 +78,7 @@ def _model(start: Start) -> Any:
     layers = [
         keras.layers.Dense(
             size,
-            activation=_activation(name),
+            activation=ACTIVATIONS.get(name, name),
             use_bias=architecture.bias,
             kernel_regularizer=regularizer,
             dtype=start.parameters.dtype.name,
@@ -89,10 +91,6 @@ def _model(start: Start) -> Any:
     for number, layer in enumerate(layers):
         layer.set_weights([weights[number].T, *([biases[number]] if biases else [])])
     return model
-
-
-def _activation(name: str) -> Any:
-    return {"identity": "linear", "leaky_relu": leaky_relu, "gelu": gelu}.get(name, name)
 
 
 def _cost(loss: str) -> Any:
