@@ -99,7 +99,6 @@ def _check_fields(fields: "Iterable[Field]", path: Path) -> list[str]:
 
 
 def _check_size(n_rows: int, n_columns: int, path: Path) -> None:
-    """Refuse a table that does not fit into memory."""
     require_memory(n_rows * n_columns * BYTES_PER_VALUE, f"{path}: reading {n_rows} rows of {n_columns} columns")
 
 

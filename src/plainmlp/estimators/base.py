@@ -261,7 +261,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             sys.stdout.write(f"iteration {epoch.number + 1}: {', '.join(losses)}\n")
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
-        """Train for one more iteration."""
         is_first = not hasattr(self, "network_")
         if self.early_stopping:
             message = "early_stopping=True is not allowed with partial_fit, whose iterations cannot be undone"
@@ -323,7 +322,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return examples, batch_size, float(self.alpha) / (batch_size * mean)
 
     def _network(self, train: Examples, seed: int, l2: float, parameters: Array | None, *, has_validation: bool) -> MLP:
-        """Return a network that is ready to train."""
         given, sizes = self.get_params(deep=False), hidden_sizes(self.hidden_layer_sizes)
         loss, n_outputs = self._outputs(train.targets)
         options = tuple(sorted(choice("loss", self.loss)[1].items()))

@@ -46,7 +46,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return rows
 
     def _outputs(self, targets: Array) -> tuple[str, int]:
-        """Return the loss and the number of outputs."""
         given = choice("loss", self.loss)[0]
         return default_loss("regression") if given == "auto" else given, targets.shape[1]
 

@@ -116,7 +116,6 @@ def _pieces(targets: Array, outputs: Array) -> Iterator[tuple[Array, Array]]:
 
 
 def _centre(task: Task, targets: Array) -> Values:
-    """Return the mean of each target of a regression."""
     if task != "regression":
         return np.empty(0)
     mean: Values = sum_by_halves(targets) / len(targets)

@@ -4,6 +4,7 @@ ONNX has operators for more of them, but runtimes lack these for float64, or kee
 """
 
 from collections.abc import Callable
+from operator import methodcaller
 
 from plainmlp.exports.graph import TRUTH, Value
 from plainmlp.nn.activations import GELU_CUBIC, GELU_RATE, LEAK, SELU_SCALE, SELU_SCALED_ALPHA
@@ -11,10 +12,6 @@ from plainmlp.nn.activations import GELU_CUBIC, GELU_RATE, LEAK, SELU_SCALE, SEL
 
 def _identity(z: Value) -> Value:
     return z
-
-
-def _relu(z: Value) -> Value:
-    return z.node("Relu")
 
 
 def _leaky_relu(z: Value) -> Value:
@@ -27,14 +24,6 @@ def _elu(z: Value) -> Value:
 
 def _selu(z: Value) -> Value:
     return (SELU_SCALE * z).replaced(_is_negative(z), SELU_SCALED_ALPHA * _expm1_below_zero(z))
-
-
-def _sigmoid(z: Value) -> Value:
-    return z.node("Sigmoid")
-
-
-def _tanh(z: Value) -> Value:
-    return z.node("Tanh")
 
 
 def _softplus(z: Value) -> Value:
@@ -50,10 +39,6 @@ def _gelu(z: Value) -> Value:
     return z * (0.5 * (1 + (GELU_RATE * (z * (1 + GELU_CUBIC * (z * z)))).node("Tanh")))
 
 
-def _softmax(z: Value) -> Value:
-    return z.node("Softmax", axis=1)
-
-
 def _is_negative(z: Value) -> Value:
     return z.node("Less", 0, dtype=TRUTH)
 
@@ -66,21 +51,21 @@ def _expm1_below_zero(z: Value) -> Value:
 
 ACTIVATION_NODES: dict[str, Callable[[Value], Value]] = {
     "identity": _identity,
-    "relu": _relu,
+    "relu": methodcaller("node", "Relu"),
     "leaky_relu": _leaky_relu,
     "elu": _elu,
     "selu": _selu,
-    "sigmoid": _sigmoid,
-    "tanh": _tanh,
+    "sigmoid": methodcaller("node", "Sigmoid"),
+    "tanh": methodcaller("node", "Tanh"),
     "softplus": _softplus,
     "silu": _silu,
     "gelu": _gelu,
 }
 LINK_NODES: dict[str, Callable[[Value], Value]] = {  # by the loss
-    "cross_entropy": _softmax,
-    "binary_cross_entropy": _sigmoid,
+    "cross_entropy": methodcaller("node", "Softmax", axis=1),
+    "binary_cross_entropy": methodcaller("node", "Sigmoid"),
     "squared_error": _identity,
     "absolute_error": _identity,
     "huber": _identity,
-    "relu_squared_error": _relu,
+    "relu_squared_error": methodcaller("node", "Relu"),
 }

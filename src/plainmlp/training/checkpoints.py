@@ -251,7 +251,6 @@ class TrainingLog:
             self._checkpoints.clear()
 
     def _is_due(self, epoch: int) -> bool:
-        """Say whether a checkpoint is to be written after an epoch."""
         epochs, seconds = self._training.checkpoint_epochs, self._training.checkpoint_seconds
         if epoch + 1 == self._training.stop_after:
             return True

@@ -42,7 +42,6 @@ def describe_training(splits: Splits, config: Config) -> str:
 
 
 def _check_loss(loss: str, description: Description) -> None:
-    """Refuse a loss that does not suit the task."""
     allowed = [name for name, entry in LOSSES.items() if description.task in entry.tasks]
     if loss not in allowed:
         message = f"model.loss = {loss!r} does not suit a {description.task}; allowed: {', '.join(allowed)}"

@@ -197,7 +197,6 @@ def sealed_layers(parameters: Array, architecture: Architecture, record: dict[st
     ----------
     parameters : ndarray of shape (n_parameters,)
         Written as `layers.<i>.weight` (n_out, n_in), as in most libraries, and `layers.<i>.bias` (n_out,).
-    architecture : Architecture
     record : dict
         What else to keep; JSON must be able to hold it.
     """

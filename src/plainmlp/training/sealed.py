@@ -36,7 +36,6 @@ def read_sealed(
 
     Parameters
     ----------
-    path : Path
     kind : str
         What the file is, for messages.
     names_in : callable (content) -> list of str

@@ -41,7 +41,6 @@ def raw_features(model: Model, data: Any) -> Array:
 
     Parameters
     ----------
-    model : Model
     data : DataFrame, Series, mapping, ndarray or sequence
         A table; a mapping from names to values, or to columns of values; a sequence of such rows; or the rows' values in
         the order of the columns, of shape (n_samples, n_columns) or (n_columns,), or of images (n_samples, height, width)

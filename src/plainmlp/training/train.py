@@ -152,7 +152,6 @@ def _target_scale(splits: Splits, dtype: str) -> Array | None:
 
 
 def _start_descent(backend: str, start: Start, snapshot: Snapshot, compiled: Compiled) -> Descent:
-    """Return the network, ready to be trained by a backend."""
     try:
         own = start_descent(compiled, start._replace(parameters=snapshot.parameters, slots=snapshot.slots))
     except ImportError as error:

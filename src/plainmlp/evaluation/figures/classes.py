@@ -101,7 +101,6 @@ def _draw_reliability(axes: "Axes", bins: Reliability) -> None:
 
 
 def _draw_shares(axes: "Axes", bins: Reliability) -> None:
-    """Draw the share of the samples in each bin."""
     edges = np.arange(CALIBRATION_BINS) / CALIBRATION_BINS
     axes.bar(edges, bins.counts / bins.counts.sum(), width=0.9 / CALIBRATION_BINS, align="edge", color=COLOURS[0])
     axes.set(xlabel="confidence (probability of the predicted class)", ylabel="share of samples")

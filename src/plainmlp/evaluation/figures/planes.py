@@ -64,7 +64,6 @@ def _share_right(data: FigureData) -> str:
 
 
 def _all_samples(data: FigureData) -> Part:
-    """Return the samples of the train and the test part."""
     features = np.concatenate([data.train.features, data.test.features])
     return Part(features, np.concatenate([data.train.targets, data.test.targets]))
 

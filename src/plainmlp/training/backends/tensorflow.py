@@ -72,7 +72,6 @@ class TensorflowNetwork:
         return join_layers([array.T for array in arrays[:count]], arrays[count:])
 
     def _apply(self, handles: list[Any], gradient: Any, learning_rate: Any) -> None:
-        """Let TensorFlow update one variable and its memory."""
         from tensorflow import raw_ops
 
         options, kind = self._recipe.optimizer_options, type(learning_rate)

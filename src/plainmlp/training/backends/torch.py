@@ -48,7 +48,6 @@ class TorchNetwork:
         return self._join("data")
 
     def _forward(self, values: Any) -> Any:
-        """Return the last layer's sums."""
         from torch.nn.functional import linear
 
         biases = self._biases or [None] * len(self._weights)
