@@ -76,13 +76,10 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _data_key(dataset: DatasetSection, split: SplitSection) -> str:
-    """Return the digest of all that the parted data comes from, but for the code."""
-    content = {} if dataset.path is None else _digest_path(Path(dataset.path))
-    sections = [dataset.model_dump(mode="json"), split.model_dump(mode="json")]
-    return digest_json([*sections, content])
-
-
-def _digest_path(path: Path) -> dict[str, str]:
-    """Return the digest of a file, or of every file in a folder; none of what is missing, as `fetch` will say."""
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    return {file.relative_to(path).as_posix(): digest_file(file) for file in files}
+    """Return the digest of all that the parted data comes from, but for the code; `fetch` will say what is missing."""
+    content = {}
+    if dataset.path is not None:
+        path = Path(dataset.path)
+        files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+        content = {file.relative_to(path).as_posix(): digest_file(file) for file in files}
+    return digest_json([dataset.model_dump(mode="json"), split.model_dump(mode="json"), content])

@@ -73,7 +73,10 @@ def split_rows(part: Part, description: Description, split: SplitSection) -> tup
 
     def part_off(key: str, rows: Rows, n_taken: int) -> tuple[Rows, Rows]:
         if classes is None:
-            return _part_off_last(rows, n_taken, split.seed if split.shuffle else None)
+            if not split.shuffle:
+                return rows[:-n_taken], rows[-n_taken:]
+            np.random.RandomState(split.seed).shuffle(rows)  # in place: `train_test_split` makes several copies
+            return rows[n_taken:], rows[:n_taken]
         _check_classes(key, classes[rows], min(n_taken, len(rows) - n_taken), description.class_names)
         return split_by_class(rows, classes[rows], n_taken, split.seed)
 
@@ -113,14 +116,6 @@ def _train_count(n_rows: int, train: Size, left: int) -> int:
 
 def _wanted(size: Size, n_rows: int) -> float:
     return size * n_rows if isinstance(size, float) else size
-
-
-def _part_off_last(rows: Rows, n_taken: int, seed: int | None) -> tuple[Rows, Rows]:
-    """Split rows as `train_test_split` does, but in place, since that makes several copies of them."""
-    if seed is None:
-        return rows[:-n_taken], rows[-n_taken:]
-    np.random.RandomState(seed).shuffle(rows)
-    return rows[n_taken:], rows[:n_taken]
 
 
 def _check_classes(key: str, classes: Array, n_smaller: int, names: tuple[str, ...]) -> None:

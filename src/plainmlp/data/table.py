@@ -158,7 +158,9 @@ def encode_targets(cells: Cells, names: tuple[str, ...], task: TableTask) -> tup
         return _several(cells, names, task)
     name = names[0]
     if task == "auto":
-        task = "classification" if _holds_classes(cells, name) else "regression"
+        kind = column_kind(cells, name)
+        is_short = kind == "integer" and cells.frame[name].nunique() <= MAX_INTEGER_CLASSES
+        task = "classification" if is_short or kind in {"label", "boolean"} else "regression"
     if task == "regression":
         return "regression", numbers(cells, name)[:, np.newaxis], ()
     return "classification", *_classes(cells, name)
@@ -172,12 +174,6 @@ def _refuse_missing_target(cells: Cells, name: str) -> None:
             f"{len(cells.frame)} rows); targets are never imputed: fill it in or leave the row out (dataset.missing_target=drop)"
         )
         raise InputError(message)
-
-
-def _holds_classes(cells: Cells, name: str) -> bool:
-    kind = column_kind(cells, name)
-    few = kind == "integer" and cells.frame[name].nunique() <= MAX_INTEGER_CLASSES
-    return few or kind in {"label", "boolean"}
 
 
 def _classes(cells: Cells, name: str) -> tuple[Array, tuple[str, ...]]:

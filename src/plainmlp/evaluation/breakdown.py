@@ -38,14 +38,10 @@ def class_rows(description: Description, targets: Array, outputs: Array) -> list
     ]
 
 
-def target_rows(description: Description, targets: Array, outputs: Array) -> list[Row]:
-    """Return a row for each target of a regression: its name and every metric."""
-    pairs = zip(description.target_names, targets.T[:, :, np.newaxis], outputs.T[:, :, np.newaxis], strict=True)
-    return [(name, *evaluate_outputs(description, *pair).values()) for name, *pair in pairs]
-
-
 def breakdown(description: Description, targets: Array, outputs: Array) -> tuple[str, Sequence[str], list[Row]]:
     """Return the name, header and rows of the table that suits a task."""
     if description.task == "regression":
-        return "targets", ("target", *METRICS["regression"]), target_rows(description, targets, outputs)
+        pairs = zip(description.target_names, targets.T[:, :, np.newaxis], outputs.T[:, :, np.newaxis], strict=True)
+        rows: list[Row] = [(name, *evaluate_outputs(description, *pair).values()) for name, *pair in pairs]
+        return "targets", ("target", *METRICS["regression"]), rows
     return "classes", CLASS_HEADER, class_rows(description, targets, outputs)

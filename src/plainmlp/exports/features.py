@@ -58,25 +58,16 @@ def graph_inputs(preparation: Preparation, features: Array) -> dict[str, Array]:
     }
 
 
-def text_codes(column: Column, fill_value: "Vector | None") -> tuple[dict[str, int], int]:
-    """Return the place among a column's inputs of each text that it knows and of a gap, and the place of any other text.
-
-    A place may also be `REFUSED`, or -1 for no level.
-    """
-    gap = REFUSED if fill_value is None else int(fill_value[0])
-    return {GAP: gap, **column.places}, {"refuse": REFUSED, "missing": gap, "rare": column.rare_place}[column.unknown]
-
-
 def _indicators(texts: Value, column: Column, fill_value: "Vector | None") -> Value:
     """Return 1 for the level that a text is, 0 for the others."""
-    codes, default = text_codes(column, fill_value)
-    keys, values = list(codes), list(codes.values())
+    gap = REFUSED if fill_value is None else int(fill_value[0])
+    codes = {GAP: gap, **column.places}
     code = texts.node(
         "LabelEncoder",
         domain=ML_DOMAIN,
-        keys_strings=keys,
-        values_int64s=values,
-        default_int64=default,
+        keys_strings=list(codes),
+        values_int64s=list(codes.values()),
+        default_int64={"refuse": REFUSED, "missing": gap, "rare": column.rare_place}[column.unknown],
         dtype=WHOLE,
     )
     places = np.arange(len(column.categories or ()), dtype=WHOLE)[np.newaxis]

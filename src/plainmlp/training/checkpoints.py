@@ -3,7 +3,7 @@
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -229,8 +229,11 @@ class TrainingLog:
         progress, number = self.progress, len(self.progress.digests)
         for name, value in epoch.metrics.items():
             progress.history.setdefault(name, []).append(value)
-        if self._training.loss_every is not None:
-            self._keep_steps(epoch.steps(), self._training.loss_every)
+        if self._training.loss_every is not None:  # counted from the first update of the training
+            steps = epoch.steps()
+            for name, values in steps.items():
+                kept = values[steps["step"] % self._training.loss_every == 0]
+                progress.steps.setdefault(name, []).extend(kept.tolist())
         is_digested = self._digests and (epoch.is_last or (number + 1) % self._training.digest_every == 0)
         progress.digests.append(epoch.snapshot.digest() if is_digested else "")
         progress.seconds += seconds
@@ -239,12 +242,6 @@ class TrainingLog:
             self._saved = time.monotonic()
         self._tell(number, epoch.metrics)
 
-    def _keep_steps(self, steps: Mapping[str, Array], every: int) -> None:
-        """Keep every `every`-th update of the training, counted from 0, of those in an epoch."""
-        chosen = steps["step"] % every == 0
-        for name, values in steps.items():
-            self.progress.steps.setdefault(name, []).extend(values[chosen].tolist())
-
     def fail(self) -> None:
         """Remove the checkpoints, since the loss is no longer finite."""
         if self._checkpoints is not None:
@@ -252,9 +249,7 @@ class TrainingLog:
 
     def _is_due(self, epoch: int) -> bool:
         epochs, seconds = self._training.checkpoint_epochs, self._training.checkpoint_seconds
-        if epoch + 1 == self._training.stop_after:
-            return True
-        if epochs is not None and (epoch + 1) % epochs == 0:
+        if epoch + 1 == self._training.stop_after or (epochs is not None and (epoch + 1) % epochs == 0):
             return True
         return seconds is not None and time.monotonic() - self._saved >= seconds
 
