@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import OneHotEncoder
 
+from parted import split_section
 from plainmlp.composition.compose import compose
 from plainmlp.config.schema import DatasetSection
 from plainmlp.data.arrays import Column
@@ -44,9 +45,7 @@ def dataset_of(table, **options):
 
 
 def prepared(dataset, missing="refuse"):
-    preparation = fit_preparation(
-        dataset.rows, dataset.description, missing=missing, scaling="none", target_scaling="none"
-    )
+    preparation = fit_preparation(dataset.rows, dataset.description, split_section(), missing)
     return Preparation.from_dict(preparation.to_dict())  # as a model keeps it
 
 

@@ -10,7 +10,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from entries import known
-from plainmlp.config.schema import DatasetSection, SplitSection
+from parted import split_section
+from plainmlp.config.schema import DatasetSection
 from plainmlp.data.datasets import DATASETS, dataset_options, fetch_dataset
 from plainmlp.data.splits import split_rows
 from plainmlp.data.storage import digest_arrays
@@ -77,9 +78,8 @@ def test_clusters_are_the_published_ones():
     """The loss before the first update, as published: it hangs on every draw and on the split."""
     dataset = fetch_dataset("clusters", seed=12)
     assert dataset.rows.features.dtype == np.float32
-    sizes = {"train": None, "validation": 0, "test": 0.1}
-    kept = SplitSection(**sizes, stratify=False, shuffle=True, seed=12, scaling="none", target_scaling="none")
-    train, _, test = split_rows(dataset.rows, dataset.description, kept)
+    section = split_section(validation=0, test=0.1, stratify=False, seed=12)
+    train, _, test = split_rows(dataset.rows, dataset.description, section)
     assert (len(train), len(test)) == (13_500, 1_500)
     draws = np.random.RandomState(12)
     draws.standard_normal(2 * 15_000)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plainmlp.config.schema import Choice
 from plainmlp.data import npy, stored
 from plainmlp.data.arrays import Array
 from plainmlp.data.datasets import fetch_dataset
@@ -127,8 +128,8 @@ def test_a_scaling_is_fitted_to_the_bits_of_scikit_learn(name: str, dtype: str, 
     values = (generator.normal(50, generator.uniform(0.1, 9, 7), (3001, 7)) * [1, 1, 1, 1, 1, 1, 0]).astype(dtype)
     np.save(tmp_path / "values.npy", values)
     order = generator.permutation(3001)[:2000]
-    fitted = fit_scaling(name, {}, StoredRows(RowFile(tmp_path / "values.npy")).select(order))
-    expected = fit_scaling(name, {}, values[order])
+    fitted = fit_scaling(Choice(name=name), StoredRows(RowFile(tmp_path / "values.npy")).select(order))
+    expected = fit_scaling(Choice(name=name), values[order])
     np.testing.assert_array_equal(fitted.offset, expected.offset)
     np.testing.assert_array_equal(fitted.scale, expected.scale)
 
@@ -136,7 +137,7 @@ def test_a_scaling_is_fitted_to_the_bits_of_scikit_learn(name: str, dtype: str, 
 def test_numbers_whose_spread_overflows_are_refused_there_too(tmp_path: Path) -> None:
     np.save(tmp_path / "values.npy", np.array([[1e300, 1], [-1e300, 2]]))
     with pytest.raises(InputError, match="column 1 are too large"):
-        fit_scaling("standard", {}, StoredRows(RowFile(tmp_path / "values.npy")))
+        fit_scaling(Choice(name="standard"), StoredRows(RowFile(tmp_path / "values.npy")))
 
 
 def test_small_features_are_held_in_memory_and_large_ones_left_in_their_file(tmp_path: Path, monkeypatch) -> None:

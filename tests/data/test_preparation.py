@@ -6,6 +6,7 @@ import pytest
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from parted import split_section
 from plainmlp.config.schema import Choice
 from plainmlp.data.arrays import Column, Description, Part
 from plainmlp.data.preparation import Preparation, fit_preparation
@@ -21,9 +22,9 @@ def description_of(columns=COLUMNS, task="regression"):
     return Description("table", task, columns, ("a", "b"))
 
 
-def prepared(features=FEATURES, columns=COLUMNS, targets=TARGETS, task="regression", **options):
-    how = {"missing": "mean", "scaling": "standard", "target_scaling": "standard", **options}
-    return fit_preparation(Part(features, targets), description_of(columns, task), **how)
+def prepared(features=FEATURES, columns=COLUMNS, targets=TARGETS, task="regression", missing="mean", **options):
+    split = split_section(**{"scaling": "standard", "target_scaling": "standard", **options})
+    return fit_preparation(Part(features, targets), description_of(columns, task), split, missing)
 
 
 @pytest.mark.parametrize("missing", ["mean", "median"])

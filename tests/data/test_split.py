@@ -4,13 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-from plainmlp.config.schema import SplitSection
+from parted import split_section
 from plainmlp.data.arrays import Column, Description, Part
 from plainmlp.data.splits import split_by_class, split_rows
 from plainmlp.system.errors import InputError
-
-SIZES = {"train": None, "validation": 0.15, "test": 0.15}
-HOW = {"stratify": True, "shuffle": True, "seed": 0, "scaling": "none", "target_scaling": "none"}
 
 
 def part_of(n_rows, n_classes=3):
@@ -20,7 +17,7 @@ def part_of(n_rows, n_classes=3):
 
 def split(part, task="classification", **options):
     description = Description("data", task, (Column("x"),), ("y",), ("a", "b", "rare"))
-    return split_rows(part, description, SplitSection(**{**SIZES, **HOW, **options}))
+    return split_rows(part, description, split_section(**options))
 
 
 def rows_of(part):

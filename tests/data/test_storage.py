@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parted import split_section
 from plainmlp.data.arrays import Column, Dataset, Description, Part
 from plainmlp.data.preparation import fit_preparation
 from plainmlp.data.splits import Splits
@@ -20,7 +21,7 @@ PART = Part(FEATURES, np.array([[0.1], [0.2], [0.3]]), np.array([1.0, 0.5, 0.0])
 
 
 def splits_of(validation=PART):
-    preparation = fit_preparation(PART, DESCRIPTION, missing="mean", scaling="standard", target_scaling="minmax")
+    preparation = fit_preparation(PART, DESCRIPTION, split_section("standard", "minmax"), "mean")
     return Splits(PART, validation, PART.take(np.array([1])), DESCRIPTION, preparation, "ab" * 32)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from configurations import composed
 from exported import copying_model, description_of, drawn_model, model_on
+from parted import split_section
 from plainmlp.composition.compose import parse, quote
 from plainmlp.data.arrays import Column, Part
 from plainmlp.data.preparation import Preparation, fit_preparation
@@ -82,9 +83,7 @@ def test_every_day_of_the_calendar_has_its_year_month_and_day_of_the_week():
         :, np.newaxis
     ]
     part = Part(days, np.zeros(len(days), np.int64))
-    preparation = fit_preparation(
-        part, description_of("cross_entropy", (column,)), missing="refuse", scaling="none", target_scaling="none"
-    )
+    preparation = fit_preparation(part, description_of("cross_entropy", (column,)), split_section(), "refuse")
     np.testing.assert_array_equal(prepared(preparation, days, np.float64), preparation.inputs(days, np.float64))
 
 

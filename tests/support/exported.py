@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from networks import draw_parameters, make_architecture
+from parted import split_section
 from plainmlp.data.arrays import Column, Description, Part
 from plainmlp.data.preparation import Preparation, fit_preparation
 from plainmlp.data.scaling import Scaling
@@ -29,7 +30,7 @@ def drawn_model(activations="tanh", loss="cross_entropy", dtype=np.float32, *, n
     description = description_of(loss, n_outputs=n_outputs)
     generator = np.random.default_rng(3)
     rows = Part(generator.normal(5, 3, (50, 4)), generator.normal(-20, 40, (50, n_outputs)))
-    preparation = fit_preparation(rows, description, missing="refuse", scaling="standard", target_scaling="standard")
+    preparation = fit_preparation(rows, description, split_section("standard", "standard"), "refuse")
     architecture = make_architecture((4, 7, 6, n_outputs), activations, loss, **options)
     return Model(architecture, draw_parameters(architecture, dtype=dtype), preparation, description)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from configurations import refusal
+from parted import split_section
 from plainmlp.config.schema import ModelSection
 from plainmlp.data.arrays import Column, Description, Part
 from plainmlp.data.preparation import fit_preparation
@@ -36,7 +37,7 @@ def splits(task: str, n_classes: int = 3, n_targets: int = 2) -> Splits:
     description = Description("rows", task, columns, names, classes)
     targets = np.arange(12) % n_classes if classification else generator.integers(0, 2, (12, n_targets)).astype(float)
     part = Part(features, targets)
-    preparation = fit_preparation(part, description, missing="refuse", scaling="none", target_scaling="none")
+    preparation = fit_preparation(part, description, split_section(), "refuse")
     return Splits(part, part, part, description, preparation, "data")
 
 

@@ -9,6 +9,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import scoring_server
 
 from configurations import refusal
+from parted import split_section
 from plainmlp.config.schema import DatasetSection
 from plainmlp.data.cells import Cells
 from plainmlp.data.preparation import fit_preparation
@@ -29,7 +30,7 @@ class Asked(Served):
 def served():
     frame = pd.DataFrame({"colour": ["red", "blue"] * 5, "y": np.arange(10) / 7})
     data = table_dataset(Cells(frame, "data.csv"), DatasetSection(name="table", target="y"))
-    preparation = fit_preparation(data.rows, data.description, missing="refuse", scaling="none", target_scaling="none")
+    preparation = fit_preparation(data.rows, data.description, split_section(), "refuse")
     network = Architecture((2, 1), (), "squared_error")
     return Asked(Model(network, np.array([1.0, 2.0, 0.5]), preparation, data.description))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from plainmlp.config.schema import Choice, Missing
+from plainmlp.config.schema import Missing, SplitSection
 from plainmlp.data.arrays import Array, Column, Description, Part, adapter_of
 from plainmlp.data.cells import Cells, check_column, check_names, listed
 from plainmlp.data.columns import label_text, numbers
@@ -155,22 +155,15 @@ class Preparation:
         return [name for column in self.columns if column.categories is None for name in column.input_names]
 
 
-def fit_preparation(
-    train: Part,
-    description: Description,
-    *,
-    missing: Missing,
-    scaling: str | Choice,
-    target_scaling: str | Choice,
-) -> Preparation:
+def fit_preparation(train: Part, description: Description, split: SplitSection, missing: Missing) -> Preparation:
     """Fit a preparation to the train part.
 
     Parameters
     ----------
+    split : SplitSection
+        Only its `scaling` and `target_scaling` are read; targets are scaled only for a regression.
     missing : {"refuse", "mean", "median"}
         What replaces a missing number; for a category it is the most frequent value.
-    scaling, target_scaling : str or Choice
-        Entries of `SCALINGS`; targets are scaled only for a regression.
     """
     columns = description.columns
     fill_values = None if missing == "refuse" else fit_fill_values(train.features, columns, missing)
@@ -179,14 +172,9 @@ def fit_preparation(
         columns=columns,
         input_names=fit_input_names(columns),
         fill_values=fill_values,
-        input_scaling=_fit(scaling, numbers_of(filled, columns)),
-        target_scaling=_fit(target_scaling, train.targets) if description.task == "regression" else None,
+        input_scaling=fit_scaling(split.scaling, numbers_of(filled, columns)),
+        target_scaling=fit_scaling(split.target_scaling, train.targets) if description.task == "regression" else None,
     )
-
-
-def _fit(scaling: str | Choice, values: Array) -> Scaling:
-    name, options = (scaling, {}) if isinstance(scaling, str) else (scaling.name, scaling.options)
-    return fit_scaling(name, options, values)
 
 
 def numbers_of(features: Array, columns: tuple[Column, ...]) -> Array:

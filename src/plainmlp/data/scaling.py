@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from pydantic import PlainSerializer, PlainValidator
 
+from plainmlp.config.schema import Choice
 from plainmlp.data.arrays import Array
 from plainmlp.data.stored import StoredRows
 from plainmlp.data.sums import column_sums
@@ -75,26 +76,26 @@ class ScalingEntry(NamedTuple):
     options: Mapping[str, Option] = {}
 
 
-def fit_scaling(name: str, options: Mapping[str, Any], values: Array) -> Scaling:
+def fit_scaling(scaling: Choice, values: Array) -> Scaling:
     """Fit a scaling to the columns of the train part; the scale of a column that does not vary is 1.
 
     Parameters
     ----------
-    name : str
-        A name in `SCALINGS`.
-    options : mapping
-        The entry's options that differ from their default.
+    scaling : Choice
+        A name in `SCALINGS`, and the entry's options that differ from their default.
     values : ndarray of shape (n_samples, n_columns), any numeric dtype
         Nothing is missing.
     """
     if not values.shape[1]:
         return Scaling(np.empty(0), np.empty(0))  # of categories alone
-    entry = SCALINGS[name]
+    entry = SCALINGS[scaling.name]
     with np.errstate(over="ignore", invalid="ignore"):
-        offset, scale = entry.fit(values, **fill_options(entry.options, options))
+        offset, scale = entry.fit(values, **fill_options(entry.options, scaling.options))
     wrong = np.flatnonzero(~(np.isfinite(offset) & np.isfinite(scale)))
     if wrong.size:
-        message = f"scaling {name!r}: the numbers in column {wrong[0] + 1} are too large; allowed: up to about 1e150"
+        message = (
+            f"scaling {scaling.name!r}: the numbers in column {wrong[0] + 1} are too large; allowed: up to about 1e150"
+        )
         raise InputError(message)
     return Scaling(offset, scale)
 

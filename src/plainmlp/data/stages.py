@@ -25,13 +25,7 @@ def split(data: Dataset, split: SplitSection, missing: Missing) -> Splits:
     if data.description.task == "regression":
         _check_targets(data)
     parts = split_rows(data.rows, data.description, split)
-    preparation = fit_preparation(
-        parts[0],
-        data.description,
-        missing=missing,
-        scaling=split.scaling,
-        target_scaling=split.target_scaling,
-    )
+    preparation = fit_preparation(parts[0], data.description, split, missing)
     return Splits(*parts, data.description, preparation, digest_dataset(data))
 
 

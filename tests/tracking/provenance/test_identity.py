@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configurations import DEFAULT, composed
+from parted import split_section
 from plainmlp.composition.compose import parse
 from plainmlp.config.canonical import canonical
 from plainmlp.data.arrays import Column, Dataset, Description, Part
@@ -61,7 +62,7 @@ def test_log_level_and_folders_do_not_count(override):
 ROWS = Part(np.array([[0.5, 0.0], [-1.5, 1.0], [0.25, 1.0]]), np.array([0, 1, 1]), np.array([1.0, 0.5, 2.0]))
 MEANING = Description("table", "classification", (Column("x"), Column("y")), ("kind",), ("a", "b"))
 DATASET = Dataset(ROWS, MEANING)
-PREPARATION = fit_preparation(ROWS, MEANING, missing="refuse", scaling="none", target_scaling="none")
+PREPARATION = fit_preparation(ROWS, MEANING, split_section(), "refuse")
 
 
 def point_of_data(dataset: Dataset) -> str:
