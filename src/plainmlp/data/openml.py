@@ -2,8 +2,6 @@
 
 import socket
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
@@ -15,9 +13,7 @@ if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
 SECONDS_PER_ANSWER = 10.0
-NETWORK_ERROR = (
-    "A network error occurred"  # scikit-learn's warning before it waits a second and asks again, three times
-)
+NETWORK_ERROR = "A network error occurred"  # scikit-learn's warning, before it waits and asks again three times
 
 
 def fetch_openml_dataset(data_id: int, **options: Any) -> "Bunch":
@@ -27,8 +23,10 @@ def fetch_openml_dataset(data_id: int, **options: Any) -> "Bunch":
     """
     from sklearn.datasets import fetch_openml
 
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SECONDS_PER_ANSWER)
     try:
-        with _time_limit(SECONDS_PER_ANSWER), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Invalid cache, redownloading")
             # its n_retries does not reach the first request
             warnings.filterwarnings("error", message=NETWORK_ERROR)
@@ -37,18 +35,9 @@ def fetch_openml_dataset(data_id: int, **options: Any) -> "Bunch":
         message = f"OpenML data set {data_id} cannot be fetched: {_reason(warning.__context__ or warning)}"
     except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
         message = f"OpenML data set {data_id} cannot be fetched: {_reason(error)}"
-    raise InputError(message)
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Limit how long a connection waits for each answer."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
     finally:
         socket.setdefaulttimeout(before)
+    raise InputError(message)
 
 
 def _reason(error: BaseException) -> str:
@@ -57,8 +46,6 @@ def _reason(error: BaseException) -> str:
         return f"OpenML answered {error.code} {error.reason} to {error.url}"
     if isinstance(error, URLError | TimeoutError):
         cause = getattr(error, "reason", error)
-        return (
-            f"OpenML cannot be reached ({cause}); check the network (for mnist, dataset.path may name a folder of IDX "
-            "files instead)"
-        )
+        advice = "check the network (for mnist, dataset.path may name a folder of IDX files instead)"
+        return f"OpenML cannot be reached ({cause}); {advice}"
     return reason(error)
