@@ -105,10 +105,7 @@ def label_text(label: object) -> str:
 def encode_feature(cells: Cells, name: str, keys: DatasetSection) -> tuple[Column, NDArray[np.float64]]:
     """Return a feature column and its values: numbers, or positions in its categories; NaN for what is missing.
 
-    Parameters
-    ----------
-    keys : DatasetSection
-        Only its `dates`, `rare_levels` and `unknown` are read.
+    Of the keys, `dates`, `rare_levels` and `unknown` are read.
     """
     values = cells.frame[name]
     if bool(values.isna().all()):

@@ -52,10 +52,7 @@ def parse_dates(values: "Series", form: str) -> "Series":
 def days_of(cells: Cells, name: str, form: str | None) -> Numbers:
     """Return a column of dates as days since 1970-01-01, with the time of day as their fraction; NaN where missing.
 
-    Parameters
-    ----------
-    form : str, optional
-        How texts write the dates; columns that hold dates already need none.
+    The form is how texts write the dates; columns that hold dates already need none.
     """
     values = cells.frame[name]
     dates = parse_dates(values, form or ISO)

@@ -20,7 +20,7 @@ FETCH_SECONDS = 3600.0  # that another process may take to fetch and split data
 
 
 class KeptSplits:
-    """The parted data of configurations, a folder each, below `root`; with `locks` several processes may use it at once."""
+    """The parted data of configurations, a folder each, below `root`; with `locks` several processes may use it."""
 
     def __init__(self, root: Path, locks: Path) -> None:
         self._root, self._locks = root, locks

@@ -100,10 +100,6 @@ def fit_scaling(scaling: Choice, values: Array) -> Scaling:
     return Scaling(offset, scale)
 
 
-def _none(values: Array) -> tuple[Vector, Vector]:
-    return np.zeros(values.shape[1]), np.ones(values.shape[1])
-
-
 def _standard(values: Array) -> tuple[Vector, Vector]:
     """Subtract the mean and divide by the standard deviation of the train part (without Bessel's correction).
 
@@ -136,12 +132,12 @@ def _minmax(values: Array) -> tuple[Vector, Vector]:
     return smallest, np.where(ranges == 0, 1.0, ranges)
 
 
-def _divisor(values: Array, *, divisor: float) -> tuple[Vector, Vector]:
+def _divisor(values: Array, *, divisor: float = 1.0) -> tuple[Vector, Vector]:
     return np.zeros(values.shape[1]), np.full(values.shape[1], float(divisor))
 
 
 SCALINGS: dict[str, ScalingEntry] = {
-    "none": ScalingEntry(_none),
+    "none": ScalingEntry(_divisor),
     "standard": ScalingEntry(_standard),
     "minmax": ScalingEntry(_minmax),
     "divisor": ScalingEntry(_divisor, {"divisor": Option(255.0, minimum=0, open_minimum=True)}),

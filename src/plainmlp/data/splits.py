@@ -97,21 +97,19 @@ def _counts(n_rows: int, split: SplitSection) -> tuple[int, int, int]:
     left = n_rows - n_test - n_validation
     if left < 1:
         message = (
-            f"split.validation={split.validation} and split.test={split.test} take {n_validation} and {n_test} of {n_rows} rows "
-            "and leave the train part empty; allowed: less"
+            f"split.validation={split.validation} and split.test={split.test} take {n_validation} and {n_test} of "
+            f"{n_rows} rows and leave the train part empty; allowed: less"
         )
         raise InputError(message)
-    return left if split.train is None else _train_count(n_rows, split.train, left), n_validation, n_test
-
-
-def _train_count(n_rows: int, train: Size, left: int) -> int:
+    n_train = left if split.train is None else math.floor(_wanted(split.train, n_rows))
     # The other parts were rounded up, so a fraction may ask for a row too many: it takes all that is left.
-    rounding = 2 if isinstance(train, float) else 0
-    n_train = math.floor(_wanted(train, n_rows))
+    rounding = 2 if isinstance(split.train, float) else 0
     if n_train < 1 or n_train > left + rounding:
-        message = f"split.train={train} is {n_train} of {n_rows} rows; allowed: 1 to the {left} that the others leave"
+        message = (
+            f"split.train={split.train} is {n_train} of {n_rows} rows; allowed: 1 to the {left} that the others leave"
+        )
         raise InputError(message)
-    return n_train
+    return n_train, n_validation, n_test
 
 
 def _wanted(size: Size, n_rows: int) -> float:

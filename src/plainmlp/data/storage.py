@@ -189,10 +189,7 @@ def through_link(dataset: Dataset, link: Path) -> Dataset:
 def _refer(rows: StoredRows, folder: Path) -> dict[str, Any]:
     """Return the file of rows, by path and digest, with their range if they are adjacent.
 
-    Parameters
-    ----------
-    folder : Path
-        Where the reference is written; a path below its parent folder becomes relative to it, any other absolute.
+    A path below the parent of the folder that the reference is written to becomes relative to it, any other absolute.
     """
     path = rows.file.path.absolute()
     place = os.path.relpath(path, folder) if path.is_relative_to(folder.parent.absolute()) else str(path)

@@ -24,12 +24,7 @@ def roles_of(keys: DatasetSection) -> dict[str, tuple[str, ...]]:
 
 
 def table_dataset(cells: Cells, keys: DatasetSection) -> Dataset:
-    """Make a data set of a table.
-
-    Parameters
-    ----------
-    keys : DatasetSection
-        What the columns are for, `target` among it.
+    """Make a data set of a table; the keys, `target` among them, say what the columns are for.
 
     Returns
     -------

@@ -138,13 +138,7 @@ def _outputs(part: Part, say: Callable[[Array], Array], n_outputs: int) -> Array
 
 
 def measure(splits: Splits, outputs: Mapping[str, Array]) -> dict[str, dict[str, float]]:
-    """Return for each part every metric of the task.
-
-    Parameters
-    ----------
-    outputs : mapping of str to ndarray
-        As `predict` returns them.
-    """
+    """Return for each part every metric of the task; the outputs are as `predict` returns them."""
     return {
         name: evaluate_outputs(splits.description, part.targets, outputs[name]) for name, part in splits.parts().items()
     }

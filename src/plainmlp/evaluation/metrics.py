@@ -18,22 +18,12 @@ Rows = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Sum:
-    """What each sample adds to one or more totals: numbers, added by halves.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_totals, n_samples)
-    """
+    """What each sample adds to one or more totals: numbers of shape (n_totals, n_samples), added by halves."""
 
     values: NDArray[Any]
 
     def total(self, rows: Rows) -> Values:
-        """Return the totals over drawn rows, of shape (n_totals, n_resamples).
-
-        Parameters
-        ----------
-        rows : ndarray of shape (n_drawn, n_resamples), integer
-        """
+        """Return the totals over drawn rows, (n_totals, n_resamples); the rows are integers (n_drawn, n_resamples)."""
         return np.stack([sum_by_halves(of_samples.take(rows)) for of_samples in self.values])
 
     @staticmethod
@@ -183,8 +173,8 @@ def _r2(totals: Totals, n_samples: int) -> Values:
 def _mean_area(totals: Totals, *, of_precision: bool) -> Values:
     """Return the mean over the classes of the area under one of the two curves, see `plainmlp.evaluation.ranking`.
 
-    A class that has all samples, or none, has no area; if there is no other, nothing was ranked and the value is that of
-    chance, 0.5. Without a ranking the value is NaN.
+    A class that has all samples, or none, has no area; if there is no other, nothing was ranked and the value is 0.5,
+    that of chance. Without a ranking the value is NaN.
     """
     if "areas" not in totals:
         return np.full(totals["log_losses"].shape[1:], np.nan)

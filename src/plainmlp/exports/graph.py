@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Union
 
 import numpy as np
-from numpy.typing import NDArray
+
+from plainmlp.data.arrays import Array
 
 OPSET, ML_OPSET, IR_VERSION = 17, 3, 8  # of 2022: what reads ONNX today knows them
 ML_DOMAIN = "ai.onnx.ml"
@@ -12,7 +13,6 @@ INNER = "plainmlp/"  # begins the names of what is neither an input nor an outpu
 BATCH = "batch"  # the name of the axis of rows
 TRUTH, WHOLE, FLOAT, TEXT = np.dtype(np.bool_), np.dtype(np.int64), np.dtype(np.float64), np.dtype(object)
 
-Array = NDArray[Any]
 Given = Union["Value", Array, float]
 
 
@@ -62,13 +62,7 @@ class Value:
         self.graph, self.name, self.dtype = graph, name, dtype
 
     def node(self, operator: str, *others: Given, dtype: np.dtype[Any] | None = None, **attributes: Any) -> "Value":
-        """Return the result of an ONNX operator on this value and others.
-
-        Parameters
-        ----------
-        dtype : dtype, optional
-            Of the result; default: this value's.
-        """
+        """Return the result of an ONNX operator on this value and others; its dtype is by default this value's."""
         given = [each.name for each in (self, *map(self._value, others))]
         return Value(self.graph, self.graph.add_node(operator, given, **attributes), dtype or self.dtype)
 

@@ -180,8 +180,9 @@ def _run(training: Training, log: TrainingLog) -> None:
         if epoch.diverged is not None:
             log.fail()
             message = (
-                f"the loss is not finite in epoch {epoch.diverged.epoch}, step {epoch.diverged.step}, with the learning "
-                f"rate {epoch.diverged.learning_rate:g}; try a smaller optimizer.learning_rate, or optimizer.clip_norm"
+                f"the loss is not finite in epoch {epoch.diverged.epoch}, step {epoch.diverged.step}, with the "
+                f"learning rate {epoch.diverged.learning_rate:g}; try a smaller optimizer.learning_rate, or "
+                "optimizer.clip_norm"
             )
             raise TrainingError(message)
         now = time.perf_counter()

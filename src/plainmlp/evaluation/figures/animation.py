@@ -33,13 +33,7 @@ Draw = Callable[["Axes", FigureData, Model], object]
 
 
 def animate(config: Config, splits: Splits, path: Path) -> int:
-    """Train a network and write how it changes as an animated GIF; return the number of epochs shown.
-
-    Raises
-    ------
-    InputError
-        The data cannot be animated, or another library trains.
-    """
+    """Train a network and write how it changes as an animated GIF; return the number of epochs shown."""
     draw = moving_picture(config, splits)
     looks = list(trained_so_far(config, splits))
     _write(looks, splits, draw, path)
@@ -124,7 +118,10 @@ def _write(looks: list[Trained], splits: Splits, draw: Draw, path: Path) -> None
 
         def draw_frame(trained: Trained) -> None:
             picture.clear()
-            draw(picture, _data_of(trained, splits), trained.model)
+            predict = trained.model.predict
+            outputs = predict(splits.test.features)
+            data = FigureData(splits.description, trained.history, splits.train, splits.test, outputs, predict)
+            draw(picture, data, trained.model)
             losses.clear()
             _draw_losses(losses, trained.history, looks[-1].history)
             name = caption(splits.description.name, 24)
@@ -138,12 +135,6 @@ def _write(looks: list[Trained], splits: Splits, draw: Draw, path: Path) -> None
             for trained in [*looks, *looks[-1:] * HELD]:
                 draw_frame(trained)
                 writer.grab_frame()
-
-
-def _data_of(trained: Trained, splits: Splits) -> FigureData:
-    predict = trained.model.predict
-    outputs = predict(splits.test.features)
-    return FigureData(splits.description, trained.history, splits.train, splits.test, outputs, predict)
 
 
 def _draw_losses(axes: "Axes", so_far: History, whole: History) -> None:

@@ -134,10 +134,7 @@ def grid_of_panels(figure: "Figure", n_panels: int, most_across: int) -> list["A
 def class_colours(n_classes: int) -> NDArray[np.float64]:
     """Return a colour for each class: the palette's, or even steps of cividis if there are more classes.
 
-    Returns
-    -------
-    ndarray of shape (n_classes, 3)
-        Red, green and blue, from 0 to 1.
+    The array has the shape (n_classes, 3): red, green and blue, from 0 to 1.
     """
     from matplotlib import colormaps
     from matplotlib.colors import to_rgba_array
