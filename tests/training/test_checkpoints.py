@@ -14,7 +14,7 @@ from plainmlp.nn.schedules import SCHEDULES
 from plainmlp.sweeps.grid.points import Point
 from plainmlp.system.errors import InputError, TrainingError
 from plainmlp.training.checkpoints import Checkpoints, read_checkpoint, write_checkpoint
-from plainmlp.training.sealed import read_sealed, write_sealed
+from plainmlp.training.sealed import read_sealed, sealed_bytes
 from pointed import point, trained_alone
 
 EPOCHS = 6
@@ -190,7 +190,7 @@ def rewritten(path, change):
     """Write the content of a checkpoint again as another version would have, with a checksum that is right."""
     tensors, content = read_sealed(path, "checkpoint", lambda content: list(content["shapes"]))
     change(content)
-    write_sealed(path, tensors, content)
+    path.write_bytes(sealed_bytes(tensors, content))
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ from plainmlp.nn.early_stopping import Best
 from plainmlp.nn.snapshot import Snapshot
 from plainmlp.nn.training import Epoch
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import without_fsync
+from plainmlp.system.files import replace_file, without_fsync
 from plainmlp.system.process import exclusive_lock
 from plainmlp.training.history import History
-from plainmlp.training.sealed import read_sealed, write_sealed
+from plainmlp.training.sealed import read_sealed, sealed_bytes
 
 CHECKPOINTS = Path(".plainmlp") / "checkpoints"  # below a checkout
 KEPT = 2
@@ -136,7 +136,8 @@ def write_checkpoint(path: Path, progress: Progress, point_id: str) -> None:
     content |= {name: getattr(progress, name) for name in OF_PROGRESS}
     content |= {name: getattr(snapshot, name) for name in OF_SNAPSHOT}
     in_order = dict(sorted(tensors.items()))
-    write_sealed(path, in_order, {**content, "shapes": _shapes(in_order)})
+    with replace_file(path) as temporary:
+        temporary.write_bytes(sealed_bytes(in_order, {**content, "shapes": _shapes(in_order)}))
 
 
 def read_checkpoint(path: Path, point_id: str) -> Progress:

@@ -1,4 +1,4 @@
-"""Safetensors files with a checksum over their content: written whole or not at all."""
+"""Safetensors files with a checksum over their content."""
 
 import hashlib
 import json
@@ -8,7 +8,6 @@ from typing import Any
 
 from plainmlp.data.arrays import Array
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import replace_file
 from plainmlp.system.wording import reason
 
 # what a record with other keys, types or depths than ours raises
@@ -16,14 +15,8 @@ MISFITS = (LookupError, TypeError, ValueError, AttributeError, RecursionError, O
 METADATA = "plainmlp"  # one key only: the file format does not keep the order of several
 
 
-def write_sealed(path: Path, tensors: dict[str, Array], content: dict[str, Any]) -> None:
-    """Write tensors and content that JSON can hold."""
-    with replace_file(path) as temporary:
-        temporary.write_bytes(sealed_bytes(tensors, content))
-
-
 def sealed_bytes(tensors: dict[str, Array], content: dict[str, Any]) -> bytes:
-    """Return the content of a file as `write_sealed` writes it."""
+    """Return tensors, and content that JSON can hold, as a file."""
     from safetensors.numpy import save
 
     return save(tensors, {METADATA: _seal(tensors.values(), content)})
@@ -32,7 +25,7 @@ def sealed_bytes(tensors: dict[str, Array], content: dict[str, Any]) -> bytes:
 def read_sealed(
     path: Path, kind: str, names_in: Callable[[dict[str, Any]], list[str]]
 ) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Read what `write_sealed` wrote.
+    """Read a file of `sealed_bytes`.
 
     Parameters
     ----------
