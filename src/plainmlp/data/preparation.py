@@ -68,18 +68,14 @@ class Preparation:
         if scaled.shape[1] == len(self.input_names):
             return scaled
         prepared = np.zeros((len(features), len(self.input_names)), dtype)
-        start = n_scaled = 0
-        for column, values in zip(self.columns, filled.T, strict=True):
-            width = len(column.input_names)
-            block = prepared[:, start : start + width]
-            if column.categories is None:
-                block[:] = scaled[:, n_scaled : n_scaled + width]
-                n_scaled += width
-            else:
-                codes = values.astype(np.intp)
-                (known,) = np.nonzero(codes >= 0)  # all inputs of a level that is neither known nor rare are 0
-                block[known, codes[known]] = 1
-            start += width
+        numeric = np.array([column.categories is None for column in self.columns])
+        widths = np.array([len(column.input_names) for column in self.columns])
+        prepared[:, np.repeat(numeric, widths)] = scaled
+        starts = np.cumsum(widths) - widths
+        for position in np.flatnonzero(~numeric):
+            codes = filled[:, position].astype(np.intp)
+            (known,) = np.nonzero(codes >= 0)  # all inputs of a level that is neither known nor rare are 0
+            prepared[known, starts[position] + codes[known]] = 1
         return prepared
 
     def targets(self, targets: Array, dtype: DTypeLike) -> Array:

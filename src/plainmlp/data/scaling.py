@@ -137,7 +137,7 @@ def _divisor(values: Array, *, divisor: float = 1.0) -> tuple[Vector, Vector]:
 
 
 SCALINGS: dict[str, ScalingEntry] = {
-    "none": ScalingEntry(_divisor),
+    "none": ScalingEntry(_divisor),  # by 1
     "standard": ScalingEntry(_standard),
     "minmax": ScalingEntry(_minmax),
     "divisor": ScalingEntry(_divisor, {"divisor": Option(255.0, minimum=0, open_minimum=True)}),

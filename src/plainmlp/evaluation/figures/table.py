@@ -19,7 +19,7 @@ class FigureEntry(NamedTuple):
 
 
 def draw_figures(data: FigureData, folder: Path) -> list[Path]:
-    """Write each figure that applies to `<folder>/<name>.png`, in the table's order; the same data gives the same bytes."""
+    """Write each figure that applies to `<folder>/<name>.png`, in order; the same data gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     names = [name for name, entry in FIGURES.items() if entry.applies(data)]
     return [save_figure(FIGURES[name].draw, data, folder / f"{name}.png") for name in names]
