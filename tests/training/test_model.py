@@ -110,6 +110,13 @@ def test_probability_of_the_second_class_alone_is_widened_to_both(tmp_path):
     assert ((table["area"] <= 80) == (answers["predicted"] == "klein"))[table["area"].notna()].mean() > 0.8
 
 
+def test_one_output_for_three_classes_is_refused(tmp_path):
+    model, _ = trained(tmp_path, "kind", model__loss="binary_cross_entropy")
+    three = replace(model.description, class_names=("gross", "klein", "winzig"))
+    replace(model, description=three).save(tmp_path / "model")
+    assert refusal(Model.load, tmp_path / "model").endswith("(the network does not fit its data)")
+
+
 def test_regression_answers_in_the_units_of_the_target(tmp_path):
     model, table = trained(tmp_path, "price", training__epochs=60)
     answers = model.predict_frame(table)

@@ -235,7 +235,7 @@ def _layer_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
 
 def count_outputs(loss: str, description: Description) -> int:
     """Return how many outputs a network has: for two classes and their binary loss one, the second's probability."""
-    is_single = loss == "binary_cross_entropy" and description.task == "classification"
+    is_single = loss == "binary_cross_entropy" and len(description.class_names) == 2
     return 1 if is_single else len(description.output_names)
 
 
