@@ -11,8 +11,7 @@ from plainmlp.sweeps.ranking.results import archived_run, judge_all, with_baseli
 from plainmlp.sweeps.reports import RUN_FILES, write_leaderboard
 from plainmlp.sweeps.running.archive import Archive
 from plainmlp.tracking.addresses import tracking_address
-from plainmlp.tracking.children import model_address
-from plainmlp.tracking.finished import read_finished
+from plainmlp.tracking.children import model_address, read_finished
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.store import sweep_record_id
 from plainmlp.tracking.stored_runs import page_of

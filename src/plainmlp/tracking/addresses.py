@@ -2,6 +2,8 @@
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from plainmlp.config.schema import TrackingSection
 from plainmlp.tracking.credentials import without_credentials
@@ -23,6 +25,14 @@ def artifact_location(address: str, experiment: str) -> str | None:
     """Return where artifacts go: beside a database file; None leaves it to the server."""
     database = database_file(address)
     return None if database is None else (database.parent / "mlruns" / experiment).as_uri()
+
+
+def local_folder(place: str) -> Path | None:
+    """Return the folder that an address of artifacts means on this machine, or None for other places."""
+    parts = urlsplit(place)
+    if parts.scheme not in {"", "file"}:
+        return None
+    return Path(url2pathname(parts.path) if parts.scheme else place)
 
 
 def shown_address(address: str) -> str:

@@ -11,13 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from shutil import move
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 from uuid import uuid4
 
-from plainmlp.tracking.addresses import database_file
+from plainmlp.tracking.addresses import database_file, local_folder
 from plainmlp.tracking.outbox import Entry, Point, RunHeader
-from plainmlp.tracking.tags import PARENT_TAG, POINT_TAG, PROCESS_TAG, RECORD_TAG
+from plainmlp.tracking.tags import PROCESS_TAG, RECORD_TAG
 from plainmlp.tracking.terminal import show_warning
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ def is_known() -> bool:
 def writes_at_once(address: str, experiment_id: str) -> bool:
     """Say whether `write_runs` can write into a store: a known SQLite file whose artifacts are in a folder here."""
     is_ours = database_file(address) is not None and is_known()
-    return is_ours and urlsplit(_artifact_location(address, experiment_id)).scheme in {"", "file"}
+    return is_ours and local_folder(_artifact_location(address, experiment_id)) is not None
 
 
 def write_runs(address: str, experiment_id: str, runs: Sequence[tuple[RunHeader, Entry, Path | None]]) -> list[str]:
@@ -63,8 +61,8 @@ def write_runs(address: str, experiment_id: str, runs: Sequence[tuple[RunHeader,
     folders = {}
     for run_id, (header, entry, artifacts) in zip(run_ids, runs, strict=True):
         place = f"{location}/{run_id}/artifacts"
-        if artifacts is not None:
-            folders[artifacts] = Path(url2pathname(urlsplit(place).path) if urlsplit(place).scheme else place)
+        if artifacts is not None and (folder := local_folder(place)) is not None:
+            folders[artifacts] = folder
         run = _run_row(header, entry) | {"artifact_uri": place, "experiment_id": int(experiment_id)}
         for table, rows in zip(tables, ([run], *_value_rows(run_id, header, entry)), strict=True):
             table += [{**row, "run_uuid": run_id} for row in rows]
@@ -109,22 +107,6 @@ def _value_rows(run_id: str, header: RunHeader, entry: Entry) -> tuple[list[dict
     points = [dict(row) for row in dict.fromkeys(map(_stored, entry["metrics"]))]  # MLflow takes equal points for one
     latest = {row["key"]: row for row in sorted(points, key=lambda row: (row["step"], row["timestamp"], row["value"]))}
     return (*values, points, [latest[key] for key in dict.fromkeys(row["key"] for row in points)])
-
-
-def point_ids(address: str, parent_run_id: str) -> dict[str, str]:
-    """Return the ids of the finished runs below another, by their points, from a store that `writes_at_once` approves."""
-    from sqlalchemy import and_, select
-
-    runs, tags, *_ = _tables()
-    below, point = tags.alias(), tags.alias()
-    query = (
-        select(point.c.value, runs.c.run_uuid)
-        .join(point, and_(point.c.run_uuid == runs.c.run_uuid, point.c.key == POINT_TAG))
-        .join(below, and_(below.c.run_uuid == runs.c.run_uuid, below.c.key == PARENT_TAG))
-        .where(below.c.value == parent_run_id, runs.c.lifecycle_stage == "active", runs.c.status == "FINISHED")
-    )
-    with _engine(address).connect() as connection:
-        return {str(point_id): str(run_id) for point_id, run_id in connection.execute(query)}
 
 
 @cache

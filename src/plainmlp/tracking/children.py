@@ -1,32 +1,81 @@
-"""The runs of a sweep's points: their ids, and the model of one of them."""
+"""The runs of a sweep's points: their ids, read from a database file without MLflow, and the model of one of them."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from plainmlp.system.errors import InputError
-from plainmlp.tracking.addresses import shown_address
-from plainmlp.tracking.bulk import point_ids, writes_at_once
-from plainmlp.tracking.connection import AwayError
+from plainmlp.tracking.addresses import database_file, local_folder, shown_address
 from plainmlp.tracking.datasets import DataInput, as_entry
 from plainmlp.tracking.outbox import PREFIX, RunHeader, metric_points
 from plainmlp.tracking.run import MODEL_FOLDER, TrackedRun
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import StoredRun, read_run
-from plainmlp.tracking.tags import MODEL_TAG, POINT_TAG, RECORD_TAG, SWEEP_TAG
+from plainmlp.tracking.tags import MODEL_TAG, PARENT_TAG, POINT_TAG, RECORD_TAG, SWEEP_TAG
 
 MODEL_FILE = "model.safetensors"  # among the artifacts of a run
+IS_THERE = "r.status = 'FINISHED' AND r.lifecycle_stage = 'active'"
+SWEEP = f"""SELECT r.run_uuid, r.experiment_id, r.artifact_uri FROM runs r
+JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = '{RECORD_TAG}' AND t.value = ?
+JOIN experiments e ON e.experiment_id = r.experiment_id AND e.name = ? AND e.lifecycle_stage = 'active'
+WHERE {IS_THERE}"""  # noqa: S608  of our own words alone
+POINTS = f"""SELECT p.value, r.run_uuid, EXISTS (SELECT * FROM tags m WHERE m.run_uuid = r.run_uuid AND m.key = '{MODEL_TAG}')
+FROM runs r JOIN tags p ON p.run_uuid = r.run_uuid AND p.key = '{POINT_TAG}'
+JOIN tags b ON b.run_uuid = r.run_uuid AND b.key = '{PARENT_TAG}' AND b.value = ?
+WHERE {IS_THERE}"""  # noqa: S608
+
+
+@dataclass(frozen=True)
+class FinishedSweep:
+    """The run of a sweep: its id and experiment, the folder of its files, and the runs of its finished points.
+
+    `runs` has their ids by the ids of the points; `with_model` those that carry a model.
+    """
+
+    run_id: str
+    experiment_id: str
+    files: Path
+    runs: Mapping[str, str]
+    with_model: frozenset[str]
+
+
+def read_finished(address: str, experiment: str, record_id: str) -> FinishedSweep | None:
+    """Return a sweep that a database file holds as finished, with its artifacts in a local folder.
+
+    None says nothing: another store, or tables of another version, are for MLflow to read, whose import takes longer.
+    """
+    found = _rows(address, SWEEP, record_id, experiment)
+    points = _rows(address, POINTS, found[0][0]) if len(found) == 1 else []
+    files = local_folder(found[0][2]) if points else None
+    if files is None:
+        return None
+    run_id, experiment_id, _ = found[0]
+    with_model = frozenset(run for _, run, has_model in points if has_model)
+    return FinishedSweep(run_id, str(experiment_id), files, {point: run for point, run, _ in points}, with_model)
 
 
 def finished_children(store: Store, parent: TrackedRun) -> list[StoredRun]:
     """Return the runs of the finished points below another, with nothing but their ids if one query can find these."""
-    call, place = store.connection.call, (store.address, store.experiment_id)
-    with suppress(AwayError):
-        if parent.run_id is not None and call(lambda: writes_at_once(*place)):
-            found = call(lambda: point_ids(store.address, parent.reference))
-            return [StoredRun(run_id, "FINISHED", {}, {POINT_TAG: point}, {}) for point, run_id in found.items()]
+    points = [] if parent.run_id is None or store.connection.is_away else _rows(store.address, POINTS, parent.run_id)
+    if points:
+        return [StoredRun(run_id, "FINISHED", {}, {POINT_TAG: point}, {}) for point, run_id, _ in points]
     return store.recorded_children(parent)
+
+
+def _rows(address: str, statement: str, *values: str) -> list[Any]:
+    """Return the rows that a database file answers; none from another store, or from tables of another version."""
+    database = database_file(address)
+    if database is None or not database.is_file():
+        return []
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+            return connection.execute(statement, values).fetchall()
+    except sqlite3.Error:
+        return []
 
 
 def model_address(run_id: str) -> str:

@@ -14,10 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from plainmlp.system.errors import InputError
 from plainmlp.system.process import is_elsewhere, machine_of, own_process
+from plainmlp.tracking.addresses import local_folder
 from plainmlp.tracking.connection import SERVERS, AwayError, Connection, one_line, refusal
 from plainmlp.tracking.credentials import without_credentials
 from plainmlp.tracking.outbox import Outbox, RunHeader, last_status
@@ -249,15 +249,14 @@ def download_files(reader: Reader, run: StoredRun, folder: Path) -> dict[str, st
     InputError
         MLflow cannot be reached, or a server names a local folder.
     """
-    place = urlsplit(run.artifacts)
     folder.mkdir(parents=True, exist_ok=True)
-    if reader.address.startswith(SERVERS) and place.scheme in LOCAL_SCHEMES:
+    if reader.address.startswith(SERVERS) and urlsplit(run.artifacts).scheme in LOCAL_SCHEMES:
         message = f"{run.run_id} has its files in {run.artifacts}, which the server cannot know to be here"
         raise InputError(message)
-    if place.scheme not in {"", "file"}:
+    source = local_folder(run.artifacts)
+    if source is None:
         reader.ask(lambda: reader.client.download_artifacts(run.run_id, "", str(folder)))
         return {}
-    source = Path(url2pathname(place.path) if place.scheme else run.artifacts)
     return _copy_plain(source, folder) if source.is_dir() else {}
 
 
