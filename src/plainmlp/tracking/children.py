@@ -83,6 +83,14 @@ def model_address(run_id: str) -> str:
     return f"runs:/{run_id}/{MODEL_FOLDER}"
 
 
+def refuse_without_model(run: StoredRun) -> None:
+    """Raise an `InputError` for a run that trained no model: a sweep's own, or one that has not finished."""
+    if run.status != "FINISHED" or SWEEP_TAG in run.tags:
+        what = "a sweep's own run" if SWEEP_TAG in run.tags else run.status
+        message = f"{run.run_id} is {what}, which has no model (allowed: a finished run, such as a point of a sweep)"
+        raise InputError(message)
+
+
 def add_model(store: Store, run_id: str, data: Callable[[], Sequence[DataInput]] = tuple) -> str:
     """Add its model to a finished run of this checkout, unless it has it; return the address that MLflow loads.
 
@@ -102,10 +110,7 @@ def add_model(store: Store, run_id: str, data: Callable[[], Sequence[DataInput]]
     run = read_run(store, run_id)
     if MODEL_TAG in run.tags:
         return model_address(run_id)
-    if run.status != "FINISHED" or SWEEP_TAG in run.tags:
-        what = "a sweep's own run" if SWEEP_TAG in run.tags else run.status
-        message = f"{run_id} is {what}, which has no model (allowed: a finished run, such as a point of a sweep)"
-        raise InputError(message)
+    refuse_without_model(run)
     info = store.ask(lambda: store.client.get_run(run_id)).info
     place = shown_address(store.address), store.experiment
     header = RunHeader(run.tags.get(RECORD_TAG, PREFIX), *place, info.run_name, {}, info.start_time, run_id)
@@ -113,5 +118,5 @@ def add_model(store: Store, run_id: str, data: Callable[[], Sequence[DataInput]]
         path = store.ask(lambda: store.client.download_artifacts(run_id, MODEL_FILE, folder))
         points = metric_points({name: [value] for name, value in run.metrics.items()}, info.end_time)
         end = {"data": as_entry(data()), "status": run.status, "ended": info.end_time}
-        store.resumed(header).add_model(Path(path), points, end)
+        store.run(header).add_model(Path(path), points, end)
     return model_address(run_id)

@@ -11,19 +11,19 @@ from typing import Any
 
 from plainmlp.system.errors import InputError
 from plainmlp.tracking.addresses import shown_address
+from plainmlp.tracking.children import refuse_without_model
 from plainmlp.tracking.connection import SERVERS, one_line
 from plainmlp.tracking.logged_models import create_model, find_model, finish_model, note_version, upload
 from plainmlp.tracking.recording.provenance import named_commit
 from plainmlp.tracking.run import MODEL_FOLDER
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import StoredRun, read_run
-from plainmlp.tracking.tags import MODEL_TAG, POINT_TAG, SWEEP_TAG
+from plainmlp.tracking.tags import MODEL_TAG, POINT_TAG
 
 RUN_TAG = "run_id"  # of a version: the run that made its model
 NONE_BEFORE = "RESOURCE_DOES_NOT_EXIST"
 FORMER = "former.{}"  # tag of a registered model: which versions an alias pointed to, the latest last
 KEPT = 100  # of these
-FINISHED = "FINISHED"
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,7 @@ class Entry:
 def read_promoted(store: Store, run_id: str) -> StoredRun:
     """Return a run that carries a model; raise InputError if it does not."""
     run = read_run(store, run_id)
-    if SWEEP_TAG in run.tags or run.status != FINISHED:
-        what = "a sweep's own run" if SWEEP_TAG in run.tags else run.status
-        message = f"{run_id} is {what}, which has no model (allowed: a finished run, such as a point of a sweep)"
-        raise InputError(message)
+    refuse_without_model(run)
     if MODEL_TAG not in run.tags:
         message = f"{run_id} carries no model; this gives it one: python pipelines/model.py {run_id}"
         raise InputError(message)

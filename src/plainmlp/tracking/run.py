@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from plainmlp.system.errors import InputError, StorageError
-from plainmlp.system.process import own_process
 from plainmlp.tracking.connection import AwayError
 from plainmlp.tracking.datasets import send_data
 from plainmlp.tracking.logged_models import send_model
@@ -104,10 +103,6 @@ class TrackedRun:
         run_id = self.header.run_id or find_run(self.store, self.header.record_id)
         self.header = replace(self.header, run_id=run_id)
         return run_id is not None and is_active(self.store, run_id)
-
-    def reopen(self) -> None:
-        """Continue a run that has ended, in this process."""
-        self.write({"process": own_process()})
 
     def write(self, entry: Entry, source: Path | None = None, folder: str = "") -> None:
         """Add to the run; `source`, a file or a folder whose content, becomes artifacts in `folder`."""

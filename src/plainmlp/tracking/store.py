@@ -177,7 +177,7 @@ class Store(Reader):
         return self._begin(header, {"process": own_process(), "parameters": dict(parameters)})
 
     def _begin(self, header: RunHeader, entry: Entry) -> TrackedRun:
-        run = self._run(header)
+        run = self.run(header)
         run.begin()
         with run.closing_on_failure():
             run.write(entry)
@@ -188,7 +188,7 @@ class Store(Reader):
         wanted = (shown_address(self.address), self.experiment, point_id)
         if wanted != (header.address, header.experiment, header.tags.get(POINT_TAG)):
             return None
-        run = self._run(header)
+        run = self.run(header)
         return run if run.resume() else None
 
     def finished_parent(self, marks: Mapping[str, str]) -> TrackedRun | None:
@@ -200,7 +200,7 @@ class Store(Reader):
             found = next(self.search(f"tags.`{RECORD_TAG}` = '{record_id}' and attributes.status = 'FINISHED'"), None)
             if found is not None:
                 header = self._header(found.info.run_name, marks, record_id, found.info.start_time / 1000)
-                return self._run(replace(header, run_id=found.info.run_id))
+                return self.run(replace(header, run_id=found.info.run_id))
         return None
 
     def resume_parent(self, marks: Mapping[str, str]) -> TrackedRun | None:
@@ -210,15 +210,11 @@ class Store(Reader):
         """
         record_id = sweep_record_id(marks)
         header = self._header("sweep", marks, record_id, time.time())
-        run, is_held = self._run(header), self._outbox is not None and self._outbox.holds(record_id)
+        run, is_held = self.run(header), self._outbox is not None and self._outbox.holds(record_id)
         if not run.resume() or not (is_held or run.run_id):  # what MLflow cannot be asked about is started anew
             return None
-        run.reopen()
+        run.write({"process": own_process()})
         return run
-
-    def resumed(self, header: RunHeader) -> TrackedRun:
-        """Return a run that MLflow has, to add to."""
-        return self._run(header)
 
     def add_children(self, children: Sequence[ChildRun]) -> list[str]:
         """Record runs that are over, all in one transaction if MLflow has it, else several at once; return their references."""
@@ -248,7 +244,7 @@ class Store(Reader):
         return header, entry
 
     def _send_child(self, child: ChildRun, header: RunHeader, entry: Entry) -> str:
-        run = self._run(header, is_waiting=child.parent.startswith(PREFIX))
+        run = self.run(header, is_waiting=child.parent.startswith(PREFIX))
         run.begin(is_new=True)
         with without_fsync(), run.closing_on_failure():  # the archive of the sweep has it too
             run.write(entry, child.artifacts)
@@ -285,7 +281,8 @@ class Store(Reader):
         every = {**_origin(), PROCESS_TAG: own_process(), **tags}
         return RunHeader(record_id, shown_address(self.address), self.experiment, name, every, int(started * 1000))
 
-    def _run(self, header: RunHeader, *, is_waiting: bool = False) -> TrackedRun:
+    def run(self, header: RunHeader, *, is_waiting: bool = False) -> TrackedRun:
+        """Return a run of this experiment as it is; `is_waiting` keeps it in the outbox until `sync` publishes it."""
         return TrackedRun(self, self._outbox, header, is_waiting=is_waiting)
 
 
