@@ -182,24 +182,19 @@ class Outbox:
     @contextmanager
     def publishing(self) -> Iterator[None]:
         """Keep other processes from publishing the same runs, or raise InputError if one does already."""
-        from filelock import FileLock, Timeout
-
-        with writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            lock = FileLock(self.folder / "publishing").acquire(timeout=0)
-        except Timeout as error:
-            message = f"another process is already publishing {self.folder}; wait for it"
-            raise InputError(message) from error
-        with lock:
+        self._make()
+        with held(self.folder / "publishing", 0.0, f"another process is already publishing {self.folder}; wait for it"):
             yield
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+        self._make()
         with self._thread, held(self.folder / "lock"):
             yield
+
+    def _make(self) -> None:
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
 
 
 def _append(path: Path, line: str) -> None:
