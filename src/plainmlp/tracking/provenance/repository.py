@@ -14,9 +14,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
+from plainmlp.system.errors import InputError
+from plainmlp.system.files import digest_file
 from plainmlp.tracking.credentials import find_secrets
 
-FAILURES = (OSError, subprocess.CalledProcessError)
+FAILURES = (InputError, OSError, subprocess.CalledProcessError)
 # what the code is: a change elsewhere, such as of results that are committed, makes no run dirty
 CODE = ("src", "conf", "pipelines", "overrides.yaml", "requirements.lock", "pyproject.toml")
 PATHS = tuple(f":(top){place}" for place in CODE)
@@ -129,13 +131,8 @@ def _gather(git: _Git, root: Path) -> tuple[str, ...]:
     large = {name for name in names if (root / os.fsdecode(name)).lstat().st_size > LARGEST_FILE}
     git.run("update-index", "--add", "-z", "--stdin", given=b"\0".join(name for name in names if name not in large))
     return tuple(
-        f"{name.decode(errors='backslashreplace')} {_digest(root / os.fsdecode(name))}" for name in sorted(large)
+        f"{name.decode(errors='backslashreplace')} {digest_file(root / os.fsdecode(name))}" for name in sorted(large)
     )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _without_secrets(git: _Git, found: Repository) -> Repository:
