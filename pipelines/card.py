@@ -19,7 +19,7 @@ def main(beginning: str, path: Path | None, overrides: list[str]) -> None:
     from plainmlp.exports.card import model_card
     from plainmlp.exports.sources import part_sizes, recorded_model
     from plainmlp.sweeps.recorded import find_run
-    from plainmlp.system.files import refuse_existing, replace_file
+    from plainmlp.system.files import refuse_existing, write_text
     from plainmlp.tracking.recording.page import run_name
     from plainmlp.tracking.stored_runs import read_run
 
@@ -31,8 +31,7 @@ def main(beginning: str, path: Path | None, overrides: list[str]) -> None:
     if path is None:
         print(text, end="")
         return
-    with replace_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+    write_text(path, text)
     print(path)
 
 

@@ -81,11 +81,9 @@ def write_params(params: dict[str, Any]) -> None:
     """Write params.yaml with marks that reveal a later change."""
     from plainmlp.composition.overrides import marks_line
     from plainmlp.config.canonical import dump_values
-    from plainmlp.system.files import replace_file
+    from plainmlp.system.files import write_text
 
-    with replace_file(PARAMS) as temporary:
-        text = HEADER + marks_line(params) + dump_values(params)
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+    write_text(PARAMS, HEADER + marks_line(params) + dump_values(params))
 
 
 if __name__ == "__main__":

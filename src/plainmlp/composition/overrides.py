@@ -14,7 +14,7 @@ from plainmlp.config.canonical import canonical, dump_values, parse_yaml, read_y
 from plainmlp.config.inputs import locate_inputs
 from plainmlp.config.schema import Config
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import replace_file
+from plainmlp.system.files import write_text
 from plainmlp.tracking.stored_runs import Reader
 
 _INTERPOLATION = re.compile(r"(\\*)\$\{")
@@ -38,8 +38,7 @@ def write_overrides(path: Path, overrides: Sequence[str]) -> None:
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
     comments = takewhile(lambda line: line.startswith("#"), lines)
     text = "".join(comments) + dump_values({"overrides": list(overrides)})
-    with replace_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+    write_text(path, text)
 
 
 def with_edits(overrides: Sequence[str], edits: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from plainmlp.config.schema import Config
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import replace_file
+from plainmlp.system.files import write_text
 
 INPUTS = Path("data") / "inputs"
 # section and key of each path in the configuration; for each, stage compose in dvc.yaml lists a link and its note
@@ -58,8 +58,7 @@ def link_input(folder: Path, key: str, path: str | None, root: Path) -> None:
     else:
         was_there = note.exists() and note.read_text(encoding="utf-8") == text
         _link(link, _target(folder / place, key, path, root, WITHOUT if was_there else ""))
-    with replace_file(note) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+    write_text(note, text)
     _link(folder / key, str(place))
 
 

@@ -8,7 +8,7 @@ from plainmlp.composition.overrides import CONFIGURATION
 from plainmlp.proof.git import commit_of, git
 from plainmlp.proof.recorded import RecordedRun, tried
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import digest_file, read_json
+from plainmlp.system.files import digest_file, files_below, read_json
 from plainmlp.tracking.outbox import as_published
 from plainmlp.tracking.recording import manifest as manifests
 from plainmlp.tracking.recording.configuration import shown_parameters
@@ -173,8 +173,7 @@ def _writes_manifests(run: StoredRun, checkout: Path) -> bool:
 
 def _differing_files(run: StoredRun, root: Path, manifest: Manifest) -> Iterator[str]:
     """Compare the files, by size and digest."""
-    found = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
-    listed = manifest["files"]
+    found, listed = files_below(root), manifest["files"]
     for name in sorted(found.keys() | listed.keys() - {MANIFEST, SIGNATURE}):
         if name not in found:
             yield f"{name} is missing"

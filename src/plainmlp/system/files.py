@@ -111,10 +111,15 @@ def _write_rows(file: TextIO, header: Sequence[str], rows: Iterable[Sequence[obj
     writer.writerows(rows)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8, whole or not at all."""
+    with replace_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON, the same bytes for the same value; NaN and infinity raise a `ValueError`."""
-    with replace_file(path) as temporary:
-        temporary.write_text(json_text(value), encoding="utf-8", newline="\n")
+    write_text(path, json_text(value))
 
 
 def json_text(value: Any) -> str:
@@ -180,6 +185,11 @@ def replace_folder(folder: Path) -> Iterator[Path]:
             for leftover in (temporary, earlier):
                 shutil.rmtree(leftover, ignore_errors=True)
         flush(folder.parent)
+
+
+def files_below(folder: Path) -> dict[str, Path]:
+    """Return the files in a folder and in its folders, by their paths from it with / between the parts, sorted."""
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from plainmlp.system.files import replace_file
+from plainmlp.system.files import write_text
 from plainmlp.tracking.credentials import find_secrets
 from plainmlp.tracking.datasets import column_schema
 from plainmlp.tracking.terminal import show_warning
@@ -95,8 +95,7 @@ def rename_run(path: Path, record_id: str, run_id: str) -> None:
     """Replace the record's id by the run's in the file of a packed model."""
     text = path.read_text(encoding="utf-8")
     if record_id in text:
-        with replace_file(path) as temporary:
-            temporary.write_text(text.replace(record_id, run_id), encoding="utf-8")
+        write_text(path, text.replace(record_id, run_id))
 
 
 def signature(model: Model) -> Any:

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from plainmlp.system.errors import InputError
+from plainmlp.system.files import files_below
 from plainmlp.tracking.addresses import shown_address
 from plainmlp.tracking.children import refuse_without_model
 from plainmlp.tracking.connection import SERVERS, one_line
@@ -143,9 +144,8 @@ def _copied(store: Store, run: Any, target: Store, origin: Mapping[str, str]) ->
     """Return a model among those that another store lists, with the files that the run carries."""
     with TemporaryDirectory() as folder:
         path = Path(store.ask(lambda: store.client.download_artifacts(run.info.run_id, MODEL_FOLDER, folder)))
-        files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
         model = target.ask(lambda: create_model(target, run, origin, target.experiment_id))
-        target.ask(lambda: upload(target.artifacts_at(model.artifact_location), model.model_id, files))
+        target.ask(lambda: upload(target.artifacts_at(model.artifact_location), model.model_id, files_below(path)))
     target.ask(lambda: finish_model(target, model.model_id))
     return model
 

@@ -11,13 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from plainmlp.system.errors import InputError, StorageError
+from plainmlp.system.files import files_below
 from plainmlp.tracking.connection import AwayError
 from plainmlp.tracking.datasets import send_data
 from plainmlp.tracking.logged_models import send_model
 from plainmlp.tracking.models import MODEL_FILE, pack_model, rename_run
 from plainmlp.tracking.outbox import Entry, Outbox, Point, RunHeader, in_shown_order, metric_points, published
 from plainmlp.tracking.recording.configuration import LONGEST_PARAMETER
-from plainmlp.tracking.recording.manifest import copy_of, read_copy, seal, seal_entries
+from plainmlp.tracking.recording.manifest import copy_of, read_copy, seal
 from plainmlp.tracking.stored_runs import Reader
 from plainmlp.tracking.tags import FAILURE_TAG, MANIFEST_TAG, MODEL_TAG, POINT_TAG, PROCESS_TAG, RECORD_TAG
 
@@ -106,7 +107,8 @@ class TrackedRun:
 
     def write(self, entry: Entry, source: Path | None = None, folder: str = "") -> None:
         """Add to the run; `source`, a file or a folder whose content, becomes artifacts in `folder`."""
-        places = {} if source is None else {f"{folder}/{name}".lstrip("/"): path for name, path in _files(source)}
+        found = {} if source is None else files_below(source) if source.is_dir() else {source.name: source}
+        places = {f"{folder}/{name}".lstrip("/"): path for name, path in found.items()}
         entry = {**entry, "files": list(places)} if places else entry
         if self._outbox is not None:
             self._outbox.add(self.header, entry, places)
@@ -171,9 +173,8 @@ class TrackedRun:
             raise InputError(message)
         with TemporaryDirectory() as temporary:
             entry = self._packed(Path(temporary), path, points)
-            files = dict(_files(Path(temporary)))
-            tags = entry["tags"] | seal_entries(Path(temporary), self._outbox, self.header, [entry], files)
-            self.write({**entry, **end, "tags": tags}, Path(temporary))
+            manifest = seal(Path(temporary), self._outbox, self.header, [entry], files_below(Path(temporary)))
+            self.write({**entry, **end, "tags": entry["tags"] | manifest}, Path(temporary))
         if not self._is_waiting:
             self._outbox.remove(self.header.record_id)
 
@@ -194,8 +195,10 @@ class TrackedRun:
     def _seal(self) -> None:
         """Add the manifest of all that the run holds by now, unless it was sealed as a whole."""
         if self._outbox is not None and MANIFEST_TAG not in self.header.tags:
+            record_id = self.header.record_id
             with TemporaryDirectory() as folder:
-                tags = seal(Path(folder), self._outbox, self.header)
+                entries, files = self._outbox.entries(record_id), files_below(self._outbox.files(record_id))
+                tags = seal(Path(folder), self._outbox, self.header, entries, files)
                 self.write({"tags": tags}, Path(folder))
 
     @contextmanager
@@ -230,14 +233,6 @@ class TrackedRun:
         self.store.connection.announce(
             f"this run is being saved in {self._outbox.folder}; publish it later with: {self._outbox.command}"
         )
-
-
-def _files(source: Path) -> Iterator[tuple[str, Path]]:
-    """Yield a file, or the files of a folder, with their names."""
-    if source.is_dir():
-        yield from ((path.relative_to(source).as_posix(), path) for path in sorted(source.rglob("*")) if path.is_file())
-    else:
-        yield source.name, source
 
 
 def find_run(store: Reader, record_id: str, experiment_ids: Sequence[str] = ()) -> str | None:

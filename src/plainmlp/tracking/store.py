@@ -12,7 +12,7 @@ from pathlib import Path
 
 from plainmlp.config.schema import WAIT_SECONDS
 from plainmlp.system.errors import InputError
-from plainmlp.system.files import without_fsync
+from plainmlp.system.files import files_below, without_fsync
 from plainmlp.system.process import is_dead, own_process
 from plainmlp.tracking.addresses import artifact_location, shown_address
 from plainmlp.tracking.bulk import write_runs, writes_at_once
@@ -20,7 +20,7 @@ from plainmlp.tracking.connection import AwayError, apply_settings, connect, ope
 from plainmlp.tracking.databases import locked
 from plainmlp.tracking.datasets import DataInput, as_entry
 from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, RunHeader, metric_points, new_record_id, published
-from plainmlp.tracking.recording.manifest import seal_entries
+from plainmlp.tracking.recording.manifest import seal
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.stored_runs import Reader, StoredRun, waiting_run
 from plainmlp.tracking.tags import (
@@ -238,9 +238,7 @@ class Store(Reader):
         if child.describe is not None:
             entry["tags"] = {NOTE_TAG: child.describe(header.record_id)}
         if child.artifacts is not None and self._outbox is not None:
-            paths = (path for path in child.artifacts.rglob("*") if path.is_file())
-            files = {path.relative_to(child.artifacts).as_posix(): path for path in paths}
-            header.tags.update(seal_entries(child.artifacts, self._outbox, header, [entry], files))
+            header.tags.update(seal(child.artifacts, self._outbox, header, [entry], files_below(child.artifacts)))
         return header, entry
 
     def _send_child(self, child: ChildRun, header: RunHeader, entry: Entry) -> str:

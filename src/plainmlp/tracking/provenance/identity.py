@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from plainmlp.config.code import digest_result_code
 from plainmlp.system.digests import digest_json
-from plainmlp.system.files import replace_file
+from plainmlp.system.files import write_text
 from plainmlp.system.process import exclusive_lock
 
 CHECKOUT_ID = Path(".plainmlp") / "checkout_id"  # below a checkout
@@ -40,6 +40,5 @@ def checkout_id(checkout: Path) -> str:
     path = checkout / CHECKOUT_ID
     with exclusive_lock(path.parent / "sweeps", "00"):
         if not path.exists():
-            with replace_file(path) as temporary:
-                temporary.write_text(uuid4().hex, encoding="utf-8")
+            write_text(path, uuid4().hex)
     return path.read_text(encoding="utf-8")

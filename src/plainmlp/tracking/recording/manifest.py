@@ -32,15 +32,7 @@ _RECORD_ID = re.compile(rf"{PREFIX}[0-9A-Za-z_-]{{1,200}}")
 Manifest = dict[str, Any]
 
 
-def seal(folder: Path, outbox: Outbox, header: RunHeader) -> dict[str, str]:
-    """Write the manifest of a run in the outbox to a folder; return the tag with its digest."""
-    record_id = header.record_id
-    entries, root = outbox.entries(record_id), outbox.files(record_id)
-    files = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
-    return seal_entries(folder, outbox, header, entries, files)
-
-
-def seal_entries(
+def seal(
     folder: Path, outbox: Outbox, header: RunHeader, entries: Sequence[Entry], files: Mapping[str, Path]
 ) -> dict[str, str]:
     """Write the manifest of entries and their files to a folder, signed if there is a key; return the tag with its digest."""
