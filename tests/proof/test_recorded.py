@@ -11,7 +11,6 @@ from plainmlp.proof.recorded import _read_predictions, read_recorded
 from plainmlp.proof.verdict import Agreement, Verdict
 from plainmlp.proof.verification import Terms, verify
 from plainmlp.tracking.connection import Connection
-from plainmlp.tracking.datasets import DataInput
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.recording.manifest import own_copy
 from plainmlp.tracking.store import Store
@@ -55,7 +54,7 @@ def test_server_that_went_away_is_said_in_one_line(classified: Subject, tmp_path
 @pytest.mark.slow
 def test_files_come_from_a_server_and_never_from_a_folder_that_it_names(server, tmp_path: Path) -> None:
     store = Store(server.address, "files", Outbox(tmp_path))
-    with store.start("1" * 64, "a run", {}, {}, [DataInput("data", "0" * 32, {})]).closing() as run:
+    with store.start("1" * 64, "a run", {}, {}, [{"name": "data", "digest": "0" * 32, "profile": {}}]).closing() as run:
         run.log_text("text", "first.txt")
         run.log_file(tmp_path / ".plainmlp" / "outbox" / run.header.record_id / "files", "more")
     recorded = read_run(store, run.run_id)

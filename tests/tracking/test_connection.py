@@ -16,7 +16,6 @@ from databases import new_database
 from plainmlp.system.process import held
 from plainmlp.tracking import databases
 from plainmlp.tracking.connection import AwayError, Connection, cause, is_away, with_timeout
-from plainmlp.tracking.datasets import DataInput
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.store import Store
 from servers import free_port, silent_port, swallowing_port
@@ -41,7 +40,9 @@ def test_run_goes_on_after_the_time_it_may_wait(port, tmp_path, capsys):
         address = f"http://ann:geheim@127.0.0.1:{number}"
         with stopwatch(1.0 + MARGIN):
             store = Store(address, "e", Outbox(tmp_path), 1.0)
-            with store.start(POINT, "points", {"seed": "0"}, {}, [DataInput("d", "0", {})]).closing() as run:
+            with store.start(
+                POINT, "points", {"seed": "0"}, {}, [{"name": "d", "digest": "0", "profile": {}}]
+            ).closing() as run:
                 for epoch in range(50):
                     run.log_epoch(epoch, {"train_loss": 1.0})
                     run.flush()
@@ -157,7 +158,7 @@ def test_database_that_is_locked_keeps_the_run(tmp_path, capsys):
     holder = sqlite3.connect(database, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     with stopwatch(1.0 + MARGIN):
-        run = store.start(POINT, "points", {}, {}, [DataInput("d", "0", {})])
+        run = store.start(POINT, "points", {}, {}, [{"name": "d", "digest": "0", "profile": {}}])
         run.end("FINISHED")
     holder.execute("ROLLBACK")
     holder.close()

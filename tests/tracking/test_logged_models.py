@@ -5,7 +5,6 @@ from mlflow.entities import LoggedModelStatus
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import ENDPOINT_NOT_FOUND, INVALID_STATE
 
-from plainmlp.tracking.datasets import DataInput
 from plainmlp.tracking.logged_models import send_model
 from plainmlp.tracking.store import Store
 
@@ -17,7 +16,9 @@ def store(address):
 
 @pytest.fixture
 def run_id(store):
-    with store.start("1" * 64, "table 3.5 'x' relu", {"seed": "0"}, {}, [DataInput("d", "0", {})]).closing() as run:
+    with store.start(
+        "1" * 64, "table 3.5 'x' relu", {"seed": "0"}, {}, [{"name": "d", "digest": "0", "profile": {}}]
+    ).closing() as run:
         return run.run_id
 
 

@@ -17,7 +17,6 @@ from mlflow.artifacts import download_artifacts
 from configurations import refusal
 from plainmlp.proof.alterations import find_uncovered, find_unlisted
 from plainmlp.tracking import connection
-from plainmlp.tracking.datasets import DataInput
 from plainmlp.tracking.models import MODEL_FILE
 from plainmlp.tracking.outbox import Outbox, RunHeader
 from plainmlp.tracking.publication import publish
@@ -77,7 +76,7 @@ def record(store: Store, server: Server, folder: Path, stopped_at: str = "") -> 
     return run
 
 
-DATA = [DataInput("points", "d" * 36, {"n_train": 3})]
+DATA = [{"name": "points", "digest": "d" * 36, "profile": {"n_train": 3}}]
 
 
 def content(server: Server, run_id: str, folder: Path) -> dict[str, object]:

@@ -10,14 +10,13 @@ from mlflow import MlflowClient
 from configurations import refusal
 from plainmlp.config.schema import TrackingSection
 from plainmlp.tracking.addresses import tracking_address
-from plainmlp.tracking.datasets import DataInput
 from plainmlp.tracking.recording.configuration import LONGEST_PARAMETER, flat_parameters
 from plainmlp.tracking.run import ITEMS_PER_BATCH, TrackedRun
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import add_verification
 
 POINT = "0123456789abcdef" * 4
-DATA = [DataInput("points", "d" * 36, {"n_train": 3})]
+DATA = [{"name": "points", "digest": "d" * 36, "profile": {"n_train": 3}}]
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
@@ -246,9 +245,8 @@ def test_long_parameter_is_shortened_where_it_can_be_seen(store, recwarn):
 
 START = """
 import sys
-from plainmlp.tracking.datasets import DataInput
 from plainmlp.tracking.store import Store
-run = Store(sys.argv[1], "crowd").start("f" * 64, sys.argv[2], {}, {}, [DataInput("d", "0", {})])
+run = Store(sys.argv[1], "crowd").start("f" * 64, sys.argv[2], {}, {}, [{"name": "d", "digest": "0", "profile": {}}])
 with run.closing():
     run.log_epoch(0, {"train_loss": 1.0})
 """

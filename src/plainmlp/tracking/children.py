@@ -10,7 +10,7 @@ from typing import Any
 
 from plainmlp.system.errors import InputError
 from plainmlp.tracking.addresses import database_file, local_folder, shown_address
-from plainmlp.tracking.datasets import DataInput, as_entry
+from plainmlp.tracking.datasets import DataInput
 from plainmlp.tracking.outbox import PREFIX, RunHeader, metric_points
 from plainmlp.tracking.run import MODEL_FOLDER, TrackedRun
 from plainmlp.tracking.store import Store
@@ -117,6 +117,6 @@ def add_model(store: Store, run_id: str, data: Callable[[], Sequence[DataInput]]
     with TemporaryDirectory() as folder:
         path = store.ask(lambda: store.client.download_artifacts(run_id, MODEL_FILE, folder))
         points = metric_points({name: [value] for name, value in run.metrics.items()}, info.end_time)
-        end = {"data": as_entry(data()), "status": run.status, "ended": info.end_time}
+        end = {"data": data(), "status": run.status, "ended": info.end_time}
         store.run(header).add_model(Path(path), points, end)
     return model_address(run_id)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from plainmlp.config.schema import DatasetSection
@@ -17,48 +16,27 @@ if TYPE_CHECKING:
 CONTEXTS = {"train": "training", "validation": "validation", "test": "test"}
 DIGEST_LENGTH, SCHEMA_LENGTH = 36, 1_048_575  # MLflow keeps no longer ones
 OPENML = "https://www.openml.org/d/"
-
-
-@dataclass(frozen=True)
-class DataInput:
-    """A part of a data set.
-
-    Parameters
-    ----------
-    name, digest : str
-    profile : mapping
-        Its sizes.
-    context : str
-        What the run used it for.
-    kind, source
-        Of the source, as `mlflow.data.get_source` reads it.
-    columns : sequence of dict
-        Types and names of its columns, targets last, as `mlflow.types.Schema` has them.
-    """
-
-    name: str
-    digest: str
-    profile: Mapping[str, int]
-    context: str = "training"
-    kind: str = "code"
-    source: Mapping[str, Any] = field(default_factory=dict)
-    columns: Sequence[Mapping[str, Any]] = ()
+DataInput = Mapping[str, Any]  # a part of a data set, as `data_inputs` says
 
 
 def data_inputs(dataset: DatasetSection, splits: Splits) -> list[DataInput]:
-    """Return the parts of a run's data."""
+    """Return the parts of a run's data, each ready for JSON.
+
+    A part has its `name` and `digest`; `profile`, its sizes; `context`, what the run used it for; `kind` and `source` of
+    its source, as `mlflow.data.get_source` reads them; and `columns`, targets last, as `mlflow.types.Schema` has them.
+    """
     kind, source = _source(dataset)
     columns, digests = _columns(splits), part_digests(splits)
     return [
-        DataInput(
-            name=data_name(dataset),
-            digest=digests[part][:DIGEST_LENGTH],
-            profile={"num_rows": len(rows)},
-            context=CONTEXTS[part],
-            kind=kind,
-            source=source,
-            columns=columns,
-        )
+        {
+            "name": data_name(dataset),
+            "digest": digests[part][:DIGEST_LENGTH],
+            "profile": {"num_rows": len(rows)},
+            "context": CONTEXTS[part],
+            "kind": kind,
+            "source": source,
+            "columns": columns,
+        }
         for part, rows in splits.parts().items()
     ]
 
@@ -86,33 +64,29 @@ def column_schema(column: Column, *, required: bool) -> dict[str, Any]:
     return {"type": kind, "name": column.name, "required": required}
 
 
-def as_entry(data: Sequence[DataInput]) -> list[dict[str, Any]]:
-    """Return the parts as JSON can hold them."""
-    return [asdict(part) for part in data]
+def send_data(client: "MlflowClient", run_id: str, data: Sequence[DataInput] | DataInput) -> None:
+    """Send the parts of a run's data to MLflow; sending them twice changes nothing.
 
-
-def send_data(client: "MlflowClient", run_id: str, entry: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> None:
-    """Send the parts, as `as_entry` returned them, to MLflow; sending them twice changes nothing.
-
-    Runs that an earlier version left in the outbox have a single entry for all their data.
+    Runs that an earlier version left in the outbox have a single part, for all their data.
     """
     from mlflow.entities import DatasetInput, InputTag
 
-    parts = [DataInput(**part) for part in ([entry] if isinstance(entry, Mapping) else entry)]
-    client.log_inputs(
-        run_id, [DatasetInput(_entity(part), [InputTag("mlflow.data.context", part.context)]) for part in parts]
-    )
+    inputs = [
+        DatasetInput(_entity(part), [InputTag("mlflow.data.context", part.get("context", "training"))])
+        for part in ([data] if isinstance(data, Mapping) else data)
+    ]
+    client.log_inputs(run_id, inputs)
 
 
 def _entity(part: DataInput) -> Any:
     from mlflow.entities import Dataset
 
-    schema = json.dumps({"mlflow_colspec": part.columns})
+    schema = json.dumps({"mlflow_colspec": part.get("columns", ())})
     return Dataset(
-        part.name,
-        part.digest,
-        part.kind,
-        json.dumps(part.source),
+        part["name"],
+        part["digest"],
+        part.get("kind", "code"),
+        json.dumps(part.get("source", {})),
         schema=schema if len(schema) <= SCHEMA_LENGTH else None,
-        profile=json.dumps(part.profile),
+        profile=json.dumps(part["profile"]),
     )

@@ -18,7 +18,7 @@ from plainmlp.tracking.addresses import artifact_location, shown_address
 from plainmlp.tracking.bulk import write_runs, writes_at_once
 from plainmlp.tracking.connection import AwayError, apply_settings, connect, opening, refusal
 from plainmlp.tracking.databases import locked
-from plainmlp.tracking.datasets import DataInput, as_entry
+from plainmlp.tracking.datasets import DataInput
 from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, RunHeader, metric_points, new_record_id, published
 from plainmlp.tracking.recording.manifest import seal
 from plainmlp.tracking.run import TrackedRun
@@ -168,7 +168,7 @@ class Store(Reader):
     ) -> TrackedRun:
         """Start the run of a point; its name is shown in the list of runs."""
         header = self._header(name, {POINT_TAG: point_id, **tags}, new_record_id(), time.time())
-        return self._begin(header, {"data": as_entry(data), "parameters": dict(parameters)})
+        return self._begin(header, {"data": list(data), "parameters": dict(parameters)})
 
     def start_parent(self, name: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> TrackedRun:
         """Start a run that others are shown below; it computes no point itself."""

@@ -13,7 +13,6 @@ import pytest
 from configurations import refusal
 from plainmlp.system.files import digest_file
 from plainmlp.tracking import connection
-from plainmlp.tracking.datasets import DataInput
 from plainmlp.tracking.outbox import Outbox
 from plainmlp.tracking.publication import publish
 from plainmlp.tracking.recording.manifest import PASSING, check_signing, copy_of, is_signed, neutral, stored_text
@@ -23,7 +22,7 @@ from plainmlp.tracking.tags import RECORD_TAG
 
 pytestmark = pytest.mark.slow
 
-DATA = [DataInput("data", "0" * 32, {"n_train": 3})]
+DATA = [{"name": "data", "digest": "0" * 32, "profile": {"n_train": 3}}]
 
 
 @pytest.fixture

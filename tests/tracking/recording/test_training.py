@@ -133,10 +133,10 @@ def test_data_have_types_and_a_source_that_mlflow_reads(splits):
     }
     for kind, dataset in sources.items():
         part = data_inputs(dataset, splits)[0]
-        entity = Dataset(part.name, part.digest, part.kind, json.dumps(part.source))
-        assert mlflow.data.get_source(entity).to_dict() == part.source
-        assert part.kind == kind
-    columns = data_inputs(sources["code"], splits)[0].columns
+        entity = Dataset(part["name"], part["digest"], part["kind"], json.dumps(part["source"]))
+        assert mlflow.data.get_source(entity).to_dict() == part["source"]
+        assert part["kind"] == kind
+    columns = data_inputs(sources["code"], splits)[0]["columns"]
     assert [(each["type"], each["name"]) for each in columns] == [("double", "x"), ("double", "sin"), ("double", "cos")]
     assert Schema.from_json(json.dumps(columns)).input_names() == ["x", "sin", "cos"]
 
