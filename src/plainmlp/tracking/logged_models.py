@@ -56,7 +56,7 @@ def _send(store: Reader, run_id: str, points: Sequence[Point], files: Mapping[st
     call(lambda: client.log_batch(run_id, metrics))
     if found is None or not call(lambda: client.get_run(run_id)).outputs.model_outputs:
         call(lambda: client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)]))
-    call(lambda: finish_model(store, model.model_id))
+    call(lambda: client.finalize_logged_model(model.model_id, LoggedModelStatus.READY))
 
 
 def _test_part(run: Any) -> tuple[str | None, str | None]:
@@ -80,11 +80,6 @@ def create_model(store: Reader, run: Any, tags: Mapping[str, str], experiment_id
     name = run.info.run_name.translate(dict.fromkeys(map(ord, REFUSED), "-"))
     place = (run.info.experiment_id, name, run.info.run_id) if experiment_id is None else (experiment_id, name, None)
     return store.client.create_logged_model(*place, dict(tags), run.data.params, KIND)
-
-
-def finish_model(store: Reader, model_id: str) -> None:
-    """Mark a model as complete."""
-    store.client.finalize_logged_model(model_id, "READY")
 
 
 def note_version(store: Reader, model: Any, name: str, version: str) -> None:

@@ -14,7 +14,7 @@ from plainmlp.system.files import files_below
 from plainmlp.tracking.addresses import shown_address
 from plainmlp.tracking.children import refuse_without_model
 from plainmlp.tracking.connection import SERVERS, one_line
-from plainmlp.tracking.logged_models import create_model, find_model, finish_model, note_version, upload
+from plainmlp.tracking.logged_models import create_model, find_model, note_version, upload
 from plainmlp.tracking.recording.provenance import named_commit
 from plainmlp.tracking.run import MODEL_FOLDER
 from plainmlp.tracking.store import Store
@@ -146,7 +146,7 @@ def _copied(store: Store, run: Any, target: Store, origin: Mapping[str, str]) ->
         path = Path(store.ask(lambda: store.client.download_artifacts(run.info.run_id, MODEL_FOLDER, folder)))
         model = target.ask(lambda: create_model(target, run, origin, target.experiment_id))
         target.ask(lambda: upload(target.artifacts_at(model.artifact_location), model.model_id, files_below(path)))
-    target.ask(lambda: finish_model(target, model.model_id))
+    target.ask(lambda: target.client.finalize_logged_model(model.model_id, "READY"))
     return model
 
 
