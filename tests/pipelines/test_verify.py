@@ -17,7 +17,7 @@ import pytest
 from checkouts import clone, commit, last_ids, run, succeed, tracked_runs
 from plainmlp.composition.compose import parse
 from plainmlp.config.canonical import read_yaml
-from plainmlp.proof.execution import Limits, execute
+from plainmlp.proof.execution import execute
 from plainmlp.proof.rebuilding import source_of
 from plainmlp.proof.recorded import read_recorded
 from plainmlp.proof.verdict import Verdict
@@ -251,7 +251,7 @@ def subject(folder: Path, run_id: str, place: Path) -> Subject:
     store = Store(f"sqlite:///{folder / 'mlflow.db'}", "plainmlp")
     recorded = read_recorded(store, run_id, place / "read")
     with source_of(recorded.run.tags, recorded.patch, folder) as source:
-        execute(source, recorded.configuration, place / "again", Limits(300.0, 10**11), is_quiet=True)
+        execute(source, recorded.configuration, place / "again", 300.0, 10**11, is_quiet=True)
         again = measure_again(parse(read_yaml(recorded.configuration)), source, place / "again")
     return Subject(target_of(store, folder / "mlflow.db", run_id), folder, again)
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from plainmlp.proof.execution import ExecutionError, Limits, execute
+from plainmlp.proof.execution import ExecutionError, execute
 from plainmlp.proof.rebuilding import Source
 from plainmlp.system.errors import InputError, TrainingError
 from waiting import is_at_work, wait_until
 
-GENEROUS = Limits(120.0, psutil.virtual_memory().total)
+ALL_MEMORY = psutil.virtual_memory().total
 
 
 @pytest.fixture
@@ -25,11 +25,13 @@ def code(tmp_path: Path) -> Path:
     return root
 
 
-def executed(root: Path, text: str, limits: Limits = GENEROUS, remark: str = "with other code") -> Path:
+def executed(
+    root: Path, text: str, seconds: float = 120.0, memory: int = ALL_MEMORY, remark: str = "with other code"
+) -> Path:
     """Execute a module that gets a configuration and a folder; return the folder."""
     (root / "src" / "plainmlp" / "proof" / "reexecution.py").write_text(text)
     folder = root.parent / "results"
-    execute(Source(root, "test", remark), root / "config.yaml", folder, limits)
+    execute(Source(root, "test", remark), root / "config.yaml", folder, seconds, memory)
     return folder
 
 
@@ -51,7 +53,7 @@ def executed(root: Path, text: str, limits: Limits = GENEROUS, remark: str = "wi
 )
 def test_ends_of_a_re_execution_are_told_apart(code: Path, ending, error, message) -> None:
     with pytest.raises(error) as caught:
-        executed(code, f"import os, sys\n{ending}\n", Limits(60.0, 2 * 10**9))
+        executed(code, f"import os, sys\n{ending}\n", 60.0, 2 * 10**9)
     assert type(caught.value) is error
     assert str(caught.value).endswith(message)
 
@@ -60,7 +62,7 @@ def test_ends_of_a_re_execution_are_told_apart(code: Path, ending, error, messag
 def test_training_that_does_not_end_is_stopped_with_all_that_it_has_started(code: Path) -> None:
     began = time.monotonic()
     with pytest.raises(InputError, match="stopped after 2 s; give it more with --time-limit"):
-        executed(code, "import subprocess; subprocess.run(['sleep', '1234567'])\n", Limits(2.0, GENEROUS.memory))
+        executed(code, "import subprocess; subprocess.run(['sleep', '1234567'])\n", seconds=2.0)
     assert time.monotonic() - began < 30
     sleeping = [process for process in psutil.process_iter(["cmdline"]) if "1234567" in (process.info["cmdline"] or ())]
     wait_until(lambda: not any(map(is_at_work, sleeping)), "the end of what it has started")

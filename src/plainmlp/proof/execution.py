@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -34,18 +33,13 @@ class ExecutionError(TrainingError):
     """Report a training that fails now, and succeeded when it was recorded."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How long a re-execution may take, in seconds, and how much memory it may fill, in bytes."""
-
-    seconds: float
-    memory: int
-
-
-def execute(source: Source, configuration: Path, folder: Path, limits: Limits, *, is_quiet: bool = False) -> None:
+def execute(
+    source: Source, configuration: Path, folder: Path, seconds: float, memory: int, *, is_quiet: bool = False
+) -> None:
     """Train as config.yaml says, with the code of a source, in a process that writes model and history to a folder.
 
-    Code that is not this checkout's prints nothing; with `is_quiet` no code does.
+    It may take so many seconds, and fill so many bytes of memory. Code that is not this checkout's prints nothing; with
+    `is_quiet` no code does.
 
     Raises
     ------
@@ -57,7 +51,7 @@ def execute(source: Source, configuration: Path, folder: Path, limits: Limits, *
         The process crashed.
     """
     packages = [path for path in sys.path if Path(path).name in INSTALLED]
-    paths = [str(limits.memory), str(source.root / "src"), ":".join(packages), MODULE, str(configuration), str(folder)]
+    paths = [str(memory), str(source.root / "src"), ":".join(packages), MODULE, str(configuration), str(folder)]
     folder.mkdir(parents=True, exist_ok=True)
     with (
         TemporaryFile() as errors,
@@ -72,9 +66,9 @@ def execute(source: Source, configuration: Path, folder: Path, limits: Limits, *
         ) as process,
     ):
         try:
-            code = process.wait(limits.seconds)
+            code = process.wait(seconds)
         except subprocess.TimeoutExpired:
-            message = f"the re-execution was stopped after {limits.seconds:g} s; give it more with --time-limit"
+            message = f"the re-execution was stopped after {seconds:g} s; give it more with --time-limit"
             raise InputError(message) from None
         finally:
             with suppress(ProcessLookupError):  # end whatever it has started, too

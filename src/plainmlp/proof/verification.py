@@ -17,7 +17,7 @@ from plainmlp.evaluation.evaluate import evaluate
 from plainmlp.evaluation.reports import write_measures
 from plainmlp.proof.alterations import find_alterations, find_uncovered, find_untrusted
 from plainmlp.proof.comparison import compare
-from plainmlp.proof.execution import ExecutionError, Limits, execute
+from plainmlp.proof.execution import ExecutionError, execute
 from plainmlp.proof.rebuilding import Source, source_of
 from plainmlp.proof.recorded import DAMAGES, RecordedRun, RunFiles, read_recorded, read_run_files
 from plainmlp.proof.reexecution import check_inputs
@@ -141,9 +141,8 @@ def _execute(recorded: RecordedRun, source: Source, folder: Path, terms: Terms) 
         message = f"its config.yaml does not fit this version ({error}); verify the run in a checkout of its commit"
         raise InputError(message) from error
     check_inputs(config)
-    limits = Limits(terms.seconds, terms.memory)
     try:
-        execute(source, recorded.configuration, folder, limits, is_quiet=terms.is_quiet)
+        execute(source, recorded.configuration, folder, terms.seconds, terms.memory, is_quiet=terms.is_quiet)
         return measure_again(config, source, folder), []
     except ExecutionError as error:
         return None, [Aspect("training", Agreement.DIFFERENT, str(error))]
