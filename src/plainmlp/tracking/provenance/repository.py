@@ -5,14 +5,14 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import MappingProxyType
 
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import digest_file
@@ -28,6 +28,7 @@ WHOLE_TEXT = ("--text", f"--unified={2**30}")
 HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 LARGEST_FILE = 1_000_000  # bytes of a file that git does not know: of a larger one only the digest is recorded
 LONGEST_TAG = 8000
+Git = Callable[..., bytes]  # words for git, and what it is given, to its output
 
 
 @dataclass(frozen=True)
@@ -81,34 +82,28 @@ def read_repository(root: Path) -> Repository | None:
     This leaves the checkout's index and objects alone: it gathers the changes in an index of its own.
     """
     try:
-        answer = _Git(root).run("rev-parse", *PLACES, "HEAD")
+        answer = _run(root, {}, "rev-parse", *PLACES, "HEAD")
     except FAILURES:
         return None
     index, objects, commit = os.fsdecode(answer).splitlines()
     try:
         with _own_index(root, Path(index), Path(objects)) as git:
             left_out = _gather(git, root)
-            return _without_secrets(git, Repository(commit, git.run(*DIFF, "HEAD", "--", *PATHS), left_out))
+            return _without_secrets(git, Repository(commit, git(*DIFF, "HEAD", "--", *PATHS), left_out))
     except FAILURES:
         return Repository(commit, None)
 
 
-class _Git:
-    """Git in a folder, with variables of its own."""
-
-    def __init__(self, root: Path, variables: Mapping[str, str] = MappingProxyType({})) -> None:
-        self._root, self._environment = root, {**os.environ, **variables}
-
-    def run(self, *words: str, given: bytes = b"") -> bytes:
-        """Return git's output; raise one of `FAILURES` if git fails or is missing."""
-        command = ["git", "-c", "core.fsmonitor=false", "-c", "core.safecrlf=false", *words]
-        return subprocess.run(  # noqa: S603  git itself
-            command, cwd=self._root, env=self._environment, input=given, capture_output=True, check=True
-        ).stdout
+def _run(root: Path, variables: Mapping[str, str], *words: str, given: bytes = b"") -> bytes:
+    """Return the output of git in a folder, under further variables; raise one of `FAILURES` if it fails or is missing."""
+    command = ["git", "-c", "core.fsmonitor=false", "-c", "core.safecrlf=false", *words]
+    return subprocess.run(  # noqa: S603  git itself
+        command, cwd=root, env={**os.environ, **variables}, input=given, capture_output=True, check=True
+    ).stdout
 
 
 @contextmanager
-def _own_index(root: Path, index: Path, objects: Path) -> Iterator[_Git]:
+def _own_index(root: Path, index: Path, objects: Path) -> Iterator[Git]:
     """Give git a copy of the checkout's index, and a separate place for new objects."""
     with TemporaryDirectory() as folder:
         own = Path(folder) / "index"
@@ -120,26 +115,26 @@ def _own_index(root: Path, index: Path, objects: Path) -> Iterator[_Git]:
             "GIT_OBJECT_DIRECTORY": folder,
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": os.pathsep.join(filter(None, others)),
         }
-        yield _Git(root, variables)
+        yield partial(_run, root, variables)
 
 
-def _gather(git: _Git, root: Path) -> tuple[str, ...]:
+def _gather(git: Git, root: Path) -> tuple[str, ...]:
     """Bring the code of a checkout into git's index; return the new files that are too large, with their digests."""
-    git.run("add", "--update", "--", ":/")
-    untracked = git.run("ls-files", "-z", "--others", "--exclude-standard", "--", *PATHS).split(b"\0")
+    git("add", "--update", "--", ":/")
+    untracked = git("ls-files", "-z", "--others", "--exclude-standard", "--", *PATHS).split(b"\0")
     names = [name for name in untracked if name and not name.endswith(b"/")]  # a repository in this one is left out
     large = {name for name in names if (root / os.fsdecode(name)).lstat().st_size > LARGEST_FILE}
-    git.run("update-index", "--add", "-z", "--stdin", given=b"\0".join(name for name in names if name not in large))
+    git("update-index", "--add", "-z", "--stdin", given=b"\0".join(name for name in names if name not in large))
     return tuple(
         f"{name.decode(errors='backslashreplace')} {digest_file(root / os.fsdecode(name))}" for name in sorted(large)
     )
 
 
-def _without_secrets(git: _Git, found: Repository) -> Repository:
+def _without_secrets(git: Git, found: Repository) -> Repository:
     """Leave out a patch that seems to hold secrets."""
     readable = found.patch or b""
     if b"GIT binary patch\n" in readable:  # it is compressed, so that secrets in it would not show
-        readable = git.run(*DIFF, *WHOLE_TEXT, "HEAD", "--", *PATHS)
+        readable = git(*DIFF, *WHOLE_TEXT, "HEAD", "--", *PATHS)
     files = groupby(_lines(readable.decode(errors="surrogateescape")), itemgetter(0))
     secrets = [note for name, lines in files for note in find_secrets(((n, text) for _, n, text in lines), name)]
     return replace(found, patch=None, secrets=tuple(secrets)) if secrets else found
