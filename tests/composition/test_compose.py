@@ -10,8 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from configurations import CONF, changed, refusal
-from plainmlp.composition.compose import compose, explain, parse, run_app
-from plainmlp.composition.stores import refuse_credentials
+from plainmlp.composition.compose import compose, explain, parse, refuse_credentials, run_app
 
 
 def test_further_problems_are_counted() -> None:

@@ -9,13 +9,12 @@ from typing import Any, cast
 import yaml  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
-from plainmlp.composition.explanation import explanation, schema_problem
-from plainmlp.composition.stores import refuse_credentials, tracking_problems
+from plainmlp.composition.explanation import explanation, refusal, schema_problem
 from plainmlp.config.canonical import flat_items
-from plainmlp.config.schema import Config
+from plainmlp.config.schema import Config, TrackingSection
 from plainmlp.system.errors import InputError, StorageError, path_problem
 from plainmlp.system.wording import shown
-from plainmlp.tracking.credentials import without_credentials
+from plainmlp.tracking.credentials import holds_credentials, without_credentials
 
 RAISE = {"HYDRA_FULL_ERROR": "1"}  # Hydra raises its errors, and does not print them and exit
 LONGEST_OVERRIDE = 10_000  # characters
@@ -188,3 +187,36 @@ def run_app(conf_folder: Path, job: Callable[[Config, Path], object]) -> None:
         raise InputError(problem + ELSEWHERE) from error
     if failures:
         raise failures[0]
+
+
+def tracking_problems(tracking: TrackingSection) -> list[str]:
+    """Return one line for each key of tracking with a value that is not allowed."""
+    problems = _address_problems("tracking.uri", tracking.uri or "")
+    parts = tracking.experiment.split("/")  # it becomes a folder of artifacts
+    if {"", ".", ".."} & set(parts) or not tracking.experiment.isprintable():
+        allowed = "a name of printable characters, with no / at an end and no part . or .."
+        problems.append(refusal("tracking.experiment", tracking.experiment, [allowed]))
+    return problems
+
+
+def refuse_credentials(conf_folders: Iterable[Path], overrides: Sequence[str]) -> None:
+    """Refuse plain credentials of tracking before Hydra writes them into the folder of a job."""
+    places = [(key, text) for key, _, text in (each.partition("=") for each in overrides) if "tracking" in key]
+    for path in sorted(path for folder in conf_folders for path in folder.rglob("*.yaml") if path.is_file()):
+        text = path.read_text("utf-8", errors="replace")  # Hydra says what is wrong with it
+        lines = [line.partition(" #")[0] for line in text.splitlines()]
+        places += [(f"{path}: uri", line) for line in lines if "uri:" in line]
+    problems = [problem for key, text in places for problem in _address_problems(key, text.strip(" '\""))]
+    if problems:
+        raise InputError(problems[0])
+
+
+def _address_problems(key: str, address: str) -> list[str]:
+    """Return a line if a store's address holds credentials, which would end up in every file that names it."""
+    if not holds_credentials(address):
+        return []
+    allowed = (
+        "an address without credentials; those belong in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
+        "or with the whole address in MLFLOW_TRACKING_URI"
+    )
+    return [refusal(key, without_credentials(address), [allowed])]
