@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from plainmlp.composition.overrides import CONFIGURATION
-from plainmlp.proof.git import commit_of, git
+from plainmlp.proof.rebuilding import commit_of, git
 from plainmlp.proof.recorded import RecordedRun, tried
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import digest_file, files_below, read_json

@@ -3,6 +3,8 @@
 Nothing in a record is executed unless it is this checkout's own, or the user allows it.
 """
 
+import re
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from plainmlp.config.code import digest_result_code
-from plainmlp.proof.git import commit_of, git
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import digest_file
 from plainmlp.system.wording import printable
@@ -24,6 +25,7 @@ APPLIED = ("src", "conf", "pipelines")  # what a patch may change; no training r
 PLAIN_MODES = {"000000", "100644", "100755"}  # of files, and of none
 OFFER = "or pass --here to use the code of this checkout"
 SHOWN_DIGITS = 12  # of a commit
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -188,3 +190,17 @@ def _done(root: Path, *words: str) -> str:
         )
         raise InputError(message)
     return ended.stdout
+
+
+def git(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run git in a folder, without hooks, and return the result."""
+    command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", *words]
+    return subprocess.run(  # noqa: S603  git itself
+        command, cwd=root, capture_output=True, text=True, errors="replace", check=False
+    )
+
+
+def commit_of(tags: Mapping[str, str]) -> str | None:
+    """Return the commit of a run, if its tag is one: 40 hexadecimal digits, and no other name or option."""
+    commit = named_commit(tags) or ""
+    return commit if _COMMIT.fullmatch(commit) else None

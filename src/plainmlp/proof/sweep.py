@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from plainmlp.proof.alterations import find_alterations, find_uncovered, find_unlisted
-from plainmlp.proof.git import commit_of, git
+from plainmlp.proof.rebuilding import commit_of, git
 from plainmlp.proof.recorded import DAMAGES, read_recorded
 from plainmlp.proof.verdict import Agreement, Aspect, Judgement
 from plainmlp.sweeps.ranking.leaderboard import build_leaderboard
