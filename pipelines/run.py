@@ -41,9 +41,8 @@ def run_alone(config: "Config", folder: Path) -> None:
     from plainmlp.data.summary import write_columns
     from plainmlp.evaluation.reports import evaluate_and_write
     from plainmlp.tracking.provenance.environment import process_usage
-    from plainmlp.tracking.recording.continuation import open_checkpoints
     from plainmlp.tracking.recording.evaluation import publish_evaluation, show_results, write_summary
-    from plainmlp.tracking.recording.training import provenance_tags, publish_training, start_run
+    from plainmlp.tracking.recording.training import open_checkpoints, provenance_tags, publish_training, start_run
     from plainmlp.tracking.terminal import show_places, watch_training
     from plainmlp.training.train import train_and_write
 

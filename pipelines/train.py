@@ -11,8 +11,7 @@ def main() -> None:
     from plainmlp.config.places import Places
     from plainmlp.data.storage import read_splits
     from plainmlp.tracking.provenance.environment import process_usage
-    from plainmlp.tracking.recording.continuation import open_checkpoints
-    from plainmlp.tracking.recording.training import publish_training, remember_run, start_run
+    from plainmlp.tracking.recording.training import open_checkpoints, publish_training, remember_run, start_run
     from plainmlp.tracking.terminal import watch_training
     from plainmlp.training.construction import describe_training
     from plainmlp.training.train import train_and_write

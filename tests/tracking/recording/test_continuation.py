@@ -3,8 +3,7 @@
 import pytest
 from mlflow import MlflowClient
 
-from plainmlp.tracking.recording.continuation import continuation_note, join_interrupted
-from plainmlp.tracking.recording.training import start_run
+from plainmlp.tracking.recording.training import continuation_note, join_interrupted, start_run
 from recorded import configuration, splits_of
 
 SMALL = {"dataset__name": "sincos", "dataset__n_samples": 30, "model__hidden_sizes": [3], "split__test": 10}

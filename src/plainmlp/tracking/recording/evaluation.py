@@ -8,8 +8,8 @@ from plainmlp.config.schema import Config
 from plainmlp.evaluation.evaluate import Evaluation
 from plainmlp.evaluation.reports import final_metrics, flat_metrics
 from plainmlp.system.files import read_json, write_json
-from plainmlp.tracking.recording.continuation import continuation_note
 from plainmlp.tracking.recording.page import describe_run, describe_worth
+from plainmlp.tracking.recording.training import continuation_note
 from plainmlp.tracking.run import TrackedRun
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.tags import EXPERIMENT_TAG, NOTE_TAG, PARENT_TAG
