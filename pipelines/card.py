@@ -1,11 +1,9 @@
 """Write the model card of a run: a page of its record, with the front matter that model hubs read."""
 
-import argparse
-import sys
 from pathlib import Path
 
 from _checkout import ROOT
-from plainmlp.system.command import run_command
+from plainmlp.system.command import run_script, script_parser
 
 HELP = """Write the model card of a run in Markdown: data, metrics with their intervals, calibration, how to verify it.
 
@@ -36,9 +34,7 @@ def main(beginning: str, path: Path | None, overrides: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(HELP)
     parser.add_argument("run_id", help="the run in MLflow, or the beginning of its id")
     parser.add_argument("--file", type=Path, help="where to write it (default: the terminal)")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override, such as tracking.uri=...")
-    arguments = parser.parse_intermixed_args()
-    sys.exit(run_command(lambda: main(arguments.run_id, arguments.file, arguments.overrides)))
+    run_script(parser, lambda given: main(given.run_id, given.file, given.overrides))

@@ -1,11 +1,9 @@
 """Show how training would treat each column of a table, without training."""
 
-import argparse
-import sys
 from pathlib import Path
 
 from _checkout import ROOT
-from plainmlp.system.command import run_command
+from plainmlp.system.command import run_script, script_parser
 from plainmlp.system.errors import InputError
 
 HELP = """Show how training would treat each column of a table: type, levels, gaps, share of distinct values.
@@ -36,8 +34,6 @@ def main(path: Path, overrides: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(HELP)
     parser.add_argument("path", type=Path, help="the file")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as target=price")
-    arguments = parser.parse_args()
-    sys.exit(run_command(lambda: main(arguments.path, arguments.overrides)))
+    run_script(parser, lambda given: main(given.path, given.overrides), "such as target=price")

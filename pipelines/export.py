@@ -1,12 +1,10 @@
 """Write a trained model as an ONNX file, which takes raw features and which many runtimes and languages read."""
 
-import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _checkout import ROOT
-from plainmlp.system.command import run_command
+from plainmlp.system.command import run_script, script_parser
 
 if TYPE_CHECKING:
     from plainmlp.exports.sources import Source
@@ -43,11 +41,9 @@ def find_source(given: str, overrides: list[str]) -> "Source":
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(HELP)
     parser.add_argument(
         "model", help="the run in MLflow, the beginning of its id, or a file such as models/model.safetensors"
     )
     parser.add_argument("target", type=Path, help="the file to write, which ends in .onnx")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override, such as tracking.uri=...")
-    arguments = parser.parse_intermixed_args()
-    sys.exit(run_command(lambda: main(arguments.model, arguments.target, arguments.overrides)))
+    run_script(parser, lambda given: main(given.model, given.target, given.overrides))

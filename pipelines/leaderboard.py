@@ -1,11 +1,9 @@
 """Rebuild the leaderboard of a sweep from MLflow: the same files, byte for byte."""
 
-import argparse
-import sys
 from pathlib import Path
 
 from _checkout import ROOT
-from plainmlp.system.command import run_command
+from plainmlp.system.command import run_script, script_parser
 
 HELP = """Rebuild the leaderboard of a sweep and its figures from MLflow alone.
 
@@ -34,12 +32,10 @@ def main(run_id: str, metric: str | None, folder: Path, overrides: list[str]) ->
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(HELP)
     parser.add_argument("run_id", help="the sweep's own run in MLflow, or the beginning of its id")
     parser.add_argument("--metric", help="the ranking metric, of the validation part (default: the sweep's own)")
     parser.add_argument(
         "--folder", type=Path, default=Path("leaderboard"), help="where to write (default: leaderboard)"
     )
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override, such as tracking.uri=...")
-    arguments = parser.parse_intermixed_args()
-    sys.exit(run_command(lambda: main(arguments.run_id, arguments.metric, arguments.folder, arguments.overrides)))
+    run_script(parser, lambda given: main(given.run_id, given.metric, given.folder, given.overrides))

@@ -1,10 +1,7 @@
 """Add the model that MLflow loads to a point of a sweep; the sweep's best point has it from the start."""
 
-import argparse
-import sys
-
 from _checkout import ROOT
-from plainmlp.system.command import run_command
+from plainmlp.system.command import run_script, script_parser
 
 HELP = """Add the model to a run that this checkout recorded, so that MLflow loads it as runs:/<run id>/model.
 
@@ -26,8 +23,6 @@ def main(beginning: str, overrides: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(HELP)
     parser.add_argument("run_id", help="the run in MLflow, or the beginning of its id")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override, such as tracking.uri=...")
-    arguments = parser.parse_intermixed_args()
-    sys.exit(run_command(lambda: main(arguments.run_id, arguments.overrides)))
+    run_script(parser, lambda given: main(given.run_id, given.overrides))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from _checkout import ROOT
-from plainmlp.system.command import run_command
+from plainmlp.system.command import run_command, script_parser
 
 if TYPE_CHECKING:
     from plainmlp.config.schema import TrackingSection
@@ -101,7 +101,7 @@ def show_ways(target: "Store", entry: "Entry") -> None:
 
 def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the arguments; argparse ends the command for a mistake."""
-    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(HELP)
     parser.add_argument("run_id", nargs="?", help="the run in MLflow, or the beginning of its id")
     parser.add_argument("--name", required=True, help="of the registered model, which is created if necessary")
     parser.add_argument("--alias", required=True, help="the alias that points to the version, such as champion")

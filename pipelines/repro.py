@@ -1,6 +1,5 @@
 """`dvc repro` with overrides: writes them to overrides.yaml, then lets DVC run what they touch."""
 
-import argparse
 import json
 import os
 import re
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from _checkout import ROOT
-from plainmlp.system.command import run_command
+from plainmlp.system.command import run_script, script_parser
 from plainmlp.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -140,8 +139,6 @@ def shell_code(code: int) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(HELP)
     parser.add_argument("--config-dir", "-cd", type=Path, help="a folder with configuration files of your own")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override in Hydra's grammar")
-    arguments = parser.parse_args()
-    sys.exit(run_command(lambda: main(arguments.overrides, arguments.config_dir)))
+    run_script(parser, lambda given: main(given.overrides, given.config_dir), "an override in Hydra's grammar")

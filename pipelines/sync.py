@@ -1,10 +1,9 @@
 """Publish the runs that were saved on disk while MLflow could not be reached, each once."""
 
 import argparse
-import sys
 
 from _checkout import ROOT
-from plainmlp.system.command import run_command
+from plainmlp.system.command import run_script, script_parser
 
 HELP = """Publish the runs that wait in .plainmlp/outbox: those that MLflow missed, and those of processes that were killed.
 
@@ -24,7 +23,17 @@ A run that was killed on another machine stays RUNNING in MLflow, since nobody h
   python pipelines/sync.py --end 3f2a..."""
 
 
-def main(overrides: list[str]) -> None:
+def main(arguments: argparse.Namespace) -> None:
+    """Do what the arguments ask for: discard, end, list or publish."""
+    if arguments.list or arguments.discard:
+        manage_waiting(arguments.discard)
+    elif arguments.running or arguments.end:
+        manage_running(arguments.overrides, arguments.end)
+    else:
+        publish_waiting(arguments.overrides)
+
+
+def publish_waiting(overrides: list[str]) -> None:
     """Publish all waiting runs, and print the id of each."""
     from plainmlp.composition.compose import compose, parse
     from plainmlp.system.errors import InputError
@@ -85,15 +94,9 @@ def manage_running(overrides: list[str], ended: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override, such as tracking.uri=...")
+    parser = script_parser(HELP)
     parser.add_argument("--running", action="store_true", help="list the runs that are RUNNING on other machines")
     parser.add_argument("--end", metavar="RUN_ID", action="append", default=[], help="end such a run as KILLED")
     parser.add_argument("--list", action="store_true", help="list the waiting runs")
     parser.add_argument("--discard", metavar="RECORD_ID", action="append", default=[], help="discard a waiting run")
-    arguments = parser.parse_args()
-    if arguments.list or arguments.discard:
-        sys.exit(run_command(lambda: manage_waiting(arguments.discard)))
-    if arguments.running or arguments.end:
-        sys.exit(run_command(lambda: manage_running(arguments.overrides, arguments.end)))
-    sys.exit(run_command(lambda: main(arguments.overrides)))
+    run_script(parser, main)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from _checkout import ROOT
-from plainmlp.system.command import run_command
+from plainmlp.system.command import run_script, script_parser
 from plainmlp.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def positive(text: str) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(HELP)
     parser.add_argument("run_id", help="the run in MLflow, or the beginning of its id")
     parser.add_argument(
         "--sweep", action="store_true", help="the run is a sweep's parent: verify its leaderboard and some points"
@@ -104,6 +104,4 @@ if __name__ == "__main__":
     parser.add_argument("--time-limit", type=positive, default=3600, metavar="SECONDS", help="default: 3600")
     parser.add_argument("--memory-limit", type=positive, metavar="GIGABYTES", help="default: what the machine has")
     parser.add_argument("--json", action="store_true", help="print a report for programs, and nothing else")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override, such as tracking.uri=...")
-    parsed = parser.parse_intermixed_args()
-    sys.exit(run_command(lambda: main(parsed)))
+    run_script(parser, main)

@@ -1,11 +1,9 @@
 """Train a network and write how it changes as an animated GIF."""
 
-import argparse
-import sys
 from pathlib import Path
 
 from _checkout import ROOT
-from plainmlp.system.command import run_command
+from plainmlp.system.command import run_script, script_parser
 from plainmlp.system.errors import InputError
 
 HELP = """Train a network and write how it changes, with its losses, as an animated GIF.
@@ -38,8 +36,6 @@ def main(overrides: list[str], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="an override in Hydra's grammar")
+    parser = script_parser(HELP)
     parser.add_argument("--to", type=Path, default=Path("training.gif"), metavar="FILE", help="training.gif")
-    arguments = parser.parse_intermixed_args()
-    sys.exit(run_command(lambda: main(arguments.overrides, arguments.to)))
+    run_script(parser, lambda given: main(given.overrides, given.to), "an override in Hydra's grammar")

@@ -79,6 +79,21 @@ def _ended(error: BaseException, line: str, exit_code: int) -> int:
 
 def run_stage(main: Callable[[], None], description: str) -> NoReturn:
     """Be the command of a stage: `--help` shows the description, and without arguments the body runs."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.parse_args()
+    script_parser(description).parse_args()
     sys.exit(run_command(main, RUN_AGAIN))
+
+
+def script_parser(description: str) -> argparse.ArgumentParser:
+    """Return the parser of a script's arguments; its help shows the description as it stands."""
+    return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def run_script(
+    parser: argparse.ArgumentParser,
+    main: Callable[[argparse.Namespace], None],
+    override: str = "an override, such as tracking.uri=...",
+) -> NoReturn:
+    """Be the command of a script that takes overrides beside its own arguments; the help says what an override is."""
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=override)
+    arguments = parser.parse_intermixed_args()
+    sys.exit(run_command(lambda: main(arguments)))
