@@ -43,14 +43,9 @@ _YAML_WORDS = {
 
 
 def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], known_keys: Keys) -> str:
-    """Say in one line why overrides cannot be composed with a folder.
+    """Say in one line why overrides cannot be composed with a folder, given what Hydra, OmegaConf or the YAML reader raised.
 
-    Parameters
-    ----------
-    error : Exception
-        What Hydra, OmegaConf or the YAML reader raised.
-    known_keys : callable () -> sequence of str
-        Return every key that exists with the files that these overrides choose.
+    `known_keys` returns every key that exists with the files that these overrides choose.
     """
     if hasattr(error, "override"):
         hint = GRAMMAR if error.override.isascii() else LETTERS + _with_quotes(error.override)

@@ -93,16 +93,9 @@ def _escaped(text: str) -> str:
 
 
 def overrides_of_run(run_id: str, store: Reader, checkout: Path) -> list[str]:
-    """Return the overrides that make conf/ give the configuration of a run in MLflow.
+    """Return the overrides that make conf/ give the configuration of a run in a store: a single one, or a point of a sweep.
 
-    Parameters
-    ----------
-    run_id : str
-        A single run, or a point of a sweep.
-    store : Reader
-        Has the run.
-    checkout : Path
-        The repository, whose conf/ is overridden; paths become relative to it.
+    Paths become relative to the checkout, whose conf/ is overridden.
     """
     from plainmlp.tracking.provenance.identity import RESULT_SECTIONS
 

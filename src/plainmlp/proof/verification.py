@@ -77,15 +77,8 @@ def verify(
 ) -> Verification:
     """Execute a run again and compare; raise InputError if that is not possible or not allowed.
 
-    Parameters
-    ----------
-    store : Store
-    run_id : str
-    checkout : Path
-        The repository whose code runs, and that has the run's commit.
-    terms : Terms
-    show : callable (line)
-        Shows whose code a foreign run would be executed with.
+    The checkout is the repository whose code runs, and that has the run's commit; `show` gets the lines that say whose code
+    a foreign run would be executed with.
     """
     began, terms = datetime.now(UTC), terms or Terms()
     with TemporaryDirectory(prefix="plainmlp-") as record, TemporaryDirectory(prefix="plainmlp-") as results:

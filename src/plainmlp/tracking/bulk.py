@@ -56,6 +56,8 @@ def write_runs(address: str, experiment_id: str, runs: Sequence[tuple[RunHeader,
     `writes_at_once` approves the store; each entry has metrics, parameters, status and end; the folders of artifacts are
     moved, and stay where they are if nothing is written.
     """
+    from sqlalchemy import insert
+
     location, run_ids = _artifact_location(address, experiment_id), [uuid4().hex for _ in runs]
     tables: list[list[dict[str, Any]]] = [[] for _ in _tables()]
     folders = {}
@@ -66,8 +68,10 @@ def write_runs(address: str, experiment_id: str, runs: Sequence[tuple[RunHeader,
         run = _run_row(header, entry) | {"artifact_uri": place, "experiment_id": int(experiment_id)}
         for table, rows in zip(tables, ([run], *_value_rows(run_id, header, entry)), strict=True):
             table += [{**row, "run_uuid": run_id} for row in rows]
-    with _moved(folders):
-        _insert(address, tables)
+    with _moved(folders), _engine(address).begin() as connection:
+        for model, rows in zip(_tables(), tables, strict=True):
+            if rows:
+                connection.execute(insert(model), rows)
     return run_ids
 
 
@@ -85,16 +89,6 @@ def _moved(folders: Mapping[Path, Path]) -> Iterator[None]:
         for source, place in done.items():
             move(place, source)
         raise
-
-
-def _insert(address: str, tables: Sequence[Sequence[dict[str, Any]]]) -> None:
-    """Write rows to all tables in one transaction."""
-    from sqlalchemy import insert
-
-    with _engine(address).begin() as connection:
-        for model, rows in zip(_tables(), tables, strict=True):
-            if rows:
-                connection.execute(insert(model), rows)
 
 
 def _value_rows(run_id: str, header: RunHeader, entry: Entry) -> tuple[list[dict[str, Any]], ...]:

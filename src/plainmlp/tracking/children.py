@@ -94,12 +94,7 @@ def refuse_without_model(run: StoredRun) -> None:
 def add_model(store: Store, run_id: str, data: Callable[[], Sequence[DataInput]] = tuple) -> str:
     """Add its model to a finished run of this checkout, unless it has it; return the address that MLflow loads.
 
-    Parameters
-    ----------
-    store : Store
-    run_id : str
-    data : callable
-        Returns the data that the run used, to be listed with it; a sweep does not list them for its points.
+    `data` returns the data that the run used, to be listed with it; a sweep does not list them for its points.
 
     Raises
     ------

@@ -19,17 +19,10 @@ NO_SUCH_PAGE = "ENDPOINT_NOT_FOUND"  # the code of a server that knows no models
 
 
 def send_model(store: Reader, run_id: str, points: Sequence[Point], files: Mapping[str, Path]) -> None:
-    """Let MLflow list the model of a run; sending it twice changes nothing.
+    """Let MLflow list the model of a run that it has; sending it twice changes nothing.
 
-    Parameters
-    ----------
-    store : Reader
-    run_id : str
-        The run, which MLflow has.
-    points : sequence of Point
-        Metrics of the run that the model is found by.
-    files : mapping of str to Path
-        The files of the packed model, by their places in its folder.
+    The model is found by the `points`, which are metrics of the run; `files` are those of the packed model, by their
+    places in its folder.
     """
     from mlflow.exceptions import MlflowException
 

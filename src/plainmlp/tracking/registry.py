@@ -68,17 +68,8 @@ def read_promoted(store: Store, run_id: str) -> StoredRun:
 def register(store: Store, run: StoredRun, target: Store, entry: Entry, tags: Mapping[str, str]) -> str:
     """Let an alias point to the model of a run, which becomes a version unless it is one; return the version.
 
-    Parameters
-    ----------
-    store : Store
-        That has the run.
-    run : StoredRun
-        As `read_promoted` returns it.
-    target : Store
-        Whose registry it is; where that is not the run's store, it gets a copy of the model.
-    entry : Entry
-    tags : mapping of str to str
-        What the version says of itself, beside where it comes from.
+    The run, as `read_promoted` returns it, is in `store`; the registry is that of `target`, which gets a copy of the model
+    if it is another store. The version has the `tags` beside those that say where it comes from.
     """
     origin = {key: run.tags[key] for key in (POINT_TAG, "weights_digest") if key in run.tags}
     origin |= {"git_commit": commit} if (commit := named_commit(run.tags)) else {}

@@ -1,9 +1,7 @@
 """The tags by which runs are found again and shown."""
 
-CONTINUES_TAG, CONTINUED_TAG = (
-    "continues",
-    "continued_by",
-)  # a run, and the interrupted one whose training it goes on with
+# a run, and the interrupted one whose training it goes on with
+CONTINUES_TAG, CONTINUED_TAG = "continues", "continued_by"
 PROCESS_TAG = "plainmlp.process"  # who writes a run, to tell one that goes on from one whose process was killed
 FAILURE_TAG = "failure"  # why a run failed
 # the end of a run whose process can say nothing any more

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -30,13 +30,10 @@ def _console() -> "Console":
     return Console(soft_wrap=True, highlight=False)
 
 
-@contextmanager
-def watch_training(epochs: int) -> Iterator[Watcher]:
-    """Show the progress of a training of at most `epochs` epochs; yield what to call after each, counted from 0."""
+def watch_training(epochs: int) -> AbstractContextManager[Watcher]:
+    """Show the progress of a training of at most `epochs` epochs; give what to call after each, counted from 0."""
     console = _console()
-    shown = _bar if console.is_terminal else _lines
-    with shown(console, epochs) as watcher:
-        yield watcher
+    return (_bar if console.is_terminal else _lines)(console, epochs)
 
 
 @contextmanager
