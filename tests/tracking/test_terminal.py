@@ -88,9 +88,9 @@ def test_table_has_a_row_a_metric_and_fits_into_80_columns(capsys):
     assert lines[5].startswith("no interval: all resamples of the test part agree, or")
 
 
-def test_long_places_are_not_broken(capsys):
-    show_places({"model": "/a/" + "long/" * 40 + "[b].txt", "mlflow": "http://x"})
-    assert capsys.readouterr().out == f"model   /a/{'long/' * 40}[b].txt\nmlflow  http://x\n"
+def test_long_places_are_neither_broken_nor_changed(capsys):
+    show_places({"model": "/a:b:c/" + "long/" * 40 + "[b].txt", "mlflow": "http://x"})
+    assert capsys.readouterr().out == f"model   /a:b:c/{'long/' * 40}[b].txt\nmlflow  http://x\n"
 
 
 def test_last_epoch_has_a_line_where_a_training_stops_early(capsys):

@@ -27,7 +27,7 @@ SHOWN = ("train_loss", "validation_loss", "validation_accuracy", "validation_mea
 def _console() -> "Console":
     from rich.console import Console
 
-    return Console(soft_wrap=True, highlight=False)
+    return Console(soft_wrap=True, highlight=False, emoji=False)  # which :b: in a path would become
 
 
 def watch_training(epochs: int) -> AbstractContextManager[Watcher]:
