@@ -15,6 +15,7 @@ from plainmlp.system.wording import markdown_table, printable
 from plainmlp.tracking.provenance.repository import read_repository
 from plainmlp.tracking.store import Store
 from plainmlp.tracking.stored_runs import add_verification
+from plainmlp.tracking.terminal import show_line
 
 WHOLE = ("record", "whole", "nothing was changed, added or removed, as far as the record tells")
 
@@ -119,9 +120,7 @@ def show(head: str, judgement: Judgement, summary: str) -> None:
 
 def print_plain(line: str) -> None:
     """Print a line unchanged, however long, except for characters that a terminal would obey."""
-    from rich.console import Console
-
-    Console(soft_wrap=True, highlight=False).print(printable(line), markup=False, emoji=False)
+    show_line(printable(line))
 
 
 def print_error(line: str) -> None:
