@@ -123,7 +123,8 @@ def run_dvc() -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the stage too, and it ends clean
         for line in process.stderr or ():
             if match := STAGE_FAILED.match(line):
-                failed = shell_code(int(match[1]))
+                code = int(match[1])
+                failed = 128 - code if code < 0 else code  # as shells say it of a process that a signal ended
             else:
                 sys.stderr.write(line)
     if process.returncode:  # DVC removes a stage's outputs before it runs; its cache has the earlier ones
@@ -131,11 +132,6 @@ def run_dvc() -> int:
             [sys.executable, "-m", "dvc", "checkout", "--quiet"], cwd=ROOT, stdin=subprocess.DEVNULL, check=False
         )
     return failed or process.returncode
-
-
-def shell_code(code: int) -> int:
-    """Return an exit code as shells do: 128 plus the signal's number for a process that a signal ended."""
-    return 128 - code if code < 0 else code
 
 
 if __name__ == "__main__":

@@ -141,15 +141,15 @@ def _checked_manifest(path: Path) -> Manifest:
 def find_unlisted(run: StoredRun, root: Path, checkout: Path, allowed_signers: Path | None) -> Iterator[str]:
     """Compare all that MLflow has of a run with its manifest, and check who wrote that."""
     path, manifest = root / MANIFEST, read_manifest(root)
+    copy = manifests.own_copy(checkout, run.tags.get(RECORD_TAG, ""))  # if this checkout recorded the run
     if manifest is None:
-        if path.exists() or MANIFEST_TAG in run.tags or _copy_of(run, checkout) or _writes_manifests(run, checkout):
+        if path.exists() or MANIFEST_TAG in run.tags or copy or _writes_manifests(run, checkout):
             yield f"{MANIFEST} {'is damaged' if path.exists() else 'is missing'}"
         if allowed_signers is not None:
             yield FROM_WHOM
         return
     if digest_file(path) != run.tags.get(MANIFEST_TAG):
         yield f"{MANIFEST} does not have the {MANIFEST_TAG} of the run"
-    copy = _copy_of(run, checkout)
     if copy is not None and copy.read_bytes() != path.read_bytes():
         yield f"{MANIFEST} is not the one that this checkout kept when it recorded the run"
     if allowed_signers is not None and not manifests.is_signed(path, root / SIGNATURE, allowed_signers):
@@ -158,11 +158,6 @@ def find_unlisted(run: StoredRun, root: Path, checkout: Path, allowed_signers: P
         yield f"{MANIFEST} is of {manifest['record']}, and the run of {run.tags.get(RECORD_TAG)}"
     yield from _differing_files(run, root, manifest)
     yield from _differing_values(run, manifest)
-
-
-def _copy_of(run: StoredRun, checkout: Path) -> Path | None:
-    """Return this checkout's copy of a run's manifest, if it recorded the run."""
-    return manifests.own_copy(checkout, run.tags.get(RECORD_TAG, ""))
 
 
 def _writes_manifests(run: StoredRun, checkout: Path) -> bool:

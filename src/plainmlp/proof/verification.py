@@ -21,7 +21,7 @@ from plainmlp.proof.execution import ExecutionError, execute
 from plainmlp.proof.rebuilding import Source, source_of
 from plainmlp.proof.recorded import DAMAGES, RecordedRun, RunFiles, read_recorded, read_run_files
 from plainmlp.proof.reexecution import check_inputs
-from plainmlp.proof.verdict import Agreement, Aspect, Judgement, compare_environments
+from plainmlp.proof.verdict import Agreement, Aspect, EnvironmentDiff, Judgement, compare_environments
 from plainmlp.system.digests import digest_modules
 from plainmlp.system.errors import InputError
 from plainmlp.system.memory import memory_limit
@@ -117,13 +117,11 @@ def judge(
         *(Aspect(name, Agreement.UNKNOWN, detail) for name, detail in uncovered.items()),
     ]
     alterations = tuple(find_alterations(recorded, checkout, allowed_signers))
-    judgement = Judgement(tuple(aspects), alterations, remark=remark)
-    if again is None:
-        return judgement
-    path = recorded.packages
-    packages = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
-    environment = compare_environments(recorded.tags, again.tags, packages, installed_packages())
-    return replace(judgement, environment=environment)
+    path, environment = recorded.packages, EnvironmentDiff()
+    if again is not None:
+        packages = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+        environment = compare_environments(recorded.tags, again.tags, packages, installed_packages())
+    return Judgement(tuple(aspects), alterations, environment, remark)
 
 
 def _execute(recorded: RecordedRun, source: Source, folder: Path, terms: Terms) -> tuple[RunFiles | None, list[Aspect]]:

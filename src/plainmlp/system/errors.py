@@ -1,23 +1,11 @@
 """The ways in which a run ends badly, each with the exit code of its command."""
 
-import errno
+from errno import EACCES, EDQUOT, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
 from pathlib import Path
 
 # what the system refuses for a path that the user gave, or for a folder that a command is started in
-PATH_ERRORS = frozenset(
-    {
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.ENOENT,
-        errno.EEXIST,
-        errno.ENOTDIR,
-        errno.EISDIR,
-        errno.ENAMETOOLONG,
-        errno.ELOOP,
-    }
-)
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+PATH_ERRORS = frozenset({EACCES, EPERM, EROFS, ENOENT, EEXIST, ENOTDIR, EISDIR, ENAMETOOLONG, ELOOP})
+DISK_FULL = frozenset({ENOSPC, EDQUOT})
 LONGEST_PATH = 200  # characters in a message
 
 

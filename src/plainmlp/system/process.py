@@ -37,15 +37,10 @@ def relax_garbage_collection() -> None:
 
 def own_process() -> str:
     """Return the lasting name of this process: its machine, its id and when it began."""
-    return _own_name(os.getpid())
+    return name_process(os.getpid())  # a fork gets another
 
 
 @cache
-def _own_name(pid: int) -> str:
-    """Return the name of this process; a fork gets another."""
-    return name_process(pid)
-
-
 def name_process(pid: int) -> str:
     """Return the name of a living process, or raise `psutil.NoSuchProcess`."""
     import psutil
