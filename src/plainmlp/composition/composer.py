@@ -135,13 +135,7 @@ def _of_hydra(override: Override) -> bool:
 
 
 def _set_value(config: DictConfig, override: Override) -> None:
-    """Set a value as Hydra does.
-
-    Raises
-    ------
-    HydraException
-        The override does more than that, and is left to Hydra.
-    """
+    """Set a value as Hydra does; raise HydraException if the override does more than that, and is left to Hydra."""
     key = override.key_or_group
     exists = OmegaConf.select(config, key, throw_on_missing=False) is not None
     if override.is_delete() or override.package is not None or (override.is_add() and exists):

@@ -123,10 +123,7 @@ def _inside(config: Config, checkout: Path) -> Config:
 def overrides_of(wanted: Mapping[str, Any], conf: Path, origin: str, base: Sequence[str] = ()) -> list[str]:
     """Return the overrides that give certain sections of a configuration, on top of those of the base.
 
-    Raises
-    ------
-    InputError
-        No overrides of conf/ give them; the message begins with the origin.
+    Raises InputError, with the origin first in the message, if no overrides of conf/ give them.
     """
     from plainmlp.composition.choices import REQUIRED_DATASET_KEYS
 

@@ -142,10 +142,7 @@ def _execute(recorded: RecordedRun, source: Source, folder: Path, terms: Terms) 
 def measure_again(config: Config, source: Source, folder: Path) -> RunFiles:
     """Measure the model that a source's code has trained, and digest data and code, all with this checkout's code.
 
-    Raises
-    ------
-    ExecutionError
-        There is no model, or it does not suit the data.
+    Raises ExecutionError if there is no model, or it does not suit the data.
     """
     splits = split(fetch(config.dataset), config.split, config.dataset.missing)
     places = Places(folder)

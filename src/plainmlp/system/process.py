@@ -78,12 +78,8 @@ def is_dead(name: str) -> bool:
 def exclusive_lock(locks: Path, name: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     """Hold the lock of a name (hexadecimal digits); the operating system releases it when the process dies.
 
-    The folder holds at most 256 locks, each for all names with the same first two digits.
-
-    Raises
-    ------
-    InputError
-        Another process holds it for longer than `seconds`.
+    The folder holds at most 256 locks, each for all names with the same first two digits. Raises InputError if another
+    process holds the lock for longer than `seconds`.
     """
     make_folder(locks)
     with held(locks / name[:2], seconds):

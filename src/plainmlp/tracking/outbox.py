@@ -53,13 +53,7 @@ def new_record_id(name: str | None = None) -> str:
 
 
 def read_header(path: Path) -> RunHeader:
-    """Read a header from JSON.
-
-    Raises
-    ------
-    InputError
-        The file is missing or damaged.
-    """
+    """Read a header from JSON, or raise InputError if the file is missing or damaged."""
     values = read_json(path)
     try:
         return RunHeader(**values)

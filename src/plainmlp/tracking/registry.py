@@ -29,13 +29,7 @@ KEPT = 100  # of these
 
 @dataclass(frozen=True)
 class Entry:
-    """A name in a registry and one of its aliases.
-
-    Raises
-    ------
-    InputError
-        MLflow takes no such name or alias.
-    """
+    """A name in a registry and one of its aliases; raises InputError if MLflow takes no such name or alias."""
 
     name: str
     alias: str
@@ -90,13 +84,7 @@ def register(store: Store, run: StoredRun, target: Store, entry: Entry, tags: Ma
 
 
 def move_back(target: Store, entry: Entry) -> tuple[str, Mapping[str, str]]:
-    """Let an alias point to the version before; return it and its tags.
-
-    Raises
-    ------
-    InputError
-        There is no such name or alias, or no version before.
-    """
+    """Let an alias point to the version before, and return that and its tags, or raise InputError if there is none."""
     with _refusing(entry.name):
         current, there = _current(target, entry), _versions(target, entry.name)
         if current is None:

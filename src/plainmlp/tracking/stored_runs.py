@@ -92,10 +92,7 @@ class Reader:
     def artifacts_at(self, place: str) -> Any:
         """Return what writes files to an address; the client would write wherever a server tells it to.
 
-        Raises
-        ------
-        InputError
-            The server stores artifacts at a path, which would be a path on this machine.
+        Raises InputError if a server names a path, which would be one on this machine.
         """
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -124,24 +121,12 @@ class Reader:
         return [_stored(run) for run in self.search(f"tags.`{PARENT_TAG}` = '{parent_run_id}'", experiment)]
 
     def children(self, parent_run_id: str) -> list[StoredRun]:
-        """Return the runs below another of any experiment.
-
-        Raises
-        ------
-        InputError
-            There is no run of this id, or MLflow cannot be reached.
-        """
+        """Return the runs below another of any experiment, or raise InputError as `read_run` does."""
         with _refusing(self, parent_run_id):
             return self.sent_children(parent_run_id)
 
     def read_artifact(self, run_id: str, name: str) -> str:
-        """Return the text of one of a run's files.
-
-        Raises
-        ------
-        InputError
-            There is no such run, it has no such file, or MLflow cannot be reached.
-        """
+        """Return the text of one of a run's files; raise InputError if there is none, or MLflow cannot be reached."""
         from mlflow.exceptions import MlflowException
 
         if self.connection.is_away:
@@ -156,10 +141,7 @@ class Reader:
     def history(self, run: StoredRun) -> History:
         """Return the history of a run from its artifacts, since MLflow would take longer for each curve.
 
-        Raises
-        ------
-        InputError
-            Its history.csv is missing or damaged.
+        Raises InputError if its history.csv is missing or damaged.
         """
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
@@ -184,13 +166,7 @@ def page_of(address: str, experiment_id: str, run_id: str) -> str:
 
 
 def read_run(reader: Reader, run_id: str) -> StoredRun:
-    """Return a run of any experiment of a store.
-
-    Raises
-    ------
-    InputError
-        There is no such run, or MLflow cannot be reached.
-    """
+    """Return a run of any experiment of a store; raise InputError if there is none, or MLflow cannot be reached."""
     with _refusing(reader, run_id):
         return _stored(reader.connection.call(lambda: reader.client.get_run(run_id)))
 
@@ -244,10 +220,7 @@ def waiting_run(outbox: Outbox, header: RunHeader) -> StoredRun:
 def download_files(reader: Reader, run: StoredRun, folder: Path) -> dict[str, str]:
     """Copy all files of a run to a folder; return the problem of each that is not a plain file, by its name.
 
-    Raises
-    ------
-    InputError
-        MLflow cannot be reached, or a server names a local folder.
+    Raises InputError if MLflow cannot be reached, or a server names a local folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if reader.address.startswith(SERVERS) and urlsplit(run.artifacts).scheme in LOCAL_SCHEMES:
@@ -298,10 +271,7 @@ def _running_line(run: Any) -> str:
 def end_elsewhere(reader: Reader, run_id: str) -> None:
     """End a run as KILLED; the user knows that its process, on another machine, is gone.
 
-    Raises
-    ------
-    InputError
-        There is no such run, it is not RUNNING on another machine, or MLflow cannot be reached.
+    Raises InputError if there is no such run, it is not RUNNING on another machine, or MLflow cannot be reached.
     """
     run = read_run(reader, run_id)
     process = run.tags.get(PROCESS_TAG, own_process())

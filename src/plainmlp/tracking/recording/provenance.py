@@ -86,10 +86,7 @@ def named_commit(tags: Mapping[str, str]) -> str | None:
 def recorded_provenance(folder: Path) -> dict[str, str]:
     """Return all tags of provenance among the files of a run, which are in a folder; none where it has no such file.
 
-    Raises
-    ------
-    InputError
-        The file is damaged.
+    Raises InputError if the file is damaged.
     """
     path = folder / PROVENANCE / RECORD
     found = read_json(path) if path.exists() else {}
