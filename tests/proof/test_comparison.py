@@ -81,6 +81,19 @@ def test_rounding_of_another_library_is_tolerated_and_what_is_other_here_is_name
     )
 
 
+def test_time_to_compare_a_history_grows_with_its_length_alone(again: RunFiles) -> None:
+    class Counted(float):
+        n_asked = 0
+
+        def __abs__(self) -> float:
+            Counted.n_asked += 1
+            return super().__abs__()
+
+    long = replace(again, history={"train_loss": [Counted(epoch) for epoch in range(1000)]}, steps=None)
+    assert "history" not in outcomes(long, long)
+    assert Counted.n_asked <= 2000
+
+
 def test_drift_beyond_the_tolerance_is_different(again: RunFiles) -> None:
     assert judged(drifted(again, TOLERANCE * 3), again, BACKEND).verdict is Verdict.DIFFERENT
 
