@@ -54,6 +54,7 @@ def opened(address: str, tracking: "TrackingSection", key: str = "tracking.uri")
 
 def promote(store: "Store", target: "Store", entry: "Entry", arguments: argparse.Namespace) -> None:
     """Verify a run, end with the exit code of a verdict other than identical, and register its model."""
+    from plainmlp.config.code import digest_result_code
     from plainmlp.proof.report import verify_and_publish
     from plainmlp.proof.verification import Terms
     from plainmlp.sweeps.ranking.leaderboard import best_run
@@ -68,17 +69,11 @@ def promote(store: "Store", target: "Store", entry: "Entry", arguments: argparse
         if record["exit_code"]:
             sys.stderr.write(f"error: not registered: {record['summary']}\n")
             sys.exit(record["exit_code"])
-        tags = verified_tags(verification.judgement.text, verification.code)
+        tags = {"verified": verification.judgement.text, "verified_code": verification.code}
+        tags |= {"verified_by": digest_result_code()}  # the code that judged
     version = register(store, run, target, entry, tags)
     print(f"{entry.name} version {version} is {entry.alias}; verified: {tags['verified']}")
     show_ways(target, entry)
-
-
-def verified_tags(verdict: str, code: str) -> dict[str, str]:
-    """Return the tags of a version's verification: the verdict, the code that was executed, and the code that judged."""
-    from plainmlp.config.code import digest_result_code
-
-    return {"verified": verdict, "verified_code": code, "verified_by": digest_result_code()}
 
 
 def move_back(target: "Store", entry: "Entry") -> None:

@@ -139,9 +139,8 @@ class RecordedRun:
     written: Mapping[str, float]  # the final metrics of its files alone
     configured: Mapping[str, str] | None  # config.yaml as parameters, if it can be read
     provenance: Mapping[str, str] | None  # the content of provenance.json
-    curves: Mapping[
-        str, list[tuple[int, float]]
-    ]  # of each column of history.csv, named as in MLflow, as epoch and value
+    # of each column of history.csv, named as in MLflow, as epoch and value
+    curves: Mapping[str, list[tuple[int, float]]]
 
     def __post_init__(self) -> None:
         """Name the files of the folder."""

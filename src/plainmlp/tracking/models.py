@@ -106,9 +106,8 @@ def signature(model: Model) -> Any:
     is_needed = model.preparation.fill_values is None
     columns = (column_schema(column, required=is_needed) for column in model.preparation.columns)
     zeros = np.zeros((1, len(model.preparation.columns)))
-    answers = infer_signature(
-        model.label_outputs(model.predict(zeros, compiled=False))
-    ).inputs  # no kernels for one row
+    # one row needs no kernels
+    answers = infer_signature(model.label_outputs(model.predict(zeros, compiled=False))).inputs
     return ModelSignature(Schema([ColSpec(**column) for column in columns]), answers)
 
 

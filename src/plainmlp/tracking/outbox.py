@@ -98,6 +98,11 @@ def last_status(entries: Sequence[Entry]) -> str | None:
     return status
 
 
+def merged(entries: Iterable[Entry], kind: str) -> dict[str, str]:
+    """Return the `tags` or `parameters` of the entries of a run; later ones replace earlier ones."""
+    return {key: text for entry in entries for key, text in entry.get(kind, {}).items()}
+
+
 class Outbox:
     """The runs of a checkout that MLflow does not have whole yet; several processes may use it at once."""
 

@@ -109,9 +109,8 @@ def _added(store: Store, run: StoredRun, target: Store, name: str, origin: Mappi
     else:
         model = _copied(store, known, target, origin)
         source = model.artifact_location
-        if target.address.startswith(
-            SERVERS
-        ):  # of a database MLflow would look for the model where this process records
+        # of a database MLflow would look for the model where this process records
+        if target.address.startswith(SERVERS):
             source, about = f"models:/{model.model_id}", {"model_id": model.model_id}
     made = target.ask(lambda: target.client.create_model_version(name, source, tags=dict(origin), **about))
     if model is not None and "model_id" not in about:  # by which a server notes it itself

@@ -20,7 +20,7 @@ from plainmlp.system.process import is_elsewhere, machine_of, own_process
 from plainmlp.tracking.addresses import local_folder
 from plainmlp.tracking.connection import SERVERS, AwayError, Connection, one_line, refusal
 from plainmlp.tracking.credentials import without_credentials
-from plainmlp.tracking.outbox import Outbox, RunHeader, last_status
+from plainmlp.tracking.outbox import Outbox, RunHeader, last_status, merged
 from plainmlp.tracking.tags import FAILURE_TAG, KILLED, PARENT_TAG, POINT_TAG, PROCESS_TAG
 from plainmlp.training.history import History, read_history
 
@@ -206,15 +206,10 @@ def _stored(run: Any) -> StoredRun:
 
 def waiting_run(outbox: Outbox, header: RunHeader) -> StoredRun:
     """Return a run that is in the outbox."""
-    tags, parameters = dict(header.tags), dict[str, str]()
-    metrics: dict[str, float] = {}
-    entries = outbox.entries(header.record_id)
-    for entry in entries:
-        tags |= entry.get("tags", {})
-        parameters |= entry.get("parameters", {})
-        metrics |= {name: value for name, value, _, _ in entry.get("metrics", ())}
-    status, place = last_status(entries) or "RUNNING", outbox.files(header.record_id).as_uri()
-    return StoredRun(header.record_id, status, parameters, tags, metrics, place)
+    entries, place = outbox.entries(header.record_id), outbox.files(header.record_id).as_uri()
+    tags, parameters = {**header.tags, **merged(entries, "tags")}, merged(entries, "parameters")
+    metrics = {name: value for entry in entries for name, value, _, _ in entry.get("metrics", ())}
+    return StoredRun(header.record_id, last_status(entries) or "RUNNING", parameters, tags, metrics, place)
 
 
 def download_files(reader: Reader, run: StoredRun, folder: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ from typing import Any
 from plainmlp.system.errors import InputError
 from plainmlp.system.files import digest_file, read_json, replace_file, without_fsync
 from plainmlp.tracking.models import MODEL_FILE
-from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, Point, RunHeader
+from plainmlp.tracking.outbox import PREFIX, Entry, Outbox, Point, RunHeader, merged
 from plainmlp.tracking.tags import FAILURE_TAG, MANIFEST_TAG, NOTE_TAG, PROCESS_TAG
 from plainmlp.tracking.terminal import show_warning
 
@@ -73,17 +73,14 @@ def _manifest(
     header: RunHeader, entries: Sequence[Entry], files: Mapping[str, Path], earlier: Manifest | None
 ) -> Manifest:
     """Return what a run holds by its entries and, if the run had ended before, by an earlier manifest."""
-    parts: dict[str, dict[str, Any]] = {name: {} for name in ("files", "metrics", "parameters", "tags")}
-    for name, part in parts.items():
-        part.update((earlier or {}).get(name, {}))
-    tags = [header.tags, *(entry.get("tags", {}) for entry in entries)]
+    kinds = ("files", "metrics", "parameters", "tags")
+    parts: dict[str, dict[str, Any]] = {kind: dict((earlier or {}).get(kind, {})) for kind in kinds}
+    tags = {**header.tags, **merged(entries, "tags")}
     run_id, record_id = header.run_id or header.record_id, header.record_id
     parts["files"] |= {name: file_entry(path, run_id, record_id) for name, path in sorted(files.items())}
     parts["metrics"] |= last_values(point for entry in entries for point in entry.get("metrics", ()))
-    for entry in entries:
-        parts["parameters"] |= entry.get("parameters", {})
-    for each in tags:
-        parts["tags"] |= {k: neutral(value, run_id, record_id) for k, value in each.items() if k not in PASSING}
+    parts["parameters"] |= merged(entries, "parameters")
+    parts["tags"] |= {key: neutral(text, run_id, record_id) for key, text in tags.items() if key not in PASSING}
     for name in (MANIFEST, SIGNATURE):
         parts["files"].pop(name, None)
     # a run that was killed and published, and then continued, began where no manifest was written
