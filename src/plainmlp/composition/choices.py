@@ -14,6 +14,7 @@ from plainmlp.config.schema import (
     DatasetSection,
     ModelSection,
     OptimizerSection,
+    Section,
     SplitSection,
     TrainingSection,
 )
@@ -32,6 +33,16 @@ from plainmlp.training.memory import check_network_memory
 
 Options = Mapping[str, Option]
 MONITORS = tuple(sorted({metric for loss in LOSSES for metric in recorded_metrics(loss)}))
+# the tables whose entries are chosen by a name, or by a name with options; some choices may be left to the run
+TABLES: dict[str, Mapping[str, Any]] = {
+    "model.initializer": INITIALIZERS,
+    "model.bias_initializer": INITIALIZERS,
+    "model.loss": LOSSES,
+    "optimizer.schedule": SCHEDULES,
+    "split.scaling": SCALINGS,
+    "split.target_scaling": SCALINGS,
+}
+AUTO = {"model.initializer": ("auto",), "model.loss": ("auto",)}
 OTHER_OPTIMIZER = "optimizer=<name> selects another optimiser with its own keys"
 REQUIRED_DATASET_KEYS = {"table": ("path", "target"), "npy": ("path",), "openml": ("data_id",)}
 
@@ -84,25 +95,12 @@ def _not_taken(key: str, value: object, name: str) -> str:
 
 
 def _split(config: Config) -> SplitSection:
-    section, scalings = config.split, _options_of(SCALINGS)
-    return section.model_copy(
-        update={
-            "scaling": _choice("split.scaling", section.scaling, scalings),
-            "target_scaling": _choice("split.target_scaling", section.target_scaling, scalings),
-        }
-    )
+    return config.split.model_copy(update=_choices("split", config.split))
 
 
 def _model(config: Config) -> ModelSection:
-    section, initializers = config.model, _options_of(INITIALIZERS)
-    return section.model_copy(
-        update={
-            "activation": _activation(section),
-            "initializer": _choice("model.initializer", section.initializer, {"auto": {}, **initializers}),
-            "bias_initializer": _choice("model.bias_initializer", section.bias_initializer, initializers),
-            "loss": _choice("model.loss", section.loss, {"auto": {}, **_options_of(LOSSES)}),
-        }
-    )
+    section = config.model
+    return section.model_copy(update={"activation": _activation(section), **_choices("model", section)})
 
 
 def _activation(section: ModelSection) -> str | tuple[str, ...]:
@@ -130,8 +128,9 @@ def _optimizer(config: Config) -> OptimizerSection:
         if key not in options:
             message = f"{unknown_key(f'optimizer.{key}', known)}; {OTHER_OPTIMIZER}"
             raise InputError(message)
-    schedule = _choice("optimizer.schedule", section.schedule, _options_of(SCHEDULES))
-    return section.model_copy(update={"schedule": schedule, **_filled("optimizer", section.options, options)})
+    return section.model_copy(
+        update={**_choices("optimizer", section), **_filled("optimizer", section.options, options)}
+    )
 
 
 def _training(config: Config) -> TrainingSection:
@@ -154,13 +153,20 @@ def _backend(config: Config) -> BackendSection:
     return section
 
 
-def _options_of(table: Mapping[str, Any]) -> dict[str, Options]:
-    return {name: entry.options for name, entry in table.items()}
+def names_of(key: str) -> tuple[str, ...]:
+    """Return the names that a key of `TABLES` takes."""
+    return (*AUTO.get(key, ()), *TABLES[key])
 
 
-def _choice(key: str, choice: Choice, table: Mapping[str, Options]) -> Choice:
-    _check_name(key, choice.name, table)
-    options = table[choice.name]
+def _choices(name: str, section: Section) -> dict[str, Choice]:
+    """Return the values of a section that are entries of `TABLES`, each checked and with all its options."""
+    keys = (key.partition(".") for key in TABLES)
+    return {key: _choice(f"{name}.{key}", getattr(section, key)) for place, _, key in keys if place == name}
+
+
+def _choice(key: str, choice: Choice) -> Choice:
+    _check_name(key, choice.name, names_of(key))
+    options = TABLES[key][choice.name].options if choice.name in TABLES[key] else {}
     for name in choice.options:
         if name not in options:
             raise InputError(unknown_key(f"{key}.{name}", [f"{key}.{known}" for known in ("name", *options)]))

@@ -6,22 +6,14 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from plainmlp.composition.choices import MONITORS
+from plainmlp.composition import choices
+from plainmlp.composition.choices import MONITORS, names_of
 from plainmlp.config.schema import Config
-from plainmlp.data.scaling import SCALINGS
 from plainmlp.nn.activations import ACTIVATIONS
-from plainmlp.nn.initializers import INITIALIZERS
-from plainmlp.nn.losses import LOSSES
-from plainmlp.nn.schedules import SCHEDULES
 
 TABLES: dict[str, Iterable[str]] = {
+    **{key: names_of(key) for key in choices.TABLES},
     "model.activation": ACTIVATIONS,
-    "model.bias_initializer": INITIALIZERS,
-    "model.initializer": ("auto", *INITIALIZERS),
-    "model.loss": ("auto", *LOSSES),
-    "optimizer.schedule": SCHEDULES,
-    "split.scaling": SCALINGS,
-    "split.target_scaling": SCALINGS,
     "training.monitor": MONITORS,
 }
 
