@@ -153,6 +153,11 @@ SWEEP = {
     "leaderboard.md": (lambda s: s.parent.replace("leaderboard.md", "Ranked", "ranked"), "leaderboard.md"),
     "leaderboard removed": (lambda s: s.parent.remove("leaderboard.json"), "leaderboard.json is missing"),
     "leaderboard a list": (lambda s: s.parent.file("leaderboard.json", lambda c: b"[]"), "leaderboard.json"),
+    "search added": (
+        lambda s: (s.parent.artifacts / "search.json").write_text("{}"),
+        "the 4 points do not give the sweep_id",
+    ),
+    "search no JSON": (lambda s: (s.parent.artifacts / "search.json").write_text("{"), "search.json"),
     "figure": (
         lambda s: s.parent.file(next(s.parent.artifacts.glob("figures/*.png")).relative_to(s.parent.artifacts), flip),
         "figures/",

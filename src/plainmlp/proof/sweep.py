@@ -104,12 +104,15 @@ def _listed_points(root: Path) -> dict[str, bool]:
 
 
 def _sweep_id(points: set[str], root: Path) -> str:
-    """Return the id of a sweep, from the record of a search or else from the set of its points."""
+    """Return the id of a sweep, from the record of a search or else from the set of its points; none if that is damaged."""
     if not (root / SEARCH).is_file():
         return digest_json(sorted(points))
-    record = read_json(root / SEARCH)
-    asked = {point for trial in record["trials"] for point in trial["points"]}
-    return search_id(record) if asked == points and set(record["first"]) <= asked else ""
+    try:
+        record = read_json(root / SEARCH)
+        asked = {point for trial in record["trials"] for point in trial["points"]}
+        return search_id(record) if asked == points and set(record["first"]) <= asked else ""
+    except DAMAGES:
+        return ""
 
 
 def _compare_search(results: SweepResults, root: Path) -> list[Aspect]:
