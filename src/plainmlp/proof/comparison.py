@@ -121,7 +121,7 @@ def _compare_history(name: str, then: History, now: History, tolerance: float) -
     if shapes[0] != shapes[1]:
         return Aspect(name, Agreement.DIFFERENT, "has other curves or another length")
     unit = "step" if STEP in now else "epoch"
-    largest = {key: max(map(abs, values), default=0.0) for key, values in now.items()}
+    largest = {key: max(map(abs, values)) for key, values in now.items()}
     pairs = (
         (f"{key} of {unit} {row}", values[row], now[key][row], largest[key])
         for row in range(next(iter(shapes[1].values())))
