@@ -39,12 +39,7 @@ def locate_inputs(config: Config, locate: Callable[[str, str], Path]) -> Config:
 def link_input(folder: Path, key: str, path: str | None, root: Path) -> None:
     """Let `FILE` under the name of a key, in a folder, lead to the user's file or folder, and note its path beside it.
 
-    Parameters
-    ----------
-    path : str, optional
-        The key's value.
-    root : Path
-        The root of the repository, where relative paths begin.
+    The path is the key's value; relative ones begin at the root of the repository.
 
     Notes
     -----

@@ -11,14 +11,9 @@ GIGABYTE = 10**9
 
 
 def require_memory(n_bytes: float, purpose: str) -> None:
-    """Refuse what needs more memory than `memory_limit` says.
+    """Refuse what would need more memory than `memory_limit` says.
 
-    Parameters
-    ----------
-    n_bytes : float
-        An estimate.
-    purpose : str
-        What needs it, as the message begins: a file or a key, and its size.
+    The message begins with the purpose: what needs it, a file or a key, and its size.
     """
     limit = memory_limit()
     if n_bytes > limit:

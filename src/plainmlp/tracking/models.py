@@ -23,16 +23,10 @@ MODEL_FILE = "MLmodel"  # MLflow's name of the file that says what a model is, a
 
 
 def pack_model(folder: Path, run_id: str, path: Path) -> dict[str, Any]:
-    """Write a model as a folder that `mlflow.pyfunc.load_model` loads; return how MLflow lists it.
+    """Write the model in a file as a folder that `mlflow.pyfunc.load_model` loads; return how MLflow lists it.
 
-    Parameters
-    ----------
-    folder : Path
-        It must not exist; its name becomes the artifact's.
-    run_id : str
-        The run that the model belongs to, or its record.
-    path : Path
-        The file that `plainmlp.training.model.Model.save` wrote.
+    The folder must not exist, and its name becomes the artifact's; `run_id` is of the run that the model belongs to, or of
+    its record.
     """
     from mlflow import pyfunc
     from mlflow.models import Model as Record

@@ -31,22 +31,10 @@ class Published:
 def publish(outbox: Outbox, address: str, wait_seconds: float, *, is_redirected: bool = False) -> Iterator[Published]:
     """Send the runs of an outbox to their stores, and remove them.
 
-    Runs that a process still writes stay, and so do the points of a sweep that is still running.
-
-    Parameters
-    ----------
-    outbox : Outbox
-    address : str
-        The configured address, with its credentials, which the outbox does not hold.
-    wait_seconds : float
-        How long to wait for an answer of a store.
-    is_redirected : bool
-        Whether runs that no store has yet go to the address, wherever they belonged.
-
-    Raises
-    ------
-    InputError
-        A store cannot be reached; this run and those after it stay.
+    Runs that a process still writes stay, and so do the points of a sweep that is still running. The address is the
+    configured one with its credentials, which the outbox does not hold; if `is_redirected`, runs that no store has yet go
+    there, wherever they belonged. Raises InputError if a store gives no answer for `wait_seconds`: this run and those after
+    it stay.
     """
     stores = cache(lambda place, experiment: Store(place, experiment, None, wait_seconds))
     unfinished = set()
