@@ -5,10 +5,8 @@ It also writes a digest of each part of the code, so that a stage runs again if 
 
 import json
 import os
-from typing import Any
 
 from _checkout import ROOT
-from plainmlp.config.schema import Config
 from plainmlp.system.command import run_stage
 from plainmlp.system.errors import InputError
 
@@ -27,9 +25,12 @@ OVERRIDES = ROOT / "overrides.yaml"
 def main() -> None:
     """Compose, apply the changes of an experiment, check, link the inputs, write."""
     from plainmlp.composition.compose import compose, parse
-    from plainmlp.composition.overrides import read_overrides, with_edits, write_overrides
-    from plainmlp.config.canonical import canonical
+    from plainmlp.composition.overrides import marks_line, read_overrides, with_edits, write_overrides
+    from plainmlp.config.canonical import canonical, dump_values
     from plainmlp.config.code import SECTION, digest_checkout
+    from plainmlp.config.inputs import INPUTS, link_input, named_inputs
+    from plainmlp.config.places import kept_checkout
+    from plainmlp.system.files import write_text
 
     overrides = read_overrides(OVERRIDES)
     config = parse(compose(ROOT / "conf", overrides))
@@ -37,11 +38,14 @@ def main() -> None:
     if edits:
         overrides = with_edits(overrides, edits)
         config = parse(compose(ROOT / "conf", overrides))
-    link_inputs(config)
+    kept = kept_checkout(ROOT)
+    for key, path in named_inputs(config).items():
+        link_input(ROOT / INPUTS, key, path, kept)
     if edits:
         write_overrides(OVERRIDES, overrides)
         print(f"overrides.yaml: added from -S: {', '.join(edits)}")
-    write_params({**canonical(config), SECTION: digest_checkout(ROOT)})
+    params = {**canonical(config), SECTION: digest_checkout(ROOT)}
+    write_text(PARAMS, HEADER + marks_line(params) + dump_values(params))
 
 
 def edits_of_experiment() -> list[str]:
@@ -65,25 +69,6 @@ def edits_of_experiment() -> list[str]:
         how = "left by an experiment" if "overrides" in found else f"changed by hand ({', '.join(sections)})"
         print(f"params.yaml was {how}; rebuilt from conf/ and overrides.yaml")
     return []
-
-
-def link_inputs(config: Config) -> None:
-    """Link the files that the configuration names."""
-    from plainmlp.config.inputs import INPUTS, link_input, named_inputs
-    from plainmlp.config.places import kept_checkout
-
-    kept = kept_checkout(ROOT)
-    for key, path in named_inputs(config).items():
-        link_input(ROOT / INPUTS, key, path, kept)
-
-
-def write_params(params: dict[str, Any]) -> None:
-    """Write params.yaml with marks that reveal a later change."""
-    from plainmlp.composition.overrides import marks_line
-    from plainmlp.config.canonical import dump_values
-    from plainmlp.system.files import write_text
-
-    write_text(PARAMS, HEADER + marks_line(params) + dump_values(params))
 
 
 if __name__ == "__main__":

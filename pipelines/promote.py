@@ -29,14 +29,15 @@ def main(arguments: argparse.Namespace) -> None:
     """Check the arguments, verify, register; or move an alias back."""
     from plainmlp.composition.compose import compose, parse
     from plainmlp.tracking.addresses import tracking_address
-    from plainmlp.tracking.registry import Entry
+    from plainmlp.tracking.registry import Entry, move_back
 
     entry = Entry(arguments.name, arguments.alias)
     tracking = parse(compose(ROOT / "conf", arguments.overrides)).tracking
     store = opened(tracking_address(tracking, ROOT), tracking)
     target = store if arguments.to is None else opened(arguments.to, tracking, "--to")
     if arguments.back:
-        move_back(target, entry)
+        version, tags = move_back(target, entry)
+        print(f"{entry.name} version {version} is {entry.alias} again; verified: {tags.get('verified', 'unknown')}")
     else:
         promote(store, target, entry, arguments)
 
@@ -74,14 +75,6 @@ def promote(store: "Store", target: "Store", entry: "Entry", arguments: argparse
     version = register(store, run, target, entry, tags)
     print(f"{entry.name} version {version} is {entry.alias}; verified: {tags['verified']}")
     show_ways(target, entry)
-
-
-def move_back(target: "Store", entry: "Entry") -> None:
-    """Let the alias point to the version before, and say which that is."""
-    from plainmlp.tracking import registry
-
-    version, tags = registry.move_back(target, entry)
-    print(f"{entry.name} version {version} is {entry.alias} again; verified: {tags.get('verified', 'unknown')}")
 
 
 def show_ways(target: "Store", entry: "Entry") -> None:

@@ -19,19 +19,15 @@ def run(config: "Config", folder: Path) -> None:
     """Run a configuration: as a point if a sweep calls, otherwise by itself."""
     parent = os.environ.get(PARENT)
     if parent is None:
-        announce(config, folder)
+        from plainmlp.tracking.recording.page import run_name
+
+        # before the slow imports
+        print(f"{run_name(config)}: {config.training.epochs} epochs at most, into {folder}", flush=True)
         run_alone(config, folder)
     else:
         from plainmlp.sweeps.running.job import run_point
 
         run_point(config, parent, ROOT)
-
-
-def announce(config: "Config", folder: Path) -> None:
-    """Say what will be done, before the slow imports."""
-    from plainmlp.tracking.recording.page import run_name
-
-    print(f"{run_name(config)}: {config.training.epochs} epochs at most, into {folder}", flush=True)
 
 
 def run_alone(config: "Config", folder: Path) -> None:

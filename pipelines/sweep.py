@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 from _checkout import ROOT
-from plainmlp.config.schema import Config
 from plainmlp.system.command import run_stage
 
 GRID = "layers_activations"
@@ -17,14 +16,18 @@ Points that were trained before are not trained again. Any other grid: python pi
 
 def main() -> None:
     """Run the grid as a sweep, and keep the files that are the same each time."""
-    from plainmlp.composition.overrides import read_overrides, with_edits
-    from plainmlp.config.canonical import read_params_file
-    from plainmlp.config.inputs import INPUTS, linked_inputs
+    from plainmlp.composition.overrides import literal, read_overrides, with_edits
+    from plainmlp.config.canonical import read_params_file, read_yaml
+    from plainmlp.config.inputs import INPUTS, linked_inputs, named_inputs
 
     config = linked_inputs(read_params_file(ROOT / "params.yaml"), ROOT / INPUTS)
-    overrides = with_edits(read_overrides(ROOT / "overrides.yaml"), input_overrides(config))
+    files = [f"{key}={literal(path)}" for key, path in named_inputs(config).items() if path is not None]
+    overrides = with_edits(read_overrides(ROOT / "overrides.yaml"), files)
+    # overrides of what the grid sweeps would shrink it
+    swept = read_yaml(ROOT / "conf" / "sweep" / f"{GRID}.yaml")["hydra"]["sweeper"]["params"]
+    beside = [override for override in overrides if override.partition("=")[0].lstrip("+~") not in swept]
     # after the overrides, so that the grid's own settings win over an experiment
-    command = [sys.executable, str(ROOT / "pipelines" / "run.py"), *beside_grid(overrides), f"sweep={GRID}"]
+    command = [sys.executable, str(ROOT / "pipelines" / "run.py"), *beside, f"sweep={GRID}"]
     code = subprocess.run([*command, f"hydra.sweep.dir={REPORTS}"], check=False).returncode  # noqa: S603  our own script
     if code:
         sys.exit(code)
@@ -33,22 +36,6 @@ def main() -> None:
             shutil.rmtree(path)
         elif path.is_file() and path.stem != "leaderboard":
             path.unlink()
-
-
-def beside_grid(overrides: list[str]) -> list[str]:
-    """Return the overrides, except for keys that the grid sweeps: they would shrink it."""
-    from plainmlp.config.canonical import read_yaml
-
-    swept = read_yaml(ROOT / "conf" / "sweep" / f"{GRID}.yaml")["hydra"]["sweeper"]["params"]
-    return [override for override in overrides if override.partition("=")[0].lstrip("+~") not in swept]
-
-
-def input_overrides(config: Config) -> list[str]:
-    """Return the user's own files as overrides with absolute paths."""
-    from plainmlp.composition.overrides import literal
-    from plainmlp.config.inputs import named_inputs
-
-    return [f"{key}={literal(path)}" for key, path in named_inputs(config).items() if path is not None]
 
 
 if __name__ == "__main__":
