@@ -1,13 +1,9 @@
 """Write a trained model as an ONNX file, which takes raw features and which many runtimes and languages read."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from _checkout import ROOT
 from plainmlp.system.command import run_script, script_parser
-
-if TYPE_CHECKING:
-    from plainmlp.exports.sources import Source
 
 HELP = """Write a trained model as an ONNX file; say how far its outputs are from those of predict.
 
@@ -20,24 +16,19 @@ WEIGHTS = ".safetensors"
 
 
 def main(given: str, target: Path, overrides: list[str]) -> None:
-    """Find the model, write it, say what it is."""
+    """Find the model of a file, or of a run by its id or the beginning of it; write it, say what it is."""
     from plainmlp.exports.onnx_file import check_target, write_onnx
+    from plainmlp.exports.sources import source_of_file, source_of_run
+    from plainmlp.sweeps.recorded import find_run
     from plainmlp.tracking.terminal import show_places
 
     check_target(target)
-    source = find_source(given, overrides)
+    if given.endswith(WEIGHTS):
+        source = source_of_file(Path(given))
+    else:
+        source = source_of_run(*find_run(given, overrides, ROOT), ROOT)
     print(f"{target}: {write_onnx(target, source)}")
     show_places({**source.metadata, "weights_digest": source.model.weights_digest})
-
-
-def find_source(given: str, overrides: list[str]) -> "Source":
-    """Return the model of a file, or of a run by its id or the beginning of it."""
-    from plainmlp.exports.sources import source_of_file, source_of_run
-    from plainmlp.sweeps.recorded import find_run
-
-    if given.endswith(WEIGHTS):
-        return source_of_file(Path(given))
-    return source_of_run(*find_run(given, overrides, ROOT), ROOT)
 
 
 if __name__ == "__main__":

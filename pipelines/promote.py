@@ -54,11 +54,12 @@ def opened(address: str, tracking: "TrackingSection", key: str = "tracking.uri")
 
 
 def promote(store: "Store", target: "Store", entry: "Entry", arguments: argparse.Namespace) -> None:
-    """Verify a run, end with the exit code of a verdict other than identical, and register its model."""
+    """Verify a run, end with the exit code of a verdict other than identical, register its model, and say how to use it."""
     from plainmlp.config.code import digest_result_code
     from plainmlp.proof.report import verify_and_publish
     from plainmlp.proof.verification import Terms
     from plainmlp.sweeps.ranking.leaderboard import best_run
+    from plainmlp.tracking.credentials import without_credentials
     from plainmlp.tracking.registry import read_promoted, register
     from plainmlp.tracking.stored_runs import whole_run_id
 
@@ -74,13 +75,6 @@ def promote(store: "Store", target: "Store", entry: "Entry", arguments: argparse
         tags |= {"verified_by": digest_result_code()}  # the code that judged
     version = register(store, run, target, entry, tags)
     print(f"{entry.name} version {version} is {entry.alias}; verified: {tags['verified']}")
-    show_ways(target, entry)
-
-
-def show_ways(target: "Store", entry: "Entry") -> None:
-    """Say how to load the model, serve it, and go back."""
-    from plainmlp.tracking.credentials import without_credentials
-
     print(f"tracking   {without_credentials(target.address)}")
     print(f'load       mlflow.pyfunc.load_model("{entry.address}")')
     print(f"serve      mlflow models serve -m '{entry.address}' --env-manager local")
