@@ -60,12 +60,6 @@ def marks_line(values: Mapping[str, Any]) -> str:
     return f"{MARKS} {marks}\n"
 
 
-def _marks(text: str) -> dict[str, str]:
-    line = next((line for line in text.splitlines() if line.startswith(MARKS)), MARKS)
-    pairs = (mark.partition("=") for mark in line.removeprefix(MARKS).split())
-    return {name: digest for name, _, digest in pairs}
-
-
 def _mark(section: object) -> str:
     """Return a short digest, in which true, 1 and 1.0 differ."""
     text = json.dumps(section, sort_keys=True, default=str)
@@ -74,7 +68,9 @@ def _mark(section: object) -> str:
 
 def edited_sections(text: str, found: Mapping[str, Any]) -> list[str]:
     """Return the names of the sections that have changed since compose wrote them."""
-    marks = _marks(text)
+    line = next((line for line in text.splitlines() if line.startswith(MARKS)), MARKS)
+    parts = (mark.partition("=") for mark in line.removeprefix(MARKS).split())
+    marks = {name: digest for name, _, digest in parts}
     return sorted(name for name in found.keys() | marks.keys() if _mark(found.get(name)) != marks.get(name))
 
 
@@ -84,12 +80,9 @@ def literal(value: object) -> str:
         return "{" + ", ".join(f"{key}: {literal(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(literal, value)) + "]"
-    return quote(_escaped(value)) if isinstance(value, str) else json.dumps(value)
-
-
-def _escaped(text: str) -> str:
-    """Return a text that OmegaConf takes literally: a backslash protects ${...}, and another one a backslash."""
-    return _INTERPOLATION.sub(lambda found: f"{found[1] * 2}\\${{", text)
+    if isinstance(value, str):  # for OmegaConf a backslash protects ${...}, and another one a backslash
+        return quote(_INTERPOLATION.sub(lambda found: f"{found[1] * 2}\\${{", value))
+    return json.dumps(value)
 
 
 def overrides_of_run(run_id: str, store: Reader, checkout: Path) -> list[str]:
