@@ -17,25 +17,19 @@ from plainmlp.system.wording import shown
 from plainmlp.tracking.credentials import holds_credentials, without_credentials
 
 RAISE = {"HYDRA_FULL_ERROR": "1"}  # Hydra raises its errors, and does not print them and exit
+# further ones that Hydra meets malformed overrides with
+OF_MALFORMED = (yaml.YAMLError, ValueError, TypeError, AssertionError, RuntimeError)
 LONGEST_OVERRIDE = 10_000  # characters
 ELSEWHERE = "; hydra.run.dir=<folder>, or hydra.sweep.dir=<folder> with -m, writes elsewhere"
 
 
 @cache
 def composition_errors() -> tuple[type[Exception], ...]:
-    """Return what Hydra raises; it meets some malformed overrides with bare errors of Python."""
+    """Return what Hydra raises."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    return (
-        HydraException,
-        OmegaConfBaseException,
-        yaml.YAMLError,
-        ValueError,
-        TypeError,
-        AssertionError,
-        RuntimeError,
-    )
+    return (HydraException, OmegaConfBaseException, *OF_MALFORMED)
 
 
 def parse(mapping: Mapping[str, Any]) -> Config:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from plainmlp.system import digests
 from plainmlp.system.digests import digest_json, digest_modules, digest_sources, modules_below, read_sources
-from plainmlp.system.files import user_cache, write_text
+from plainmlp.system.files import replace_file, user_cache
 
 SECTION = "code"  # of params.yaml
 PACKAGE = Path(__file__).parents[1]
@@ -84,7 +84,9 @@ def _remembered(root: Path, files: Iterable[Path]) -> str:
         return path.read_text(encoding="ascii")
     digest = digest_sources(sources)
     with suppress(OSError):  # without a cache it takes longer
-        write_text(path, digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replace_file(path) as temporary:
+            temporary.write_text(digest, encoding="ascii")
         for old in path.parent.iterdir():
             if time.time() - old.stat().st_mtime > KEPT_SECONDS:
                 old.unlink()

@@ -162,8 +162,8 @@ class Outbox:
     def is_being_written(self, header: RunHeader) -> bool:
         """Say whether a living process still writes a run."""
         entries = self.entries(header.record_id)
-        process = next((entry["process"] for entry in reversed(entries) if "process" in entry), None)
-        process = process or header.tags.get(PROCESS_TAG)
+        later = (entry["process"] for entry in reversed(entries) if "process" in entry)
+        process = next(later, header.tags.get(PROCESS_TAG))
         return last_status(entries) is None and process is not None and not is_dead(process)
 
     def remove(self, record_id: str, n_entries: int | None = None) -> bool:
