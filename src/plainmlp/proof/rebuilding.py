@@ -54,19 +54,8 @@ def source_of(
 ) -> Iterator[Source]:
     """Give the code of a run: this checkout's, if it is the same or `is_here` is set, else the run's commit and patch.
 
-    Parameters
-    ----------
-    tags : mapping of str to str
-        Of the run, with those of its provenance.
-    patch : Path
-        Does not exist if the run's checkout was clean.
-    checkout : Path
-    is_here : bool
-        Take this checkout's code, whatever the run's was.
-    is_allowed : bool
-        Take the run's code even if it is not this checkout's own.
-    show : callable (line)
-        Shows whose code it is, if it is not this checkout's own.
+    The tags are those of the run, with its provenance; there is no patch if the run's checkout was clean. With `is_allowed`
+    the run's code is taken even if it is not this checkout's own; `show` gets the lines that say whose it is then.
 
     Raises
     ------

@@ -38,20 +38,9 @@ DIGESTING = ("config/code.py", "system/digests.py")  # the modules that define t
 class Terms:
     """What a verification may do, and what it demands.
 
-    Parameters
-    ----------
-    is_here : bool
-        Use the code of this checkout, whatever the run's was.
-    is_allowed : bool
-        Execute the code of a record even if it is not this checkout's own.
-    allowed_signers : Path, optional
-        A file of signers, one of whom must have signed the manifest.
-    seconds : float
-        How long a re-execution may take.
-    memory : int
-        How many bytes it may use; default: `system.memory.memory_limit`.
-    is_quiet : bool
-        Print no progress.
+    `is_here` takes the code of this checkout, whatever the run's was; `is_allowed` executes the code of a record even if it
+    is not this checkout's own. One of the allowed signers, in a file, must have signed the manifest. A re-execution may take
+    so many seconds and bytes of memory (default: `system.memory.memory_limit`); if `is_quiet`, it prints no progress.
     """
 
     is_here: bool = False

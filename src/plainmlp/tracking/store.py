@@ -44,23 +44,11 @@ THREADS = 8  # that send runs to a server at once
 
 @dataclass(frozen=True)
 class ChildRun:
-    """A run that is over, below another.
+    """A run that is over, below another, whose `reference` is its parent.
 
-    Parameters
-    ----------
-    parent : str
-        The `reference` of the run above it.
-    point_id, name, parameters, tags
-        As in `Store.start`; if it failed, the tag `failure` says why.
-    metrics, curves
-        Names are in one of them; curves have a value an epoch.
-    artifacts : Path, optional
-        The folder whose content is kept; it may be gone then.
-    describe : callable, optional
-        Returns its description, given its id.
-    status : {"FINISHED", "FAILED", "KILLED"}
-    started, ended : float
-        In seconds, as `time.time` has them.
+    Its status is FINISHED, FAILED or KILLED; if it failed, the tag `failure` says why. It started and ended at times in
+    seconds, as `time.time` has them. A name is in metrics or in curves, which have a value an epoch. The content of the
+    folder of artifacts is kept; the folder may be gone then. `describe` returns the description, given the run's id.
     """
 
     parent: str
