@@ -7,7 +7,7 @@ from io import BytesIO, TextIOWrapper
 import pytest
 from rich.console import Console
 
-from plainmlp.system.command import run_command
+from plainmlp.system.command import run_command, run_script, script_parser
 from plainmlp.system.errors import InputError, TrainingError
 
 
@@ -46,6 +46,21 @@ def test_traceback_is_shown_on_request(capsys: pytest.CaptureFixture[str], monke
     shown = capsys.readouterr().err
     assert shown.startswith("Traceback")
     assert shown.endswith("error: wrong\n")
+
+
+def test_script_asks_for_what_is_missing_and_for_no_override(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for words, code, line in ((["3f2a"], 0, "3f2a []\n"), (["3f2a", "a=1"], 0, "3f2a ['a=1']\n"), ([], 2, "")):
+        monkeypatch.setattr(sys, "argv", ["script.py", *words])
+        parser = script_parser("Help.")
+        parser.add_argument("run_id")
+        with pytest.raises(SystemExit) as ended:
+            run_script(parser, lambda given: sys.stdout.write(f"{given.run_id} {given.overrides}\n"))
+        assert ended.value.code == code
+        shown = capsys.readouterr()
+        assert shown.out == line
+    assert shown.err.endswith("the following arguments are required: run_id\n")
 
 
 def test_mistake_of_the_program_is_not_hidden() -> None:

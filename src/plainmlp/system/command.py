@@ -94,6 +94,6 @@ def run_script(
     override: str = "an override, such as tracking.uri=...",
 ) -> NoReturn:
     """Be the command of a script that takes overrides beside its own arguments; the help says what an override is."""
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=override)
+    parser.add_argument("overrides", nargs="*", default=[], metavar="KEY=VALUE", help=override)
     arguments = parser.parse_intermixed_args()
     sys.exit(run_command(lambda: main(arguments)))
