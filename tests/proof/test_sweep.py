@@ -169,6 +169,11 @@ SWEEP = {
     "sweep_id": (lambda s: s.parent.tag("sweep_id", "0" * 64), "do not give the sweep_id"),
     "point of another sweep": (added_point, "are missing, such as "),
     "history of a point": (lambda s: s.point.target.file("history.csv", forged_value), "is not what the points give"),
+    "history of a point removed": (lambda s: s.point.target.remove("history.csv"), "history.csv is missing"),
+    "history of a point damaged": (
+        lambda s: s.point.target.file("history.csv", lambda c: b"a,b"),
+        "the points cannot be ranked again",
+    ),
     "size of a point": (
         lambda s: s.point.target.sql("UPDATE latest_metrics SET value = 5 WHERE key = 'n_parameters' AND"),
         "is not what the points give",

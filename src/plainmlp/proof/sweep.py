@@ -44,7 +44,7 @@ def draw_points(store: Store, parent_run_id: str, size: int, seed: int) -> list[
 
 def judge_sweep(store: Store, run_id: str, checkout: Path, allowed_signers: Path | None = None) -> Judgement:
     """Compare a sweep's own run with its points: none may be missing or altered, and they must give its leaderboard."""
-    run, children, results = read_run(store, run_id), store.children(run_id), read_sweep(store, run_id)
+    run, children = read_run(store, run_id), store.children(run_id)
     with TemporaryDirectory(prefix="plainmlp-") as folder:
         root = Path(folder) / "recorded"
         problems = download_files(store, run, root)
@@ -53,8 +53,7 @@ def judge_sweep(store: Store, run_id: str, checkout: Path, allowed_signers: Path
         altered += _altered_points(store, children, checkout, allowed_signers)
         aspects = [
             _compare_points(run, root, children),
-            *_compare_search(results, root),
-            _compare_leaderboard(results, run, root, Path(folder) / "again", checkout),
+            *_compare_results(store, run, root, Path(folder) / "again", checkout),
             *(Aspect(name, Agreement.UNKNOWN, detail) for name, detail in find_uncovered(run, root).items()),
         ]
     return Judgement(tuple(aspects), tuple(altered))
@@ -113,6 +112,15 @@ def _sweep_id(points: set[str], root: Path) -> str:
         return search_id(record) if asked == points and set(record["first"]) <= asked else ""
     except DAMAGES:
         return ""
+
+
+def _compare_results(store: Store, run: StoredRun, root: Path, again: Path, checkout: Path) -> list[Aspect]:
+    """Repeat what follows from the results of the points: the choices of a search, and the leaderboard."""
+    try:
+        results = read_sweep(store, run.run_id)
+    except InputError as error:  # a file of a point is missing or damaged
+        return [Aspect("leaderboard", Agreement.UNKNOWN, f"the points cannot be ranked again: {error}")]
+    return [*_compare_search(results, root), _compare_leaderboard(results, run, root, again, checkout)]
 
 
 def _compare_search(results: SweepResults, root: Path) -> list[Aspect]:
