@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,6 +121,16 @@ def test_numba_is_named_where_it_is_installed(monkeypatch):
 @pytest.mark.slow
 def test_libraries_that_are_loaded_besides_do_not_count():
     assert elsewhere("import scipy.linalg\n" + PROGRAM) == elsewhere() == here()
+
+
+def test_libraries_of_numpy_are_known_behind_a_link_too(monkeypatch, tmp_path):
+    import scipy.linalg  # noqa: F401  which brings a library of its own
+
+    before = here()
+    packages = Path(np.__file__).parents[1]
+    (tmp_path / "packages").symlink_to(packages)  # as of an environment that is a link to another
+    monkeypatch.setattr(np, "__file__", str(tmp_path / "packages" / "numpy" / "__init__.py"))
+    assert here() == before
 
 
 @pytest.mark.skipif(here()["numerics.blas"] != "openblas", reason="the kernel is chosen by OpenBLAS alone")

@@ -71,7 +71,7 @@ def numerics_tags(threads: int, dtype: str) -> dict[str, str]:
 
 def _of_numpy(libraries: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Leave out the BLAS libraries of other packages, unless NumPy has none of its own."""
-    packages = Path(np.__file__).parents[1]
+    packages = Path(np.__file__).resolve().parents[1]  # as threadpoolctl names them
     own = [library for library in libraries if Path(library["filepath"]).match(f"{packages}/numpy*/*")]
     return own or libraries
 
