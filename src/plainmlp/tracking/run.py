@@ -173,8 +173,8 @@ class TrackedRun:
             raise InputError(message)
         with TemporaryDirectory() as temporary:
             entry = self._packed(Path(temporary), path, points)
-            manifest = seal(Path(temporary), self._outbox, self.header, [entry], files_below(Path(temporary)))
-            self.write({**entry, **end, "tags": entry["tags"] | manifest}, Path(temporary))
+            sealed = seal(Path(temporary), self._outbox, self.header, [entry], files_below(Path(temporary)))
+            self.write({**entry, **end, "tags": entry["tags"] | sealed}, Path(temporary))
         if not self._is_waiting:
             self._outbox.remove(self.header.record_id)
 
