@@ -21,9 +21,14 @@ def select(condition: Array, chosen: Array | float, other: Array | float) -> Arr
     return selected
 
 
+def is_single(x: Array) -> bool:
+    """Say whether numbers are float32."""
+    return x.dtype == np.float32
+
+
 def by_dtype(x: Array, single: float, double: float) -> float:
     """Return the first of two constants for float32, the second for float64."""
-    return single if x.dtype == np.float32 else double
+    return single if is_single(x) else double
 
 
 def absolute(x: Array) -> Array:

@@ -4,13 +4,15 @@ LLVM turns the 16 lanes into whatever vectors a processor has; each operation ro
 """
 
 import operator
+from itertools import product
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, lower_builtin, models, overload, register_model, type_callable
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, overload, register_jitable, register_model
 
 from plainmlp.nn import arithmetic
 from plainmlp.nn.arithmetic import FRACTION_BITS
@@ -33,7 +35,6 @@ class Lanes(types.Type):
 
 
 MASK = Lanes(types.boolean)
-BITS = {types.float32: 32, types.float64: 64}
 _ELEMENTS = {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.boolean: ir.IntType(1)}
 
 
@@ -56,66 +57,101 @@ def splat(builder: Any, value: Any, width: int = WIDTH) -> Any:
     return builder.shuffle_vector(single, ir.Constant(kind, ir.Undefined), mask)
 
 
-def constant(kind: Any, value: float) -> Any:
-    """Return a vector constant."""
-    return ir.Constant(kind, [value] * WIDTH)
+def _common(operands: Any) -> Lanes | None:
+    """Return the type of an operation's lanes, where an operand has any; conditions and numbers stand beside them."""
+    lanes = {kind for kind in operands if isinstance(kind, Lanes)}
+    if len(lanes) > 1:
+        lanes.discard(MASK)
+    are_possible = all(isinstance(kind, Lanes | types.Number) for kind in operands)
+    return lanes.pop() if len(lanes) == 1 and are_possible else None
 
 
-def _as_lanes(context: Any, builder: Any, value: Any, given: types.Type, element: types.Type) -> Any:
-    """Return a vector as it is, or a number in all lanes."""
-    return value if isinstance(given, Lanes) else splat(builder, context.cast(builder, value, given, element))
+def _define(operation: Any, emit: Any, n_operands: int = 2, *, is_comparison: bool = False) -> None:
+    """Let compiled code call an operator, or a primitive of the definition, with vectors; numbers go to all lanes."""
 
+    @infer_global(operation)
+    class _Operation(AbstractTemplate):
+        def generic(self, operands: Any, named: Any) -> Any:
+            common = _common(operands)
+            return common and signature(MASK if is_comparison else common, *operands)
 
-def _common(first: types.Type, second: types.Type) -> Lanes | None:
-    """Return the type of an operation's lanes, where one of its operands has any; a number takes the other's type."""
-    lanes = {kind for kind in (first, second) if isinstance(kind, Lanes)}
-    others = [kind for kind in (first, second) if not isinstance(kind, Lanes)]
-    is_possible = len(lanes) == 1 and all(isinstance(kind, types.Number) for kind in others)
-    return lanes.pop() if is_possible else None
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        element = _common(signature.args).element  # type: ignore[union-attr]
+        vectors = [
+            value if isinstance(kind, Lanes) else splat(builder, context.cast(builder, value, kind, element))
+            for value, kind in zip(arguments, signature.args, strict=True)
+        ]
+        return emit(builder, *vectors)
 
-
-def _define_binary(operation: Any, emit: Any, *, is_comparison: bool = False) -> None:
-    """Let an operator take vectors, or a vector and a number."""
-
-    @type_callable(operation)
-    def _type_binary(context: Any) -> Any:
-        def typer(first: types.Type, second: types.Type) -> types.Type | None:
-            common = _common(first, second)
-            return MASK if common is not None and is_comparison else common
-
-        return typer
-
-    for pair in ((Lanes, Lanes), (Lanes, types.Number), (types.Number, Lanes)):
-
-        @lower_builtin(operation, *pair)
-        def _lower_binary(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            element = _common(*signature.args).element  # type: ignore[union-attr]
-            pairs = zip(arguments, signature.args, strict=True)
-            return emit(builder, *(_as_lanes(context, builder, value, kind, element) for value, kind in pairs))
+    for kinds in product((Lanes, types.Number), repeat=n_operands):
+        if Lanes in kinds:
+            lower_builtin(operation, *kinds)(lower)
 
 
 _ARITHMETIC = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
 _ORDERED = {operator.lt: "<", operator.le: "<=", operator.gt: ">", operator.ge: ">=", operator.eq: "=="}
 for _operation, _name in _ARITHMETIC.items():
-    _define_binary(_operation, lambda builder, a, b, name=_name: getattr(builder, name)(a, b))
+    _define(_operation, lambda builder, a, b, name=_name: getattr(builder, name)(a, b))
 for _operation, _sign in _ORDERED.items():
-    _define_binary(_operation, lambda builder, a, b, sign=_sign: builder.fcmp_ordered(sign, a, b), is_comparison=True)
-_define_binary(operator.ne, lambda builder, a, b: builder.fcmp_unordered("!=", a, b), is_comparison=True)
-_define_binary(operator.and_, lambda builder, a, b: builder.and_(a, b))
-_define_binary(operator.or_, lambda builder, a, b: builder.or_(a, b))
+    _define(_operation, lambda builder, a, b, sign=_sign: builder.fcmp_ordered(sign, a, b), is_comparison=True)
+_define(operator.ne, lambda builder, a, b: builder.fcmp_unordered("!=", a, b), is_comparison=True)
+_define(operator.and_, lambda builder, a, b: builder.and_(a, b))
+_define(operator.or_, lambda builder, a, b: builder.or_(a, b))
+_define(operator.neg, lambda builder, a: builder.fneg(a), 1)
+_define(arithmetic.select, lambda builder, mask, chosen, other: builder.select(mask, chosen, other), 3)
 
 
-@type_callable(operator.neg)
-def _type_negation(context: Any) -> Any:
-    def typer(value: types.Type) -> types.Type | None:
-        return value if isinstance(value, Lanes) else None
+def _call(name: str) -> Any:
+    """Return what emits LLVM's own vector function, one instruction of the processor."""
 
-    return typer
+    def emit(builder: Any, vector: Any) -> Any:
+        kind = ir.FunctionType(vector.type, [vector.type])
+        full_name = f"llvm.{name}.v{WIDTH}f{_bits(vector)}"
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, full_name), [vector])
+
+    return emit
 
 
-@lower_builtin(operator.neg, Lanes)
-def _lower_negation(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    return builder.fneg(arguments[0])
+def _bits(vector: Any) -> int:
+    """Return the size of a float."""
+    return 32 if vector.type.element == ir.FloatType() else 64
+
+
+def _layout(vector: Any) -> tuple[Any, Any, Any]:
+    """Return the vector of integers of a float's size, and such: how many bits its fraction has, its exponent's bias."""
+    fraction = FRACTION_BITS[np.dtype(f"float{_bits(vector)}")]
+    integers = ir.VectorType(ir.IntType(_bits(vector)), WIDTH)
+    bias = (1 << (_bits(vector) - 2 - fraction)) - 1
+    return integers, *(ir.Constant(integers, [value] * WIDTH) for value in (fraction, bias))
+
+
+def _emit_power_of_two(builder: Any, vector: Any) -> Any:
+    integers, fraction, bias = _layout(vector)
+    return builder.bitcast(builder.shl(builder.add(builder.fptosi(vector, integers), bias), fraction), vector.type)
+
+
+def _emit_exponent(builder: Any, vector: Any) -> Any:
+    integers, fraction, bias = _layout(vector)
+    biased = builder.ashr(builder.bitcast(vector, integers), fraction)
+    return builder.sitofp(builder.sub(biased, bias), vector.type)
+
+
+_define(arithmetic.absolute, _call("fabs"), 1)
+_define(arithmetic.square_root, _call("sqrt"), 1)
+_define(arithmetic.power_of_two, _emit_power_of_two, 1)
+_define(arithmetic.exponent, _emit_exponent, 1)
+register_jitable(arithmetic.by_dtype)
+
+
+@overload(arithmetic.is_single, strict=False)
+def _overload_is_single(x: Any) -> Any:
+    is_single = x.element is types.float32
+    return lambda x: is_single
+
+
+def read(context: Any, builder: Any, array: types.Array, value: Any, position: Any, kind: Any) -> Any:
+    """Return what lies at a position of a flat array: a number, or a vector of neighbours."""
+    return builder.load(pointer_to(context, builder, array, value, position, kind), align=array.dtype.bitwidth // 8)
 
 
 def pointer_to(context: Any, builder: Any, array: types.Array, value: Any, position: Any, kind: Any) -> Any:
@@ -124,60 +160,35 @@ def pointer_to(context: Any, builder: Any, array: types.Array, value: Any, posit
     return builder.bitcast(builder.gep(data, [position]), kind.as_pointer())
 
 
-def load_vector(context: Any, builder: Any, array: types.Array, value: Any, position: Any, width: int = WIDTH) -> Any:
-    """Return neighbours in a flat array."""
-    pointer = pointer_to(context, builder, array, value, position, vector_of(array.dtype, width))
-    return builder.load(pointer, align=array.dtype.bitwidth // 8)
+def _reading(result: Any) -> Any:
+    """Return what reads at a position of an array; unlike an index, that is never counted from the end."""
+
+    @intrinsic
+    def reads(typing: Any, array: Any, position: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            value, position = arguments
+            kind = context.get_data_type(signature.return_type)
+            return read(context, builder, signature.args[0], value, position, kind)
+
+        return result(array.dtype)(array, types.intp), emit
+
+    return reads
 
 
-def store_vector(context: Any, builder: Any, array: types.Array, value: Any, position: Any, vector: Any) -> None:
-    """Write 16 neighbours of a flat array."""
-    pointer = pointer_to(context, builder, array, value, position, vector_of(array.dtype))
-    builder.store(vector, pointer, align=array.dtype.bitwidth // 8)
-
-
-@intrinsic
-def load(typing: Any, array: Any, position: Any) -> Any:
-    """Return the 16 numbers of a flat array that begin at a position."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return load_vector(context, builder, signature.args[0], *arguments)
-
-    return Lanes(array.dtype)(array, types.intp), emit
+get, load = _reading(lambda element: element), _reading(Lanes)  # a number; the 16 that begin there
 
 
 @intrinsic
-def store(typing: Any, array: Any, position: Any, lanes: Any) -> Any:
-    """Write 16 numbers into a flat array from a position on."""
+def store(typing: Any, array: Any, position: Any, value: Any) -> Any:
+    """Write a number into an array, or 16 from a position on."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        store_vector(context, builder, signature.args[0], *arguments)
+        array, position, written = arguments
+        pointer = pointer_to(context, builder, signature.args[0], array, position, written.type)
+        builder.store(written, pointer, align=signature.args[0].dtype.bitwidth // 8)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, lanes), emit
-
-
-@intrinsic
-def get(typing: Any, array: Any, position: Any) -> Any:
-    """Return a number of an array by its position in all; unlike an index, it is never counted from the end."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        return builder.load(builder.gep(data, [arguments[1]]))
-
-    return array.dtype(array, types.intp), emit
-
-
-@intrinsic
-def put(typing: Any, array: Any, position: Any, number: Any) -> Any:
-    """Write a number into an array."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        builder.store(arguments[2], builder.gep(data, [arguments[1]]))
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, array.dtype), emit
+    return types.void(array, types.intp, value if isinstance(value, Lanes) else array.dtype), emit
 
 
 @intrinsic
@@ -190,14 +201,10 @@ def spread(typing: Any, number: Any) -> Any:
     return Lanes(number)(number), emit
 
 
-@intrinsic
-def nothing(typing: Any, array: Any) -> Any:
+@register_jitable
+def nothing(array: Any) -> Any:
     """Return zeros in all lanes, for the numbers of an array."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return constant(vector_of(signature.return_type.element), 0.0)
-
-    return Lanes(array.dtype)(array), emit
+    return spread(array.dtype.type(0))
 
 
 @intrinsic
@@ -229,97 +236,11 @@ def holds_anywhere(typing: Any, mask: Any) -> Any:
 
 
 @intrinsic
-def _select(typing: Any, mask: Any, chosen: Any, other: Any) -> Any:
-    common = _common(chosen, other)
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pairs = zip(arguments[1:], signature.args[1:], strict=True)
-        values = [_as_lanes(context, builder, value, kind, common.element) for value, kind in pairs]  # type: ignore[union-attr]
-        return builder.select(arguments[0], *values)
-
-    return common(mask, chosen, other), emit  # type: ignore[misc]
-
-
-@overload(arithmetic.select, strict=False)
-def _overload_select(condition: Any, chosen: Any, other: Any) -> Any:
-    return lambda condition, chosen, other: _select(condition, chosen, other)
-
-
-@overload(arithmetic.by_dtype, strict=False)
-def _overload_by_dtype(x: Any, single: Any, double: Any) -> Any:
-    if x.element is types.float32:
-        return lambda x, single, double: single
-    return lambda x, single, double: double
-
-
-def _define_unary(function: Any, emit: Any) -> None:
-    """Let a primitive of the definition take vectors."""
-
-    @intrinsic
-    def compiled(typing: Any, x: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return emit(builder, arguments[0], BITS[signature.args[0].element])
-
-        return x(x), generate
-
-    @overload(function, strict=False)
-    def _overload_unary(x: Any) -> Any:
-        return (lambda x: compiled(x)) if isinstance(x, Lanes) else None
-
-
-def _call(name: str) -> Any:
-    """Return what emits LLVM's own vector function, one instruction of the processor."""
-
-    def emit(builder: Any, vector: Any, bits: int) -> Any:
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(vector.type, [vector.type]), f"llvm.{name}.v{WIDTH}f{bits}"
-        )
-        return builder.call(function, [vector])
-
-    return emit
-
-
-def _layout(bits: int) -> tuple[ir.VectorType, int, int]:
-    """Return the integers of a float's size, how many bits its fraction has, and its exponent's bias."""
-    fraction = FRACTION_BITS[np.dtype(f"float{bits}")]
-    return ir.VectorType(ir.IntType(bits), WIDTH), fraction, (1 << (bits - 2 - fraction)) - 1
-
-
-def _emit_power_of_two(builder: Any, vector: Any, bits: int) -> Any:
-    integers, fraction, bias = _layout(bits)
-    biased = builder.add(builder.fptosi(vector, integers), constant(integers, bias))
-    return builder.bitcast(builder.shl(biased, constant(integers, fraction)), vector.type)
-
-
-def _emit_exponent(builder: Any, vector: Any, bits: int) -> Any:
-    integers, fraction, bias = _layout(bits)
-    biased = builder.ashr(builder.bitcast(vector, integers), constant(integers, fraction))
-    return builder.sitofp(builder.sub(biased, constant(integers, bias)), vector.type)
-
-
-_define_unary(arithmetic.absolute, _call("fabs"))
-_define_unary(arithmetic.square_root, _call("sqrt"))
-_define_unary(arithmetic.power_of_two, _emit_power_of_two)
-_define_unary(arithmetic.exponent, _emit_exponent)
-
-
-@intrinsic
-def arrive(typing: Any, counter: Any) -> Any:
-    """Add 1 to the first number of an array, so that other threads see it and all that was written before."""
+def count_up(typing: Any, counter: Any, number: Any) -> Any:
+    """Add to the first number of an array, and return what it was: all threads see it, and all that was written before."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        return builder.atomic_rmw("add", pointer, ir.IntType(64)(1), "seq_cst")
+        return builder.atomic_rmw("add", pointer, arguments[1], "seq_cst")
 
-    return types.int64(counter), emit
-
-
-@intrinsic
-def arrived(typing: Any, counter: Any) -> Any:
-    """Return the first number of an array, and see all that was written before it was counted up."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        return builder.load_atomic(pointer, "seq_cst", 8)
-
-    return types.int64(counter), emit
+    return types.int64(counter, types.int64), emit

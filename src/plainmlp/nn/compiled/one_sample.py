@@ -6,7 +6,7 @@ The same sums in the same order as those of a block of one sample.
 from typing import Any
 
 from plainmlp.nn.compiled import plan as at
-from plainmlp.nn.compiled.lanes import WIDTH, get, load, nothing, put, spread, store
+from plainmlp.nn.compiled.lanes import WIDTH, get, load, nothing, spread, store
 from plainmlp.nn.compiled.passes import judge
 from plainmlp.nn.compiled.products import Flat, Listed, inner, listed_product
 from plainmlp.nn.compiled.samples import Span, gather_targets, list_sample, padded
@@ -63,11 +63,11 @@ def _judge_one(plan: Any, memory: Flat, samples: Any, number: int) -> Any:
     for o in range(n_out - 1, -1, -1):  # a row of 16 for each output, as a block has it
         value = get(memory, z + o)
         store(memory, z + o * WIDTH, nothing(memory))
-        put(memory, z + o * WIDTH, value)
+        store(memory, z + o * WIDTH, value)
     cost, score = judge(plan, memory, span.width)
     scale = memory[single[at.SHARES]] * memory[single[at.RATES] + at.FACTOR]
     for o in range(n_out):
-        put(memory, delta + o, get(memory, delta + o * WIDTH) * scale)
+        store(memory, delta + o, get(memory, delta + o * WIDTH) * scale)
     _clear_behind(memory, delta, n_out, memory[single[at.RATES] + at.ZERO])
     return cost, score
 
@@ -85,16 +85,16 @@ def _send_back(memory: Flat, n_in: int, n_out: int, weights: int, delta: int, be
             b = b + get(memory, row + n_out + o) * error
             c = c + get(memory, row + 2 * n_out + o) * error
             d = d + get(memory, row + 3 * n_out + o) * error
-        put(memory, before + i, a)
-        put(memory, before + i + 1, b)
-        put(memory, before + i + 2, c)
-        put(memory, before + i + 3, d)
+        store(memory, before + i, a)
+        store(memory, before + i + 1, b)
+        store(memory, before + i + 2, c)
+        store(memory, before + i + 3, d)
         i += 4
     while i < n_in:
         a = zero
         for o in range(n_out):
             a = a + get(memory, weights + i * n_out + o) * get(memory, delta + o)
-        put(memory, before + i, a)
+        store(memory, before + i, a)
         i += 1
 
 
@@ -102,7 +102,7 @@ def _send_back(memory: Flat, n_in: int, n_out: int, weights: int, delta: int, be
 def _clear_behind(memory: Flat, start: int, size: int, zero: Any) -> None:
     """Set to zero what stands behind some numbers in their last vector."""
     for i in range(start + size, start + padded(size)):
-        put(memory, i, zero)
+        store(memory, i, zero)
 
 
 @inner

@@ -10,7 +10,7 @@ from numba import njit
 
 from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, fold, get, load, nothing, store
-from plainmlp.nn.compiled.tiles import FEW_ROWS, ROWS, add_products, height_of, load_tile, store_tile, width_of, zeros
+from plainmlp.nn.compiled.tiles import FEW_ROWS, ROWS, add_products, load_tile, store_tile, zeros
 from plainmlp.nn.products import BLOCK
 
 Flat = Any  # a flat array in compiled code
@@ -82,7 +82,7 @@ def _sum_row(
     tile: Any, narrow: Any, plan: Flat, memory: Flat, product: Any, row: int, last_row: int, goes_on: bool
 ) -> int:
     """Sum rows of tiles while there are rows enough, the last columns in narrow ones, and return which row is next."""
-    height, width, edge = height_of(tile), width_of(tile), product.n_columns - width_of(narrow)
+    height, width, edge = tile.n_rows, tile.n_columns, product.n_columns - narrow.n_columns
     while last_row - row >= height:
         column = 0
         while column < edge:
@@ -136,13 +136,13 @@ def _write_listed(tile: Any, plan: Flat, memory: Flat, listed: Any, column: int,
         position = listed.rows + get(plan, listed.places + k) * listed.stride
         tile = add_products(tile, memory, listed.start + k, 0, position + column)
     store_tile(tile, memory, plan, 0, 0, out + column, n_columns - column)
-    return column + width_of(tile)
+    return column + tile.n_columns
 
 
 @inner
 def listed_product(plan: Any, memory: Flat, listed: Any, n_columns: int, out: int) -> None:
     """Write the sum in order over a list of numbers, each times its row. What is zero need not be listed."""
-    column, width = 0, width_of(zeros(1, 1, memory))
+    column, width = 0, zeros(1, 1, memory).n_columns
     while column < n_columns:
         left = n_columns - column
         if left > 4 * width:

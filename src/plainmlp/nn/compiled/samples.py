@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 from numba import types
 
 from plainmlp.nn.compiled import plan as at
-from plainmlp.nn.compiled.lanes import WIDTH, arrive, arrived, get, holds_anywhere, load, nothing, put, store
+from plainmlp.nn.compiled.lanes import WIDTH, count_up, get, holds_anywhere, load, nothing, store
 from plainmlp.nn.compiled.products import Flat, Listed, inner, listed_product
-from plainmlp.nn.compiled.tiles import load_tile, square, store_tile, turned, width_of
+from plainmlp.nn.compiled.tiles import load_tile, square, store_tile, turned
 from plainmlp.nn.products import BLOCK
 
 MANY_OUTPUTS = 64  # of the first layer: to list inputs pays where a third is not zero, of fewer outputs a sixth
@@ -57,9 +57,9 @@ def wait(team: Any) -> None:
     """Go on when all threads have come here."""
     if team.size == 1:
         return
-    goal = (arrive(team.counter) // team.size + 1) * team.size
+    goal = (count_up(team.counter, 1) // team.size + 1) * team.size
     spins = 0
-    while arrived(team.counter) < goal:
+    while count_up(team.counter, 0) < goal:
         spins += 1
         if spins > 2000:
             yield_core()
@@ -99,7 +99,7 @@ def list_inputs(plan: Any, memory: Flat, samples: Any, span: Any) -> None:
     single, n_in, n_out, z = plan[at.SINGLE], plan[at.SIZE, 0], plan[at.SIZE, 1], plan[at.Z, 0]
     values, places, sums, width = single[at.ROW_VALUES], single[at.ROW_PLACES], single[at.TURNED], span.width
     for i in range(n_in):
-        put(plan, single[at.COLUMN_COUNTS] + i, 0)
+        store(plan, single[at.COLUMN_COUNTS] + i, 0)
     for j in range(span.n_real):
         count = list_sample(plan, memory, samples, samples.rows[span.first + j])
         listed = Listed(values, places, count, plan[at.WEIGHTS, 0], n_out)
@@ -117,8 +117,8 @@ def list_sample(plan: Any, memory: Flat, samples: Any, row: int) -> int:
     values, places, n_in, count = plan[at.SINGLE, at.ROW_VALUES], plan[at.SINGLE, at.ROW_PLACES], plan[at.SIZE, 0], 0
     for i in range(n_in):
         value = get(samples.inputs, row * n_in + i)
-        put(memory, values + count, value)
-        put(plan, places + count, i)
+        store(memory, values + count, value)
+        store(plan, places + count, i)
         count += value != 0
     return count
 
@@ -132,9 +132,9 @@ def _list_columns(plan: Any, memory: Flat, sample: int, count: int) -> None:
     for k in range(count):
         i = get(plan, places + k)
         n_before = get(plan, counts + i)
-        put(memory, column_values + i * BLOCK + n_before, get(memory, values + k))
-        put(plan, column_places + i * BLOCK + n_before, sample)
-        put(plan, counts + i, n_before + 1)
+        store(memory, column_values + i * BLOCK + n_before, get(memory, values + k))
+        store(plan, column_places + i * BLOCK + n_before, sample)
+        store(plan, counts + i, n_before + 1)
 
 
 @inner
@@ -148,7 +148,7 @@ def turn(
     plan: Any, memory: Flat, source: int, stride: int, begin: int, end: int, n_columns: int, out: int, out_stride: int
 ) -> None:
     """Write some rows as columns: square tiles, and the numbers beside them."""
-    order, size = plan[at.SINGLE, at.ORDER], width_of(square(memory))
+    order, size = plan[at.SINGLE, at.ORDER], square(memory).n_columns
     edge, below = n_columns // size * size, begin + (end - begin) // size * size
     for row in range(begin, below, size):
         start = source + row * stride
@@ -157,7 +157,7 @@ def turn(
             store_tile(tile, memory, plan, order, out_stride, out + row + column * out_stride, size)
     for row in range(begin, end):
         for column in range(edge if row < below else 0, n_columns):
-            put(memory, out + row + column * out_stride, get(memory, source + row * stride + column))
+            store(memory, out + row + column * out_stride, get(memory, source + row * stride + column))
 
 
 @inner
@@ -180,19 +180,19 @@ def _gather_inputs(plan: Any, memory: Flat, samples: Any, span: Any, team: Any) 
     """Lay out inputs, as many samples at a time as a square tile has rows, with zeros behind the last."""
     n_in, starts, read = plan[at.SIZE, 0], plan[at.SINGLE, at.STARTS] + team.rank * WIDTH, plan[at.READ, 0]
     begin, end = share(n_in, WIDTH, team)
-    order, size = plan[at.SINGLE, at.ORDER], width_of(square(memory))
+    order, size = plan[at.SINGLE, at.ORDER], square(memory).n_columns
     edge = begin + (end - begin) // size * size
     for column in range(0, span.width, size):
         n = span.n_real - column
         for j in range(size):  # behind the last sample its numbers stand again, and are cleared below
-            put(plan, starts + j, get(samples.rows, span.first + column + min(j, n - 1)) * n_in)
+            store(plan, starts + j, get(samples.rows, span.first + column + min(j, n - 1)) * n_in)
         for i in range(begin, edge, size):
             tile = turned(load_tile(square(memory), samples.inputs, plan, starts, 1, i))
             store_tile(tile, memory, plan, order, span.width, read + i * span.width + column, size)
         for i in range(edge, end):
             place = read + i * span.width + column
             for j in range(size):
-                put(memory, place + j, get(samples.inputs, get(plan, starts + j) + i))
+                store(memory, place + j, get(samples.inputs, get(plan, starts + j) + i))
         for i in range(begin, end if n < size else begin):
             place = read + i * span.width + column
             for j in range(max(0, n), size):
@@ -211,7 +211,7 @@ def gather_targets(plan: Any, memory: Flat, samples: Any, span: Any) -> None:
     elif samples.values.size:
         for o in range(n_out):
             for j in range(n_real):
-                put(memory, targets + o * width + j, get(samples.values, get(samples.rows, first + j) * n_out + o))
+                store(memory, targets + o * width + j, get(samples.values, get(samples.rows, first + j) * n_out + o))
             for j in range(n_real, width):
                 memory[targets + o * width + j] = 0
 
@@ -226,7 +226,7 @@ def _gather_shares(plan: Any, memory: Flat, samples: Any, span: Any) -> None:
         memory[real + j] = memory[shares + j] = 0
     if samples.weights.size:
         for j in range(span.n_real):
-            put(memory, shares + j, get(samples.weights, get(samples.rows, span.first + j)))
+            store(memory, shares + j, get(samples.weights, get(samples.rows, span.first + j)))
 
 
 @inner
@@ -241,6 +241,6 @@ def _compress(plan: Any, memory: Flat, width: int) -> None:
             if n_used < i:
                 for v in range(0, width, WIDTH):
                     store(memory, read + n_used * width + v, load(memory, read + i * width + v))
-            put(plan, used + n_used, i)
+            store(plan, used + n_used, i)
             n_used += 1
     plan[at.SINGLE, at.N_USED] = n_used

@@ -12,7 +12,7 @@ from numba import njit
 
 from plainmlp.nn.arithmetic import absolute
 from plainmlp.nn.compiled import plan as at
-from plainmlp.nn.compiled.lanes import WIDTH, fold, get, holds_anywhere, load, nothing, put, store
+from plainmlp.nn.compiled.lanes import WIDTH, fold, get, holds_anywhere, load, nothing, store
 from plainmlp.nn.compiled.one_sample import step_one
 from plainmlp.nn.compiled.passes import forward, judge, pass_batch, pass_layer
 from plainmlp.nn.compiled.products import Flat, add_in_pairs, close_pairs, inner
@@ -245,7 +245,7 @@ def _tell(plan: Any, memory: Flat, outputs: Flat, span: Any) -> None:
     link(plan[at.SINGLE, at.LOSS], memory, z, z, plan[at.SINGLE, at.COSTS], n_out, width)
     for o in range(n_out):
         for j in range(span.n_real):
-            put(outputs, (span.first + j) * n_out + o, get(memory, z + o * width + j))
+            store(outputs, (span.first + j) * n_out + o, get(memory, z + o * width + j))
 
 
 @compiled
@@ -271,8 +271,8 @@ def shuffle(draws: Flat, order: Flat, last: Any) -> Any:
         is_taken = drawn <= last
         other = drawn if is_taken else last  # no branch, which would be guessed wrongly
         number = get(order, last)
-        put(order, last, get(order, other))
-        put(order, other, number)
+        store(order, last, get(order, other))
+        store(order, other, number)
         last -= is_taken
         used += 1
     return used, last

@@ -6,9 +6,9 @@ from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
 from numba import config, types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic, models, overload_attribute, register_model
 
-from plainmlp.nn.compiled.lanes import BITS, load_vector, pointer_to, splat, vector_of
+from plainmlp.nn.compiled.lanes import pointer_to, read, splat, vector_of
 
 FEATURES = get_host_cpu_features().flatten() if config.CPU_FEATURES is None else config.CPU_FEATURES
 HAS_WIDEST = "+avx512f" in FEATURES.split(",")
@@ -51,7 +51,7 @@ def _emit_zeros(context: Any, builder: Any, signature: Any, arguments: Any) -> A
 @intrinsic(prefer_literal=True)
 def zeros(typing: Any, n_rows: Any, n_vectors: Any, array: Any) -> Any:
     """Return a tile of zeros for the numbers of an array, of vectors that fill a register."""
-    width = REGISTER_BITS // BITS[array.dtype]
+    width = REGISTER_BITS // array.dtype.bitwidth
     return Tile(n_rows.literal_value, n_vectors.literal_value, width, array.dtype)(
         n_rows, n_vectors, array
     ), _emit_zeros
@@ -60,28 +60,20 @@ def zeros(typing: Any, n_rows: Any, n_vectors: Any, array: Any) -> Any:
 @intrinsic
 def square(typing: Any, array: Any) -> Any:
     """Return a tile of zeros for the numbers of an array, of as many rows as columns."""
-    width = REGISTER_BITS // BITS[array.dtype]
+    width = REGISTER_BITS // array.dtype.bitwidth
     return Tile(width, 1, width, array.dtype)(array), _emit_zeros
 
 
-@intrinsic
-def height_of(typing: Any, tile: Any) -> Any:
-    """Return the number of a tile's rows."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.get_constant(types.intp, tile.n_rows)
-
-    return types.intp(tile), emit
+@overload_attribute(Tile, "n_rows", strict=False)
+def _n_rows(tile: Any) -> Any:
+    n_rows = tile.n_rows
+    return lambda tile: n_rows
 
 
-@intrinsic
-def width_of(typing: Any, tile: Any) -> Any:
-    """Return the number of a tile's columns."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.get_constant(types.intp, tile.n_vectors * tile.width)
-
-    return types.intp(tile), emit
+@overload_attribute(Tile, "n_columns", strict=False)
+def _n_columns(tile: Any) -> Any:
+    n_columns = tile.n_vectors * tile.width
+    return lambda tile: n_columns
 
 
 @intrinsic
@@ -93,16 +85,12 @@ def add_products(typing: Any, tile: Any, array: Any, start: Any, stride: Any, po
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         sums, numbers, start, stride, position = arguments
-        data = context.make_array(array)(context, builder, numbers).data
-        vectors = [
-            load_vector(
-                context, builder, array, numbers, builder.add(position, position.type(tile.width * c)), tile.width
-            )
-            for c in range(tile.n_vectors)
-        ]
+        places = [builder.add(position, position.type(tile.width * c)) for c in range(tile.n_vectors)]
+        vectors = [read(context, builder, array, numbers, place, tile.vector) for place in places]
         for r in range(tile.n_rows):
             place = builder.add(start, builder.mul(stride, stride.type(r)))
-            number = splat(builder, builder.load(builder.gep(data, [place])), tile.width)
+            number = read(context, builder, array, numbers, place, tile.vector.element)
+            number = splat(builder, number, tile.width)
             for c, vector in enumerate(vectors):
                 index = r * tile.n_vectors + c
                 added = builder.fadd(builder.extract_value(sums, index), builder.fmul(number, vector))
@@ -112,20 +100,25 @@ def add_products(typing: Any, tile: Any, array: Any, start: Any, stride: Any, po
     return tile(tile, array, types.intp, types.intp, types.intp), emit
 
 
+def _vectors(context: Any, builder: Any, tile: Tile, whole: types.Array, arguments: Any) -> Any:
+    """Yield the number of each vector of a tile, its first column, and where it lies; see `store_tile`."""
+    places, first, stride, position = arguments
+    for r in range(tile.n_rows):
+        row = read(context, builder, whole, places, builder.add(first, first.type(r)), ir.IntType(64))
+        start = builder.add(builder.mul(row, stride), position)
+        for c in range(tile.n_vectors):
+            yield r * tile.n_vectors + c, tile.width * c, builder.add(start, start.type(tile.width * c))
+
+
 @intrinsic
 def load_tile(typing: Any, tile: Any, array: Any, places: Any, first: Any, stride: Any, position: Any) -> Any:
     """Return the tile that `store_tile` wrote; `tile` says of what size."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        sums, numbers, places, first, stride, position = arguments
-        data = context.make_array(signature.args[2])(context, builder, places).data
-        for r in range(tile.n_rows):
-            row = builder.load(builder.gep(data, [builder.add(first, first.type(r))]))
-            start = builder.add(builder.mul(row, stride), position)
-            for c in range(tile.n_vectors):
-                place = builder.add(start, start.type(tile.width * c))
-                vector = load_vector(context, builder, array, numbers, place, tile.width)
-                sums = builder.insert_value(sums, vector, r * tile.n_vectors + c)
+        sums, numbers, *where = arguments
+        for index, _, place in _vectors(context, builder, tile, places, where):
+            vector = read(context, builder, array, numbers, place, tile.vector)
+            sums = builder.insert_value(sums, vector, index)
         return sums
 
     return tile(tile, array, places, types.intp, types.intp, types.intp), emit
@@ -161,27 +154,18 @@ def store_tile(
     """Write a tile into a flat array: row r from places[first + r] stride + position on, its first n_kept numbers."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        sums, array, places, first, stride, position, n_kept = arguments
-        numbers = context.make_array(signature.args[2])(context, builder, places).data
-        kind, width = tile.vector, tile.width
+        sums, numbers, *where, n_kept = arguments
+        kind, width, bits = tile.vector, tile.width, tile.element.bitwidth
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(width)))
+        given = [kind, kind.as_pointer(), ir.IntType(32), ir.VectorType(ir.IntType(1), width)]
         masked = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(
-                ir.VoidType(), [kind, kind.as_pointer(), ir.IntType(32), ir.VectorType(ir.IntType(1), width)]
-            ),
-            f"llvm.masked.store.v{width}f{BITS[tile.element]}.p0",
+            builder.module, ir.FunctionType(ir.VoidType(), given), f"llvm.masked.store.v{width}f{bits}.p0"
         )
-        for r in range(tile.n_rows):
-            row = builder.load(builder.gep(numbers, [builder.add(first, first.type(r))]))
-            start = builder.add(builder.mul(row, stride), position)
-            for c in range(tile.n_vectors):
-                place = builder.add(start, start.type(width * c))
-                pointer = pointer_to(context, builder, signature.args[1], array, place, kind)
-                kept = splat(builder, builder.trunc(builder.sub(n_kept, n_kept.type(width * c)), ir.IntType(32)), width)
-                vector = builder.extract_value(sums, r * tile.n_vectors + c)
-                mask = builder.icmp_signed("<", lanes, kept)
-                builder.call(masked, [vector, pointer, ir.IntType(32)(BITS[tile.element] // 8), mask])
+        for index, column, place in _vectors(context, builder, tile, places, where):
+            kept = builder.trunc(builder.sub(n_kept, n_kept.type(column)), ir.IntType(32))
+            mask = builder.icmp_signed("<", lanes, splat(builder, kept, width))
+            pointer = pointer_to(context, builder, array, numbers, place, kind)
+            builder.call(masked, [builder.extract_value(sums, index), pointer, ir.IntType(32)(bits // 8), mask])
         return context.get_dummy_value()
 
     return types.void(tile, array, places, types.intp, types.intp, types.intp, types.intp), emit
