@@ -36,16 +36,10 @@ def _constant(epochs: int) -> Factors:
         yield 1.0
 
 
-def _step(epochs: int, *, every_epochs: int, factor: float) -> Factors:
-    """Multiply by `factor` once every `every_epochs` epochs."""
+def _step(epochs: int, *, every_epochs: int = 1, factor: float) -> Factors:
+    """Multiply by `factor` once every `every_epochs` epochs, as the exponential schedule does after each."""
     for epoch in count():
         yield float(whole_power(factor, np.array(epoch // every_epochs)))
-
-
-def _exponential(epochs: int, *, factor: float) -> Factors:
-    """Multiply by `factor` after each epoch."""
-    for epoch in count():
-        yield float(whole_power(factor, np.array(epoch)))
 
 
 def _cosine(epochs: int, *, minimum_factor: float) -> Factors:
@@ -89,7 +83,7 @@ def _factor(default: float) -> Option:
 SCHEDULES: dict[str, Schedule] = {
     "constant": Schedule(_constant),
     "step": Schedule(_step, {"every_epochs": Option(10, minimum=1), "factor": _factor(0.5)}),
-    "exponential": Schedule(_exponential, {"factor": _factor(0.95)}),
+    "exponential": Schedule(_step, {"factor": _factor(0.95)}),
     "cosine": Schedule(_cosine, {"minimum_factor": Option(0.0, minimum=0, maximum=1)}),
     "linear_warmup": Schedule(_linear_warmup, {"warmup_epochs": Option(5, minimum=1)}),
     "reduce_on_plateau": Schedule(
