@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
-from numpy.typing import NDArray
-
-Array = NDArray[Any]
+from plainmlp.nn.arithmetic import Array
 
 
 @dataclass(frozen=True)
