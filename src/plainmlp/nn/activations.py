@@ -33,7 +33,8 @@ class Activation(NamedTuple):
     can_die: bool = False
 
 
-def _identity(z: Array) -> Array:
+def identity(z: Array) -> Array:
+    """f(z) = z."""
     return z
 
 
@@ -41,7 +42,7 @@ def _identity_backward(delta: Array, z: Array, output: Array) -> Array:
     return delta
 
 
-def _relu(z: Array) -> Array:
+def relu(z: Array) -> Array:
     """f(z) = max(z, 0) (Nair and Hinton, 2010)."""
     return select(z < 0, 0, z)
 
@@ -122,8 +123,8 @@ def _gelu_backward(delta: Array, z: Array, output: Array) -> Array:
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "identity": Activation(_identity, _identity_backward, "glorot_uniform"),
-    "relu": Activation(_relu, _relu_backward, "he_normal", can_die=True),
+    "identity": Activation(identity, _identity_backward, "glorot_uniform"),
+    "relu": Activation(relu, _relu_backward, "he_normal", can_die=True),
     "leaky_relu": Activation(_leaky_relu, _leaky_relu_backward, "he_normal"),
     "elu": Activation(_elu, _elu_backward, "he_normal"),
     "selu": Activation(_selu, _selu_backward, "lecun_normal"),

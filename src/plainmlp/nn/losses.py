@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from plainmlp.nn.activations import softplus
+from plainmlp.nn.activations import identity, relu, softplus
 from plainmlp.nn.arithmetic import Array, absolute, select
 from plainmlp.nn.functions import exp, log, sigmoid
 from plainmlp.nn.options import Option
@@ -142,10 +142,6 @@ def link(loss: str, z: Array) -> Array:
     return softmax(z) if pointwise is None else pointwise.link(z)
 
 
-def _identity(z: Array) -> Array:
-    return z
-
-
 def _binary_cross_entropy_error(z: Array, target: Array, threshold: Array) -> Array:
     """Error = sigmoid(z) - t."""
     return sigmoid(z) - target
@@ -190,11 +186,6 @@ def _huber(z: Array, target: Array, threshold: Array) -> Array:
     return near * (difference - 0.5 * near)
 
 
-def relu(z: Array) -> Array:
-    """Return max(z, 0)."""
-    return select(z < 0, 0, z)
-
-
 def _relu_squared_error_slope(z: Array, target: Array, threshold: Array) -> Array:
     """Error = max(z, 0) - t for z > 0, else 0."""
     return select(z > 0, z - target, 0)
@@ -206,6 +197,11 @@ def _relu_squared_error(z: Array, target: Array, threshold: Array) -> Array:
     return 0.5 * (difference * difference)
 
 
+def l1_slope(weights: Array, l1: Array) -> Array:
+    """Return the slope of l1 |w|, which is 0 at 0."""
+    return select(weights > 0, l1, select(weights < 0, -l1, 0 * weights))
+
+
 _REGRESSION = ("mean_squared_error", ("regression",))
 
 LOSSES: dict[str, Loss] = {
@@ -215,11 +211,11 @@ LOSSES: dict[str, Loss] = {
         ("multilabel", "classification"),
         Pointwise(_binary_cross_entropy_error, _binary_cross_entropy, sigmoid),
     ),
-    "squared_error": Loss(*_REGRESSION, Pointwise(_squared_error_slope, _squared_error, _identity)),
-    "absolute_error": Loss(*_REGRESSION, Pointwise(_absolute_error_slope, _absolute_error, _identity)),
+    "squared_error": Loss(*_REGRESSION, Pointwise(_squared_error_slope, _squared_error, identity)),
+    "absolute_error": Loss(*_REGRESSION, Pointwise(_absolute_error_slope, _absolute_error, identity)),
     "huber": Loss(
         *_REGRESSION,
-        Pointwise(_huber_slope, _huber, _identity),
+        Pointwise(_huber_slope, _huber, identity),
         {"threshold": Option(1.0, minimum=0, open_minimum=True)},
     ),
     "relu_squared_error": Loss(
