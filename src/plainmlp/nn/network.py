@@ -11,7 +11,7 @@ from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.architecture import Architecture, view_layers
 from plainmlp.nn.arithmetic import Array
 from plainmlp.nn.losses import Assessment, assess
-from plainmlp.nn.products import block_sum, correlate, send_back, weigh
+from plainmlp.nn.products import block_sum, correlate, weigh
 
 
 class Batch(NamedTuple):
@@ -130,7 +130,7 @@ class Network:
                 break
             before = hidden[layer - 1]
             layers.weights[layer][:] = correlate(before.kept, delta)
-            delta = send_back(self.layers.weights[layer], delta)
+            delta = weigh(self.layers.weights[layer].T, delta)  # the sums over its outputs
             if batch.masks is not None:
                 delta = delta * batch.masks[layer - 1]
             delta = ACTIVATIONS[self.architecture.activations[layer - 1]].backward(delta, before.z, before.output)

@@ -36,21 +36,6 @@ def weigh(weights: Array, inputs: Array) -> Array:
     return sums
 
 
-def send_back(weights: Array, errors: Array) -> Array:
-    """Return what goes back to the inputs of a layer: for each the sum over the outputs of weight times error.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (n_in, n_out)
-    errors : ndarray of shape (n_out, n_samples)
-
-    Returns
-    -------
-    ndarray of shape (n_in, n_samples)
-    """
-    return weigh(weights.T, errors)
-
-
 def correlate(inputs: Array, errors: Array) -> Array:
     """Return the gradient of a layer's weights: the sum over a block's samples of input times error.
 
@@ -88,17 +73,11 @@ def total(values: Array) -> Array:
 
 def add_in_pairs(sums: Iterable[Array]) -> Array:
     """Return the sum of the sums of blocks: of two neighbours, of two such pairs, and so on; what is left comes last."""
-    waiting: list[tuple[int, Array]] = []  # sums of 1, 2, 4 ... blocks, the latest last
-    for added in sums:
-        size, value = 1, added
-        while waiting and waiting[-1][0] == size:
-            value = waiting.pop()[1] + value
-            size *= 2
-        waiting.append((size, value))
-    _, value = waiting.pop()
-    while waiting:
-        value = waiting.pop()[1] + value
-    return value
+    added = list(sums)
+    while len(added) > 1:
+        left = added[len(added) // 2 * 2 :]
+        added = [first + second for first, second in zip(added[::2], added[1::2], strict=False)] + left
+    return added[0]
 
 
 def blocks(n_samples: int) -> Iterator[slice]:
