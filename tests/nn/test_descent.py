@@ -164,12 +164,12 @@ def test_measured_are_the_sums_of_each_block(loss, compiled):
     examples = make_examples(loss, 300, 2, 3, weighted=True)
     parameters, scale = draw_parameters(architecture), np.array([1.0, 2.0, 3.0])
     descent = make_descent(architecture, replace(SGD, l2=0.5), parameters, compiled=compiled, target_scale=scale)
-    measured = descent.measure(whole_block(architecture, examples))
+    costs_found, scores_found = descent.measure(whole_block(architecture, examples))
     network = Network(architecture, parameters, scale)
     _, z = network.forward(examples.inputs.T.copy())
     assessment = network.assess(z, examples.targets.T)
     costs = assessment.costs * examples.weights
-    for found, values in ((measured.costs, costs), (measured.scores, assessment.scores)):
+    for found, values in ((costs_found, costs), (scores_found, assessment.scores)):
         np.testing.assert_allclose(found, [values[:256].sum(), values[256:].sum()], rtol=1e-12)
 
 

@@ -168,9 +168,7 @@ def test_keeps_dtype_shape_and_argument(name, dtype):
 
 TREE = ast.parse(inspect.getsource(functions))
 WRITTEN = {node.name: node for node in TREE.body if isinstance(node, ast.FunctionDef)}
-CHOICES = {either.__name__: [form.__name__ for form in forms] for either, forms in functions.FORMS.items()}
-FORMS = {name for forms in CHOICES.values() for name in forms}
-PRIMITIVES = {"select", "by_dtype", "absolute", "square_root", "power_of_two", "exponent"}
+PRIMITIVES = {"select", "by_dtype", "is_single", "absolute", "square_root", "power_of_two", "exponent"}
 # the last line is of nodes that have to look as `is_plain` says
 ALLOWED = (
     *(
@@ -187,7 +185,7 @@ ALLOWED = (
         ast.USub,
     ),
     *(ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq, ast.Return),
-    *(ast.Call, ast.Name, ast.Constant, ast.Assign, ast.Compare),
+    *(ast.Call, ast.Name, ast.Constant, ast.Assign, ast.Compare, ast.If),
 )
 
 
@@ -203,15 +201,17 @@ def is_plain(node, callables, variables):
             return len(targets) == 1 and isinstance(targets[0], ast.Name)
         case ast.Compare(ops=ops):
             return len(ops) == 1
+        case ast.If(test=ast.Call(func=ast.Name(id="is_single")), body=body, orelse=orelse):
+            return isinstance(body[-1], ast.Return) and not orelse
         case _:
-            return not isinstance(node, ast.Call)
+            return not isinstance(node, ast.Call | ast.If)
 
 
 def refused(written):
-    """Return what a function holds beside the allowed nodes, as text; a form for a dtype calls primitives alone."""
+    """Return what a function holds beside the allowed nodes, as text."""
     body = written.body[1:] if ast.get_docstring(written) else written.body
     nodes = [node for statement in body for node in ast.walk(statement)]
-    callables = PRIMITIVES if written.name in FORMS else PRIMITIVES | (WRITTEN.keys() - FORMS)
+    callables = PRIMITIVES | WRITTEN.keys()
     variables = {argument.arg for argument in written.args.args}
     variables |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     variables |= {name for name, value in vars(functions).items() if type(value) is float}
@@ -221,22 +221,9 @@ def refused(written):
     return [ast.unparse(node) or type(node).__name__ for node in bad + written.decorator_list]
 
 
-@pytest.mark.parametrize("name", sorted(WRITTEN.keys() - CHOICES))
+@pytest.mark.parametrize("name", sorted(WRITTEN))
 def test_functions_hold_only_what_can_be_compiled(name):
     assert refused(WRITTEN[name]) == []
-
-
-@pytest.mark.parametrize("name", CHOICES)
-def test_a_choice_takes_the_form_for_the_dtype(name):
-    """Compiled code makes the same choice by the numbers in its lanes."""
-    single, double = CHOICES[name]
-    assert (single, double) == (f"{name}_single", f"{name}_double")
-    names = [argument.arg for argument in WRITTEN[name].args.args]
-    for form in (single, double):
-        assert [argument.arg for argument in WRITTEN[form].args.args] == names
-    given = ", ".join(names)
-    expected = f"return {single}({given}) if {names[-1]}.dtype == np.float32 else {double}({given})"
-    assert ast.unparse(WRITTEN[name].body[-1]) == expected
 
 
 @pytest.mark.parametrize(
@@ -253,7 +240,8 @@ def test_a_choice_takes_the_form_for_the_dtype(name):
         ),
         *(
             "return np.exp(x)",
-            "return _exp_rest_double(x)",
+            "return x if is_single(x) else -x",
+            "if is_single(x): x = -x",
             "return select(x > 0, x, other=x)",
             "return x.T",
         ),
@@ -262,11 +250,6 @@ def test_a_choice_takes_the_form_for_the_dtype(name):
 )
 def test_what_cannot_be_compiled_is_refused(body):
     assert refused(ast.parse(f"def some(x):\n {body}").body[0])
-
-
-def test_a_form_calls_primitives_alone():
-    (form,) = ast.parse("def _exp_rest_single(r):\n return exp(r)").body
-    assert refused(form) == ["exp(r)", "exp"]
 
 
 def test_tables_name_every_function():

@@ -121,8 +121,7 @@ class Updates:
         if self.optimizer.decays_weights:
             *row, kept = row
             self.parameters[:N_WEIGHTS] *= kept
-        updated = self.optimizer.update(self.parameters, gradients, *self.slots, *row)
-        self.parameters, *self.slots = updated if self.slots else (updated,)
+        self.parameters, *self.slots = self.optimizer.update(self.parameters, gradients, *self.slots, *row)
         return self.parameters
 
 

@@ -9,7 +9,7 @@ from plainmlp.nn.activations import ACTIVATIONS
 from plainmlp.nn.architecture import Architecture
 from plainmlp.nn.arithmetic import Array, absolute, select, square_root
 from plainmlp.nn.batches import Block
-from plainmlp.nn.losses import LOSSES, link
+from plainmlp.nn.losses import LOSSES, l1_slope, link
 from plainmlp.nn.network import Batch, Network, Passed
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.products import add_in_pairs, blocks, total
@@ -62,19 +62,6 @@ class Steps(NamedTuple):
     gradient_norm: float
 
 
-class Measured(NamedTuple):
-    """What samples cost that a network does not learn from.
-
-    Parameters
-    ----------
-    costs, scores : ndarray of shape (n_blocks,), of the network's dtype
-        Sums over each block of 256 samples.
-    """
-
-    costs: Array
-    scores: Array
-
-
 class Descent(Protocol):
     """One network and its optimiser: in plain NumPy, compiled, or in the hands of another library.
 
@@ -108,8 +95,14 @@ class Descent(Protocol):
             Whether the norm of the last gradient is asked for.
         """
 
-    def measure(self, block: Block) -> Measured:
-        """Return what the rows of a block cost, in their order, without penalties."""
+    def measure(self, block: Block) -> tuple[Array, Array]:
+        """Return what the rows of a block cost and score, without penalties, in their order.
+
+        Returns
+        -------
+        costs, scores : ndarray of shape (n_blocks,), of the network's dtype
+            Sums over each block of 256 samples.
+        """
 
     def outputs(self, inputs: Array) -> Array:
         """Return the outputs (n_samples, n_out) for inputs (n_samples, n_in): probabilities, or values."""
@@ -189,7 +182,7 @@ class PlainDescent:
             of_weights += l2 * weights
         if l1:
             cost = cost + l1 * total(absolute(weights))
-            of_weights += select(weights > 0, l1, select(weights < 0, -l1, 0 * weights))
+            of_weights += l1_slope(weights, l1)
         return cost
 
     def _update(self, gradient: Array, coefficients: Array) -> None:
@@ -199,13 +192,12 @@ class PlainDescent:
         else:
             others.append(last)
         updated = self._optimizer.update(self.parameters, gradient, *self.slots, *others)
-        arrays = (self.parameters, *self.slots)
-        for array, values in zip(arrays, updated if self.slots else (updated,), strict=True):
+        for array, values in zip((self.parameters, *self.slots), updated, strict=True):
             array[:] = values
 
     @quiet
-    def measure(self, block: Block) -> Measured:
-        """Return what the rows of a block cost, in their order, without penalties."""
+    def measure(self, block: Block) -> tuple[Array, Array]:
+        """Return what the rows of a block cost and score, without penalties, in their order."""
         costs, scores = [], []
         whole = replace(block, batch_size=len(block.rows)).batch(0)
         for samples in blocks(len(block.rows)):
@@ -214,7 +206,7 @@ class PlainDescent:
             assessment = self.network.assess(z, targets)
             costs.append(total(assessment.costs * shares))
             scores.append(total(assessment.scores))
-        return Measured(np.array(costs), np.array(scores))
+        return np.array(costs), np.array(scores)
 
     @quiet
     def outputs(self, inputs: Array) -> Array:

@@ -1,9 +1,9 @@
 """Elementary functions whose bits depend on no library: exp, expm1, log, log1p, tanh and sigmoid.
 
 Each stays in its dtype, float32 or float64. They are also compiled for vectors, so they hold nothing but assignments,
-`+ - * /`, comparisons, `&` and `|` of these, the primitives of `plainmlp.nn.arithmetic`, each other, and constants; the
-polynomials, which differ in length, have a form for each dtype. All branches are computed and `select` takes one:
-callers ignore the overflows and invalid operations of the others (`np.errstate(all="ignore")`).
+`+ - * /`, comparisons, `&` and `|` of these, the primitives of `plainmlp.nn.arithmetic`, each other, constants, and a
+branch for float32 where polynomials differ in length. All other branches are computed and `select` takes one: callers
+ignore the overflows and invalid operations of the others (`np.errstate(all="ignore")`).
 
 Errors are in units in the last place (ulp) of the exact value, in float32 and in float64: the largest found over every
 float32 from 2^-8 to 2^7 and every 61st other, and over millions of float64. Polynomials have about the least largest
@@ -13,9 +13,7 @@ then rounded to their dtype.
 
 from collections.abc import Callable
 
-import numpy as np
-
-from plainmlp.nn.arithmetic import Array, absolute, by_dtype, exponent, power_of_two, select
+from plainmlp.nn.arithmetic import Array, absolute, by_dtype, exponent, is_single, power_of_two, select
 
 INFINITY = float("inf")
 NOT_A_NUMBER = float("nan")
@@ -136,18 +134,11 @@ def _remainder(x: Array, n: Array) -> Array:
 
 def _exp_rest(r: Array) -> Array:
     """Return e^r - 1 - r for |r| <= ln 2 / 2: r^2 times a polynomial, whose even and odd halves run side by side."""
-    return _exp_rest_single(r) if r.dtype == np.float32 else _exp_rest_double(r)
-
-
-def _exp_rest_single(r: Array) -> Array:
     z = r * r
-    even = (0.00138681056 * z + 0.0416674763) * z + 0.49999997
-    odd = 0.00836724788 * z + 0.166665375
-    return z * (even + r * odd)
-
-
-def _exp_rest_double(r: Array) -> Array:
-    z = r * r
+    if is_single(r):
+        even = (0.00138681056 * z + 0.0416674763) * z + 0.49999997
+        odd = 0.00836724788 * z + 0.166665375
+        return z * (even + r * odd)
     even = (2.0875682659520296e-09 * z + 2.755740381621818e-07) * z + 2.4801587168119253e-05
     even = ((even * z + 0.0013888888888966312) * z + 0.0416666666666665) * z + 0.5
     odd = (2.510975163601679e-08 * z + 2.755724223643832e-06) * z + 0.00019841269887972143
@@ -156,21 +147,17 @@ def _exp_rest_double(r: Array) -> Array:
 
 
 def _log_sum(k: Array, f: Array) -> Array:
-    """Return k ln 2 + log(1 + f)."""
-    return _log_sum_single(k, f) if f.dtype == np.float32 else _log_sum_double(k, f)
+    """Return k ln 2 + log(1 + f).
 
-
-def _log_sum_single(k: Array, f: Array) -> Array:
-    """Sum f - f^2 / 2 + f^3 times a polynomial in f, in even and odd halves, in the order of Cephes (Moshier 1989)."""
-    z = f * f
-    even = ((0.127636448 * z + 0.142014414) * z + 0.200012445) * z + 0.333333313
-    odd = ((-0.0763553306 * z - 0.131605774) * z - 0.166233018) * z - 0.250008225
-    y = f * z * (even + f * odd) + k * LN2_LOW_SINGLE
-    return (f + (y - 0.5 * z)) + k * LN2_HIGH_SINGLE
-
-
-def _log_sum_double(k: Array, f: Array) -> Array:
-    """Sum 2 artanh s with s = f / (2 + f), as in fdlibm (Sun 1993)."""
+    In float32 as f - f^2 / 2 + f^3 times a polynomial in f, in even and odd halves, in the order of Cephes (Moshier
+    1989); in float64 as 2 artanh s with s = f / (2 + f), as in fdlibm (Sun 1993).
+    """
+    if is_single(f):
+        z = f * f
+        even = ((0.127636448 * z + 0.142014414) * z + 0.200012445) * z + 0.333333313
+        odd = ((-0.0763553306 * z - 0.131605774) * z - 0.166233018) * z - 0.250008225
+        y = f * z * (even + f * odd) + k * LN2_LOW_SINGLE
+        return (f + (y - 0.5 * z)) + k * LN2_HIGH_SINGLE
     s = f / (2.0 + f)
     z = s * s
     w = z * z
@@ -183,27 +170,15 @@ def _log_sum_double(k: Array, f: Array) -> Array:
 
 def _tanh_top(z: Array) -> Array:
     """Return P(z) of `tanh`."""
-    return _tanh_top_single(z) if z.dtype == np.float32 else _tanh_top_double(z)
-
-
-def _tanh_top_single(z: Array) -> Array:
-    return -0.934129141 * z - 21.1712703
-
-
-def _tanh_top_double(z: Array) -> Array:
+    if is_single(z):
+        return -0.934129141 * z - 21.1712703
     return ((-6.77938647215068e-05 * z - 0.9566609622608291) * z - 84.2061661981231) * z - 1311.1148789557235
 
 
 def _tanh_bottom(z: Array) -> Array:
     """Return Q(z) of `tanh`."""
-    return _tanh_bottom_single(z) if z.dtype == np.float32 else _tanh_bottom_double(z)
-
-
-def _tanh_bottom_single(z: Array) -> Array:
-    return (z + 28.2079087) * z + 63.5138111
-
-
-def _tanh_bottom_double(z: Array) -> Array:
+    if is_single(z):
+        return (z + 28.2079087) * z + 63.5138111
     return ((z + 96.4252973019768) * z + 1825.9563533412343) * z + 3933.3446368671707
 
 
@@ -215,11 +190,4 @@ FUNCTIONS: dict[str, Function] = {
     "log1p": log1p,
     "tanh": tanh,
     "sigmoid": sigmoid,
-}
-# what has a form for each dtype: that for float32, that for float64
-FORMS: dict[Callable[..., Array], tuple[Callable[..., Array], Callable[..., Array]]] = {
-    _exp_rest: (_exp_rest_single, _exp_rest_double),
-    _log_sum: (_log_sum_single, _log_sum_double),
-    _tanh_top: (_tanh_top_single, _tanh_top_double),
-    _tanh_bottom: (_tanh_bottom_single, _tanh_bottom_double),
 }

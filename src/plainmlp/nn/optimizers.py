@@ -7,7 +7,7 @@ optimiser's memory, with the coefficients of one step, rounded to the network's 
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class Optimizer(NamedTuple):
         `steps` (n_steps,) counts updates from 1, `settings` holds `learning_rate` and the options, and `product` is the
         running product before the first step, and after the last. A column has a coefficient of each step (n_steps,),
         or is one number for all. All float64.
-    update : callable (parameters, gradients, *slots, *coefficients) -> parameters, or (parameters, *slots)
+    update : callable (parameters, gradients, *slots, *coefficients) -> (parameters, *slots)
     n_slots : int
         How many arrays of memory there are; they start at zero.
     options : mapping of str to Option
@@ -40,7 +40,7 @@ class Optimizer(NamedTuple):
     """
 
     coefficients: Callable[[Settings, Array, float], tuple[Columns, float]]
-    update: Callable[..., Any]
+    update: Callable[..., tuple[Array, ...]]
     n_slots: int
     options: Mapping[str, Option] = {}
     decays_weights: bool = False
@@ -51,9 +51,9 @@ def _same(*names: str) -> Callable[[Settings, Array, float], tuple[Columns, floa
     return lambda s, steps, product: ([s[name] for name in names], product)
 
 
-def sgd(p: Array, g: Array, learning_rate: Array) -> Array:
+def sgd(p: Array, g: Array, learning_rate: Array) -> tuple[Array]:
     """Step: p -= lr g (Robbins and Monro, 1951)."""
-    return p - learning_rate * g
+    return (p - learning_rate * g,)
 
 
 def momentum(p: Array, g: Array, velocity: Array, learning_rate: Array, share: Array) -> tuple[Array, Array]:

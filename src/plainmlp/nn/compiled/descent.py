@@ -10,7 +10,7 @@ from plainmlp.nn.batches import Block
 from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.cache import caching
 from plainmlp.nn.compiled.plan import LEVELS, lay_out, padded
-from plainmlp.nn.descent import Measured, Start, Steps
+from plainmlp.nn.descent import Start, Steps
 from plainmlp.nn.functions import FUNCTIONS
 from plainmlp.nn.products import BLOCK, LANES
 from plainmlp.nn.randomness import draw_order, row_numbers
@@ -39,8 +39,7 @@ class CompiledDescent:
         self._alone = Team(0, 1, np.zeros(1, np.int64))
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         single, size = self._plan[at.SINGLE], len(parameters)
-        places = [0, *(single[at.SLOTS] + i * padded(size) for i in range(len(slots)))]
-        self.parameters, *own_slots = (self._memory[place : place + size] for place in places)
+        self.parameters, *own_slots = (self._memory[i * padded(size) :][:size] for i in range(1 + len(slots)))
         self.slots = tuple(own_slots)
         for own, given in zip((self.parameters, *self.slots), (parameters, *slots), strict=True):
             own[:] = given
@@ -50,6 +49,7 @@ class CompiledDescent:
         self._rates[[at.L1, at.L2, at.LIMIT]] = recipe.l1, recipe.l2, recipe.clip_norm
         self._rates[[at.DROPPED, at.RAISED, at.THRESHOLD]] = recipe.dropout, 1 / (1 - recipe.dropout), threshold
         self._rates[at.HALF] = 0.5
+        self._memory[single[at.NUMBERS] :][:LANES] = range(LANES)
 
     def descend(
         self, block: Block, coefficients: Array, draws: Array, *, learning_rate: float, measures_norm: bool
@@ -57,7 +57,7 @@ class CompiledDescent:
         """Make an update a batch."""
         n_batches, size = block.n_batches, block.batch_size
         if size > BLOCK and not len(self._sums):
-            self._sums = np.zeros(LEVELS * padded(len(self.parameters)), self._dtype)
+            self._sums = np.zeros(LEVELS * (padded(len(self.parameters)) + LANES), self._dtype)
         losses, scores = np.empty((2, n_batches), self._dtype)
         samples, draws = Samples(*block.flat), self._padded_draws(draws)
         updates = Updates(coefficients, losses, scores, size, measures_norm)
@@ -70,11 +70,11 @@ class CompiledDescent:
             list(self._pool.map(lambda team: descend(*given, team), teams))
         return Steps(losses, scores, float(self._rates[at.NORM]))
 
-    def measure(self, block: Block) -> Measured:
-        """Return what the rows of a block cost, in their order, without penalties."""
+    def measure(self, block: Block) -> tuple[Array, Array]:
+        """Return what the rows of a block cost and score, without penalties, in their order."""
         costs, scores = np.empty((2, -(-len(block.rows) // BLOCK)), self._dtype)
         self._inspect(block, BLOCK, Wanted(costs, scores, *self._unwanted[2:]))
-        return Measured(costs, scores)
+        return costs, scores
 
     def outputs(self, inputs: Array) -> Array:
         """Return the outputs (n_samples, n_out) for inputs (n_samples, n_in): probabilities, or values."""

@@ -16,8 +16,9 @@ from numba.extending import intrinsic, lower_builtin, models, overload, register
 
 from plainmlp.nn import arithmetic
 from plainmlp.nn.arithmetic import FRACTION_BITS
+from plainmlp.nn.products import LANES
 
-WIDTH = 16
+WIDTH = LANES
 
 
 class Lanes(types.Type):

@@ -9,9 +9,10 @@ from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, get, load, nothing, spread, store
 from plainmlp.nn.compiled.passes import judge
 from plainmlp.nn.compiled.products import Flat, Listed, inner, listed_product
-from plainmlp.nn.compiled.samples import Span, gather_targets, list_sample, padded
+from plainmlp.nn.compiled.samples import Span, gather_targets, list_sample, turn
 from plainmlp.nn.compiled.tables import activate, go_back
 from plainmlp.nn.optimizers import sgd
+from plainmlp.nn.products import BLOCK
 
 
 @inner
@@ -20,20 +21,14 @@ def step_one(plan: Any, memory: Flat, samples: Any, number: int, learning_rate: 
 
     No gradient is written: each weight is updated with the product of its input and error at once, if that is not zero.
     """
-    single, n_layers = plan[at.SINGLE], plan[at.SINGLE, at.N_LAYERS]
-    zero = memory[single[at.RATES] + at.ZERO]
+    n_layers = plan[at.SINGLE, at.N_LAYERS]
     count = list_sample(plan, memory, samples, samples.rows[number])
     for layer in range(n_layers):
         _reach(plan, memory, layer, count)
     cost, score = _judge_one(plan, memory, samples, number)
     for layer in range(n_layers - 1, -1, -1):
-        delta = plan[at.DELTA, layer]
         if layer > 0:
-            before, z, output = plan[at.DELTA, layer - 1], plan[at.Z, layer - 1], plan[at.OUTPUT, layer - 1]
-            n_in, n_out = plan[at.SIZE, layer], plan[at.SIZE, layer + 1]
-            _send_back(memory, n_in, n_out, plan[at.WEIGHTS, layer], delta, before, zero)
-            go_back(plan[at.ACTIVATION, layer - 1], memory, before, z, output, n_in)
-            _clear_behind(memory, before, n_in, zero)
+            _send_back(plan, memory, layer)
         _update_layer(plan, memory, layer, count, learning_rate)
     return cost, score
 
@@ -68,41 +63,29 @@ def _judge_one(plan: Any, memory: Flat, samples: Any, number: int) -> Any:
     scale = memory[single[at.SHARES]] * memory[single[at.RATES] + at.FACTOR]
     for o in range(n_out):
         store(memory, delta + o, get(memory, delta + o * WIDTH) * scale)
-    _clear_behind(memory, delta, n_out, memory[single[at.RATES] + at.ZERO])
+    _clear_behind(memory, delta, n_out)
     return cost, score
 
 
 @inner
-def _send_back(memory: Flat, n_in: int, n_out: int, weights: int, delta: int, before: int, zero: Any) -> None:
-    """Write the sums over the outputs of weight times error, those of four inputs side by side."""
-    i = 0
-    while n_in - i >= 4:
-        a = b = c = d = zero
-        row = weights + i * n_out
-        for o in range(n_out):
-            error = get(memory, delta + o)
-            a = a + get(memory, row + o) * error
-            b = b + get(memory, row + n_out + o) * error
-            c = c + get(memory, row + 2 * n_out + o) * error
-            d = d + get(memory, row + 3 * n_out + o) * error
-        store(memory, before + i, a)
-        store(memory, before + i + 1, b)
-        store(memory, before + i + 2, c)
-        store(memory, before + i + 3, d)
-        i += 4
-    while i < n_in:
-        a = zero
-        for o in range(n_out):
-            a = a + get(memory, weights + i * n_out + o) * get(memory, delta + o)
-        store(memory, before + i, a)
-        i += 1
+def _send_back(plan: Any, memory: Flat, layer: int) -> None:
+    """Write the errors of the layer before one: its weights are turned, so that the sums of many inputs go side by side."""
+    n_in, n_out, before = plan[at.SIZE, layer], plan[at.SIZE, layer + 1], plan[at.DELTA, layer - 1]
+    order, out = plan[at.SINGLE, at.ORDER], plan[at.SINGLE, at.TURNED]
+    for start in range(0, n_in, BLOCK):
+        n, weights = min(BLOCK, n_in - start), plan[at.WEIGHTS, layer] + start * n_out
+        turn(plan, memory, order, n_out, weights, (0, n), n_out, memory, out, at.spaced(n))
+        listed = Listed(plan[at.DELTA, layer], order, n_out, out, at.spaced(n))
+        listed_product(plan, memory, listed, n, before + start)
+    go_back(plan[at.ACTIVATION, layer - 1], memory, before, plan[at.Z, layer - 1], plan[at.OUTPUT, layer - 1], n_in)
+    _clear_behind(memory, before, n_in)
 
 
 @inner
-def _clear_behind(memory: Flat, start: int, size: int, zero: Any) -> None:
+def _clear_behind(memory: Flat, start: int, size: int) -> None:
     """Set to zero what stands behind some numbers in their last vector."""
-    for i in range(start + size, start + padded(size)):
-        store(memory, i, zero)
+    for i in range(start + size, start + at.padded(size)):
+        store(memory, i, 0)
 
 
 @inner
@@ -117,8 +100,8 @@ def _update_layer(plan: Any, memory: Flat, layer: int, count: int, learning_rate
         row = plan[at.WEIGHTS, layer] + get(plan, places + k) * n_out
         for o in range(0, n_out, WIDTH):
             gradient = value * load(memory, delta + o) + 0
-            store(memory, row + o, sgd(load(memory, row + o), gradient, learning_rate))
+            store(memory, row + o, sgd(load(memory, row + o), gradient, learning_rate)[0])
     if plan[at.BIASES, layer] >= 0:
         for o in range(0, n_out, WIDTH):
             place = plan[at.BIASES, layer] + o
-            store(memory, place, sgd(load(memory, place), load(memory, delta + o) + 0, learning_rate))
+            store(memory, place, sgd(load(memory, place), load(memory, delta + o) + 0, learning_rate)[0])

@@ -12,20 +12,16 @@ from plainmlp.nn.compiled.products import (
     Out,
     Product,
     Right,
-    add_in_pairs,
     add_vectors_in_pairs,
-    close_vector_pairs,
     inner,
     lane_products,
     lane_sum,
     listed_product,
     ordered_products,
 )
-from plainmlp.nn.compiled.samples import Span, gather, padded, share, spaced, turn, wait
+from plainmlp.nn.compiled.samples import Span, gather, share, turn, wait
 from plainmlp.nn.compiled.tables import activate, assess, go_back
 from plainmlp.nn.products import BLOCK
-
-LANE_OUTPUTS = 16  # a layer of fewer outputs sums its weights' gradient over samples in lanes
 
 
 @inner
@@ -116,8 +112,9 @@ def backward(plan: Any, memory: Flat, draws: Flat, span: Any, team: Any) -> None
             biases = single[at.GRADIENT] + plan[at.BIASES, layer]
             for o in range(begin, end):
                 memory[biases + o] = lane_sum(memory, delta + o * width, width)
-        if n_out >= LANE_OUTPUTS:
-            turn(plan, memory, delta, width, begin, end, width, single[at.TURNED], spaced(n_out))
+        if n_out >= WIDTH:
+            order, out = single[at.ORDER], single[at.TURNED]
+            turn(plan, memory, order, width, delta, (begin, end), width, memory, out, at.spaced(n_out))
             wait(team)
         _correlate(plan, memory, layer, reads[layer], span, team)
         if layer > 0:
@@ -159,7 +156,7 @@ def _weigh_errors(plan: Any, memory: Flat, delta: int, n_out: int, width: int) -
 def _correlate(plan: Any, memory: Flat, layer: int, read: int, span: Any, team: Any) -> None:
     """Write the gradient of a layer's weights."""
     n_in, n_out, single = plan[at.SIZE, layer], plan[at.SIZE, layer + 1], plan[at.SINGLE]
-    gradient, errors = single[at.GRADIENT] + plan[at.WEIGHTS, layer], Right(single[at.TURNED], spaced(n_out))
+    gradient, errors = single[at.GRADIENT] + plan[at.WEIGHTS, layer], Right(single[at.TURNED], at.spaced(n_out))
     if layer == 0 and single[at.LISTS]:
         for i in range(n_in):
             values, places = single[at.COLUMN_VALUES] + i * BLOCK, single[at.COLUMN_PLACES] + i * BLOCK
@@ -168,10 +165,8 @@ def _correlate(plan: Any, memory: Flat, layer: int, read: int, span: Any, team: 
         return
     n_rows = n_in if layer else single[at.N_USED]
     begin, end = share(n_rows, 4, team)
-    if n_rows < n_in:
-        _clear_unused(plan, memory, gradient, n_out, begin, end)
     out = Out(gradient, single[at.ORDER] if layer else single[at.USED], n_out)
-    if n_out >= LANE_OUTPUTS:
+    if n_out >= WIDTH:
         product = Product(n_out, span.n_real, Left(read, single[at.ORDER], 1, span.width), errors, out)
         ordered_products(plan, memory, product, begin, end, team.rank)
     else:
@@ -179,36 +174,22 @@ def _correlate(plan: Any, memory: Flat, layer: int, read: int, span: Any, team: 
 
 
 @inner
-def _clear_unused(plan: Any, memory: Flat, gradient: int, n_out: int, begin: int, end: int) -> None:
-    """Set gradients to zero of inputs that are not used: those before each used one of this share, or behind the last."""
-    used, n_used = plan[at.SINGLE, at.USED], plan[at.SINGLE, at.N_USED]
-    for k in range(begin, end + 1 if end == n_used else end):
-        after = get(plan, used + k - 1) + 1 if k > 0 else 0
-        until = get(plan, used + k) if k < n_used else plan[at.SIZE, 0]
-        for i in range(gradient + after * n_out, gradient + until * n_out):
-            memory[i] = 0
-
-
-@inner
 def pass_batch(
     plan: Any, memory: Flat, sums: Flat, samples: Any, draws: Flat, first: int, batch_size: int, team: Any
 ) -> None:
-    """Write the gradient of a batch, and keep the sums of its costs and scores."""
-    single, n_blocks = plan[at.SINGLE], 0
-    begin, end = share(padded(single[at.N_PARAMETERS]), WIDTH, team)
+    """Write the gradient of a batch, and behind it what the batch costs and scores."""
+    single = plan[at.SINGLE]
+    begin, end = share(at.padded(single[at.N_PARAMETERS]) + WIDTH, WIDTH, team)
     for start in range(0, batch_size, BLOCK):
-        n_real = min(BLOCK, batch_size - start)
-        span = Span(first + start, n_real, padded(n_real), first * single[at.N_UNITS] + start, batch_size)
+        n_real, totals = min(BLOCK, batch_size - start), single[at.TOTALS]
+        span = Span(first + start, n_real, at.padded(n_real), first * single[at.N_UNITS] + start, batch_size)
         gather(plan, memory, samples, span, team)
         forward(plan, memory, draws, span, team)
         if team.rank == 0:
-            cost, score = judge(plan, memory, span.width)
-            add_in_pairs(memory, single[at.COST_SUMS], n_blocks, cost)
-            add_in_pairs(memory, single[at.SCORE_SUMS], n_blocks, score)
+            memory[totals], memory[totals + 1] = judge(plan, memory, span.width)
         backward(plan, memory, draws, span, team)
         if batch_size > BLOCK:
-            add_vectors_in_pairs(sums, n_blocks, memory, single[at.GRADIENT], begin, end)
-        n_blocks += 1
+            is_last = start + BLOCK >= batch_size
+            add_vectors_in_pairs(sums, start // BLOCK, memory, single[at.GRADIENT], begin, end, is_last)
     if batch_size > BLOCK:
-        close_vector_pairs(sums, n_blocks, memory, single[at.GRADIENT], begin, end)
         wait(team)

@@ -25,14 +25,16 @@ FORMER = 9  # hidden units before those of a layer
 # and a row of single entries:
 SINGLE = 10
 N_LAYERS, LOSS, OPTIMIZER, N_WEIGHTS, N_PARAMETERS, N_UNITS, N_USED = range(7)
-SHARES, REAL, TARGETS, TURNED, COSTS, SCORES, SCRATCH, GRADIENT, SLOTS, SCALES = range(7, 17)
-COST_SUMS, SCORE_SUMS, OTHER_SUMS, USED, ORDER = range(17, 22)
+SHARES, REAL, TARGETS, TURNED, COSTS, SCORES, GRADIENT, SCALES = range(7, 15)
+NUMBERS = 15  # where 0 to 15 lie
+TOTALS = 16  # what a batch costs and scores, behind its gradient
+SUMS, USED, ORDER = 17, 18, 19  # SUMS: of the blocks of all parameters
 # inputs may be listed, those that are not zero alone: whether they can be and are; where lie the values and places of a
 # sample's, and of those of one input; how many of these there are
-CAN_LIST, LISTS, ROW_VALUES, ROW_PLACES, COLUMN_VALUES, COLUMN_PLACES, COLUMN_COUNTS = range(22, 29)
-PACKED, STARTS = 29, 30  # room for a block of a factor, for each thread; where the inputs of 16 samples begin
-RATES = 31  # where these lie:
-N_SINGLE, N_ROWS = 32, 11
+CAN_LIST, LISTS, ROW_VALUES, ROW_PLACES, COLUMN_VALUES, COLUMN_PLACES, COLUMN_COUNTS = range(20, 27)
+PACKED, STARTS = 27, 28  # for each thread: room for a block of a factor; where the inputs of a block's samples begin
+RATES = 29  # where these lie:
+N_SINGLE, N_ROWS = 30, 11
 L1, L2, LIMIT, DROPPED, RAISED, THRESHOLD, ZERO, HALF, BATCH, FACTOR, NORM, N_RATES = range(12)
 
 
@@ -59,18 +61,19 @@ def lay_out(architecture: Architecture, recipe: Recipe, n_slots: int, threads: i
     """Return the plan of a network, and how many numbers it has."""
     n_layers, numbers = len(architecture.shapes), _Space()
     table = np.zeros((N_ROWS, padded(max(N_SINGLE, n_layers + 1))), np.int64)
-    parameters = [numbers.reserve(architecture.n_parameters) for _ in range(2 + n_slots)]
+    *_, gradient = (numbers.reserve(architecture.n_parameters) for _ in range(2 + n_slots))  # slots lie between
+    totals = numbers.reserve(LANES)
     for row, values in zip(table, _layer_rows(architecture, recipe, numbers), strict=False):
         row[: len(values)] = values
     single, sizes = table[SINGLE], architecture.layer_sizes
     single[[N_LAYERS, N_WEIGHTS, N_PARAMETERS]] = n_layers, architecture.n_weights, architecture.n_parameters
     single[[LOSS, OPTIMIZER]] = list(LOSSES).index(architecture.loss), list(OPTIMIZERS).index(recipe.optimizer)
-    single[[N_UNITS, GRADIENT, SLOTS]] = sum(sizes[1:-1]), parameters[1], parameters[2] if n_slots else 0
+    single[[N_UNITS, GRADIENT, TOTALS]] = sum(sizes[1:-1]), gradient, totals
     single[[SHARES, REAL, COSTS, SCORES]] = [numbers.reserve(BLOCK) for _ in range(4)]
-    single[[SCRATCH, COST_SUMS, SCORE_SUMS, OTHER_SUMS]] = [numbers.reserve(LEVELS) for _ in range(4)]
+    single[[NUMBERS, SUMS]] = numbers.reserve(LANES), numbers.reserve(architecture.n_parameters // BLOCK + 1)
     single[TARGETS] = numbers.reserve(sizes[-1] * BLOCK)
     single[[SCALES, RATES]] = numbers.reserve(sizes[-1]), numbers.reserve(N_RATES)
-    single[TURNED] = numbers.reserve(turned_width(max(sizes[1:])) * BLOCK)
+    single[TURNED] = numbers.reserve(spaced(max(sizes[1:])) * spaced(BLOCK))
     single[PACKED] = numbers.reserve(threads * LANES * BLOCK)
     n_listed = sizes[0] if sizes[1] >= LANES and sizes[0] * sizes[1] <= LISTED_WEIGHTS else 0
     single[[CAN_LIST, ROW_VALUES]] = n_listed > 0, numbers.reserve(sizes[0])
@@ -78,7 +81,7 @@ def lay_out(architecture: Architecture, recipe: Recipe, n_slots: int, threads: i
     places = _Space(table.size)  # the plan goes on in the same array
     single[[USED, ORDER]] = places.reserve(sizes[0]), places.reserve(max(*sizes, BLOCK))
     single[[ROW_PLACES, COLUMN_COUNTS]] = places.reserve(sizes[0]), places.reserve(n_listed)
-    single[[COLUMN_PLACES, STARTS]] = places.reserve(n_listed * BLOCK), places.reserve(threads * LANES)
+    single[[COLUMN_PLACES, STARTS]] = places.reserve(n_listed * BLOCK), places.reserve(threads * BLOCK)
     plan = np.zeros((-(-places.end // table.shape[1]), table.shape[1]), np.int64)
     plan[: len(table)] = table
     plan.reshape(-1)[single[ORDER] :][: max(*sizes, BLOCK)] = np.arange(max(*sizes, BLOCK))
@@ -101,9 +104,9 @@ def _layer_rows(architecture: Architecture, recipe: Recipe, numbers: _Space) -> 
 
 def padded(size: int) -> int:
     """Return the multiple of 16 that is not below a number."""
-    return -(-size // LANES) * LANES
+    return (size + LANES - 1) // LANES * LANES
 
 
-def turned_width(n_out: int) -> int:
+def spaced(n_out: int) -> int:
     """Return how far errors lie apart, a row a sample: not a power of two, whose rows would crowd a part of the cache."""
     return padded(n_out) | LANES

@@ -7,6 +7,7 @@ which `plan[places + k]` here means the number at that position in all. A layer'
 from typing import Any, NamedTuple
 
 from numba import njit
+from numba.extending import register_jitable
 
 from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, fold, get, load, nothing, store
@@ -18,6 +19,8 @@ PACKED_COLUMNS = 128  # from so many on it pays to pack a deep left factor
 COLUMNS = 512  # at a time: with a depth of 256, what the cache of a core holds
 inner = njit(nogil=True, error_model="numpy")
 inlined = njit(nogil=True, error_model="numpy", forceinline=True)
+register_jitable(at.padded)
+register_jitable(at.spaced)
 
 
 class Left(NamedTuple):
@@ -190,55 +193,33 @@ def lane_sum(memory: Flat, start: int, width: int) -> Any:
 
 
 @inner
-def add_in_pairs(memory: Flat, sums: int, n_before: int, value: Any) -> None:
-    """Add the sum of a block to those of the blocks before it, in pairs: at sums + l is that of 2^l of them."""
-    level = 0
-    while n_before >> level & 1:
-        value = memory[sums + level] + value
-        level += 1
-    memory[sums + level] = value
+def add_in_pairs(memory: Flat, sums: int, n: int) -> Any:
+    """Return the sum of n sums of blocks, of two neighbours, of two such pairs, and so on; they are overwritten."""
+    while n > 1:
+        for k in range(n // 2):
+            memory[sums + k] = memory[sums + 2 * k] + memory[sums + 2 * k + 1]
+        if n % 2:
+            memory[sums + n // 2] = memory[sums + n - 1]
+        n = (n + 1) // 2
+    return memory[sums]
 
 
 @inner
-def close_pairs(memory: Flat, sums: int, n_blocks: int) -> Any:
-    """Return the sum of all blocks, the latest added last."""
-    level = 0
-    while not n_blocks >> level & 1:
-        level += 1
-    value = memory[sums + level]
-    level += 1
-    while n_blocks >> level:
-        if n_blocks >> level & 1:
-            value = memory[sums + level] + value
-        level += 1
-    return value
+def add_vectors_in_pairs(
+    sums: Any, n_before: int, memory: Flat, values: int, first: int, last: int, is_last: bool
+) -> None:
+    """Do the same with a part of the vectors of one block after another; the last block's become the sums of all.
 
-
-@inner
-def add_vectors_in_pairs(sums: Any, n_before: int, memory: Flat, values: int, first: int, last: int) -> None:
-    """Do the same with a part of vectors; sums[l] is that of 2^l blocks."""
-    level = 0
-    while n_before >> level & 1:
-        level += 1
-    for i in range(first, last, WIDTH):
-        vector = load(memory, values + i)
-        for below in range(level):
-            vector = load(sums, below * (sums.size // at.LEVELS) + i) + vector
-        store(sums, level * (sums.size // at.LEVELS) + i, vector)
-
-
-@inner
-def close_vector_pairs(sums: Any, n_blocks: int, memory: Flat, values: int, first: int, last: int) -> None:
-    """Write the sum of the vectors of all blocks."""
-    lowest = 0
-    while not n_blocks >> lowest & 1:
-        lowest += 1
+    Until then sums[l] is that of the latest 2^l blocks, for each bit l of their number.
+    """
     stride = sums.size // at.LEVELS
     for i in range(first, last, WIDTH):
-        vector = load(sums, lowest * stride + i)
-        level = lowest + 1
-        while n_blocks >> level:
-            if n_blocks >> level & 1:
+        vector, level = load(memory, values + i), 0
+        while n_before >> level & 1 or (is_last and n_before >> level):
+            if n_before >> level & 1:
                 vector = load(sums, level * stride + i) + vector
             level += 1
-        store(memory, values + i, vector)
+        if is_last:
+            store(memory, values + i, vector)
+        else:
+            store(sums, level * stride + i, vector)

@@ -75,12 +75,6 @@ def share(n: int, unit: int, team: Any) -> Any:
 
 
 @inner
-def padded(size: int) -> int:
-    """Return the multiple of 16 that is not below a number."""
-    return (size + WIDTH - 1) // WIDTH * WIDTH
-
-
-@inner
 def are_sparse(plan: Any, samples: Any, n_samples: int, team: Any) -> bool:
     """Say whether it pays to list the inputs that are not zero: if they are at most a share of those of some samples."""
     if not plan[at.SINGLE, at.CAN_LIST] or team.size > 1:
@@ -97,18 +91,15 @@ def are_sparse(plan: Any, samples: Any, n_samples: int, team: Any) -> bool:
 def list_inputs(plan: Any, memory: Flat, samples: Any, span: Any) -> None:
     """Write the sums of the first layer, without its biases, from the inputs that are not zero, and list these by input."""
     single, n_in, n_out, z = plan[at.SINGLE], plan[at.SIZE, 0], plan[at.SIZE, 1], plan[at.Z, 0]
-    values, places, sums, width = single[at.ROW_VALUES], single[at.ROW_PLACES], single[at.TURNED], span.width
+    values, places, sums = single[at.ROW_VALUES], single[at.ROW_PLACES], single[at.TURNED]
     for i in range(n_in):
         store(plan, single[at.COLUMN_COUNTS] + i, 0)
     for j in range(span.n_real):
         count = list_sample(plan, memory, samples, samples.rows[span.first + j])
         listed = Listed(values, places, count, plan[at.WEIGHTS, 0], n_out)
-        listed_product(plan, memory, listed, n_out, sums + j * spaced(n_out))
+        listed_product(plan, memory, listed, n_out, sums + j * at.spaced(n_out))
         _list_columns(plan, memory, j, count)
-    turn(plan, memory, sums, spaced(n_out), 0, width, n_out, z, width)
-    for i in range(z, z + n_out * width, width):
-        for j in range(span.n_real, width):
-            memory[i + j] = 0
+    turn(plan, memory, single[at.ORDER], at.spaced(n_out), sums, (0, span.width), n_out, memory, z, span.width)
 
 
 @inner
@@ -138,26 +129,32 @@ def _list_columns(plan: Any, memory: Flat, sample: int, count: int) -> None:
 
 
 @inner
-def spaced(n_out: int) -> int:
-    """Return how far errors lie apart, a row a sample; see `plainmlp.nn.compiled.plan.turned_width`."""
-    return padded(n_out) | WIDTH
-
-
-@inner
 def turn(
-    plan: Any, memory: Flat, source: int, stride: int, begin: int, end: int, n_columns: int, out: int, out_stride: int
+    plan: Any,
+    numbers: Flat,
+    places: int,
+    step: int,
+    source: int,
+    rows: tuple[int, int],
+    n_columns: int,
+    memory: Flat,
+    out: int,
+    stride: int,
 ) -> None:
-    """Write some rows as columns: square tiles, and the numbers beside them."""
-    order, size = plan[at.SINGLE, at.ORDER], square(memory).n_columns
+    """Write some rows as columns: square tiles, and the numbers beside them.
+
+    Row r begins at numbers[source + plan[places + r] step], and becomes what follows memory[out + r] in strides.
+    """
+    (begin, end), size = rows, square(memory).n_columns
     edge, below = n_columns // size * size, begin + (end - begin) // size * size
     for row in range(begin, below, size):
-        start = source + row * stride
         for column in range(0, edge, size):
-            tile = turned(load_tile(square(memory), memory, plan, order, stride, start + column))
-            store_tile(tile, memory, plan, order, out_stride, out + row + column * out_stride, size)
+            tile = turned(load_tile(square(memory), numbers, plan, places + row, step, source + column))
+            store_tile(tile, memory, plan, plan[at.SINGLE, at.ORDER], stride, out + row + column * stride, size)
     for row in range(begin, end):
+        start = source + get(plan, places + row) * step
         for column in range(edge if row < below else 0, n_columns):
-            store(memory, out + row + column * out_stride, get(memory, source + row * stride + column))
+            store(memory, out + row + column * stride, get(numbers, start + column))
 
 
 @inner
@@ -177,62 +174,40 @@ def gather(plan: Any, memory: Flat, samples: Any, span: Any, team: Any) -> None:
 
 @inner
 def _gather_inputs(plan: Any, memory: Flat, samples: Any, span: Any, team: Any) -> None:
-    """Lay out inputs, as many samples at a time as a square tile has rows, with zeros behind the last."""
-    n_in, starts, read = plan[at.SIZE, 0], plan[at.SINGLE, at.STARTS] + team.rank * WIDTH, plan[at.READ, 0]
+    """Lay out inputs, and zeros behind the last sample."""
+    n_in, width, starts = plan[at.SIZE, 0], span.width, plan[at.SINGLE, at.STARTS] + team.rank * BLOCK
+    for j in range(width):
+        store(plan, starts + j, get(samples.rows, span.first + min(j, span.n_real - 1)) * n_in)
     begin, end = share(n_in, WIDTH, team)
-    order, size = plan[at.SINGLE, at.ORDER], square(memory).n_columns
-    edge = begin + (end - begin) // size * size
-    for column in range(0, span.width, size):
-        n = span.n_real - column
-        for j in range(size):  # behind the last sample its numbers stand again, and are cleared below
-            store(plan, starts + j, get(samples.rows, span.first + column + min(j, n - 1)) * n_in)
-        for i in range(begin, edge, size):
-            tile = turned(load_tile(square(memory), samples.inputs, plan, starts, 1, i))
-            store_tile(tile, memory, plan, order, span.width, read + i * span.width + column, size)
-        for i in range(edge, end):
-            place = read + i * span.width + column
-            for j in range(size):
-                store(memory, place + j, get(samples.inputs, get(plan, starts + j) + i))
-        for i in range(begin, end if n < size else begin):
-            place = read + i * span.width + column
-            for j in range(max(0, n), size):
-                memory[place + j] = 0
+    read = plan[at.READ, 0] + begin * width
+    turn(plan, samples.inputs, starts, 1, begin, (0, width), end - begin, memory, read, width)
+    for i in range(read, read + (end - begin) * width, width):
+        for j in range(span.n_real, width):
+            store(memory, i + j, 0)
 
 
 @inner
 def gather_targets(plan: Any, memory: Flat, samples: Any, span: Any) -> None:
-    """Lay out targets, shares, and ones for the samples that there are."""
-    targets, n_out = plan[at.SINGLE, at.TARGETS], plan[at.SIZE, plan[at.SINGLE, at.N_LAYERS]]
-    first, n_real, width = span.first, span.n_real, span.width
-    _gather_shares(plan, memory, samples, span)
-    if samples.classes.size:
-        for j in range(width):  # behind the last sample its target stands again
-            memory[targets + j] = get(samples.classes, get(samples.rows, first + min(j, n_real - 1)))
-    elif samples.values.size:
-        for o in range(n_out):
-            for j in range(n_real):
-                store(memory, targets + o * width + j, get(samples.values, get(samples.rows, first + j) * n_out + o))
-            for j in range(n_real, width):
-                memory[targets + o * width + j] = 0
-
-
-@inner
-def _gather_shares(plan: Any, memory: Flat, samples: Any, span: Any) -> None:
-    shares, real = plan[at.SINGLE, at.SHARES], plan[at.SINGLE, at.REAL]
-    for v in range(0, span.width, WIDTH):
-        store(memory, real + v, nothing(memory) + 1)
-        store(memory, shares + v, nothing(memory) + 1)
-    for j in range(span.n_real, span.width):
-        memory[real + j] = memory[shares + j] = 0
-    if samples.weights.size:
-        for j in range(span.n_real):
-            store(memory, shares + j, get(samples.weights, get(samples.rows, span.first + j)))
+    """Lay out targets, shares, and ones for the samples that there are; behind them zeros, or the last sample's class."""
+    single, n_out, width = plan[at.SINGLE], plan[at.SIZE, plan[at.SINGLE, at.N_LAYERS]], span.width
+    targets, shares, real = single[at.TARGETS], single[at.SHARES], single[at.REAL]
+    for j in range(width):
+        store(memory, real + j, j < span.n_real)
+        store(memory, shares + j, j < span.n_real)
+    for j in range(span.n_real if samples.weights.size else 0):
+        store(memory, shares + j, get(samples.weights, get(samples.rows, span.first + j)))
+    for j in range(width if samples.classes.size else 0):
+        store(memory, targets + j, get(samples.classes, get(samples.rows, span.first + min(j, span.n_real - 1))))
+    for o in range(n_out if samples.values.size else 0):
+        for j in range(width):
+            row = get(samples.rows, span.first + min(j, span.n_real - 1))
+            store(memory, targets + o * width + j, get(samples.values, row * n_out + o) if j < span.n_real else 0)
 
 
 @inner
 def _compress(plan: Any, memory: Flat, width: int) -> None:
-    """Move the inputs that are not zero throughout to the front, and note which they are."""
-    n_used, read, used = 0, plan[at.READ, 0], plan[at.SINGLE, at.USED]
+    """Move the inputs that are not zero throughout to the front, note which, and clear the gradients of the others."""
+    n_used, read, used, n_out = 0, plan[at.READ, 0], plan[at.SINGLE, at.USED], plan[at.SIZE, 1]
     for i in range(plan[at.SIZE, 0]):
         found = nothing(memory) != 0
         for v in range(0, width, WIDTH):
@@ -243,4 +218,7 @@ def _compress(plan: Any, memory: Flat, width: int) -> None:
                     store(memory, read + n_used * width + v, load(memory, read + i * width + v))
             store(plan, used + n_used, i)
             n_used += 1
+        else:
+            for o in range(n_out):
+                store(memory, plan[at.SINGLE, at.GRADIENT] + i * n_out + o, 0)
     plan[at.SINGLE, at.N_USED] = n_used

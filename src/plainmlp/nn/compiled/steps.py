@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from plainmlp.nn.arithmetic import absolute
+from plainmlp.nn.arithmetic import absolute, select
 from plainmlp.nn.compiled import plan as at
 from plainmlp.nn.compiled.lanes import WIDTH, fold, get, holds_anywhere, load, nothing, store
 from plainmlp.nn.compiled.one_sample import step_one
 from plainmlp.nn.compiled.passes import forward, judge, pass_batch, pass_layer
-from plainmlp.nn.compiled.products import Flat, add_in_pairs, close_pairs, inner
-from plainmlp.nn.compiled.samples import Span, are_sparse, gather, padded, share, wait
+from plainmlp.nn.compiled.products import Flat, add_in_pairs, inner
+from plainmlp.nn.compiled.samples import Span, are_sparse, gather, share, wait
 from plainmlp.nn.compiled.tables import apply_function, link, update_parameters
+from plainmlp.nn.losses import l1_slope
 from plainmlp.nn.optimizers import OPTIMIZERS
 from plainmlp.nn.products import BLOCK
 
@@ -31,46 +32,42 @@ INFINITY = inf
 def penalize(plan: Any, memory: Flat, team: Any) -> Any:
     """Return what the weights cost, and add the slope of that to their gradient."""
     single, rates = plan[at.SINGLE], plan[at.SINGLE, at.RATES]
-    gradient, n_weights = single[at.GRADIENT], single[at.N_WEIGHTS]
     l1, l2, cost = memory[rates + at.L1], memory[rates + at.L2], memory[rates + at.ZERO]
-    begin, end = share(n_weights, WIDTH, team)
-    if l2 != 0:
-        if team.rank == 0:
-            cost = cost + l2 * (memory[rates + at.HALF] * _total(plan, memory, plan[at.WEIGHTS, 0], n_weights, True))
-        edge = begin + (end - begin) // WIDTH * WIDTH
-        for i in range(begin, edge, WIDTH):
-            store(memory, gradient + i, load(memory, gradient + i) + l2 * load(memory, i))
-        for i in range(edge, end):
-            memory[gradient + i] += l2 * memory[i]
-    if l1 != 0:
-        if team.rank == 0:
-            cost = cost + l1 * _total(plan, memory, plan[at.WEIGHTS, 0], n_weights, False)
-        for i in range(begin, end):
-            weight = memory[i]
-            slope = l1 if weight > 0 else (-l1 if weight < 0 else memory[rates + at.ZERO] * weight)
-            memory[gradient + i] += slope
+    if l2 != 0 and team.rank == 0:
+        cost = cost + l2 * (memory[rates + at.HALF] * _total(plan, memory, 0, single[at.N_WEIGHTS], True))
+    if l1 != 0 and team.rank == 0:
+        cost = cost + l1 * _total(plan, memory, 0, single[at.N_WEIGHTS], False)
+    if l1 != 0 or l2 != 0:
+        begin, end = share(single[at.N_WEIGHTS], WIDTH, team)
+        for i in range(begin, end, WIDTH):
+            weights, slopes = _load_until(plan, memory, i, end), load(memory, single[at.GRADIENT] + i)
+            if l2 != 0:
+                slopes = slopes + l2 * weights
+            if l1 != 0:
+                slopes = slopes + l1_slope(weights, l1)
+            store(memory, single[at.GRADIENT] + i, slopes)
     return cost
 
 
 @inner
-def _total(plan: Any, memory: Flat, values: int, size: int, is_squared: bool) -> Any:
+def _load_until(plan: Any, memory: Flat, position: int, end: int) -> Any:
+    """Return the 16 numbers from a position on, zeros in place of those from an end on."""
+    numbers = load(memory, plan[at.SINGLE, at.NUMBERS])
+    return select(numbers < end - position, load(memory, position), 0)
+
+
+@inner
+def _total(plan: Any, memory: Flat, begin: int, size: int, is_squared: bool) -> Any:
     """Return the sum of the squares, or of the magnitudes, of some numbers."""
-    scratch, sums = plan[at.SINGLE, at.SCRATCH], plan[at.SINGLE, at.OTHER_SUMS]
-    n_blocks = 0
-    for start in range(0, size, BLOCK):
-        lanes = nothing(memory)
-        stop = min(start + BLOCK, size)
+    sums, n_blocks = plan[at.SINGLE, at.SUMS], 0
+    for start in range(begin, begin + size, BLOCK):
+        lanes, stop = nothing(memory), min(start + BLOCK, begin + size)
         for i in range(start, stop, WIDTH):
-            x = load(memory, values + i)
-            if stop - i < WIDTH:
-                store(memory, scratch, nothing(memory))
-                for j in range(i, stop):
-                    memory[scratch + j - i] = memory[values + j]
-                x = load(memory, scratch)
+            x = _load_until(plan, memory, i, stop)
             lanes = lanes + (x * x if is_squared else absolute(x))
-        add_in_pairs(memory, sums, n_blocks, fold(lanes))
+        memory[sums + n_blocks] = fold(lanes)
         n_blocks += 1
-    return close_pairs(memory, sums, n_blocks)
+    return add_in_pairs(memory, sums, n_blocks)
 
 
 @inner
@@ -99,20 +96,19 @@ def update(plan: Any, memory: Flat, row: Flat, team: Any) -> None:
         for i in range(first, last):
             memory[i] *= row[row.size - 1]
         wait(team)
-    size = padded(single[at.N_PARAMETERS])
+    size = at.padded(single[at.N_PARAMETERS])
     begin, end = share(size, WIDTH, team)
-    update_parameters(single[at.OPTIMIZER], memory, single[at.GRADIENT], single[at.SLOTS], size, row, begin, end)
+    update_parameters(single[at.OPTIMIZER], memory, single[at.GRADIENT], size, row, begin, end)
     wait(team)
 
 
 @inner
-def close(plan: Any, memory: Flat, n_blocks: int, losses: Flat, scores: Flat, number: int, team: Any) -> None:
+def close(plan: Any, memory: Flat, losses: Flat, scores: Flat, number: int, team: Any) -> None:
     """Write what a batch costs and scores, and add the slope of the penalties to its gradient."""
-    single, penalty = plan[at.SINGLE], penalize(plan, memory, team)
+    totals, penalty = plan[at.SINGLE, at.TOTALS], penalize(plan, memory, team)
     if team.rank == 0:
-        cost = close_pairs(memory, single[at.COST_SUMS], n_blocks)
-        losses[number] = cost / memory[single[at.RATES] + at.BATCH] + penalty
-        scores[number] = close_pairs(memory, single[at.SCORE_SUMS], n_blocks)
+        losses[number] = memory[totals] / memory[plan[at.SINGLE, at.RATES] + at.BATCH] + penalty
+        scores[number] = memory[totals + 1]
     wait(team)
 
 
@@ -158,7 +154,7 @@ def descend(plan: Any, memory: Flat, sums: Flat, samples: Any, draws: Flat, upda
             losses[number], scores[number] = step_one(plan, memory, samples, number, coefficients[number, 0])
             continue
         pass_batch(plan, memory, sums, samples, draws, first, n_real, team)
-        close(plan, memory, (n_real + BLOCK - 1) // BLOCK, losses, scores, number, team)
+        close(plan, memory, losses, scores, number, team)
         if measures:
             shorten(plan, memory, team)
         update(plan, memory, coefficients[number], team)
@@ -190,7 +186,7 @@ def inspect(plan: Any, memory: Flat, samples: Any, block_size: int, wanted: Any,
         if wanted.alive.size and wanted.alive.all():
             break
         n_real = min(block_size, n_samples - block * block_size)
-        span = Span(block * block_size, n_real, padded(n_real), 0, 0)
+        span = Span(block * block_size, n_real, at.padded(n_real), 0, 0)
         gather(plan, memory, samples, span, team)
         if wanted.alive.size:
             _find_alive(plan, memory, wanted.alive, span)
@@ -214,10 +210,9 @@ def _find_alive(plan: Any, memory: Flat, alive: Flat, span: Any) -> None:
         last -= 1
     for layer in range(last):
         n_out = plan[at.SIZE, layer + 1]
-        group = 8 if layer + 1 == last else n_out
         values = plan[at.OUTPUT, layer] if layer + 1 < n_layers else plan[at.Z, layer]
-        for begin in range(0, n_out, group):
-            end = min(begin + group, n_out)
+        for begin in range(0, n_out, 8):
+            end = min(begin + 8, n_out)
             if layer + 1 < last or not alive[unit + begin : unit + end].all():
                 pass_layer(plan, memory, memory[:0], span, 0, layer, begin, end)
                 for u in range(begin, end):

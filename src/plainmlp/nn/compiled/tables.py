@@ -4,11 +4,10 @@ The elementwise functions of the definition are compiled as their source stands,
 """
 
 from collections.abc import Callable
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
-from numba import types
-from numba.extending import overload, register_jitable
+from numba.extending import register_jitable
 
 from plainmlp.nn import activations, functions, losses, optimizers
 from plainmlp.nn.arithmetic import select
@@ -17,32 +16,10 @@ from plainmlp.nn.compiled.lanes import WIDTH, load, nothing, spread, store
 from plainmlp.nn.compiled.products import Flat, inner
 from plainmlp.nn.functions import exp, log
 
-
-def _offer(module: ModuleType) -> None:
-    """Let compiled code call what a module defines; nothing is compiled before it is called."""
-    for function in vars(module).values():
-        if (
-            isinstance(function, FunctionType)
-            and function.__module__ == module.__name__
-            and function not in functions.FORMS
-        ):
-            register_jitable(function)
-
-
-def _choose(either: Callable[..., Any], single: Callable[..., Any], double: Callable[..., Any]) -> None:
-    """Let compiled code call one of two forms, by the numbers in the lanes."""
-
-    @overload(either, strict=False)
-    def _chosen(*arguments: Any) -> Any:
-        if arguments[0].element is types.float32:
-            return lambda *arguments: single(*arguments)
-        return lambda *arguments: double(*arguments)
-
-
-for _either, _forms in functions.FORMS.items():
-    _choose(_either, *_forms)
 for _module in (functions, activations, losses, optimizers):
-    _offer(_module)
+    for _function in vars(_module).values():
+        if isinstance(_function, FunctionType) and _function.__module__ == _module.__name__:
+            register_jitable(_function)  # compiled code may call it; nothing is compiled before
 
 
 def _choice(table: dict[str, Any], build: Callable[[Any], Any]) -> Any:
@@ -165,42 +142,20 @@ def _build_link(entry: Any) -> Any:
     return apply
 
 
-_SLOTS = {
-    0: inner(lambda memory, slots, stride, i: ()),
-    1: inner(lambda memory, slots, stride, i: (load(memory, slots + i),)),
-    2: inner(lambda memory, slots, stride, i: (load(memory, slots + i), load(memory, slots + stride + i))),
-}
-_COEFFICIENTS = {
-    1: inner(lambda c: (c[0],)),
-    2: inner(lambda c: (c[0], c[1])),
-    3: inner(lambda c: (c[0], c[1], c[2])),
-    4: inner(lambda c: (c[0], c[1], c[2], c[3])),
-    5: inner(lambda c: (c[0], c[1], c[2], c[3], c[4])),
-}
-
-
 def _build_update(entry: Any) -> Any:
     update, n_slots = entry.update, entry.n_slots
-    memory_of, coefficients_of = _SLOTS[n_slots], _COEFFICIENTS[update.__code__.co_argcount - 2 - n_slots]
+    n_coefficients = update.__code__.co_argcount - 2 - n_slots
 
     @inner
-    def plain(memory: Flat, gradient: int, slots: int, stride: int, row: Flat, first: int, last: int) -> None:
-        c = coefficients_of(row)
+    def apply(memory: Flat, gradient: int, stride: int, row: Flat, first: int, last: int) -> None:
+        coefficients = (row[0], row[1], row[2], row[3], row[4])[:n_coefficients]
         for i in range(first, last, WIDTH):
-            store(memory, i, update(load(memory, i), load(memory, gradient + i), *c))
+            slots = (load(memory, stride + i), load(memory, 2 * stride + i))[:n_slots]
+            updated = update(load(memory, i), load(memory, gradient + i), *(slots + coefficients))
+            for k in range(1 + n_slots):
+                store(memory, k * stride + i, updated[k])
 
-    @inner
-    def remembering(memory: Flat, gradient: int, slots: int, stride: int, row: Flat, first: int, last: int) -> None:
-        c = coefficients_of(row)
-        for i in range(first, last, WIDTH):
-            others = memory_of(memory, slots, stride, i) + c
-            updated = update(load(memory, i), load(memory, gradient + i), *others)
-            store(memory, i, updated[0])
-            store(memory, slots + i, updated[1])
-            if n_slots == 2:
-                store(memory, slots + stride + i, updated[n_slots])
-
-    return remembering if n_slots else plain
+    return apply
 
 
 def _build_function(function: Any) -> Any:
