@@ -61,21 +61,12 @@ def is_filled() -> bool:
 
 
 class DigestLocator:
-    """Tells Numba where the code of a function is kept, and from which source it must be.
-
-    Parameters
-    ----------
-    line : int
-        Where the function begins.
-    """
-
-    def __init__(self, line: int) -> None:
-        self._line = line
+    """Tells Numba where the code of a function is kept, and from which source it must be."""
 
     @classmethod
     def from_function(cls, function: Callable[..., Any], file: str) -> "DigestLocator":
-        """Return the locator of a function."""
-        return cls(function.__code__.co_firstlineno)
+        """Return the locator of any function."""
+        return cls()
 
     def ensure_cache_path(self) -> None:
         """Make the folder; `cache_folder` has done so."""
@@ -89,8 +80,8 @@ class DigestLocator:
         return digest_source()
 
     def get_disambiguator(self) -> str:
-        """Return what tells functions of one name apart."""
-        return str(self._line)
+        """Return what tells functions of one name apart: nothing, since there are none."""
+        return ""
 
 
 @contextmanager
