@@ -8,13 +8,8 @@ import numpy as np
 from plainmlp.nn.arithmetic import Array
 from plainmlp.nn.recipe import Recipe
 
-HIGHER_IS_BETTER = (
-    "accuracy",
-    "f1",
-    "r2",
-    "roc_auc",
-    "average_precision",
-)  # how such metrics end; of all others lower is better
+# how such metrics end; of all others lower is better
+HIGHER_IS_BETTER = ("accuracy", "f1", "r2", "roc_auc", "average_precision")
 
 
 def is_higher_better(metric: str) -> bool:
