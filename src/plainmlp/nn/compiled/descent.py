@@ -48,7 +48,6 @@ class CompiledDescent:
         threshold = dict(architecture.loss_options).get("threshold", 1.0)
         self._rates[[at.L1, at.L2, at.LIMIT]] = recipe.l1, recipe.l2, recipe.clip_norm
         self._rates[[at.DROPPED, at.RAISED, at.THRESHOLD]] = recipe.dropout, 1 / (1 - recipe.dropout), threshold
-        self._rates[at.HALF] = 0.5
         self._memory[single[at.NUMBERS] :][:LANES] = range(LANES)
 
     def descend(
@@ -137,8 +136,7 @@ def evaluate_function(name: str, values: Array) -> Array:
         A name in FUNCTIONS.
     values : ndarray of shape (n,), float32 or float64
     """
-    given = np.zeros(padded(len(values)), values.dtype)
-    given[: len(values)] = values
-    out = np.empty_like(given)
-    evaluate(list(FUNCTIONS).index(name), given, out)
-    return out[: len(values)]
+    memory = np.zeros(padded(len(values)), values.dtype)
+    memory[: len(values)] = values
+    evaluate(list(FUNCTIONS).index(name), memory)
+    return memory[: len(values)]

@@ -35,7 +35,7 @@ CAN_LIST, LISTS, ROW_VALUES, ROW_PLACES, COLUMN_VALUES, COLUMN_PLACES, COLUMN_CO
 PACKED, STARTS = 27, 28  # for each thread: room for a block of a factor; where the inputs of a block's samples begin
 RATES = 29  # where these lie:
 N_SINGLE, N_ROWS = 30, 11
-L1, L2, LIMIT, DROPPED, RAISED, THRESHOLD, ZERO, HALF, BATCH, FACTOR, NORM, N_RATES = range(12)
+L1, L2, LIMIT, DROPPED, RAISED, THRESHOLD, BATCH, FACTOR, NORM, N_RATES = range(10)
 
 
 class _Space:

@@ -32,9 +32,9 @@ INFINITY = inf
 def penalize(plan: Any, memory: Flat, team: Any) -> Any:
     """Return what the weights cost, and add the slope of that to their gradient."""
     single, rates = plan[at.SINGLE], plan[at.SINGLE, at.RATES]
-    l1, l2, cost = memory[rates + at.L1], memory[rates + at.L2], memory[rates + at.ZERO]
+    l1, l2, cost = memory[rates + at.L1], memory[rates + at.L2], memory.dtype.type(0)
     if l2 != 0 and team.rank == 0:
-        cost = cost + l2 * (memory[rates + at.HALF] * _total(plan, memory, 0, single[at.N_WEIGHTS], True))
+        cost = cost + l2 * (memory.dtype.type(0.5) * _total(plan, memory, 0, single[at.N_WEIGHTS], True))
     if l1 != 0 and team.rank == 0:
         cost = cost + l1 * _total(plan, memory, 0, single[at.N_WEIGHTS], False)
     if l1 != 0 or l2 != 0:
@@ -244,9 +244,9 @@ def _tell(plan: Any, memory: Flat, outputs: Flat, span: Any) -> None:
 
 
 @compiled
-def evaluate(place: int, values: Flat, out: Flat) -> None:
-    """Write an elementary function of some numbers, a multiple of 16."""
-    apply_function(place, values, out)
+def evaluate(place: int, memory: Flat) -> None:
+    """Put an elementary function in place of some numbers, a multiple of 16."""
+    apply_function(place, memory, 0, 0, memory.size)
 
 
 @compiled

@@ -33,15 +33,13 @@ def _choice(table: dict[str, Any], build: Callable[[Any], Any]) -> Any:
     return inner(names["choose"])
 
 
-def _build_activation(entry: Any) -> Any:
-    function = entry.function
-
+def _build_map(function: Any) -> Any:
     @inner
-    def activate(memory: Flat, z: int, output: int, size: int) -> None:
+    def apply(memory: Flat, values: int, out: int, size: int) -> None:
         for i in range(0, size, WIDTH):
-            store(memory, output + i, function(load(memory, z + i)))
+            store(memory, out + i, function(load(memory, values + i)))
 
-    return activate
+    return apply
 
 
 def _build_backward(entry: Any) -> Any:
@@ -158,18 +156,9 @@ def _build_update(entry: Any) -> Any:
     return apply
 
 
-def _build_function(function: Any) -> Any:
-    @inner
-    def apply(values: Flat, out: Flat) -> None:
-        for i in range(0, values.size, WIDTH):
-            store(out, i, function(load(values, i)))
-
-    return apply
-
-
-activate = _choice(activations.ACTIVATIONS, _build_activation)
+activate = _choice({name: entry.function for name, entry in activations.ACTIVATIONS.items()}, _build_map)
 go_back = _choice(activations.ACTIVATIONS, _build_backward)
 assess = _choice(losses.LOSSES, _build_assessment)
 link = _choice(losses.LOSSES, _build_link)
 update_parameters = _choice(optimizers.OPTIMIZERS, _build_update)
-apply_function = _choice(functions.FUNCTIONS, _build_function)
+apply_function = _choice(functions.FUNCTIONS, _build_map)
