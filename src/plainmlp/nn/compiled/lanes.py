@@ -11,8 +11,15 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import intrinsic, lower_builtin, models, overload, register_jitable, register_model
+from numba.extending import (
+    intrinsic,
+    lower_builtin,
+    models,
+    overload,
+    register_jitable,
+    register_model,
+    type_callable,
+)
 
 from plainmlp.nn import arithmetic
 from plainmlp.nn.arithmetic import FRACTION_BITS
@@ -70,11 +77,16 @@ def _common(operands: Any) -> Lanes | None:
 def _define(operation: Any, emit: Any, n_operands: int = 2, *, is_comparison: bool = False) -> None:
     """Let compiled code call an operator, or a primitive of the definition, with vectors; numbers go to all lanes."""
 
-    @infer_global(operation)
-    class _Operation(AbstractTemplate):
-        def generic(self, operands: Any, named: Any) -> Any:
-            common = _common(operands)
-            return common and signature(MASK if is_comparison else common, *operands)
+    def result(*operands: types.Type) -> types.Type | None:
+        common = _common(operands)
+        return MASK if common is not None and is_comparison else common
+
+    typers = (
+        lambda a: result(a),
+        lambda a, b: result(a, b),
+        lambda a, b, c: result(a, b, c),
+    )  # Numba takes no *operands
+    type_callable(operation)(lambda context: typers[n_operands - 1])
 
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         element = _common(signature.args).element  # type: ignore[union-attr]
@@ -237,11 +249,22 @@ def holds_anywhere(typing: Any, mask: Any) -> Any:
 
 
 @intrinsic
-def count_up(typing: Any, counter: Any, number: Any) -> Any:
-    """Add to the first number of an array, and return what it was: all threads see it, and all that was written before."""
+def arrive(typing: Any, counter: Any) -> Any:
+    """Add 1 to the first number of an array, and return what it was: all threads see it, and all that was written before."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        return builder.atomic_rmw("add", pointer, arguments[1], "seq_cst")
+        return builder.atomic_rmw("add", pointer, ir.IntType(64)(1), "seq_cst")
 
-    return types.int64(counter, types.int64), emit
+    return types.int64(counter), emit
+
+
+@intrinsic
+def arrived(typing: Any, counter: Any) -> Any:
+    """Return the first number of an array, and see all that was written before it was counted up."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        return builder.load_atomic(pointer, "seq_cst", 8)  # reading takes the number from no other core
+
+    return types.int64(counter), emit

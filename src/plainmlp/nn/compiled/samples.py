@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from numba import types
 
 from plainmlp.nn.compiled import plan as at
-from plainmlp.nn.compiled.lanes import WIDTH, count_up, get, holds_anywhere, load, nothing, store
+from plainmlp.nn.compiled.lanes import WIDTH, arrive, arrived, get, holds_anywhere, load, nothing, store
 from plainmlp.nn.compiled.products import Flat, Listed, inner, listed_product
 from plainmlp.nn.compiled.tiles import load_tile, square, store_tile, turned
 from plainmlp.nn.products import BLOCK
@@ -57,9 +57,9 @@ def wait(team: Any) -> None:
     """Go on when all threads have come here."""
     if team.size == 1:
         return
-    goal = (count_up(team.counter, 1) // team.size + 1) * team.size
+    goal = (arrive(team.counter) // team.size + 1) * team.size
     spins = 0
-    while count_up(team.counter, 0) < goal:
+    while arrived(team.counter) < goal:
         spins += 1
         if spins > 2000:
             yield_core()
