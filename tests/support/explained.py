@@ -46,8 +46,8 @@ EXPLAINED = {
     ): SAME,
     (
         "sweeps/figures/pictures.py",
-        "if min(costs) > 0 and max(costs) / min(costs) > WIDE_SPAN:",
-        "max(costs) / min(costs) > WIDE_SPAN  ->  max(costs) / min(costs) >= WIDE_SPAN",
+        "if costs.min() > 0 and costs.max() / costs.min() > WIDE_SPAN:",
+        "costs.max() / costs.min() > WIDE_SPAN  ->  costs.max() / costs.min() >= WIDE_SPAN",
     ): "either scale suits a span of just that width",
     (
         "sweeps/ranking/comparison.py",
