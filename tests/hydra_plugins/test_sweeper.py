@@ -43,6 +43,11 @@ FAST = ("model.hidden_sizes=[2]", "training.epochs=1", "hydra/launcher=basic")
 SEARCH = ("-m", "hydra/sweeper=search", "sweep.method=tpe", "sweep.trials=3")
 # what is refused before anything is trained -> words of the line, in their order
 REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("-m", "seed=0,1", "hydra/launcher=processes", "hydra.launcher.n_jobs=x"): (
+        "hydra.launcher.n_jobs",
+        "'x'",
+        "Integer",
+    ),
     ("-m", "seed=range(100001)"): ("the grid has 100,001 points", "at most 100,000"),
     ("-m", "seed=range(3,3)"): ("seed has no value",),
     ("-m", "modle.activation=relu,tanh"): ("modle.activation is an unknown key", "did you mean 'model.activation'"),

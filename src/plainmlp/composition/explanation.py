@@ -18,6 +18,7 @@ Location = tuple[str | int, ...]
 
 GRAMMAR = "write key=value, such as model.activation=tanh or model.hidden_sizes=[8,4]"
 LETTERS = "put quotes around such letters, and around the whole for the shell: "
+MERGING = "Error merging override"  # whose cause says why
 _REFUSED_KEY = re.compile(r"Could not override '([^']*)'|Could not delete from config\. '([^']*)' does not exist")
 _NOT_CONFIGURED = re.compile(r"Hydra (sweeper|launcher) is not configured")
 _KEY_IN_CAUSE = re.compile(r"full_key: (\S+)")
@@ -59,8 +60,9 @@ def explanation(error: Exception, conf_folder: Path, overrides: Sequence[str], k
         return _unknown_key(key, error, conf_folder, known_keys())
     if mark := getattr(error, "problem_mark", None):
         return yaml_problem(mark.name, error)
-    key = getattr(error, "full_key", None)
-    line = "" if isinstance(error, TypeError) else one_line(str(error))  # of Hydra's insides
+    reason = error.__cause__ if str(error).startswith(MERGING) else error
+    key = getattr(reason, "full_key", None)
+    line = "" if isinstance(error, TypeError) else one_line(str(reason))  # of Hydra's insides
     if isinstance(error, RecursionError):
         key, line = None, f"the overrides {shown(list(overrides))} are nested too deeply"
     if match := _NOT_CONFIGURED.search(line):
